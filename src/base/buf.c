@@ -1,0 +1,171 @@
+#include "base/buf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/must.h"
+
+enum { BUF_FIRST = 256 };
+
+void buf_init(struct buf *b, size_t max)
+{
+	*b = (struct buf){ .max = max };
+}
+
+void buf_deinit(struct buf *b)
+{
+	size_t max = b->max;
+
+	free(b->p);
+	buf_init(b, max);
+}
+
+uint8_t *buf_room(struct buf *b, size_t len)
+{
+	size_t cap;
+	uint8_t *p;
+
+	if (b->failed)
+		return NULL;
+	if (len > b->max - b->len) {
+		b->failed = true;
+		return NULL;
+	}
+	if (len <= b->cap - b->len && b->p)
+		return b->p + b->len;
+	cap = b->cap ? b->cap : BUF_FIRST;
+	while (cap - b->len < len)
+		cap = cap > b->max / 2 ? b->max : cap * 2;
+	if (cap > b->max && b->len + len <= b->max)
+		cap = b->max ? b->max : 1;
+	p = realloc(b->p, cap);
+	if (!p) {
+		b->failed = true;
+		return NULL;
+	}
+	b->p = p;
+	b->cap = cap;
+	return b->p + b->len;
+}
+
+void buf_grew(struct buf *b, size_t len)
+{
+	must(len <= b->cap - b->len);
+	b->len += len;
+}
+
+bool buf_add(struct buf *b, const void *p, size_t len)
+{
+	uint8_t *room;
+
+	if (len == 0)
+		return !b->failed;
+	room = buf_room(b, len);
+	if (!room)
+		return false;
+	memcpy(room, p, len);
+	b->len += len;
+	return true;
+}
+
+bool buf_bytes(struct buf *b, struct bytes s)
+{
+	return buf_add(b, s.p, s.len);
+}
+
+bool buf_str(struct buf *b, const char *s)
+{
+	return buf_add(b, s, strlen(s));
+}
+
+bool buf_byte(struct buf *b, uint8_t c)
+{
+	return buf_add(b, &c, 1);
+}
+
+bool buf_vfmt(struct buf *b, const char *format, va_list ap)
+{
+	char small[512];
+	char *large;
+	va_list again;
+	int n;
+	bool ok;
+
+	va_copy(again, ap);
+	n = vsnprintf(small, sizeof(small), format, ap);
+	if (n < 0) {
+		b->failed = true;
+	} else if ((size_t)n < sizeof(small)) {
+		(void)buf_add(b, small, (size_t)n);
+	} else {
+		large = malloc((size_t)n + 1);
+		ok = large && vsnprintf(large, (size_t)n + 1, format, again) == n;
+		if (ok)
+			(void)buf_add(b, large, (size_t)n);
+		else
+			b->failed = true;
+		free(large);
+	}
+	va_end(again);
+	return !b->failed;
+}
+
+bool buf_fmt(struct buf *b, const char *format, ...)
+{
+	va_list ap;
+	bool ok;
+
+	va_start(ap, format);
+	ok = buf_vfmt(b, format, ap);
+	va_end(ap);
+	return ok;
+}
+
+bool buf_u16be(struct buf *b, uint16_t v)
+{
+	const uint8_t s[2] = { (uint8_t)(v >> 8), (uint8_t)v };
+
+	return buf_add(b, s, sizeof(s));
+}
+
+bool buf_u32be(struct buf *b, uint32_t v)
+{
+	const uint8_t s[4] = { (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v };
+
+	return buf_add(b, s, sizeof(s));
+}
+
+bool buf_u64be(struct buf *b, uint64_t v)
+{
+	(void)buf_u32be(b, (uint32_t)(v >> 32));
+	return buf_u32be(b, (uint32_t)v);
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+	must(n <= b->len);
+	if (n && n < b->len)
+		memmove(b->p, b->p + n, b->len - n);
+	b->len -= n;
+}
+
+void buf_reset(struct buf *b)
+{
+	b->len = 0;
+	b->failed = false;
+}
+
+const char *buf_cstr(struct buf *b)
+{
+	uint8_t *room;
+
+	if (b->failed)
+		return "";
+	b->max++; /* the terminator is not contents */
+	room = buf_room(b, 1);
+	b->max--;
+	if (!room)
+		return "";
+	*room = '\0';
+	return (const char *)b->p;
+}

@@ -1,0 +1,54 @@
+/* A growable byte buffer with a ceiling; overflow is sticky and checked once at the end. */
+#ifndef SAW_BASE_BUF_H
+#define SAW_BASE_BUF_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+#include "base/bytes.h"
+
+/* Read `p`, `len` and `failed`; change only through the functions. */
+struct buf {
+	uint8_t *p;
+	size_t len;
+	size_t cap;
+	size_t max;
+	bool failed; /* over `max` or out of memory; contents stay as they were before the failure */
+};
+
+/* `max`: the most bytes it may ever hold. Allocates nothing yet. */
+void buf_init(struct buf *b, size_t max);
+/* Frees; safe twice; leaves an empty buffer with the same ceiling. */
+void buf_deinit(struct buf *b);
+#define BUF_AUTO __attribute__((cleanup(buf_deinit)))
+
+/* Each returns !b->failed. After a failure nothing more is added. */
+bool buf_add(struct buf *b, const void *p, size_t len);
+bool buf_bytes(struct buf *b, struct bytes s);
+bool buf_str(struct buf *b, const char *s);
+bool buf_byte(struct buf *b, uint8_t c);
+bool buf_fmt(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool buf_vfmt(struct buf *b, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
+/* Big-endian integers, as wire formats have them. */
+bool buf_u16be(struct buf *b, uint16_t v);
+bool buf_u32be(struct buf *b, uint32_t v);
+bool buf_u64be(struct buf *b, uint64_t v);
+
+/* Room for `len` bytes at the end, or NULL (failed). Commit what was written with buf_grew(). */
+uint8_t *buf_room(struct buf *b, size_t len);
+void buf_grew(struct buf *b, size_t len);
+
+/* Drops the first `n` bytes (n <= len). */
+void buf_consume(struct buf *b, size_t n);
+/* Empties it, clears `failed`, keeps the memory. */
+void buf_reset(struct buf *b);
+
+static inline struct bytes buf_view(const struct buf *b)
+{
+	return bytes_of(b->p, b->len);
+}
+
+/* A NUL behind the contents (not counted in len) so that p can be used as a C string; "" when it failed. */
+const char *buf_cstr(struct buf *b);
+
+#endif

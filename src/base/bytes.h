@@ -1,0 +1,62 @@
+/* A borrowed run of bytes, and the few comparisons every parser needs. */
+#ifndef SAW_BASE_BYTES_H
+#define SAW_BASE_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Borrows; never NUL-terminated by contract. An empty run may have p == NULL. */
+struct bytes {
+	const uint8_t *p;
+	size_t len;
+};
+
+static inline struct bytes bytes_of(const void *p, size_t len)
+{
+	return (struct bytes){ .p = p, .len = len };
+}
+
+static inline struct bytes bytes_str(const char *s)
+{
+	return bytes_of(s, strlen(s));
+}
+
+static inline bool bytes_eq(struct bytes a, struct bytes b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+static inline bool bytes_is(struct bytes a, const char *s)
+{
+	return bytes_eq(a, bytes_str(s));
+}
+
+/* ASCII letters fold; every other byte compares exactly. */
+bool bytes_ieq(struct bytes a, struct bytes b);
+
+static inline bool bytes_starts(struct bytes a, struct bytes prefix)
+{
+	return a.len >= prefix.len && (prefix.len == 0 || memcmp(a.p, prefix.p, prefix.len) == 0);
+}
+
+static inline bool bytes_ends(struct bytes a, struct bytes suffix)
+{
+	return a.len >= suffix.len &&
+	       (suffix.len == 0 || memcmp(a.p + a.len - suffix.len, suffix.p, suffix.len) == 0);
+}
+
+/* The rest after the first `n` bytes; the whole run when n > len is an error of ours (must). */
+struct bytes bytes_skip(struct bytes a, size_t n);
+
+/* Index of byte `c`, or a.len when it does not occur. */
+size_t bytes_find(struct bytes a, uint8_t c);
+
+/* A malloc'ed NUL-terminated copy, or NULL when out of memory or when `a` holds a NUL byte. */
+char *bytes_dup(struct bytes a);
+
+/* <0, 0, >0 in unsigned byte order; a prefix sorts first. */
+int bytes_cmp(struct bytes a, struct bytes b);
+
+#endif

@@ -1,0 +1,164 @@
+#include "base/json_out.h"
+
+#include <inttypes.h>
+
+#include "base/must.h"
+#include "base/utf8.h"
+
+void json_out_init(struct json_out *j, struct buf *out)
+{
+	*j = (struct json_out){ .out = out };
+	j->first[0] = true;
+}
+
+static void before_value(struct json_out *j)
+{
+	if (j->after_key) {
+		j->after_key = false;
+		return;
+	}
+	if (!j->first[j->depth])
+		(void)buf_byte(j->out, ',');
+	j->first[j->depth] = false;
+}
+
+static void open_level(struct json_out *j, uint8_t c)
+{
+	before_value(j);
+	must(j->depth < JSON_OUT_DEPTH_MAX);
+	j->depth++;
+	j->first[j->depth] = true;
+	(void)buf_byte(j->out, c);
+}
+
+static void close_level(struct json_out *j, uint8_t c)
+{
+	must(j->depth > 0 && !j->after_key);
+	j->depth--;
+	(void)buf_byte(j->out, c);
+}
+
+void json_out_object(struct json_out *j)
+{
+	open_level(j, '{');
+}
+
+void json_out_object_end(struct json_out *j)
+{
+	close_level(j, '}');
+}
+
+void json_out_array(struct json_out *j)
+{
+	open_level(j, '[');
+}
+
+void json_out_array_end(struct json_out *j)
+{
+	close_level(j, ']');
+}
+
+static void escaped(struct buf *b, uint32_t c)
+{
+	static const char letters[] = "btnvfr";
+
+	if (c == '"' || c == '\\')
+		(void)buf_fmt(b, "\\%c", (int)c);
+	else if (c >= 8 && c <= 13 && c != 11)
+		(void)buf_fmt(b, "\\%c", letters[c - 8]);
+	else
+		(void)buf_fmt(b, "\\u%04" PRIx32, c);
+}
+
+static bool plain(uint32_t c)
+{
+	return c >= 0x20 && c != '"' && c != '\\' && c != 0x7f && c != 0x2028 && c != 0x2029;
+}
+
+void json_out_bytes(struct json_out *j, struct bytes text)
+{
+	uint32_t c;
+	size_t n;
+
+	before_value(j);
+	(void)buf_byte(j->out, '"');
+	for (size_t i = 0; i < text.len; i += n) {
+		n = utf8_next(bytes_skip(text, i), &c);
+		if (n == 0) {
+			(void)buf_str(j->out, "\xef\xbf\xbd");
+			n = 1;
+		} else if (plain(c)) {
+			(void)buf_add(j->out, text.p + i, n);
+		} else {
+			escaped(j->out, c);
+		}
+	}
+	(void)buf_byte(j->out, '"');
+}
+
+void json_out_key(struct json_out *j, const char *key)
+{
+	must(!j->after_key);
+	json_out_bytes(j, bytes_str(key));
+	(void)buf_byte(j->out, ':');
+	j->after_key = true;
+}
+
+void json_out_str(struct json_out *j, const char *text)
+{
+	json_out_bytes(j, bytes_str(text));
+}
+
+void json_out_u64(struct json_out *j, uint64_t v)
+{
+	before_value(j);
+	(void)buf_fmt(j->out, "%" PRIu64, v);
+}
+
+void json_out_i64(struct json_out *j, int64_t v)
+{
+	before_value(j);
+	(void)buf_fmt(j->out, "%" PRId64, v);
+}
+
+void json_out_bool(struct json_out *j, bool v)
+{
+	before_value(j);
+	(void)buf_str(j->out, v ? "true" : "false");
+}
+
+void json_out_null(struct json_out *j)
+{
+	before_value(j);
+	(void)buf_str(j->out, "null");
+}
+
+void json_out_key_str(struct json_out *j, const char *key, const char *text)
+{
+	json_out_key(j, key);
+	json_out_str(j, text);
+}
+
+void json_out_key_bytes(struct json_out *j, const char *key, struct bytes text)
+{
+	json_out_key(j, key);
+	json_out_bytes(j, text);
+}
+
+void json_out_key_bytes_opt(struct json_out *j, const char *key, struct bytes text)
+{
+	if (text.len)
+		json_out_key_bytes(j, key, text);
+}
+
+void json_out_key_u64(struct json_out *j, const char *key, uint64_t v)
+{
+	json_out_key(j, key);
+	json_out_u64(j, v);
+}
+
+void json_out_key_bool(struct json_out *j, const char *key, bool v)
+{
+	json_out_key(j, key);
+	json_out_bool(j, v);
+}

@@ -1,0 +1,12 @@
+/* Strict numbers from text: no sign, no blanks, no leading zeros, no overflow. */
+#ifndef SAW_BASE_NUM_H
+#define SAW_BASE_NUM_H
+
+#include "base/bytes.h"
+
+/* Decimal, 0..max. False (output untouched) for anything else, "00" and "+1" included. */
+bool num_u64(struct bytes text, uint64_t max, uint64_t *ret);
+/* "512MiB", "2GiB", "10TiB", "64KiB" or plain bytes: the sizes that users write. Exact, no fraction. */
+bool num_size(struct bytes text, uint64_t max, uint64_t *ret);
+
+#endif

@@ -1,0 +1,75 @@
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/num.h"
+#include "base/tap.h"
+#include "base/time_text.h"
+#include "base/utf8.h"
+
+TEST(numbers_take_no_sign_blank_or_leading_zero)
+{
+	uint64_t v = 7;
+
+	CHECK(num_u64(bytes_str("0"), 10, &v) && v == 0);
+	CHECK(num_u64(bytes_str("18446744073709551615"), UINT64_MAX, &v) && v == UINT64_MAX);
+	v = 7;
+	CHECK(!num_u64(bytes_str("18446744073709551616"), UINT64_MAX, &v));
+	CHECK(!num_u64(bytes_str("00"), 10, &v) && !num_u64(bytes_str("+1"), 10, &v));
+	CHECK(!num_u64(bytes_str(" 1"), 10, &v) && !num_u64(bytes_str(""), 10, &v));
+	CHECK(!num_u64(bytes_str("11"), 10, &v) && v == 7);
+}
+
+TEST(sizes_are_exact_binary_units)
+{
+	uint64_t v;
+
+	CHECK(num_size(bytes_str("2GiB"), UINT64_MAX, &v) && v == 2ULL << 30);
+	CHECK(num_size(bytes_str("4096"), UINT64_MAX, &v) && v == 4096);
+	CHECK(!num_size(bytes_str("2GB"), UINT64_MAX, &v) && !num_size(bytes_str("1.5GiB"), UINT64_MAX, &v));
+	CHECK(!num_size(bytes_str("99999999999TiB"), UINT64_MAX, &v) && !num_size(bytes_str("GiB"), UINT64_MAX, &v));
+}
+
+TEST(utf8_refuses_overlong_surrogates_and_cut_characters)
+{
+	CHECK(utf8_valid(bytes_str("aé€😀")));
+	CHECK(!utf8_valid(bytes_str("\xc0\xaf")) && !utf8_valid(bytes_str("\xe0\x80\x80")));
+	CHECK(!utf8_valid(bytes_str("\xed\xa0\x80")) && !utf8_valid(bytes_str("\xf4\x90\x80\x80")));
+	CHECK(!utf8_valid(bytes_str("\xe2\x82")) && !utf8_valid(bytes_str("\x80")) && !utf8_valid(bytes_str("\xff")));
+}
+
+TEST(times_go_to_text_and_back)
+{
+	char text[TIME_TEXT_MAX];
+	uint64_t ms;
+
+	time_text(1795539600123, text);
+	CHECK_STR(text, "2026-11-24T17:00:00.123Z");
+	CHECK(time_text_parse(bytes_str(text), &ms) && ms == 1795539600123);
+	CHECK(time_text_parse(bytes_str("2028-02-29T00:00:00Z"), &ms));
+	CHECK(!time_text_parse(bytes_str("2027-02-29T00:00:00Z"), &ms));
+	CHECK(!time_text_parse(bytes_str("2027-02-28T00:00:00+00:00"), &ms));
+}
+
+TEST(a_buffer_never_grows_past_its_ceiling_and_stays_failed)
+{
+	BUF_AUTO struct buf b;
+
+	buf_init(&b, 10);
+	CHECK(buf_str(&b, "0123456789"));
+	CHECK_STR(buf_cstr(&b), "0123456789");
+	CHECK(!buf_byte(&b, 'x') && b.failed && b.len == 10);
+	CHECK(!buf_str(&b, ""));
+	buf_reset(&b);
+	CHECK(buf_fmt(&b, "%d", 42) && b.len == 2);
+	buf_consume(&b, 1);
+	CHECK(bytes_is(buf_view(&b), "2"));
+}
+
+TEST(errors_grow_from_the_left)
+{
+	struct err e = { 0 };
+
+	CHECK_INT(err_set(&e, 5, "greeting too long"), -5);
+	CHECK_INT(err_in(&e, -5, "qmp"), -5);
+	CHECK_STR(e.text, "qmp: greeting too long");
+}

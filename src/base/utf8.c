@@ -1,0 +1,41 @@
+#include "base/utf8.h"
+
+size_t utf8_next(struct bytes s, uint32_t *ret_c)
+{
+	static const uint32_t least[5] = { 0, 0, 0x80, 0x800, 0x10000 };
+	uint32_t c;
+	size_t n;
+
+	if (s.len == 0)
+		return 0;
+	if (s.p[0] < 0x80) {
+		*ret_c = s.p[0];
+		return 1;
+	}
+	n = s.p[0] >= 0xf0 && s.p[0] < 0xf5 ? 4 : s.p[0] >= 0xe0 ? 3 : s.p[0] >= 0xc2 ? 2 : 0;
+	if (n == 0 || s.p[0] >= 0xf5 || n > s.len)
+		return 0;
+	c = s.p[0] & (0xffU >> (n + 1));
+	for (size_t i = 1; i < n; i++) {
+		if ((s.p[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (s.p[i] & 0x3fU);
+	}
+	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+		return 0;
+	*ret_c = c;
+	return n;
+}
+
+bool utf8_valid(struct bytes s)
+{
+	uint32_t c;
+	size_t n;
+
+	for (size_t i = 0; i < s.len; i += n) {
+		n = utf8_next(bytes_skip(s, i), &c);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}

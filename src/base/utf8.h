@@ -1,0 +1,12 @@
+/* Strict UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF. */
+#ifndef SAW_BASE_UTF8_H
+#define SAW_BASE_UTF8_H
+
+#include "base/bytes.h"
+
+/* Length of the first character and its code point, or 0 (ret_c untouched) when there is none. */
+size_t utf8_next(struct bytes s, uint32_t *ret_c);
+/* The whole run is valid. */
+bool utf8_valid(struct bytes s);
+
+#endif

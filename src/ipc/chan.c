@@ -1,0 +1,279 @@
+#include "ipc/chan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "os/fd.h"
+
+struct queued {
+	struct queued *next;
+	size_t len;
+	unsigned n_fds;
+	int fds[MSG_FDS_MAX];
+	uint8_t p[];
+};
+
+struct chan {
+	struct loop *loop;
+	struct loop_io io;
+	struct loop_later end;
+	int fd;
+	const struct chan_permit *permits;
+	size_t n_permits;
+	chan_end_fn on_end;
+	void *owner;
+	const char *why; /* set once, when the channel is at its end */
+	struct queued *first;
+	struct queued **tail;
+	size_t n_queued;
+};
+
+/* All channels of a process are read on its one thread, one message at a time. */
+static uint8_t incoming[MSG_MAX];
+
+static void end_later(struct loop_later *later)
+{
+	struct chan *c = later->owner;
+
+	c->on_end(c->owner, c->why);
+}
+
+static void finish(struct chan *c, const char *why)
+{
+	if (c->why)
+		return;
+	c->why = why;
+	loop_io_remove(&c->io);
+	loop_later(c->loop, &c->end, end_later, c);
+}
+
+static ssize_t send_one(int fd, const uint8_t *p, size_t len, const int *fds, unsigned n_fds)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int) * MSG_FDS_MAX)];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)p, .iov_len = len };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (n_fds) {
+		struct cmsghdr *c;
+
+		h.msg_control = control.space;
+		h.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+		c = CMSG_FIRSTHDR(&h);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
+	}
+	return sendmsg(fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void queued_free(struct queued *q)
+{
+	for (unsigned i = 0; i < q->n_fds; i++)
+		(void)fd_close(q->fds[i]);
+	free(q);
+}
+
+static void flush(struct chan *c)
+{
+	while (c->first) {
+		struct queued *q = c->first;
+
+		if (send_one(c->fd, q->p, q->len, q->fds, q->n_fds) < 0) {
+			if (errno == EAGAIN || errno == EINTR)
+				return;
+			finish(c, "closed");
+			return;
+		}
+		c->first = q->next;
+		if (!c->first)
+			c->tail = &c->first;
+		c->n_queued -= q->len;
+		queued_free(q);
+	}
+	loop_io_want(&c->io, EPOLLIN);
+}
+
+static bool enqueue(struct chan *c, const struct msg *m)
+{
+	struct queued *q;
+
+	if (m->len > CHAN_QUEUE_MAX - c->n_queued)
+		return false;
+	q = calloc(1, sizeof(*q) + m->len);
+	if (!q)
+		return false;
+	memcpy(q->p, m->p, m->len);
+	q->len = m->len;
+	for (unsigned i = 0; i < m->n_fds; i++) {
+		q->fds[i] = fcntl(m->fds[i], F_DUPFD_CLOEXEC, 3);
+		if (q->fds[i] < 0) {
+			queued_free(q);
+			return false;
+		}
+		q->n_fds++;
+	}
+	*c->tail = q;
+	c->tail = &q->next;
+	c->n_queued += q->len;
+	loop_io_want(&c->io, EPOLLIN | EPOLLOUT);
+	return true;
+}
+
+void chan_send(struct chan *c, const struct msg *m)
+{
+	if (c->why)
+		return;
+	if (!msg_done(m)) {
+		finish(c, "a message of ours was too long");
+		return;
+	}
+	if (!c->first) {
+		if (send_one(c->fd, m->p, m->len, m->fds, m->n_fds) >= 0)
+			return;
+		if (errno != EAGAIN && errno != EINTR) {
+			finish(c, "closed");
+			return;
+		}
+	}
+	if (!enqueue(c, m))
+		finish(c, "the peer does not read");
+}
+
+static void take_fds(struct msghdr *h, struct msg_in *in)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+		size_t n;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+			if (in->n_fds < MSG_FDS_MAX)
+				in->fds[in->n_fds++] = fd;
+			else
+				(void)fd_close(fd);
+		}
+	}
+}
+
+static bool dispatch(struct chan *c, struct msg_in *in)
+{
+	for (size_t i = 0; i < c->n_permits; i++)
+		if (c->permits[i].type == in->type)
+			return c->permits[i].fn(c->owner, in) && msg_end(in);
+	return false;
+}
+
+/* One message; false when there is nothing more to read now. */
+static bool receive(struct chan *c)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int) * MSG_FDS_MAX)];
+	} control;
+	struct iovec iov = { .iov_base = incoming, .iov_len = sizeof(incoming) };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space,
+			    .msg_controllen = sizeof(control.space) };
+	struct msg_in in;
+	struct msg_in fds = { 0 };
+	ssize_t n = recvmsg(c->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	bool ok;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0) {
+		finish(c, "closed");
+		return false;
+	}
+	take_fds(&h, &fds);
+	ok = !(h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && msg_open(&in, bytes_of(incoming, (size_t)n));
+	if (ok) {
+		memcpy(in.fds, fds.fds, sizeof(in.fds));
+		in.n_fds = fds.n_fds;
+		ok = dispatch(c, &in);
+		memcpy(fds.fds, in.fds, sizeof(fds.fds));
+		fds.at_fd = in.at_fd;
+	}
+	for (unsigned i = fds.at_fd; i < fds.n_fds; i++)
+		(void)fd_close(fds.fds[i]);
+	if (!ok)
+		finish(c, "a message that is not permitted or malformed");
+	return ok && !c->why;
+}
+
+static void on_io(struct loop_io *io, uint32_t events)
+{
+	struct chan *c = io->owner;
+
+	if (events & EPOLLOUT)
+		flush(c);
+	/* A bounded number per turn, so that one chatty peer cannot starve the others. */
+	for (unsigned i = 0; i < 64 && !c->why; i++)
+		if (!receive(c))
+			break;
+}
+
+int chan_new(struct chan **ret, struct loop *l, int fd, const struct chan_permit *permits, size_t n_permits,
+	     chan_end_fn on_end, void *owner, struct err *e)
+{
+	struct chan *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c) {
+		(void)fd_close(fd);
+		return err_set(e, ENOMEM, "out of memory for a channel");
+	}
+	*c = (struct chan){ .loop = l, .fd = fd, .permits = permits, .n_permits = n_permits, .on_end = on_end,
+			    .owner = owner };
+	c->tail = &c->first;
+	r = loop_io_add(l, &c->io, fd, EPOLLIN, on_io, c, e);
+	if (r < 0) {
+		chan_free(c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+struct chan *chan_free(struct chan *c)
+{
+	if (!c)
+		return NULL;
+	loop_io_remove(&c->io);
+	loop_later_cancel(&c->end);
+	while (c->first) {
+		struct queued *q = c->first;
+
+		c->first = q->next;
+		queued_free(q);
+	}
+	(void)fd_close(c->fd);
+	free(c);
+	return NULL;
+}
+
+size_t chan_queued(const struct chan *c)
+{
+	return c->n_queued;
+}
+
+int chan_pair(int ret_fds[2], struct err *e)
+{
+	int size = 512 * 1024;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret_fds) < 0)
+		return err_sys(e, errno, "create a channel");
+	for (int i = 0; i < 2; i++)
+		(void)setsockopt(ret_fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	return 0;
+}

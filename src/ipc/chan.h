@@ -1,0 +1,41 @@
+/* A channel to another of our processes: SOCK_SEQPACKET, messages with descriptors, a permit table of what may come in.
+ *
+ * A message whose type is not in the table, or that its handler calls bad, ends the channel: on_end is called once with
+ * a sentence. Writes that would block are queued up to CHAN_QUEUE_MAX bytes; over that the channel ends too. */
+#ifndef SAW_IPC_CHAN_H
+#define SAW_IPC_CHAN_H
+
+#include "base/err.h"
+#include "ipc/msg.h"
+#include "os/loop.h"
+
+enum { CHAN_QUEUE_MAX = 4 * 1024 * 1024 };
+
+struct chan;
+
+/* Returns false when the message is bad. The handler must reach msg_end() (the channel checks it too). It may free the
+ * channel's owner only through loop_later(). */
+typedef bool (*chan_msg_fn)(void *owner, struct msg_in *in);
+/* The channel is at its end: closed by the peer (why: "closed") or broken. Called once, from the loop, never from chan_send. */
+typedef void (*chan_end_fn)(void *owner, const char *why);
+
+struct chan_permit {
+	uint16_t type;
+	chan_msg_fn fn;
+};
+
+/* Takes `fd` (also on failure). Borrows `permits` (n entries) and `owner`. */
+int chan_new(struct chan **ret, struct loop *l, int fd, const struct chan_permit *permits, size_t n_permits,
+	     chan_end_fn on_end, void *owner, struct err *e);
+struct chan *chan_free(struct chan *c);
+
+/* Sends or queues; descriptors in `m` are duplicated. A failed channel swallows it: on_end will come. */
+void chan_send(struct chan *c, const struct msg *m);
+
+/* Bytes queued but not yet sent: for callers that want to stop producing. */
+size_t chan_queued(const struct chan *c);
+
+/* A connected pair, close-on-exec, for handing one end to a child. */
+int chan_pair(int ret_fds[2], struct err *e);
+
+#endif

@@ -1,0 +1,132 @@
+#include "ipc/chan.h"
+
+#include <unistd.h>
+
+#include "base/tap.h"
+#include "os/fd.h"
+
+struct end {
+	struct chan *c;
+	unsigned n;
+	uint64_t sum;
+	const char *why;
+	int fd;
+};
+
+static struct msg m;
+
+static bool on_number(void *owner, struct msg_in *in)
+{
+	struct end *x = owner;
+
+	x->n++;
+	x->sum += msg_get_u64(in);
+	return true;
+}
+
+static bool on_fd(void *owner, struct msg_in *in)
+{
+	struct end *x = owner;
+
+	x->fd = msg_take_fd(in);
+	return true;
+}
+
+static void on_end(void *owner, const char *why)
+{
+	((struct end *)owner)->why = why;
+}
+
+static const struct chan_permit permits[] = { { 1, on_number }, { 2, on_fd } };
+
+static struct loop *start(struct end *a, struct end *b)
+{
+	struct loop *l = NULL;
+	struct err e = { 0 };
+	int fds[2];
+
+	*a = *b = (struct end){ .fd = -1 };
+	CHECK(loop_new(&l, &e) == 0 && chan_pair(fds, &e) == 0);
+	CHECK(chan_new(&a->c, l, fds[0], permits, 2, on_end, a, &e) == 0);
+	CHECK(chan_new(&b->c, l, fds[1], permits, 2, on_end, b, &e) == 0);
+	return l;
+}
+
+static void stop(struct loop *l, struct end *a, struct end *b)
+{
+	chan_free(a->c);
+	chan_free(b->c);
+	loop_free(l);
+}
+
+TEST(messages_queue_when_the_peer_is_slow_and_arrive_in_order)
+{
+	struct end a;
+	struct end b;
+	struct loop *l = start(&a, &b);
+	struct err e = { 0 };
+
+	for (unsigned i = 1; i <= 3000; i++) {
+		msg_start(&m, 1);
+		msg_u64(&m, i);
+		chan_send(a.c, &m);
+	}
+	for (int i = 0; i < 500 && b.n < 3000; i++)
+		CHECK(loop_turn(l, 10, &e) == 0);
+	CHECK(b.n == 3000 && b.sum == 3000ULL * 3001 / 2 && chan_queued(a.c) == 0);
+	stop(l, &a, &b);
+}
+
+TEST(a_type_outside_the_permit_table_ends_the_channel_for_both)
+{
+	struct end a;
+	struct end b;
+	struct loop *l = start(&a, &b);
+	struct err e = { 0 };
+
+	msg_start(&m, 3);
+	chan_send(a.c, &m);
+	CHECK(loop_turn(l, 10, &e) == 0);
+	CHECK(b.why != NULL);
+	b.c = chan_free(b.c);
+	CHECK(loop_turn(l, 10, &e) == 0);
+	CHECK_STR(a.why, "closed");
+	stop(l, &a, &b);
+}
+
+TEST(leftover_fields_and_unclaimed_descriptors_end_the_channel)
+{
+	struct end a;
+	struct end b;
+	struct loop *l = start(&a, &b);
+	struct err e = { 0 };
+
+	msg_start(&m, 1);
+	msg_u64(&m, 1);
+	msg_fd(&m, 0);
+	chan_send(a.c, &m);
+	CHECK(loop_turn(l, 10, &e) == 0);
+	CHECK(b.why != NULL);
+	stop(l, &a, &b);
+}
+
+TEST(descriptors_arrive_and_are_owned_by_the_reader)
+{
+	struct end a;
+	struct end b;
+	struct loop *l = start(&a, &b);
+	struct err e = { 0 };
+	int p[2];
+	char c = 0;
+
+	CHECK(pipe(p) == 0);
+	msg_start(&m, 2);
+	msg_fd(&m, p[1]);
+	chan_send(a.c, &m);
+	p[1] = fd_close(p[1]);
+	CHECK(loop_turn(l, 10, &e) == 0);
+	CHECK(b.fd >= 0 && write(b.fd, "x", 1) == 1 && read(p[0], &c, 1) == 1 && c == 'x');
+	fd_close(b.fd);
+	fd_close(p[0]);
+	stop(l, &a, &b);
+}

@@ -1,0 +1,141 @@
+#include "ipc/msg.h"
+
+#include "base/must.h"
+
+static void put(struct msg *m, const void *p, size_t len)
+{
+	if (m->failed || len > sizeof(m->p) - m->len) {
+		m->failed = true;
+		return;
+	}
+	if (len)
+		memcpy(m->p + m->len, p, len);
+	m->len += len;
+}
+
+static void put_le(struct msg *m, uint64_t v, unsigned n)
+{
+	uint8_t s[8];
+
+	for (unsigned i = 0; i < n; i++)
+		s[i] = (uint8_t)(v >> (8 * i));
+	put(m, s, n);
+}
+
+void msg_start(struct msg *m, uint16_t type)
+{
+	m->type = type;
+	m->failed = false;
+	m->len = 0;
+	m->n_fds = 0;
+	put_le(m, type, 2);
+}
+
+void msg_u64(struct msg *m, uint64_t v)
+{
+	put(m, "u", 1);
+	put_le(m, v, 8);
+}
+
+void msg_bytes(struct msg *m, struct bytes b)
+{
+	if (b.len > MSG_MAX) {
+		m->failed = true;
+		return;
+	}
+	put(m, "b", 1);
+	put_le(m, b.len, 4);
+	put(m, b.p, b.len);
+}
+
+void msg_str(struct msg *m, const char *s)
+{
+	msg_bytes(m, bytes_str(s));
+}
+
+void msg_fd(struct msg *m, int fd)
+{
+	must(fd >= 0 && m->n_fds < MSG_FDS_MAX);
+	m->fds[m->n_fds++] = fd;
+}
+
+bool msg_done(const struct msg *m)
+{
+	return !m->failed;
+}
+
+static uint64_t get_le(struct msg_in *in, unsigned n)
+{
+	uint64_t v = 0;
+
+	if (in->bad || in->left.len < n) {
+		in->bad = true;
+		return 0;
+	}
+	for (unsigned i = 0; i < n; i++)
+		v |= (uint64_t)in->left.p[i] << (8 * i);
+	in->left = bytes_skip(in->left, n);
+	return v;
+}
+
+bool msg_open(struct msg_in *in, struct bytes raw)
+{
+	*in = (struct msg_in){ .left = raw };
+	in->type = (uint16_t)get_le(in, 2);
+	return !in->bad;
+}
+
+static bool kind(struct msg_in *in, uint8_t want)
+{
+	if (get_le(in, 1) != want)
+		in->bad = true;
+	return !in->bad;
+}
+
+uint64_t msg_get_max(struct msg_in *in, uint64_t max)
+{
+	uint64_t v = kind(in, 'u') ? get_le(in, 8) : 0;
+
+	if (in->bad || v > max) {
+		in->bad = true;
+		return 0;
+	}
+	return v;
+}
+
+uint64_t msg_get_u64(struct msg_in *in)
+{
+	return msg_get_max(in, UINT64_MAX);
+}
+
+struct bytes msg_get_bytes(struct msg_in *in, size_t max)
+{
+	uint64_t len = kind(in, 'b') ? get_le(in, 4) : 0;
+	struct bytes b = { 0 };
+
+	if (in->bad || len > max || len > in->left.len) {
+		in->bad = true;
+		return b;
+	}
+	b = bytes_of(in->left.p, (size_t)len);
+	in->left = bytes_skip(in->left, (size_t)len);
+	return b;
+}
+
+int msg_take_fd(struct msg_in *in)
+{
+	int fd;
+
+	if (in->at_fd >= in->n_fds) {
+		in->bad = true;
+		return -1;
+	}
+	fd = in->fds[in->at_fd];
+	in->fds[in->at_fd++] = -1;
+	return fd;
+}
+
+bool msg_end(const struct msg_in *in)
+{
+	return !in->bad && in->left.len == 0 && in->at_fd == in->n_fds;
+}

@@ -1,0 +1,65 @@
+/* Every message type between the processes of one workspace, its fields in order, and who may send it to whom.
+ *
+ * Notation: u = u64, b = bytes, fd = descriptor. "sup" is the supervisor. A role's parent channel is descriptor 3. Each reader
+ * lists the types it accepts in its permit table (ipc/chan.h); everything else ends the channel, and the role with it. The
+ * messages inside sawd stand in ipc/sawd_types.h. Numbers are for one build: no compatibility across versions is promised, except
+ * in the control section, whose version is said in HELLO, since a newer sawd adopts running workspaces. */
+#ifndef SAW_IPC_TYPES_H
+#define SAW_IPC_TYPES_H
+
+enum { IPC_PARENT_FD = 3, IPC_CONTROL_VERSION = 1 };
+
+enum ipc_type {
+	/* Any role <-> its parent */
+	MSG_READY = 1, /* role -> parent: (). jailed and serving */
+	MSG_EVENT, /* role -> sup, core -> sup: (u id, event). id 0: no answer wanted. event: ipc/audit_msg.h */
+	MSG_EVENT_DONE, /* sup -> sender: (u id, u ok). ok 1: on disk; 0: not written, the action must not happen */
+	MSG_STOP, /* parent -> role: (). finish and exit 0 */
+	MSG_POLICY, /* sup -> inlet, dialer; core -> sup: (u generation, fd sealed blob) */
+	MSG_POLICY_DONE, /* back: (u generation, u ok, b why) */
+
+	/* sup <-> front: the network namespace */
+	MSG_FRONT_CONFIG = 100, /* sup -> front: (u link: 1 tap, 2 veth; u role uid, 0: keep; b guest mac, 6 bytes) */
+	MSG_FRONT_LINK, /* front -> sup: link 1: (fd tap). link 2: (fd userns, fd netns): the guest's side attaches itself */
+	MSG_FRONT_ATTACH, /* sup -> front: (u pid-free: 0; fd guest netns) move the guest's veth end there; answered by FRONT_LINK_UP */
+	MSG_FRONT_LINK_UP, /* front -> sup: () */
+	MSG_LISTEN, /* sup -> front: (u kind: enum ipc_listener, u port) */
+	MSG_LISTENER, /* front -> sup, sup -> inlet: (u kind, u port, fd) */
+	MSG_UNLISTEN, /* sup -> inlet: (u port): close that TCP listener */
+	MSG_GUEST_CONNECT, /* core -> sup -> front: (u id, u port): TCP to the guest from inside the namespace */
+	MSG_GUEST_CONNECTED, /* front -> sup -> core: (u id, fd) */
+	MSG_GUEST_REFUSED, /* front -> sup -> core: (u id, b why) */
+
+	/* sup -> inlet, sup -> dialer */
+	MSG_INLET_CONFIG = 200, /* (u role uid, b workspace id, b workspace name, b owner, fd name journal): journal is a shared
+				 * memory file of POOL_JOURNAL_BYTES that outlives an inlet (inlet/pool.h) */
+	MSG_DIALER_CONFIG, /* (u role uid, b upstream proxy "host:port" or "") */
+	MSG_RESOLV, /* sup -> dialer: (b text of resolv.conf). At start and whenever the file changes */
+	MSG_PEER, /* sup -> inlet, sup -> dialer: (fd): their channel to each other; replaces the one before */
+
+	/* inlet <-> dialer */
+	MSG_DIAL = 300, /* inlet -> dialer: (u flow, b name, u port, u generation) */
+	MSG_DIAL_CANCEL, /* inlet -> dialer: (u flow): the guest went away */
+	MSG_DIALED, /* dialer -> inlet: (u flow, b address, fd connected, non-blocking) */
+	MSG_DIAL_REFUSED, /* dialer -> inlet: (u flow, u reason): dialer has written the event already */
+
+	/* sup <-> machine (QEMU's keeper) */
+	MSG_MACHINE_CONFIG = 400, /* sup -> machine: (u role uid, u cpus, u memory bytes, u accel: enum ipc_accel, b mac, b kernel
+				   * arguments, fd tap, fd kernel, fd initrd, fd base, fd overlay, fd home, fd seed, fd console log) */
+	MSG_MACHINE_STATE, /* machine -> sup: (u enum ipc_machine, u accel in use: IPC_ACCEL_KVM or _TCG, b detail) */
+	MSG_MACHINE_POWERDOWN, /* sup -> machine: (): ACPI power button */
+	MSG_MACHINE_QUIT, /* sup -> machine: (): stop at once */
+
+	/* core <-> sup over the workspace's control socket */
+	MSG_HELLO = 500, /* both: (u IPC_CONTROL_VERSION, b workspace id, u pid of the sender) */
+	MSG_STATE, /* sup -> core, on HELLO and on every change: (u enum ipc_state, u since real ms, u policy generation, u accel, u n
+		    * restarts of roles, b detail) */
+	MSG_SHUTDOWN, /* core -> sup: (u grace ms; 0: at once) */
+};
+
+enum ipc_listener { IPC_LISTEN_TCP = 1, IPC_LISTEN_DNS_UDP, IPC_LISTEN_DNS_TCP, IPC_LISTEN_OBSERVER };
+enum ipc_accel { IPC_ACCEL_AUTO = 0, IPC_ACCEL_KVM, IPC_ACCEL_TCG };
+enum ipc_machine { IPC_MACHINE_RUNNING = 1, IPC_MACHINE_PAUSED, IPC_MACHINE_OFF, IPC_MACHINE_FAILED };
+enum ipc_state { IPC_STATE_STARTING = 1, IPC_STATE_RUNNING, IPC_STATE_STOPPING, IPC_STATE_STOPPED, IPC_STATE_FAILED };
+
+#endif

@@ -1,0 +1,75 @@
+#include "os/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int fd_close(int fd)
+{
+	int was = errno;
+
+	if (fd >= 0)
+		(void)close(fd);
+	errno = was;
+	return -1;
+}
+
+void fd_closep(int *fd)
+{
+	*fd = fd_close(*fd);
+}
+
+int fd_nonblock(int fd, struct err *e)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return err_sys(e, errno, "set descriptor %d non-blocking", fd);
+	return 0;
+}
+
+int fd_sealed(const char *name, const void *p, size_t len, struct err *e)
+{
+	FD_AUTO int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	const char *at = p;
+
+	if (fd < 0)
+		return err_sys(e, errno, "create memory file %s", name);
+	for (size_t left = len; left;) {
+		ssize_t n = write(fd, at, left);
+
+		if (n < 0 && errno != EINTR)
+			return err_sys(e, errno, "write memory file %s", name);
+		if (n > 0) {
+			at += n;
+			left -= (size_t)n;
+		}
+	}
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return err_sys(e, errno, "seal memory file %s", name);
+	return fd_take(&fd);
+}
+
+int fd_map_sealed(int fd, size_t max, const void **ret_p, size_t *ret_len, struct err *e)
+{
+	const int want = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+	void *p;
+
+	if (seals < 0 || (seals & want) != want)
+		return err_set(e, EPERM, "memory file is not sealed");
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "stat memory file");
+	if (st.st_size <= 0 || (size_t)st.st_size > max)
+		return err_set(e, EFBIG, "memory file has %lld bytes, allowed are 1 to %zu",
+			       (long long)st.st_size, max);
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (p == MAP_FAILED)
+		return err_sys(e, errno, "map memory file");
+	*ret_p = p;
+	*ret_len = (size_t)st.st_size;
+	return 0;
+}

@@ -1,0 +1,32 @@
+/* File descriptors: closing, flags, and sending them along. -1 is "none". */
+#ifndef SAW_OS_FD_H
+#define SAW_OS_FD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+/* Closes when >= 0, keeps errno, returns -1: `fd = fd_close(fd)`. */
+int fd_close(int fd);
+void fd_closep(int *fd);
+#define FD_AUTO __attribute__((cleanup(fd_closep)))
+
+/* Gives *fd away and leaves -1 behind. */
+static inline int fd_take(int *fd)
+{
+	int was = *fd;
+
+	*fd = -1;
+	return was;
+}
+
+int fd_nonblock(int fd, struct err *e);
+
+/* A read-only memfd with these contents, sealed against every change (also against resealing). Gives the fd. */
+int fd_sealed(const char *name, const void *p, size_t len, struct err *e);
+/* Maps a sealed memfd; refuses one that is not sealed against write, shrink and grow, is empty, or is over `max`.
+ * Gives the mapping in *ret_p, *ret_len (munmap). */
+int fd_map_sealed(int fd, size_t max, const void **ret_p, size_t *ret_len, struct err *e);
+
+#endif

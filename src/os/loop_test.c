@@ -1,0 +1,72 @@
+#include "os/loop.h"
+
+#include <unistd.h>
+
+#include "base/tap.h"
+#include "os/fd.h"
+
+static int order[8];
+static int n_order;
+
+static void note(struct loop_timer *t)
+{
+	order[n_order++] = *(int *)t->owner;
+	if (n_order == 3)
+		loop_stop(t->loop, 9);
+}
+
+TEST(timers_fire_in_order_of_time_and_once)
+{
+	struct loop *l = NULL;
+	struct loop_timer t[4] = { 0 };
+	int id[4] = { 0, 1, 2, 3 };
+	struct err e = { 0 };
+
+	n_order = 0;
+	CHECK(loop_new(&l, &e) == 0);
+	CHECK(loop_timer_arm(l, &t[0], 30, note, &id[0]));
+	CHECK(loop_timer_arm(l, &t[1], 10, note, &id[1]));
+	CHECK(loop_timer_arm(l, &t[2], 20, note, &id[2]));
+	CHECK(loop_timer_arm(l, &t[3], 5, note, &id[3]));
+	loop_timer_disarm(&t[3]);
+	CHECK_INT(loop_run(l, &e), 9);
+	CHECK(n_order == 3 && order[0] == 1 && order[1] == 2 && order[2] == 0);
+	loop_free(l);
+}
+
+struct pair {
+	struct loop_io a;
+	struct loop_io b;
+	int calls;
+};
+
+static void remove_other(struct loop_io *io, uint32_t events)
+{
+	struct pair *p = io->owner;
+
+	(void)events;
+	p->calls++;
+	loop_io_remove(io == &p->a ? &p->b : &p->a);
+	loop_io_remove(io);
+}
+
+TEST(an_io_removed_in_the_same_turn_gets_no_event)
+{
+	struct loop *l = NULL;
+	struct pair p = { 0 };
+	struct err e = { 0 };
+	int x[2];
+	int y[2];
+
+	CHECK(loop_new(&l, &e) == 0 && pipe(x) == 0 && pipe(y) == 0);
+	CHECK(write(x[1], "x", 1) == 1 && write(y[1], "y", 1) == 1);
+	CHECK(loop_io_add(l, &p.a, x[0], EPOLLIN, remove_other, &p, &e) == 0);
+	CHECK(loop_io_add(l, &p.b, y[0], EPOLLIN, remove_other, &p, &e) == 0);
+	CHECK(loop_turn(l, 0, &e) == 0 && loop_turn(l, 0, &e) == 0);
+	CHECK_INT(p.calls, 1);
+	for (int i = 0; i < 2; i++) {
+		fd_close(x[i]);
+		fd_close(y[i]);
+	}
+	loop_free(l);
+}

@@ -1,0 +1,88 @@
+/* Why something was refused, stripped or let through: one code for each reason, with its words. The table is the contract
+ * with attacks.md: audit events carry the code, people read the sentence and the remedy. */
+#ifndef SAW_RULES_REASON_H
+#define SAW_RULES_REASON_H
+
+/* X(symbol, code, sentence, remedy) */
+#define REASONS(X)                                                                                                      \
+	X(OK, "ok", "allowed by policy", "")                                                                            \
+	X(NO_ROUTE, "no_route", "no route leads to this address", "reach hosts by a listed name")                       \
+	X(NO_LISTENER, "no_listener", "nothing of the gateway listens there", "use TCP to a listed name and port")      \
+	X(NO_IPV6, "no_ipv6", "this link has no IPv6", "use IPv4")                                                      \
+	X(FRAME_DROPPED, "frame_dropped", "frame is not from this guest or not IPv4", "none: such frames are dropped")  \
+	X(NAME_UNLISTED, "name_not_listed", "policy does not list this name", "ask Security to list the host")          \
+	X(PORT_UNLISTED, "port_not_listed", "policy does not list this port for the name", "ask Security to list the port") \
+	X(NAME_MALFORMED, "malformed_name", "the name is not a legal host name", "send a host name of letters, digits and hyphens") \
+	X(NAME_IS_ADDRESS, "not_a_host_name", "an address is not a host name", "reach hosts by a listed name")          \
+	X(NAME_BUDGET, "name_budget_spent", "too many distinct names under this wildcard", "list the exact names, or restart the workspace") \
+	X(NAME_POOL_FULL, "name_pool_full", "no synthetic address is left", "restart the workspace")                    \
+	X(DNS_MALFORMED, "malformed_dns", "the DNS message is malformed", "send one well-formed question")              \
+	X(DNS_TYPE, "dns_type_not_served", "only A questions are answered", "ask for A")                                \
+	X(DNS_OPCODE, "dns_opcode", "only standard queries are answered", "send opcode QUERY")                          \
+	X(ADDRESS_STALE, "address_of_no_name", "the address belongs to no listed name", "ask DNS again")                \
+	X(ADDRESS_FORBIDDEN, "address_not_permitted", "the name resolves to an address that policy does not permit", "list the range under `addresses` of the rule") \
+	X(SOURCE_SPOOFED, "source_spoofed", "the source is not this guest", "none: such packets are dropped")           \
+	X(CNAME_CHAIN, "cname_chain_too_long", "the CNAME chain is too long", "fix the zone")                           \
+	X(RESOLVE_FAILED, "resolution_failed", "the name could not be resolved", "check the resolver of the host")      \
+	X(RESOLVE_NONE, "no_such_host", "the name has no address", "check the name")                                    \
+	X(CONNECT_FAILED, "connection_failed", "no address of the host could be reached", "check the host and its firewall") \
+	X(PROXY_REFUSED, "upstream_proxy_refused", "the upstream proxy refused the connection", "check the proxy's rules") \
+	X(TLS_NOT, "not_tls", "the first bytes are not TLS", "speak TLS on this port")                                  \
+	X(TLS_MALFORMED, "malformed_client_hello", "the ClientHello is malformed", "use a standard TLS client")         \
+	X(TLS_TOO_LONG, "client_hello_too_long", "the ClientHello is over the limit", "use a standard TLS client")      \
+	X(SNI_MISSING, "sni_missing", "the ClientHello has no server name", "use a client that sends SNI")              \
+	X(SNI_MALFORMED, "malformed_sni", "the server name is malformed", "send one legal host name in SNI")            \
+	X(SNI_MISMATCH, "sni_not_flow_name", "the server name is not the name of this address", "connect to the address that DNS gave for the name") \
+	X(ECH_REAL, "encrypted_client_hello", "an encrypted ClientHello hides the name", "turn ECH off")                \
+	X(FIRST_BYTES_LATE, "first_bytes_timeout", "the client did not say in time what it wants", "send the first bytes sooner") \
+	X(HTTP_NOT, "not_http", "the first bytes are not HTTP", "speak HTTP/1.1 on this port")                          \
+	X(HTTP_LINE_END, "malformed_line_end", "a line does not end in CR LF", "send CR LF")                            \
+	X(HTTP_HEADER, "malformed_header", "a header field is malformed", "send RFC 9112 header fields")                \
+	X(HTTP_TOO_LARGE, "headers_too_large", "the header section is over the limit", "send fewer or shorter fields")  \
+	X(HTTP_TARGET_TOO_LONG, "target_too_long", "the request target is over the limit", "send a shorter target")     \
+	X(HTTP_VERSION, "http_version", "the HTTP version is not supported", "use HTTP/1.1")                            \
+	X(HTTP_METHOD, "malformed_method", "the method is not a token", "send a standard method")                       \
+	X(HTTP_TARGET, "malformed_target", "the request target is malformed", "send an origin-form target")             \
+	X(HTTP_DOT_SEGMENT, "dot_segment", "the path has a dot segment", "send the path without . and .. segments")     \
+	X(HTTP_ENCODED_SLASH, "encoded_slash", "the path has an encoded slash", "ask for the rule's encoded-slash flag") \
+	X(HTTP_EMPTY_SEGMENT, "empty_segment", "the path has an empty segment", "send the path without //")             \
+	X(HTTP_USERINFO, "userinfo_in_target", "the target has user information", "send credentials in no target")      \
+	X(HTTP_HOST, "malformed_host", "Host is missing, doubled or malformed", "send exactly one Host")                \
+	X(HTTP_AUTHORITY, "authority_not_flow_name", "the authority is not the name of this connection", "open a connection for each host") \
+	X(HTTP_TWO_LENGTHS, "two_body_lengths", "the message says its body length twice", "send one Content-Length or one Transfer-Encoding") \
+	X(HTTP_LENGTH, "malformed_content_length", "Content-Length is malformed", "send decimal digits")                \
+	X(HTTP_CODING, "unsupported_transfer_encoding", "the transfer coding is not supported", "send exactly `chunked`") \
+	X(HTTP_CHUNK, "malformed_chunk", "a chunk is malformed", "send RFC 9112 chunks")                                \
+	X(HTTP_EXPECT, "unsupported_expect", "the expectation is not supported", "send 100-continue or nothing")        \
+	X(HTTP_TIMEOUT, "request_timeout", "the request did not arrive in time", "send it faster")                      \
+	X(HTTP_METHOD_UNLISTED, "method_not_listed", "policy lists no rule with this method here", "ask Security for a rule") \
+	X(HTTP_PATH_UNLISTED, "path_not_listed", "policy lists no rule with this path", "ask Security for a rule")      \
+	X(HTTP_CONDITION, "condition_not_met", "a condition of the rule is not met", "see the rule's conditions")       \
+	X(HTTP_DENIED, "denied_by_rule", "a deny rule forbids this", "ask Security")                                    \
+	X(HTTP_OVERRIDE, "method_override", "a method override hides the real method", "send the real method")          \
+	X(VERDICT_DENY, "class_denied", "policy denies this class of action", "ask Security")                           \
+	X(REVIEW_UNAVAILABLE, "review_not_available", "policy asks for a review, which is not available yet", "ask Security for an allow rule") \
+	X(UPGRADE_REFUSED, "upgrade_not_listed", "policy does not allow this protocol upgrade", "ask Security for a rule") \
+	X(UPSTREAM_MALFORMED, "malformed_upstream", "the host's answer is malformed", "ask the host's owner")           \
+	X(UPSTREAM_CLOSED, "upstream_closed", "the host closed the connection before its answer", "try again")          \
+	X(UPSTREAM_TIMEOUT, "upstream_timeout", "the host did not answer in time", "try again")                         \
+	X(TOO_MANY_FLOWS, "too_many_flows", "the workspace has too many open connections", "close some")                \
+	X(POLICY_CHANGED, "policy_changed", "the policy no longer allows this connection", "ask Security")              \
+	X(POLICY_INVALID, "policy_refused", "the policy file was refused; the last good one stays", "see the message")  \
+	X(AUDIT_UNWRITABLE, "audit_not_writable", "the audit log cannot be written, so nothing happens", "free disk space on the host") \
+	X(ROLE_DOWN, "gateway_role_down", "a part of the gateway is restarting", "try again in a moment")               \
+	X(GUEST_CLOSED, "guest_closed", "the guest closed the connection first", "none")                                \
+	X(READ_ONLY, "read_only_service", "this address only answers GET", "use GET")
+
+enum reason {
+#define X(symbol, code, sentence, remedy) REASON_##symbol,
+	REASONS(X)
+#undef X
+	REASON_COUNT
+};
+
+const char *reason_code(enum reason r);
+const char *reason_sentence(enum reason r);
+const char *reason_remedy(enum reason r);
+
+#endif
