@@ -1,0 +1,42 @@
+/* What a flow of any mode needs from inlet: the policy in force, the audit trail, connections from dialer. */
+#ifndef SAW_INLET_GATE_H
+#define SAW_INLET_GATE_H
+
+#include "os/loop.h"
+#include "rules/policy.h"
+#include "wire/event.h"
+
+struct gate;
+
+/* One outstanding question of ours to another process. Embed in the flow, zero-initialise; one question at a time. */
+struct gate_wait {
+	struct gate *gate; /* set while waiting */
+	uint64_t id;
+	struct gate_wait *next;
+	struct gate_wait **prev;
+	void *owner;
+	void (*on_event)(void *owner, bool written);
+	void (*on_dial)(void *owner, int fd, struct ip ip, enum reason reason);
+};
+/* No call will come any more; a dial is cancelled at dialer. Safe when nothing is outstanding. */
+void gate_wait_cancel(struct gate_wait *w);
+
+struct loop *gate_loop(const struct gate *g);
+/* The policy in force now. The pointer is stable until the next on_policy call of flow.h; copy what must live longer. */
+const struct policy *gate_policy(const struct gate *g);
+uint64_t gate_generation(const struct gate *g);
+uint64_t gate_next_flow(struct gate *g); /* a fresh flow id, unique for the life of the workspace */
+
+/* Reports `ev` (copied; generation is filled in). `done` is called from the loop, never from inside this call: written false
+ * means that the log cannot take it and the action must not happen (REASON_AUDIT_UNWRITABLE). */
+void gate_event(struct gate *g, struct gate_wait *w, const struct event *ev, void (*done)(void *owner, bool written),
+		void *owner);
+/* Reports without waiting: for ends and notes. */
+void gate_note(struct gate *g, const struct event *ev);
+
+/* Asks dialer for a connection. `done` gets a connected non-blocking descriptor (given) and its literal, with REASON_OK, or -1
+ * and the reason, for which dialer has already written the event (except REASON_ROLE_DOWN: then nobody has). */
+void gate_dial(struct gate *g, struct gate_wait *w, uint64_t flow, struct bytes name, uint16_t port,
+	       void (*done)(void *owner, int fd, struct ip ip, enum reason reason), void *owner);
+
+#endif
