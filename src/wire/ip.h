@@ -48,5 +48,8 @@ enum ip_scope {
 /* IANA special-purpose registries (RFC 6890 and successors). A carried IPv4 address counts with its own scope, never better
  * than private for the carrier. */
 enum ip_scope ip_scope_of(struct ip ip);
+/* The worst scope of any range of those registries that the prefix touches. Addresses carried inside it are judged one by one,
+ * when they are used. */
+enum ip_scope ip_prefix_scope(struct ip_prefix p);
 
 #endif

@@ -18,7 +18,7 @@ static inline struct bytes name_bytes(const struct name *n)
 
 enum name_answer {
 	NAME_OK,
-	NAME_MALFORMED, /* empty label, over-long, NUL or any byte outside letters, digits, hyphen, underscore, dot */
+	NAME_MALFORMED, /* empty label, over-long, a hyphen at a label's end, any byte outside letters, digits, hyphen, underscore, dot */
 	NAME_ADDRESS, /* an address literal in any spelling that inet_aton or a browser would take: last label numeric or 0x... */
 	NAME_NOT_CANONICAL, /* an xn-- label that does not decode, or does not encode back to itself, or decodes to ASCII */
 };
