@@ -7,7 +7,7 @@
 #ifndef SAW_IPC_TYPES_H
 #define SAW_IPC_TYPES_H
 
-enum { IPC_PARENT_FD = 3, IPC_CONTROL_VERSION = 1 };
+enum { IPC_PARENT_FD = 3, IPC_CONTROL_VERSION = 1, IPC_JOURNAL_BYTES = 32 * 1024 * 1024 };
 
 enum ipc_type {
 	/* Any role <-> its parent */
@@ -31,8 +31,9 @@ enum ipc_type {
 	MSG_GUEST_REFUSED, /* front -> sup -> core: (u id, b why) */
 
 	/* sup -> inlet, sup -> dialer */
-	MSG_INLET_CONFIG = 200, /* (u role uid, b workspace id, b workspace name, b owner, fd name journal): journal is a shared
-				 * memory file of POOL_JOURNAL_BYTES that outlives an inlet (inlet/pool.h) */
+	MSG_INLET_CONFIG = 200, /* (u role uid, b workspace id, b workspace name, b owner, b guest mac: 6 bytes or empty, fd name
+				 * journal): a memory file of IPC_JOURNAL_BYTES zeros (sparse) that outlives an inlet, made once for
+				 * each life of the workspace (inlet/pool.h) */
 	MSG_DIALER_CONFIG, /* (u role uid, b upstream proxy "host:port" or "") */
 	MSG_RESOLV, /* sup -> dialer: (b text of resolv.conf). At start and whenever the file changes */
 	MSG_PEER, /* sup -> inlet, sup -> dialer: (fd): their channel to each other; replaces the one before */
