@@ -1,0 +1,146 @@
+"""Group K: policy, state, failure."""
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from gateway import Gateway
+
+MINIMAL = "version: 1\nname: minimal\nlab: true\n"
+PASS = """network:
+  - {name: pinned, hosts: [pass.example], ports: [443], mode: passthrough, reason: "test", addresses: [127.0.0.10/32]}
+"""
+
+
+@pytest.mark.parametrize("network", ["", "network: []\n"])
+def test_k1_an_empty_allow_list_means_nothing(gateway, network):
+    gw = gateway(MINIMAL + network)
+    with gw.attack() as a:
+        assert gw.do("dns", "pass.example")["rcode"] == 3
+        assert not gw.do("tcp", "198.18.0.1", 443, timeout=2)["connected"]
+        assert all(e["disposition"] == "Blocked" for e in a.wait_events(lambda e: len(e) > 1))
+        a.untouched()
+
+
+@pytest.mark.parametrize("text", ["", "version: 1\nnetwork: [", "version: 1\nname: x\nnetwork: {}\n", "\0\1\2"])
+def test_k2_a_policy_that_is_missing_or_corrupt_starts_nothing(arena, build, tmp_path, text):
+    policy = tmp_path / "p.yaml"
+    policy.write_text(text)
+    saw = next(p for p in (build / "src/cli/saw", build / "saw") if p.exists())
+    for args in ([str(policy)], [str(tmp_path / "missing.yaml")]):
+        done = subprocess.run([*arena.enter, str(saw), "try", "--policy", *args, "--", "echo", "started"], capture_output=True, text=True,
+                              timeout=30, check=False)
+        assert done.returncode in (1, 2) and "started" not in done.stdout and done.stderr, done
+
+
+def roles(gw, name):
+    """Process ids of a role of this gateway, by its title."""
+    todo, found = [gw.process.pid], []
+    while todo:
+        pid = todo.pop()
+        try:
+            kids = open(f"/proc/{pid}/task/{pid}/children").read().split()
+            title = open(f"/proc/{pid}/cmdline").read()
+        except OSError:
+            continue
+        if name in title.split("\0")[0]:
+            found.append(pid)
+        todo += [int(k) for k in kids]
+    return found
+
+
+@pytest.mark.parametrize("role", ["saw-inlet", "saw-dialer"])
+def test_k6_a_role_that_dies_is_replaced_and_never_opens_anything(gateway, role):
+    gw = gateway(MINIMAL + PASS)
+    gw.healthy()
+    address = gw.do("address", "pass.example")
+    for _ in range(3):
+        pids = roles(gw, role)
+        assert len(pids) == 1, f"{role}: {pids}"
+        os.kill(pids[0], signal.SIGKILL)
+        with gw.attack() as a:
+            assert not gw.do("tcp", "198.51.100.66", 443, timeout=1)["connected"]
+            a.untouched()
+        for attempt in range(20):
+            if gw.do("https", "pass.example", ca=str(gw.arena.ca), timeout=3).get("status") == 200:
+                break
+        else:
+            pytest.fail("the role did not come back")
+        assert gw.do("address", "pass.example") == address
+
+
+def test_k6_a_role_that_hangs_denies_within_its_deadline(gateway):
+    gw = gateway(MINIMAL + PASS)
+    gw.healthy()
+    pid = roles(gw, "saw-dialer")[0]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with gw.attack() as a:
+            got = gw.do("https", "pass.example", ca=str(gw.arena.ca), timeout=30)
+            assert "error" in got
+            assert not a.seen()["connections"]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_k8_no_audit_no_action(arena, build, tmp_path):
+    """The log's file system is full: the guest gets nothing, and everything again when there is room."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to mount a tiny tmpfs")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], check=True)
+    try:
+        gw = Gateway(arena, build, MINIMAL + PASS, disk / "gw")
+        gw.healthy()
+        filler = disk / "filler"
+        with open(filler, "wb") as f:
+            try:
+                while True:
+                    f.write(b"x" * 4096)
+                    f.flush()
+            except OSError:
+                pass
+        with gw.attack() as a:
+            assert "error" in gw.do("https", "pass.example", ca=str(gw.arena.ca), timeout=5)
+            assert gw.do("dns", "evil.example", timeout=3).get("addresses") in (None, [])
+            a.untouched()
+        filler.unlink()
+        for _ in range(20):
+            if gw.do("https", "pass.example", ca=str(gw.arena.ca), timeout=3).get("status") == 200:
+                break
+        else:
+            pytest.fail("the gateway did not recover when there was room again")
+        gw.stop()
+        for line in gw.audit.read_text().splitlines():
+            json.loads(line)
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=False)
+
+
+def test_k11_proxy_variables_and_localhost_exceptions_do_not_exist(gateway):
+    gw = gateway(MINIMAL + PASS)
+    with gw.attack() as a:
+        done = gw.do("command", ["env", "NO_PROXY=*", "no_proxy=evil.example", "curl", "-sk", "--max-time", "3", "https://evil.example/"])
+        assert done["code"] != 0
+        assert {e["status_code"] for e in a.wait_events(lambda e: e)} == {"name_not_listed"}
+        a.untouched()
+
+
+def test_k12_without_the_gateway_there_is_no_network(gateway):
+    gw = gateway(MINIMAL + PASS)
+    for role in ("saw-front", "saw-inlet", "saw-dialer"):
+        for pid in roles(gw, role):
+            os.kill(pid, signal.SIGSTOP)
+    try:
+        with gw.attack() as a:
+            for host in ("198.51.100.66", "127.0.0.10", "198.18.0.1"):
+                got = gw.do("tcp", host, 443, send="00", timeout=1)
+                assert not got.get("got"), got
+            a.untouched()
+    finally:
+        for role in ("saw-front", "saw-inlet", "saw-dialer"):
+            for pid in roles(gw, role):
+                os.kill(pid, signal.SIGCONT)
