@@ -1,6 +1,5 @@
 """A gateway under test: `saw try` in the arena, a guest that obeys, and the judgement of recordings and audit log."""
 import json
-import os
 import pathlib
 import select
 import subprocess
