@@ -1,0 +1,302 @@
+#include "os/jail.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/tap.h"
+
+/* Each case runs in a child: it enters some stages, tries one thing, and tells by its end what happened. */
+
+enum { DONE = 0, REFUSED = 10, STAGE_FAILED = 99 };
+
+typedef int (*attempt_fn)(void);
+
+static int run(int (*enter)(void), attempt_fn attempt)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(enter() < 0 ? STAGE_FAILED : attempt() < 0 ? REFUSED : DONE);
+	CHECK(waitpid(pid, &status, 0) == pid);
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static bool left_out(void)
+{
+	if (!*jail_left_out())
+		return false;
+	tap_skip("a sanitized build has no seccomp filter");
+	return true;
+}
+
+/* The profiles of our roles, as their mains enter them. */
+static int first_stages(void)
+{
+	int r = jail_identity(0, NULL);
+
+	return r < 0 ? r : jail_capabilities(0, 64, 0, NULL);
+}
+
+static int like_inlet(void)
+{
+	int r = first_stages();
+
+	r = r < 0 ? r : jail_namespaces(NULL);
+	r = r < 0 ? r : jail_files(NULL, 0, JAIL_NET_NONE, NULL);
+	return r < 0 ? r : jail_syscalls(JAIL_SYS_ACCEPT | JAIL_SYS_SPLICE, NULL);
+}
+
+static int like_dialer(void)
+{
+	int r = first_stages();
+
+	r = r < 0 ? r : jail_files(NULL, 0, JAIL_NET_CONNECT, NULL);
+	return r < 0 ? r : jail_syscalls(JAIL_SYS_CONNECT, NULL);
+}
+
+static int without_seccomp(void)
+{
+	int r = first_stages();
+
+	r = r < 0 ? r : jail_namespaces(NULL);
+	return r < 0 ? r : jail_files(NULL, 0, JAIL_NET_NONE, NULL);
+}
+
+static int files_only(void)
+{
+	struct jail_path own = { .path = "/dev/shm", .rights = JAIL_READ | JAIL_LIST | JAIL_WRITE | JAIL_CREATE };
+	int r = first_stages();
+
+	return r < 0 ? r : jail_files(&own, 1, JAIL_NET_ANY, NULL);
+}
+
+static int work_as_usual(void)
+{
+	char *p = malloc(4 * 1024 * 1024);
+	struct stat st;
+	int pair_fd = dup(2);
+
+	if (!p || fstat(2, &st) < 0 || pair_fd < 0)
+		return -1;
+	memset(p, 1, 4 * 1024 * 1024);
+	p = realloc(p, 8 * 1024 * 1024);
+	free(p);
+	return getpid() > 0 ? 0 : -1;
+}
+
+static int open_file(void)
+{
+	return open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+}
+
+static int write_outside(void)
+{
+	return open("/tmp/saw-jail-test-outside", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+}
+
+static int write_inside(void)
+{
+	int fd = open("/dev/shm/saw-jail-test", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	return fd < 0 || unlink("/dev/shm/saw-jail-test") < 0 ? -1 : 0;
+}
+
+static int execute(void)
+{
+	char *argv[] = { (char[]){ "true" }, NULL };
+
+	(void)execv("/bin/true", argv);
+	return -1;
+}
+
+static int fork_child(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	return pid;
+}
+
+static int make_socket(int family, int type)
+{
+	return socket(family, type | SOCK_CLOEXEC, 0);
+}
+
+static int inet_socket(void)
+{
+	return make_socket(AF_INET, SOCK_STREAM);
+}
+
+static int unix_socket(void)
+{
+	return make_socket(AF_UNIX, SOCK_STREAM);
+}
+
+static int netlink_socket(void)
+{
+	return make_socket(AF_NETLINK, SOCK_RAW);
+}
+
+static int raw_socket(void)
+{
+	return make_socket(AF_INET, SOCK_RAW);
+}
+
+static int connect_out(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(0x7f000001) };
+	int fd = inet_socket();
+	int r = fd < 0 ? -1 : connect(fd, (struct sockaddr *)&to, sizeof(to));
+
+	/* Nobody listens there: refused by the peer means that the way is open. */
+	return r < 0 && errno == ECONNREFUSED ? 0 : r;
+}
+
+static int listen_tcp(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001) };
+	int fd = inet_socket();
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+		return -1;
+	return listen(fd, 1);
+}
+
+static int trace_parent(void)
+{
+	return (int)ptrace(PTRACE_ATTACH, getppid(), NULL, NULL);
+}
+
+static int signal_parent(void)
+{
+	return kill(getppid(), 0);
+}
+
+static int executable_memory(void)
+{
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
+}
+
+static int new_namespace(void)
+{
+	return (int)syscall(SYS_unshare, 0x10000000);
+}
+
+static int raise_limit(void)
+{
+	struct rlimit l = { 128, 128 };
+
+	return setrlimit(RLIMIT_NOFILE, &l);
+}
+
+static int has_loopback(void)
+{
+	struct ifreq r = { .ifr_name = "lo" };
+	int fd = inet_socket();
+
+	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &r) < 0)
+		return -1;
+	return r.ifr_flags & IFF_UP ? 0 : -1;
+}
+
+TEST(a_jailed_role_can_still_work)
+{
+	CHECK_INT(run(like_inlet, work_as_usual), DONE);
+	CHECK_INT(run(like_dialer, work_as_usual), DONE);
+}
+
+TEST(inlet_profile_kills_every_way_out)
+{
+	static const attempt_fn forbidden[] = { open_file,     execute,	      fork_child,	inet_socket,	   unix_socket,
+						netlink_socket, raw_socket,    trace_parent,	signal_parent,	   executable_memory,
+						new_namespace,	write_outside };
+
+	if (left_out())
+		return;
+	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
+		CHECK_INT(run(like_inlet, forbidden[i]), -SIGSYS);
+}
+
+TEST(dialer_profile_connects_and_does_nothing_else)
+{
+	static const attempt_fn forbidden[] = { open_file,  execute,	  fork_child,	 unix_socket, netlink_socket,
+						raw_socket, trace_parent, signal_parent, listen_tcp,  new_namespace };
+
+	if (left_out())
+		return;
+	CHECK_INT(run(like_dialer, connect_out), DONE);
+	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
+		CHECK_INT(run(like_dialer, forbidden[i]), forbidden[i] == listen_tcp ? REFUSED : -SIGSYS);
+}
+
+TEST(each_layer_holds_alone_without_the_filter)
+{
+	CHECK_INT(run(without_seccomp, open_file), REFUSED);
+	CHECK_INT(run(without_seccomp, write_outside), REFUSED);
+	CHECK_INT(run(without_seccomp, execute), REFUSED);
+	CHECK_INT(run(without_seccomp, connect_out), REFUSED);
+	CHECK_INT(run(without_seccomp, has_loopback), REFUSED);
+	CHECK_INT(run(without_seccomp, raw_socket), REFUSED);
+	CHECK_INT(run(without_seccomp, trace_parent), REFUSED);
+	CHECK_INT(run(without_seccomp, raise_limit), REFUSED);
+}
+
+TEST(listed_paths_stay_usable_and_others_do_not)
+{
+	CHECK_INT(run(files_only, write_inside), DONE);
+	CHECK_INT(run(files_only, write_outside), REFUSED);
+	CHECK_INT(run(files_only, open_file), REFUSED);
+}
+
+static int become_nobody(void)
+{
+	return jail_identity(65534, NULL) < 0 ? -1 : jail_capabilities(0, 0, 0, NULL);
+}
+
+static int identity_is_gone(void)
+{
+	uid_t r;
+	uid_t eff;
+	uid_t saved;
+
+	return getresuid(&r, &eff, &saved) == 0 && r == 65534 && eff == 65534 && saved == 65534 &&
+			       getgroups(0, NULL) == 0 && setuid(0) < 0 ?
+		       0 :
+		       -1;
+}
+
+TEST(a_role_with_a_uid_of_its_own_cannot_come_back)
+{
+	if (geteuid() != 0) {
+		tap_skip("needs root");
+		return;
+	}
+	CHECK_INT(run(become_nobody, identity_is_gone), DONE);
+}
+
+TEST(a_missing_path_that_must_exist_is_an_error)
+{
+	struct jail_path p = { .path = "/nonexistent/x", .rights = JAIL_READ, .must_exist = 1 };
+	struct err e = { 0 };
+
+	CHECK_INT(jail_files(&p, 1, JAIL_NET_NONE, &e), -ENOENT);
+	CHECK_STR(e.text, "jail: Landlock: open /nonexistent/x: No such file or directory");
+}
