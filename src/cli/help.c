@@ -1,0 +1,134 @@
+/* `saw help [VERB]` and `saw version`. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json_out.h"
+#include "cli/say.h"
+#include "cli/verbs.h"
+
+void cli_verb_help(const struct cli_verb *v)
+{
+	char left[80];
+
+	printf("saw %s%s%s\n\n%s\n", v->name, *v->args ? " " : "", v->args, v->help);
+	if (v->more)
+		printf("\n%s\n", v->more);
+	if (!v->options || !v->options[0].name)
+		return;
+	puts("\nOptions:");
+	for (const struct cli_option *o = v->options; o->name; o++) {
+		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+		printf("  %-26s %s\n", left, o->help);
+	}
+}
+
+static void overview(void)
+{
+	puts("saw: a governed workspace of your own for an autonomous agent\n\nUsage: saw VERB [ARGUMENTS]\n");
+	for (size_t i = 0; cli_verbs[i]; i++)
+		if (!cli_verbs[i]->hidden)
+			printf("  %-12s %s\n", cli_verbs[i]->name, cli_verbs[i]->help);
+	puts("\n`saw help VERB` says more. Exit codes: 0 done, 1 failed, 2 usage, 3 denied by policy,\n"
+	     "4 not found, 5 not reachable.");
+}
+
+static void option_json(struct json_out *j, const struct cli_option *o)
+{
+	json_out_object(j);
+	json_out_key_str(j, "name", o->name);
+	if (o->arg)
+		json_out_key_str(j, "value", o->arg);
+	json_out_key_str(j, "help", o->help);
+	json_out_object_end(j);
+}
+
+static void verb_json(struct json_out *j, const struct cli_verb *v)
+{
+	json_out_object(j);
+	json_out_key_str(j, "verb", v->name);
+	json_out_key_str(j, "arguments", v->args);
+	json_out_key_str(j, "help", v->help);
+	if (v->options) {
+		json_out_key(j, "options");
+		json_out_array(j);
+		for (const struct cli_option *o = v->options; o->name; o++)
+			option_json(j, o);
+		json_out_array_end(j);
+	}
+	json_out_object_end(j);
+}
+
+static int help_json(const struct cli_verb *only)
+{
+	struct buf out BUF_AUTO;
+	struct json_out j;
+
+	buf_init(&out, 256 * 1024);
+	json_out_init(&j, &out);
+	json_out_array(&j);
+	for (size_t i = 0; cli_verbs[i]; i++)
+		if (only ? cli_verbs[i] == only : !cli_verbs[i]->hidden)
+			verb_json(&j, cli_verbs[i]);
+	json_out_array_end(&j);
+	buf_byte(&out, '\n');
+	return say_out(&out);
+}
+
+static int help_run(const struct cli_args *a)
+{
+	const struct cli_verb *v = NULL;
+	char flag[] = "--help";
+	char *argv[] = { NULL, flag, NULL };
+
+	if (a->n_words == 1) {
+		v = cli_verb_find(a->word[0]);
+		if (!v)
+			return say_fail(CLI_USAGE, "there is no verb `%s`; `saw help` lists them", a->word[0]);
+	}
+	if (a->value[0])
+		return help_json(v);
+	if (!v) {
+		overview();
+	} else if (v->own) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "%s", v->name);
+		argv[0] = name;
+		return v->own(2, argv);
+	} else {
+		cli_verb_help(v);
+	}
+	return CLI_DONE;
+}
+
+static const struct cli_option json_option[] = {
+	{ "json", NULL, "print JSON", CLI_TEXT },
+	{ NULL, NULL, NULL, CLI_TEXT },
+};
+
+const struct cli_verb cli_help_verb = {
+	.name = "help",
+	.args = "[VERB]",
+	.help = "list the verbs, or say more about one",
+	.options = json_option,
+	.words = CLI_VERB,
+	.words_max = 1,
+	.run = help_run,
+};
+
+static int version_run(const struct cli_args *a)
+{
+	if (a->value[0])
+		printf("{\"version\":\"%s\"}\n", SAW_VERSION);
+	else
+		printf("saw %s\n", SAW_VERSION);
+	return CLI_DONE;
+}
+
+const struct cli_verb cli_version_verb = {
+	.name = "version",
+	.args = "",
+	.help = "print the version",
+	.options = json_option,
+	.run = version_run,
+};

@@ -1,0 +1,71 @@
+/* A verb of `saw`: its help, its options and its function stand together; main.c lists them all. */
+#ifndef SAW_CLI_VERB_H
+#define SAW_CLI_VERB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Exit codes of every verb. `saw ssh` and `saw try` pass on the command's own. */
+enum cli_exit {
+	CLI_DONE = 0,
+	CLI_FAILED = 1,
+	CLI_USAGE = 2,
+	CLI_DENIED = 3, /* by policy */
+	CLI_NOT_FOUND = 4,
+	CLI_UNREACHABLE = 5, /* the control plane, or the workspace */
+};
+
+enum { CLI_OPTIONS_MAX = 16, CLI_WORDS_MAX = 256 };
+
+/* What a word or an option's value is, so that shells can complete it. */
+enum cli_kind {
+	CLI_TEXT = 0,
+	CLI_FILE,
+	CLI_WORKSPACE,
+	CLI_IMAGE,
+	CLI_VERB,
+	CLI_SHELL,
+	CLI_CHOICE, /* the choices stand in `arg`: "auto|kvm|tcg" */
+};
+
+struct cli_option {
+	const char *name; /* without dashes; a NULL name ends the list */
+	const char *arg; /* what follows it, for the help; NULL: a flag */
+	const char *help;
+	enum cli_kind kind;
+};
+
+struct cli_args {
+	const char *value[CLI_OPTIONS_MAX]; /* by place in the verb's options; "" for a flag that was given, else NULL */
+	const char *word[CLI_WORDS_MAX];
+	size_t n_words;
+	char **rest; /* what follows "--"; NULL when there is no "--" */
+	size_t n_rest;
+};
+
+struct cli_verb {
+	const char *name;
+	const char *args; /* "NAME [-- COMMAND...]" */
+	const char *help; /* one line */
+	const char *more; /* further lines of --help, or NULL */
+	const struct cli_option *options; /* NULL when `own` */
+	enum cli_kind words; /* what its words are */
+	size_t words_min;
+	size_t words_max;
+	bool rest; /* takes "-- COMMAND..." */
+	bool hidden; /* started by saw itself or by ssh; not in the overview */
+	int (*run)(const struct cli_args *a);
+	int (*own)(int argc, char **argv); /* parses its own arguments; argv[0] is the verb */
+};
+
+/* The whole table, NULL-terminated, in the order of the overview. */
+extern const struct cli_verb *const cli_verbs[];
+const struct cli_verb *cli_verb_find(const char *name);
+/* "--help" of one verb, on standard output. */
+void cli_verb_help(const struct cli_verb *v);
+
+/* Options ("--name value", "--name=value") may stand before, between and after the words; each at most once. 0, or CLI_USAGE
+ * after saying on fd 2 what is wrong. Borrows argv. */
+int cli_args_parse(struct cli_args *ret, const struct cli_verb *v, int argc, char **argv);
+
+#endif
