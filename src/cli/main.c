@@ -50,9 +50,10 @@ int main(int argc, char **argv)
 	const struct cli_verb *v;
 	char help[] = "help";
 	char *no_verb[] = { help, NULL };
-
 	/* a reader that went away shows as EPIPE where it is written, not as a death without a word */
-	signal(SIGPIPE, SIG_IGN);
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	sigaction(SIGPIPE, &ignore, NULL);
 	if (argc < 2) {
 		run(&cli_help_verb, 1, no_verb);
 		return CLI_USAGE;
