@@ -19,7 +19,7 @@ enum {
 
 enum policy_mode { POLICY_PASSTHROUGH = 1, POLICY_HTTP = 2, POLICY_TCP = 3 };
 
-/* Opened view; the blob is borrowed and must stay mapped. Zero-initialise. Fields are private to policy.c. */
+/* Opened view; the blob is borrowed, must stay mapped, and starts at an address divisible by 8. Zero-initialise. Fields are private to policy.c. */
 struct policy {
 	struct bytes blob;
 };
@@ -66,7 +66,9 @@ struct policy_request {
 };
 struct policy_verdict {
 	enum reason reason; /* REASON_OK: allowed */
-	struct bytes rule; /* "entry/2 (read)": the deciding rule, or the entry's name when none matched */
+	/* The deciding rule, named by what it says so that the order of the file does not matter:
+	 * "entry: read GET,HEAD /repos/**", "entry: deny any /admin/**"; the entry's name when none matched. */
+	struct bytes rule;
 	struct bytes class_name; /* empty when unclassified */
 	bool observed; /* reason is not OK, but the entry only observes: let it through and record it */
 };
