@@ -95,7 +95,7 @@ static int echo(const struct conn *c)
 	return n > 0 && send(c->fd, block, (size_t)n, MSG_NOSIGNAL) == n;
 }
 
-static int origin(const char *ip, const char *port)
+static __attribute__((noreturn)) void origin(const char *ip, const char *port)
 {
 	struct sockaddr_in sa = address(ip, port);
 	int one = 1;
@@ -227,7 +227,7 @@ int main(int argc, char **argv)
 	double began;
 
 	if (argc >= 4 && !strcmp(argv[1], "origin"))
-		return origin(argv[2], argv[3]);
+		origin(argv[2], argv[3]);
 	if (argc < 6 || !(f = fopen(argv[4], "rb"))) {
 		fprintf(stderr, "usage: peer origin|bulk|echo|open ADDRESS PORT [HELLO N [CONNECTIONS]]\n");
 		return 2;
