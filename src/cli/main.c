@@ -9,6 +9,7 @@
 
 const struct cli_verb *const cli_verbs[] = {
 	&cli_completion_verb,
+	&cli_doctor_verb,
 	&cli_help_verb,
 	&cli_version_verb,
 	NULL,

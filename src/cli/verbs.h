@@ -4,6 +4,7 @@
 
 #include "cli/verb.h"
 
+extern const struct cli_verb cli_doctor_verb;
 extern const struct cli_verb cli_help_verb;
 extern const struct cli_verb cli_version_verb;
 extern const struct cli_verb cli_completion_verb;

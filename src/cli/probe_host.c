@@ -1,0 +1,190 @@
+/* Questions to the rest of the host: programs, folders, space, memory, clock. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/timex.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "cli/probe.h"
+#include "os/loop.h"
+#include "os/paths.h"
+
+#define MIB (1024ULL * 1024)
+
+int probe_find_program(const char *name, char *ret_path, unsigned long size)
+{
+	const char *path = getenv("PATH");
+	char at[PATHS_MAX];
+	struct stat st;
+
+	if (!path || !*path)
+		path = "/usr/local/bin:/usr/bin:/bin";
+	while (*path) {
+		size_t len = strcspn(path, ":");
+		int n = snprintf(at, sizeof(at), "%.*s/%s", (int)len, path, name);
+
+		if (len > 0 && n > 0 && (size_t)n < sizeof(at) && stat(at, &st) == 0 && S_ISREG(st.st_mode) &&
+		    access(at, X_OK) == 0) {
+			if (ret_path)
+				snprintf(ret_path, size, "%s", at);
+			return 1;
+		}
+		path += len + (path[len] == ':');
+	}
+	/* Debian keeps mke2fs where an ordinary user's PATH does not look */
+	snprintf(at, sizeof(at), "/usr/sbin/%s", name);
+	if (access(at, X_OK) != 0)
+		return 0;
+	if (ret_path)
+		snprintf(ret_path, size, "%s", at);
+	return 1;
+}
+
+void probe_qemu(struct probe *ret)
+{
+#if defined(__aarch64__)
+	static const char name[] = "qemu-system-aarch64", package[] = "qemu-system-arm";
+#else
+	static const char name[] = "qemu-system-x86_64", package[] = "qemu-system-x86";
+#endif
+	char path[1024];
+
+	if (probe_find_program(name, path, sizeof(path))) {
+		probe_set(ret, PROBE_OK, path, "");
+		return;
+	}
+	ret->level = PROBE_FAIL;
+	snprintf(ret->found, sizeof(ret->found), "%s is not in PATH", name);
+	snprintf(ret->remedy, sizeof(ret->remedy), "apt-get install --no-install-recommends %s", package);
+}
+
+struct tool {
+	const char *program;
+	const char *package;
+};
+
+/* Lists what is missing of `tools`. */
+static void tools(struct probe *ret, const struct tool *t, size_t n, const char *all_there, const char *what_for)
+{
+	int found = 0, remedy = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (probe_find_program(t[i].program, NULL, 0))
+			continue;
+		found += snprintf(ret->found + found, sizeof(ret->found) - (size_t)found, "%s%s", found ? ", " : "missing: ",
+				  t[i].program);
+		remedy += snprintf(ret->remedy + remedy, sizeof(ret->remedy) - (size_t)remedy, "%s %s",
+				   remedy ? "" : "apt-get install --no-install-recommends", t[i].package);
+	}
+	if (!found) {
+		probe_set(ret, PROBE_OK, all_there, "");
+		return;
+	}
+	snprintf(ret->found + found, sizeof(ret->found) - (size_t)found, " (for %s)", what_for);
+	ret->level = PROBE_FAIL;
+}
+
+void probe_image_tools(struct probe *ret)
+{
+	static const struct tool list[] = { { "mmdebstrap", "mmdebstrap" }, { "mke2fs", "e2fsprogs" } };
+
+	tools(ret, list, sizeof(list) / sizeof(list[0]), "mmdebstrap and mke2fs: images can be built", "`saw image build`");
+}
+
+void probe_ssh(struct probe *ret)
+{
+	static const struct tool list[] = { { "ssh", "openssh-client" }, { "scp", "openssh-client" } };
+
+	tools(ret, list, sizeof(list) / sizeof(list[0]), "OpenSSH's ssh and scp", "`saw ssh` and `saw cp`");
+}
+
+void probe_helpers(struct probe *ret)
+{
+	static const char *const names[] = { "sawd",	    "sawd-front", "sawd-core",	"sawd-keeper", "sawd-compiler",
+					     "saw-workspace", "saw-front",  "saw-inlet", "saw-dialer",	"saw-machine",
+					     "saw-try" };
+	char path[PATHS_MAX];
+	struct err e = { "" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (paths_helper(names[i], path, &e) < 0) {
+			probe_set(ret, PROBE_FAIL, e.text, "build or install saw again");
+			return;
+		}
+	probe_set(ret, PROBE_OK, "all of saw's own programs are there", "");
+}
+
+void probe_folders(struct probe *ret)
+{
+	char state[PATHS_MAX];
+	char run[PATHS_MAX];
+	struct err e = { "" };
+
+	if (paths_state(state, &e) < 0 || paths_run(run, &e) < 0 || paths_make_dir(state, &e) < 0 ||
+	    paths_make_dir(run, &e) < 0)
+		probe_set(ret, PROBE_FAIL, e.text, "give the folder to your user (mode 0700), or set SAW_STATE and SAW_RUN");
+	else
+		snprintf(ret->found, sizeof(ret->found), "state in %.500s, sockets in %.500s", state, run);
+}
+
+void probe_disk(struct probe *ret)
+{
+	char state[PATHS_MAX];
+	struct err e = { "" };
+	struct statvfs fs;
+	uint64_t mib;
+
+	if (paths_state(state, &e) < 0 || statvfs(state, &fs) != 0) {
+		probe_set(ret, PROBE_WARN, "the state folder's disk could not be asked", "");
+		return;
+	}
+	mib = fs.f_bavail * fs.f_frsize / MIB;
+	snprintf(ret->found, sizeof(ret->found), "%" PRIu64 " MiB free for images and disks", mib);
+	ret->level = mib < 1024 ? PROBE_FAIL : mib < 8192 ? PROBE_WARN : PROBE_OK;
+	if (ret->level != PROBE_OK)
+		snprintf(ret->remedy, sizeof(ret->remedy),
+			 "an image takes about 2 GiB, and a workspace what its disks hold: free space or move SAW_STATE");
+}
+
+void probe_memory(struct probe *ret)
+{
+	char line[256];
+	uint64_t kib = 0;
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		char *p = line + strlen("MemAvailable:");
+
+		if (strncmp(line, "MemAvailable:", strlen("MemAvailable:")) != 0)
+			continue;
+		p += strspn(p, " ");
+		if (!num_u64(bytes_of(p, strspn(p, "0123456789")), UINT64_MAX, &kib))
+			kib = 0;
+	}
+	if (f)
+		fclose(f);
+	snprintf(ret->found, sizeof(ret->found), "%" PRIu64 " MiB of memory available", kib / 1024);
+	ret->level = kib / 1024 < 2048 ? PROBE_WARN : PROBE_OK;
+	if (ret->level != PROBE_OK)
+		snprintf(ret->remedy, sizeof(ret->remedy), "create workspaces with a smaller --memory, or stop others");
+}
+
+/* Certificates live five minutes: a clock that is far off locks everyone out. */
+void probe_clock(struct probe *ret)
+{
+	const uint64_t year_2026 = 1767225600000ULL;
+	struct timex t = { .modes = 0 };
+	int state = adjtimex(&t);
+
+	if (clock_real_ms() < year_2026)
+		probe_set(ret, PROBE_FAIL, "the clock is before 2026: certificates would not be valid", "set the clock: date -s, or run an NTP client");
+	else if (state == TIME_ERROR || (state >= 0 && (t.status & STA_UNSYNC)))
+		probe_set(ret, PROBE_WARN, "the clock is not known to be synchronised", "run an NTP client (systemd-timesyncd, chrony)");
+	else
+		probe_set(ret, PROBE_OK, "the clock is synchronised", "");
+}
