@@ -19,10 +19,10 @@ enum ipc_type {
 	MSG_POLICY_DONE, /* back: (u generation, u ok, b why) */
 
 	/* sup <-> front: the network namespace */
-	MSG_FRONT_CONFIG = 100, /* sup -> front: (u link: 1 tap, 2 veth; u role uid, 0: keep; b guest mac, 6 bytes) */
-	MSG_FRONT_LINK, /* front -> sup: link 1: (fd tap). link 2: (fd userns, fd netns): the guest's side attaches itself */
-	MSG_FRONT_ATTACH, /* sup -> front: (u pid-free: 0; fd guest netns) move the guest's veth end there; answered by FRONT_LINK_UP */
-	MSG_FRONT_LINK_UP, /* front -> sup: () */
+	MSG_FRONT_CONFIG = 100, /* sup -> front: (u enum ipc_link; u role uid, 0: keep; b guest mac, 6 bytes). IPC_LINK_JOIN adds
+				 * (fd userns, fd netns): a front that replaces one that died */
+	MSG_FRONT_LINK, /* front -> sup: (fd userns, fd netns), and (fd tap) for IPC_LINK_TAP. Not sent for IPC_LINK_JOIN */
+	MSG_FRONT_ATTACH, /* sup -> front, IPC_LINK_VETH: (fd guest netns): move the guest's end there, then READY */
 	MSG_LISTEN, /* sup -> front: (u kind: enum ipc_listener, u port) */
 	MSG_LISTENER, /* front -> sup, sup -> inlet: (u kind, u port, fd) */
 	MSG_UNLISTEN, /* sup -> inlet: (u port): close that TCP listener */
@@ -51,6 +51,12 @@ enum ipc_type {
 	MSG_MACHINE_POWERDOWN, /* sup -> machine: (): ACPI power button */
 	MSG_MACHINE_QUIT, /* sup -> machine: (): stop at once */
 
+	/* sup <-> try (the command of `saw try` in the guest's place) */
+	MSG_TRY_CONFIG = 450, /* sup -> try: (u uid inside, u gid inside, fd front's userns) */
+	MSG_TRY_NETNS, /* try -> sup: (fd netns): ready for the link */
+	MSG_TRY_GO, /* sup -> try: (): the gateway serves; start the command */
+	MSG_TRY_DONE, /* try -> sup -> saw try: (u exit code of the command) */
+
 	/* core <-> sup over the workspace's control socket */
 	MSG_HELLO = 500, /* both: (u IPC_CONTROL_VERSION, b workspace id, u pid of the sender) */
 	MSG_STATE, /* sup -> core, on HELLO and on every change: (u enum ipc_state, u since real ms, u policy generation, u accel, u n
@@ -58,6 +64,7 @@ enum ipc_type {
 	MSG_SHUTDOWN, /* core -> sup: (u grace ms; 0: at once) */
 };
 
+enum ipc_link { IPC_LINK_TAP = 1, IPC_LINK_VETH, IPC_LINK_JOIN };
 enum ipc_listener { IPC_LISTEN_TCP = 1, IPC_LISTEN_DNS_UDP, IPC_LISTEN_DNS_TCP, IPC_LISTEN_OBSERVER };
 enum ipc_accel { IPC_ACCEL_AUTO = 0, IPC_ACCEL_KVM, IPC_ACCEL_TCG };
 enum ipc_machine { IPC_MACHINE_RUNNING = 1, IPC_MACHINE_PAUSED, IPC_MACHINE_OFF, IPC_MACHINE_FAILED };
