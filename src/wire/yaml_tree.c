@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <yaml.h>
 
+#include "base/must.h"
+
 #include "base/arena.h"
 #include "base/utf8.h"
 
@@ -84,6 +86,7 @@ static bool attach(struct build *b, struct yaml_tree_node *n)
 		return true;
 	}
 	l = &b->stack[b->depth - 1];
+	must(l->node); /* a level is entered with its node */
 	if (l->node->kind == YAML_TREE_MAP && !l->key)
 		return add_key(b, l, n);
 	n->key = l->key;
