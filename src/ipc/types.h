@@ -17,6 +17,7 @@ enum ipc_type {
 	MSG_STOP, /* parent -> role: (). finish and exit 0 */
 	MSG_POLICY, /* sup -> inlet, dialer; core -> sup: (u generation, fd sealed blob) */
 	MSG_POLICY_DONE, /* back: (u generation, u ok, b why) */
+	MSG_FAILED, /* role -> parent: (b why): cannot start or go on, in one sentence; it exits after it */
 
 	/* sup <-> front: the network namespace */
 	MSG_FRONT_CONFIG = 100, /* sup -> front: (u enum ipc_link; u role uid, 0: keep; b guest mac, 6 bytes). IPC_LINK_JOIN adds

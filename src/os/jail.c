@@ -21,12 +21,12 @@
  * capabilities; making a user namespace needs none but gives new ones, which go at once; Landlock and seccomp need
  * no_new_privs; seccomp comes last because the other stages are system calls that it forbids. */
 
-static pid_t parent;
+static pid_t parent; /* 0: jail_identity() was not called, and this process may outlive its parent */
 
 static int die_with_parent(struct err *e)
 {
 	if (parent == 0)
-		parent = getppid();
+		return 0;
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return err_sys(e, errno, "jail: arrange to die with the parent");
 	if (getppid() != parent)
@@ -38,8 +38,10 @@ int jail_identity(uint64_t uid, struct err *e)
 {
 	uid_t u = (uid_t)uid;
 	gid_t g = (gid_t)uid;
-	int r = die_with_parent(e);
+	int r;
 
+	parent = getppid();
+	r = die_with_parent(e);
 	if (r < 0 || uid == 0)
 		return r;
 	if (uid >= UINT32_MAX)

@@ -17,7 +17,8 @@
 #include "base/err.h"
 
 /* Becomes uid and gid `uid` with no other groups; 0 keeps the present ones. Re-arms PDEATHSIG, which a change of uid clears;
- * a parent that is already gone ends the process. Call it first: it notes who the parent is. */
+ * a parent that is already gone ends the process. Call it first: it notes who the parent is. A process that shall outlive its
+ * parent (saw-workspace) leaves this stage out. */
 int jail_identity(uint64_t uid, struct err *e);
 
 #define JAIL_CAP(n) (1ULL << (n))

@@ -1,0 +1,130 @@
+#include "os/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/fd.h"
+
+enum { TEXT_MAX = 16384 };
+
+static int read_text(const char *path, char ret[TEXT_MAX])
+{
+	FD_AUTO int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	while (len < TEXT_MAX - 1 && (n = read(fd, ret + len, TEXT_MAX - 1 - len)) > 0)
+		len += (size_t)n;
+	ret[len] = '\0';
+	return 0;
+}
+
+static int write_text(const char *folder, const char *name, const char *text)
+{
+	char path[PATHS_MAX];
+	FD_AUTO int fd = -1;
+
+	if (paths_join(path, folder, name, NULL) < 0)
+		return -ENAMETOOLONG;
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return -errno;
+	return 0;
+}
+
+/* The mount point of the unified hierarchy: fifth field of the mountinfo line whose type is cgroup2 (proc(5)). */
+static bool find_mount(char ret[PATHS_MAX])
+{
+	char text[TEXT_MAX];
+	char *rest = text;
+	char *line;
+
+	if (read_text("/proc/self/mountinfo", text) < 0)
+		return false;
+	while ((line = strsep(&rest, "\n")) != NULL)
+		if (strstr(line, " - cgroup2 ") && sscanf(line, "%*s %*s %*s %*s %4095s", ret) == 1)
+			return true;
+	return false;
+}
+
+static bool find_own(char ret[PATHS_MAX])
+{
+	char text[TEXT_MAX];
+	char mount[PATHS_MAX];
+	char *at;
+
+	if (!find_mount(mount) || read_text("/proc/self/cgroup", text) < 0)
+		return false;
+	at = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+	if (!at)
+		return false;
+	at = strstr(at, "::") + 2;
+	at[strcspn(at, "\n")] = '\0';
+	return snprintf(ret, PATHS_MAX, "%s%s", mount, strcmp(at, "/") == 0 ? "" : at) < PATHS_MAX;
+}
+
+static int set_limits(const char *leaf, uint64_t memory_max, uint64_t pids_max)
+{
+	char memory[24];
+	char pids[24];
+	int r;
+
+	(void)snprintf(memory, sizeof(memory), "%" PRIu64, memory_max);
+	(void)snprintf(pids, sizeof(pids), "%" PRIu64, pids_max);
+	r = write_text(leaf, "memory.max", memory);
+	return r < 0 ? r : write_text(leaf, "pids.max", pids);
+}
+
+int cgroup_enter(struct cgroup *ret, const char *name, uint64_t memory_max, uint64_t pids_max, struct err *e)
+{
+	static const char remedy[] = "no memory and process limits for this workspace: mount cgroup v2 and run sawd as a "
+				     "service with delegated memory and pids controllers (systemd: Delegate=memory pids)";
+	char own[PATHS_MAX];
+	char leaf[PATHS_MAX];
+	char pid[16];
+	int r;
+
+	ret->path[0] = '\0';
+	if (!find_own(own))
+		return err_set(e, ENOENT, "cgroup v2 is not mounted; %s", remedy);
+	/* Fails where processes already live in it (the rule of no inner processes) or where we may not; then the limits are missing. */
+	(void)write_text(own, "cgroup.subtree_control", "+memory +pids");
+	if (paths_join(leaf, own, name, e) < 0)
+		return -ENAMETOOLONG;
+	if (mkdir(leaf, 0755) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "cgroup v2: make %s; %s", leaf, remedy);
+	r = set_limits(leaf, memory_max, pids_max);
+	if (r == 0) {
+		(void)snprintf(pid, sizeof(pid), "%d", getpid());
+		r = write_text(leaf, "cgroup.procs", pid);
+	}
+	if (r < 0) {
+		(void)rmdir(leaf);
+		return err_sys(e, -r, "cgroup v2 has no usable controllers in %s; %s", own, remedy);
+	}
+	memcpy(ret->path, leaf, sizeof(leaf));
+	return 0;
+}
+
+void cgroup_leave(struct cgroup *c)
+{
+	char above[PATHS_MAX];
+	char pid[16];
+
+	if (!c->path[0])
+		return;
+	memcpy(above, c->path, sizeof(above));
+	*strrchr(above, '/') = '\0';
+	(void)snprintf(pid, sizeof(pid), "%d", getpid());
+	(void)write_text(above, "cgroup.procs", pid);
+	(void)rmdir(c->path);
+	c->path[0] = '\0';
+}
