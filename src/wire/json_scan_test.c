@@ -67,14 +67,15 @@ TEST(a_duplicate_in_a_nested_object_is_refused_and_a_repeat_elsewhere_is_not)
 TEST(depth_and_size_are_bounded)
 {
 	char deep[64] = "";
-	char many[200] = "[";
+	char many[200];
 
 	for (int i = 0; i <= JSON_DEPTH_MAX; i++)
 		deep[i] = '[';
 	CHECK_INT(scan(deep), JSON_TOO_LARGE);
 	deep[JSON_DEPTH_MAX] = 0;
 	CHECK_INT(scan(deep), JSON_SHORT);
-	for (int i = 0; i < 64; i++)
-		strcat(many, "1,");
+	for (size_t i = 0; i < sizeof(many) - 1; i++)
+		many[i] = i & 1 ? '1' : i ? ',' : '[';
+	many[sizeof(many) - 1] = 0;
 	CHECK_INT(scan(many), JSON_TOO_LARGE);
 }
