@@ -1,0 +1,86 @@
+/* Every message type between the processes of the control plane: fields in order, and who may send it to whom.
+ *
+ * Notation as in ipc/types.h. "launcher" is the process `sawd`, parent of the four roles on their descriptor 3. A `req` is a number that
+ * the asker chose; the answer carries it back. What a role accepts stands in its permit tables; everything else ends the channel. */
+#ifndef SAW_IPC_SAWD_TYPES_H
+#define SAW_IPC_SAWD_TYPES_H
+
+enum sawd_role { SAWD_FRONT = 1, SAWD_CORE, SAWD_KEEPER, SAWD_COMPILER, SAWD_ROLE_END };
+
+enum {
+	SAWD_POLICY_TEXT_MAX = 8 * 1024 * 1024,
+	SAWD_BODY_MAX = 16 * 1024 * 1024,
+	SAWD_FILE_NAME_MAX = 1000, /* how messages call a policy file */
+	SAWD_DETAIL_MAX = 1000,
+	SAWD_PROBLEMS_MAX = 50, /* of a refused policy, in one message */
+	SAWD_KEY_LEN = 32,
+	SAWD_CERT_MS = 5 * 60 * 1000,
+	SAWD_SESSION_MAX_MS = 12 * 60 * 60 * 1000, /* a session's tunnels are cut then */
+	SAWD_SESSION_IDLE_MS = 60 * 60 * 1000, /* a tunnel without a byte is cut then */
+	SAWD_ROLE_UIDS = 0x70000000, /* root only: first of the 8 uids of sawd's own roles; blocks of workspaces follow */
+};
+
+enum sawd_type {
+	/* launcher -> role, once, first */
+	MSG_SAWD_FRONT_CONFIG = 600, /* (u role uid, 0: keep; u uid whose calls are taken; u launcher's pid; u lab; b state folder;
+				      * b run folder; fd listening socket) */
+	MSG_SAWD_CORE_CONFIG, /* (u uid, u lab, b owner, b state folder, b run folder) */
+	MSG_SAWD_KEEPER_CONFIG, /* (b key folder) */
+	MSG_SAWD_COMPILER_CONFIG, /* (u role uid) */
+	MSG_SAWD_PEER, /* launcher -> core: its channel to that role; launcher -> others: theirs to core. (u enum sawd_role of the other end,
+			* fd). Replaces the one before */
+
+	/* core <-> launcher */
+	MSG_SAWD_SPAWN = 620, /* core -> launcher: (u req, b id, b name, fd log): start saw-workspace; it outlives us */
+	MSG_SAWD_SPAWNED, /* back: (u req, u ok, b why) */
+	MSG_SAWD_DOWN, /* core -> launcher: (): end all roles and yourself */
+
+	/* core <-> compiler */
+	MSG_SAWD_COMPILE = 630, /* core -> compiler: (u req, fd sealed text) */
+	MSG_SAWD_COMPILED, /* back: (u req, b name, b sha256 of the blob's content, 32 bytes; u lab, fd sealed blob) */
+	MSG_SAWD_REFUSED, /* back: (u req, u n, n times (u line, u column, b message)), n <= SAWD_PROBLEMS_MAX, errors only */
+
+	/* core <-> keeper */
+	MSG_SAWD_HOST_KEY = 640, /* core -> keeper: (u req, b workspace id): the same id always gives the same key */
+	MSG_SAWD_HOST_KEY_DONE, /* back: (u req, b host public key, b host private key file, b user CA's public key) */
+	MSG_SAWD_CERT, /* core -> keeper: (u req, b key id, b principal, b public key, u permits: enum ssh_cert_permit, u valid after and
+			* u before, seconds) */
+	MSG_SAWD_CERT_DONE, /* back: (u req, b certificate blob, b host public key of the principal); empty: refused */
+
+	/* front -> core: calls. Answered by API_PROBLEM or by what stands behind them */
+	MSG_API_STATUS = 650, /* (u req): API_STATUS_DONE */
+	MSG_API_CREATE, /* (u req, ipc/sawd_new.h, fd sealed policy text): API_WORKSPACE */
+	MSG_API_GET, /* (u req, b name or id): API_WORKSPACE */
+	MSG_API_LIST, /* (u req, u limit, b names after this one, u state or 0): API_WORKSPACE each, then API_END */
+	MSG_API_WANT, /* (u req, b name or id, u enum sawd_verb, u grace ms): API_WORKSPACE */
+	MSG_API_POLICY, /* (u req, b name or id, b file, fd sealed policy text): API_WORKSPACE */
+	MSG_API_FILE, /* (u req, b name or id or "", u enum sawd_file): API_FILE_DONE */
+	MSG_API_SESSION, /* (u req, b name or id, b public key, u permits): API_SESSION_DONE */
+	MSG_API_SESSIONS, /* (u req): API_SESSION_ROW each, then API_END */
+	MSG_API_SESSION_END, /* (u req, b session id): API_END */
+	MSG_API_TUNNEL, /* (u req, b name or id, b session id): API_TUNNEL_DONE */
+	MSG_API_IMAGES, /* (u req): API_IMAGE_ROW each, then API_END */
+	MSG_API_SHUTDOWN, /* (u req, u also workspaces): API_SHUTDOWN_DONE */
+	MSG_API_TUNNEL_CLOSED, /* (u tunnel, u bytes to the guest, u bytes from it, u duration ms, b why) */
+
+	/* core -> front */
+	MSG_API_PROBLEM = 680, /* (u req, u status, u exit code, b code, b detail, b field, b remedy, u n, n times (u line, u column,
+				* b message)) */
+	MSG_API_END, /* (u req, b next page token) */
+	MSG_API_STATUS_DONE, /* (u req, u audit is writable) */
+	MSG_API_WORKSPACE, /* (u req, ipc/sawd_row.h). req 0: a change, for /v1/events */
+	MSG_API_FILE_DONE, /* (u req, b workspace id or "", fd read-only) */
+	MSG_API_SESSION_DONE, /* (u req, b session id, b workspace id, b certificate blob, b host public key, u certificate's end real ms,
+			       * u session's end real ms) */
+	MSG_API_SESSION_ROW, /* (u req, b session id, b workspace name, b workspace id, b user, u created, u certificate's end, u session's end,
+			      * u tunnels) */
+	MSG_API_TUNNEL_DONE, /* (u req, u tunnel, b session id, b workspace id, u ms until the session's end, fd guest's sshd) */
+	MSG_API_IMAGE_ROW, /* (u req, b digest, b name, u created real ms, u bytes) */
+	MSG_API_SHUTDOWN_DONE, /* (u req, u workspaces being stopped) */
+	MSG_API_CUT, /* (b session id or "", b workspace id or "", b why): end its tunnels; a workspace's log followers too */
+};
+
+enum sawd_verb { SAWD_START = 1, SAWD_STOP, SAWD_RESTART, SAWD_REBUILD, SAWD_DELETE, SAWD_VERB_END };
+enum sawd_file { SAWD_FILE_CONSOLE = 1, SAWD_FILE_SUPERVISOR, SAWD_FILE_AUDIT, SAWD_FILE_END };
+
+#endif

@@ -1,0 +1,222 @@
+#include "store/workspaces.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "base/must.h"
+
+/* One table of columns drives reading, inserting and updating: a column added to the record is added here and in a migration. */
+struct column {
+	size_t at;
+	size_t size; /* of a text with its NUL; 0: a number */
+};
+
+#define TEXT(field) { offsetof(struct workspace, field), sizeof(((struct workspace *)0)->field) }
+#define NUMBER(field) { offsetof(struct workspace, field), 0 }
+
+static const struct column columns[] = {
+	TEXT(id),	    TEXT(name),		NUMBER(created_ms),   TEXT(owner),	     NUMBER(driver),	   TEXT(image),
+	TEXT(image_digest), NUMBER(cpus),	NUMBER(memory_bytes), NUMBER(disk_bytes),    NUMBER(accel),	   TEXT(upstream_proxy),
+	TEXT(kernel_args),  NUMBER(uid_base),	TEXT(state),	      TEXT(desired),	     TEXT(detail),	   NUMBER(since_ms),
+	NUMBER(accel_in_use), TEXT(policy_file), TEXT(policy_name),   TEXT(policy_sha256),   NUMBER(policy_lab),   NUMBER(generation),
+	NUMBER(pending),
+};
+enum { N_COLUMNS = sizeof(columns) / sizeof(columns[0]), FIRST_MUTABLE = 14 };
+
+#define COLUMNS                                                                                                         \
+	"id, name, created_ms, owner, driver, image, image_digest, cpus, memory_bytes, disk_bytes, accel, upstream_proxy, " \
+	"kernel_args, uid_base, state, desired, detail, since_ms, accel_in_use, policy_file, policy_name, policy_sha256, "   \
+	"policy_lab, generation, pending"
+
+static const char insert_sql[] = "INSERT INTO workspaces (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+				 "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)";
+static const char update_sql[] = "UPDATE workspaces SET state = ?15, desired = ?16, detail = ?17, since_ms = ?18, "
+				 "accel_in_use = ?19, policy_file = ?20, policy_name = ?21, policy_sha256 = ?22, "
+				 "policy_lab = ?23, generation = ?24, pending = ?25 WHERE id = ?1";
+static const char delete_sql[] = "DELETE FROM workspaces WHERE id = ?1";
+static const char by_id_sql[] = "SELECT " COLUMNS " FROM workspaces WHERE id = ?1";
+static const char by_name_sql[] = "SELECT " COLUMNS " FROM workspaces WHERE owner = ?1 AND name = ?2";
+static const char page_sql[] = "SELECT " COLUMNS " FROM workspaces WHERE owner = ?1 AND name > ?2 ORDER BY name LIMIT ?3";
+static const char page_state_sql[] =
+	"SELECT " COLUMNS " FROM workspaces WHERE owner = ?1 AND name > ?2 AND state = ?4 ORDER BY name LIMIT ?3";
+static const char unsettled_sql[] =
+	"SELECT " COLUMNS " FROM workspaces WHERE desired <> 'stopped' OR state <> 'stopped' OR pending <> 0";
+static const char uids_sql[] = "SELECT uid_base FROM workspaces WHERE uid_base <> 0 ORDER BY uid_base";
+static const char policy_sql[] = "SELECT 1 FROM workspaces WHERE policy_sha256 = ?1 LIMIT 1";
+
+static void bind_column(struct db_stmt *s, size_t i, const struct workspace *w)
+{
+	const char *at = (const char *)w + columns[i].at;
+	uint64_t v;
+
+	if (columns[i].size) {
+		db_bind_text(s, (int)i + 1, bytes_str(at));
+		return;
+	}
+	memcpy(&v, at, sizeof(v));
+	db_bind_u64(s, (int)i + 1, v);
+}
+
+/* A text too long for its field cannot come from us: the database was changed by hand. */
+static bool read_column(struct db_stmt *s, size_t i, struct workspace *w)
+{
+	char *at = (char *)w + columns[i].at;
+	struct bytes text;
+	uint64_t v;
+
+	if (columns[i].size == 0) {
+		v = db_u64(s, (int)i);
+		memcpy(at, &v, sizeof(v));
+		return true;
+	}
+	text = db_text(s, (int)i);
+	if (text.len >= columns[i].size)
+		return false;
+	if (text.len)
+		memcpy(at, text.p, text.len);
+	at[text.len] = '\0';
+	return true;
+}
+
+static int read_row(struct db_stmt *s, struct workspace *ret, struct err *e)
+{
+	for (size_t i = 0; i < N_COLUMNS; i++)
+		if (!read_column(s, i, ret))
+			return err_set(e, EBADMSG, "store: a workspace's record has a value that is too long: restore sawd.db from a backup");
+	return 1;
+}
+
+int workspaces_insert(struct db *d, const struct workspace *w, struct err *e)
+{
+	struct db_stmt *s;
+	int r = db_prepare(d, insert_sql, &s, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < N_COLUMNS; i++)
+		bind_column(s, i, w);
+	return db_run(s, e);
+}
+
+int workspaces_update(struct db *d, const struct workspace *w, struct err *e)
+{
+	struct db_stmt *s;
+	int r = db_prepare(d, update_sql, &s, e);
+
+	if (r < 0)
+		return r;
+	bind_column(s, 0, w);
+	for (size_t i = FIRST_MUTABLE; i < N_COLUMNS; i++)
+		bind_column(s, i, w);
+	return db_run(s, e);
+}
+
+int workspaces_delete(struct db *d, const char *id, struct err *e)
+{
+	struct db_stmt *s;
+	int r = db_prepare(d, delete_sql, &s, e);
+
+	if (r < 0)
+		return r;
+	db_bind_text(s, 1, bytes_str(id));
+	return db_run(s, e);
+}
+
+static int one(struct db_stmt *s, struct workspace *ret, struct err *e)
+{
+	int r = db_step(s, e);
+
+	return db_done(s, r == 1 ? read_row(s, ret, e) : r);
+}
+
+int workspaces_by_id(struct db *d, struct bytes id, struct workspace *ret, struct err *e)
+{
+	struct db_stmt *s;
+	int r = db_prepare(d, by_id_sql, &s, e);
+
+	if (r < 0)
+		return r;
+	db_bind_text(s, 1, id);
+	return one(s, ret, e);
+}
+
+int workspaces_by_name(struct db *d, const char *owner, struct bytes name, struct workspace *ret, struct err *e)
+{
+	struct db_stmt *s;
+	int r = db_prepare(d, by_name_sql, &s, e);
+
+	if (r < 0)
+		return r;
+	db_bind_text(s, 1, bytes_str(owner));
+	db_bind_text(s, 2, name);
+	return one(s, ret, e);
+}
+
+static int walk(struct db_stmt *s, workspaces_fn fn, void *ctx, struct err *e)
+{
+	struct workspace w;
+	int r;
+
+	for (;;) {
+		r = db_step(s, e);
+		r = r == 1 ? read_row(s, &w, e) : r;
+		if (r != 1)
+			break;
+		if (!fn(ctx, &w)) {
+			r = 0;
+			break;
+		}
+	}
+	return db_done(s, r);
+}
+
+int workspaces_page(struct db *d, const char *owner, struct bytes after, const char *state, uint64_t limit, workspaces_fn fn,
+		    void *ctx, struct err *e)
+{
+	struct db_stmt *s;
+	int r = db_prepare(d, *state ? page_state_sql : page_sql, &s, e);
+
+	if (r < 0)
+		return r;
+	db_bind_text(s, 1, bytes_str(owner));
+	db_bind_text(s, 2, after);
+	db_bind_u64(s, 3, limit);
+	if (*state)
+		db_bind_text(s, 4, bytes_str(state));
+	return walk(s, fn, ctx, e);
+}
+
+int workspaces_unsettled(struct db *d, workspaces_fn fn, void *ctx, struct err *e)
+{
+	struct db_stmt *s;
+	int r = db_prepare(d, unsettled_sql, &s, e);
+
+	return r < 0 ? r : walk(s, fn, ctx, e);
+}
+
+int workspaces_free_uid(struct db *d, uint64_t base, uint64_t step, uint64_t *ret, struct err *e)
+{
+	struct db_stmt *s;
+	uint64_t free_uid = base;
+	int r = db_prepare(d, uids_sql, &s, e);
+
+	if (r < 0)
+		return r;
+	while ((r = db_step(s, e)) == 1 && db_u64(s, 0) == free_uid)
+		free_uid += step;
+	if (r < 0)
+		return db_done(s, r);
+	*ret = free_uid;
+	return db_done(s, 0);
+}
+
+int workspaces_policy_used(struct db *d, const char *sha256, struct err *e)
+{
+	struct db_stmt *s;
+	int r = db_prepare(d, policy_sql, &s, e);
+
+	if (r < 0)
+		return r;
+	db_bind_text(s, 1, bytes_str(sha256));
+	return db_done(s, db_step(s, e));
+}
