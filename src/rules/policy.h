@@ -67,7 +67,7 @@ struct policy_request {
 struct policy_verdict {
 	enum reason reason; /* REASON_OK: allowed */
 	/* The deciding rule, named by what it says so that the order of the file does not matter:
-	 * "entry: read GET,HEAD /repos/**", "entry: deny any /admin/**"; the entry's name when none matched. */
+	 * "wiki: read GET,HEAD /pages", "wiki: deny any /admin (+2)"; the entry's name when none matched. */
 	struct bytes rule;
 	struct bytes class_name; /* empty when unclassified */
 	bool observed; /* reason is not OK, but the entry only observes: let it through and record it */

@@ -1,0 +1,204 @@
+/* The compiled policy's bytes: private to policy*.c and the compiler. All integers are 32-bit of the machine's own order (a blob
+ * never leaves it without being compiled anew); every table starts at an offset divisible by 8.
+ *
+ *   hosts     sorted by text; `slots` is an open-addressed hash table over them
+ *   doors     for each host: port -> entry, sorted by port
+ *   entries   sorted by name, with their ports, address prefixes, and for http mode their rules and the root of a path trie
+ *   rules     of one entry, in the order in which they decide: denies, then narrower before broader
+ *   nodes     a forest in breadth-first numbering: node i < n_roots is the root of the i-th http entry, and walking the nodes in
+ *             order, their children are numbered without a gap. So no node has two parents and no walk can loop.
+ *   ends      rules that match when the path ends at a node; tails: the rest of patterns that go on with a glob or `**`
+ */
+#ifndef SAW_RULES_POLICY_BLOB_H
+#define SAW_RULES_POLICY_BLOB_H
+
+#include "rules/policy.h"
+
+#define POLICY_BLOB_MAGIC "SAWPOLCY"
+
+enum policy_section {
+	BLOB_HOSTS,
+	BLOB_SLOTS,
+	BLOB_DOORS,
+	BLOB_ENTRIES,
+	BLOB_PORTS, /* of entries, one run each */
+	BLOB_ALL_PORTS, /* distinct, of the whole policy */
+	BLOB_PREFIXES,
+	BLOB_RULES,
+	BLOB_CONDITIONS,
+	BLOB_VALUES,
+	BLOB_NODES,
+	BLOB_EDGES,
+	BLOB_ENDS,
+	BLOB_TAILS,
+	BLOB_REACH,
+	BLOB_STRINGS,
+	BLOB_SECTIONS
+};
+
+struct blob_section {
+	uint32_t off; /* from the blob's start */
+	uint32_t n; /* elements */
+};
+
+struct blob_str {
+	uint32_t off; /* from the start of BLOB_STRINGS */
+	uint32_t len;
+};
+
+struct blob_run {
+	uint32_t first;
+	uint32_t n;
+};
+
+struct blob_header {
+	char magic[8];
+	uint32_t version;
+	uint32_t size;
+	uint8_t sha256[32];
+	/* the seal covers what follows */
+	uint32_t flags;
+	uint32_t n_roots;
+	struct blob_str label;
+	struct blob_section section[BLOB_SECTIONS];
+};
+
+enum { BLOB_SEALED_AT = 48 };
+enum { BLOB_LAB = 1, BLOB_FLAGS_ALL = 1 };
+enum { BLOB_OBSERVE = 1, BLOB_ENCODED_SLASH = 2, BLOB_ENTRY_FLAGS_ALL = 3 };
+#define BLOB_NONE UINT32_MAX
+
+struct blob_host {
+	struct blob_str text;
+	uint32_t budget;
+	struct blob_run doors;
+};
+
+struct blob_door {
+	uint32_t port;
+	uint32_t entry;
+};
+
+struct blob_entry {
+	struct blob_str name;
+	uint32_t mode;
+	uint32_t flags;
+	uint32_t root; /* node, or BLOB_NONE */
+	struct blob_run ports;
+	struct blob_run prefixes;
+	struct blob_run rules;
+};
+
+struct blob_prefix {
+	uint32_t family;
+	uint32_t bits;
+	uint8_t b[16];
+};
+
+enum policy_class { POLICY_CLASS_NONE, POLICY_CLASS_READ, POLICY_CLASS_DRAFT, POLICY_CLASS_WRITE, POLICY_CLASS_END };
+/* Ascending strictness: a narrower rule with a higher value tightens. DENY_RULE is `deny: true`. */
+enum policy_effect { POLICY_EFFECT_ALLOW, POLICY_EFFECT_REVIEW, POLICY_EFFECT_DENY, POLICY_EFFECT_DENY_RULE, POLICY_EFFECT_END };
+
+struct blob_rule {
+	struct blob_str name; /* "wiki: read GET,HEAD /pages" */
+	uint32_t class;
+	uint32_t effect;
+	uint32_t methods;
+	struct blob_run conditions;
+};
+
+enum policy_condition_kind { POLICY_CONDITION_QUERY = 1, POLICY_CONDITION_HEADER, POLICY_CONDITION_END };
+
+struct blob_condition {
+	uint32_t kind;
+	struct blob_str key;
+	struct blob_run values; /* patterns; none for a header */
+};
+
+struct blob_node {
+	uint32_t depth;
+	uint32_t n_rules; /* of the entry that this tree belongs to: rules below are smaller */
+	struct blob_run edges; /* literal segments, sorted; children are consecutive from first_child on */
+	uint32_t first_child;
+	uint32_t any_child; /* after a whole-segment `*`: follows the literal children; or BLOB_NONE */
+	struct blob_run ends; /* rules, ascending */
+	struct blob_run tails;
+};
+
+struct blob_edge {
+	struct blob_str segment;
+};
+
+struct blob_tail {
+	struct blob_str pattern; /* from the start of a segment on */
+	uint32_t rule;
+};
+
+struct blob_reach {
+	uint32_t entry;
+	uint32_t host;
+};
+
+static inline const struct blob_header *blob_head(const struct policy *p)
+{
+	return (const struct blob_header *)(const void *)p->blob.p;
+}
+
+/* Element 0 of a section. policy_open() checked that the section lies inside and is aligned. */
+static inline const void *blob_at(const struct policy *p, enum policy_section s)
+{
+	return p->blob.p + blob_head(p)->section[s].off;
+}
+
+static inline uint32_t blob_n(const struct policy *p, enum policy_section s)
+{
+	return blob_head(p)->section[s].n;
+}
+
+static inline struct bytes blob_text(const struct policy *p, struct blob_str s)
+{
+	return bytes_of((const uint8_t *)blob_at(p, BLOB_STRINGS) + s.off, s.len);
+}
+
+enum blob_wild { BLOB_EXACT, BLOB_ONE_LABEL, BLOB_MANY_LABELS };
+
+/* Kind and text below the wildcard of a host pattern. */
+static inline enum blob_wild blob_wild_of(struct bytes text, struct bytes *ret_suffix)
+{
+	enum blob_wild w = bytes_starts(text, bytes_str("**.")) ? BLOB_MANY_LABELS :
+			   bytes_starts(text, bytes_str("*."))	? BLOB_ONE_LABEL :
+								  BLOB_EXACT;
+
+	*ret_suffix = bytes_skip(text, w == BLOB_EXACT ? 0 : w == BLOB_ONE_LABEL ? 2 : 3);
+	return w;
+}
+
+/* Hashes read names from the end, so that one pass gives the hash of every suffix. */
+#define BLOB_HASH_START 0x811c9dc5U
+
+static inline uint32_t blob_hash_add(uint32_t h, uint8_t c)
+{
+	return (h ^ c) * 0x01000193U;
+}
+
+static inline uint32_t blob_hash_end(uint32_t h, enum blob_wild w)
+{
+	h ^= (uint32_t)w * 0x9e3779b9U;
+	h ^= h >> 15;
+	h *= 0x85ebca6bU;
+	return h ^ h >> 13;
+}
+
+static inline uint32_t blob_hash(struct bytes suffix, enum blob_wild w)
+{
+	uint32_t h = BLOB_HASH_START;
+
+	for (size_t i = suffix.len; i > 0; i--)
+		h = blob_hash_add(h, suffix.p[i - 1]);
+	return blob_hash_end(h, w);
+}
+
+/* The host pattern with this kind and suffix, or BLOB_NONE. */
+uint32_t blob_host_find(const struct policy *p, uint32_t hash, struct bytes suffix, enum blob_wild w);
+
+#endif

@@ -1,0 +1,53 @@
+#include "rules/policy_method.h"
+
+/* Bit i belongs to word i: the order is part of the blob format. */
+static const char *const words[] = { "GET",   "HEAD",      "OPTIONS", "POST", "PUT",  "PATCH", "DELETE", "QUERY",
+				     "PROPFIND", "PROPPATCH", "MKCOL",   "COPY", "MOVE", "LOCK",  "UNLOCK", "REPORT",
+				     "SEARCH" };
+
+enum { N_WORDS = sizeof(words) / sizeof(words[0]) };
+
+const char *policy_method_at(unsigned i, uint32_t *ret_bit)
+{
+	if (i >= N_WORDS)
+		return NULL;
+	*ret_bit = 1U << i;
+	return words[i];
+}
+
+uint32_t policy_method_known(struct bytes text)
+{
+	for (unsigned i = 0; i < N_WORDS; i++)
+		if (bytes_is(text, words[i]))
+			return 1U << i;
+	return 0;
+}
+
+uint32_t policy_method_bit(struct bytes method)
+{
+	uint32_t bit = policy_method_known(method);
+
+	if (bit)
+		return bit;
+	return bytes_is(method, "CONNECT") || bytes_is(method, "TRACE") ? 0 : POLICY_METHOD_OTHER;
+}
+
+void policy_methods_text(uint32_t set, struct buf *out)
+{
+	bool first = true;
+
+	if (set == POLICY_METHODS_ALL) {
+		buf_str(out, "any");
+		return;
+	}
+	for (unsigned i = 0; i < N_WORDS; i++) {
+		if (!(set & 1U << i))
+			continue;
+		if (!first)
+			buf_byte(out, ',');
+		buf_str(out, words[i]);
+		first = false;
+	}
+	if (set & POLICY_METHOD_OTHER)
+		buf_str(out, first ? "others" : ",others");
+}

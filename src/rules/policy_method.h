@@ -1,0 +1,29 @@
+/* HTTP methods as bits of a set, the way rules name them. */
+#ifndef SAW_RULES_POLICY_METHOD_H
+#define SAW_RULES_POLICY_METHOD_H
+
+#include "base/buf.h"
+
+enum {
+	POLICY_METHOD_GET = 1 << 0,
+	POLICY_METHOD_HEAD = 1 << 1,
+	POLICY_METHOD_OPTIONS = 1 << 2,
+	POLICY_METHOD_POST = 1 << 3,
+	POLICY_METHOD_PUT = 1 << 4,
+	POLICY_METHOD_PATCH = 1 << 5,
+	POLICY_METHOD_DELETE = 1 << 6,
+	/* every method without a bit of its own */
+	POLICY_METHOD_OTHER = 1 << 30,
+};
+#define POLICY_METHODS_ALL ((uint32_t)(POLICY_METHOD_OTHER | (POLICY_METHOD_OTHER - 1)))
+
+/* The bit of a method as sent (case matters), POLICY_METHOD_OTHER for any other token, 0 for CONNECT and TRACE, which no rule grants. */
+uint32_t policy_method_bit(struct bytes method);
+/* The bit of a method as a rule may write it; 0 when it is unknown. */
+uint32_t policy_method_known(struct bytes text);
+/* "GET,HEAD", or "any" for all. */
+void policy_methods_text(uint32_t set, struct buf *out);
+/* Walks the known methods in the order of their bits; NULL past the end. */
+const char *policy_method_at(unsigned i, uint32_t *ret_bit);
+
+#endif
