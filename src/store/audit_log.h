@@ -1,0 +1,53 @@
+/* An append-only log of audit events: OCSF JSON Lines (wire/ocsf.h), each line chained to the one before by its hash, written and
+ * synchronised in groups. One writer a file, held by flock.
+ *
+ * The lines are never changed or removed once committed, and audit_log_last() gives place and hash of the newest: what a
+ * Merkle tree over the lines (RFC 6962) and its checkpoints start from. */
+#ifndef SAW_STORE_AUDIT_LOG_H
+#define SAW_STORE_AUDIT_LOG_H
+
+#include "base/err.h"
+#include "wire/ocsf.h"
+
+struct audit_log;
+
+/* Makes the file (0600, its folder must exist) or continues it. A last line without its line end, left by a crash, is moved to the
+ * end of FILE.torn, and the log continues behind the last whole line. Texts of `src` are copied.
+ * -EWOULDBLOCK: another process writes it. -EBADMSG: its last line is not one of ours, nothing was changed. Else as open(2).
+ * Needs JAIL_SYS_APPEND and the folder later only for fstatat(2): open it before the jail. */
+int audit_log_open(struct audit_log **ret, const char *path, const struct ocsf_source *src, struct err *e);
+/* Drops what was not committed. */
+struct audit_log *audit_log_free(struct audit_log *l);
+
+/* Bytes that open() moved to FILE.torn: worth an event of their own. */
+uint64_t audit_log_torn(const struct audit_log *l);
+
+/* Label and lab marker of the policy in force, for the events that follow. */
+int audit_log_policy(struct audit_log *l, struct bytes label, bool lab, struct err *e);
+
+/* Renders `ev` behind those not yet committed; at_ms 0 becomes now. False when AUDIT_LOG_PENDING_MAX are waiting already or memory is
+ * short: commit, then try again; the log is unchanged. */
+enum { AUDIT_LOG_PENDING_MAX = 4 * 1024 * 1024 };
+bool audit_log_add(struct audit_log *l, const struct event *ev, const char *code, const char *sentence);
+/* Events added since the last commit. */
+size_t audit_log_pending(const struct audit_log *l);
+
+/* One write and one fdatasync for all that was added; blocks for as long as the disk takes. 0: every one of them is on disk.
+ * Else a negative errno and a sentence: none of them counts, the file is as it was before them (or is cut back to that at the next
+ * commit, before anything else), and the next add continues the chain there. The log file replaced, removed or emptied by
+ * somebody else is such a failure too (-ESTALE). */
+int audit_log_commit(struct audit_log *l, struct err *e);
+
+/* Place of the newest committed line (sequence 0: none) and its hash in hex, zeros for none. */
+struct audit_log_head {
+	uint64_t sequence;
+	char sha256[OCSF_HEX_MAX];
+};
+void audit_log_last(const struct audit_log *l, struct audit_log_head *ret);
+
+/* Reads a whole log, which may be open for writing elsewhere. 0: every line chains to the one before, from sequence 1.
+ * -EBADMSG: one does not; `e` names line and fault. *ret_head (also then) is the last good line. A torn last line is
+ * tolerated and counted in *ret_torn: a writer may be in the middle of it. */
+int audit_log_verify(int fd, struct audit_log_head *ret_head, uint64_t *ret_torn, struct err *e);
+
+#endif
