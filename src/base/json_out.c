@@ -75,6 +75,16 @@ static bool plain(uint32_t c)
 	return c >= 0x20 && c != '"' && c != '\\' && c != 0x7f && c != 0x2028 && c != 0x2029;
 }
 
+/* Most text is printable ASCII: such a run is copied at once. */
+static size_t ascii_run(const uint8_t *p, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && p[n] >= 0x20 && p[n] < 0x7f && p[n] != '"' && p[n] != '\\')
+		n++;
+	return n;
+}
+
 void json_out_bytes(struct json_out *j, struct bytes text)
 {
 	uint32_t c;
@@ -83,6 +93,11 @@ void json_out_bytes(struct json_out *j, struct bytes text)
 	before_value(j);
 	(void)buf_byte(j->out, '"');
 	for (size_t i = 0; i < text.len; i += n) {
+		n = ascii_run(text.p + i, text.len - i);
+		if (n) {
+			(void)buf_add(j->out, text.p + i, n);
+			continue;
+		}
 		n = utf8_next(bytes_skip(text, i), &c);
 		if (n == 0) {
 			(void)buf_str(j->out, "\xef\xbf\xbd");
@@ -111,8 +126,14 @@ void json_out_str(struct json_out *j, const char *text)
 
 void json_out_u64(struct json_out *j, uint64_t v)
 {
+	char digits[20];
+	size_t at = sizeof(digits);
+
 	before_value(j);
-	(void)buf_fmt(j->out, "%" PRIu64, v);
+	do
+		digits[--at] = (char)('0' + v % 10);
+	while (v /= 10);
+	(void)buf_add(j->out, digits + at, sizeof(digits) - at);
 }
 
 void json_out_i64(struct json_out *j, int64_t v)
