@@ -1,0 +1,201 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "ipc/sawd_row.h"
+#include "ipc/types.h"
+#include "os/disk.h"
+#include "os/fd.h"
+#include "os/log.h"
+#include "sawd/launcher/launcher.h"
+
+/* Children that are no role. A workspace's supervisor is one only until we end: it has no PDEATHSIG and a session of its own, so
+ * that it outlives us and init collects it. While we live we collect it, so that nothing stays behind as a zombie. */
+
+enum { FOLDER_MAX = 3000 };
+
+struct job {
+	struct launcher *launcher;
+	struct job *next;
+	struct child child;
+	struct loop_io io;
+	uint64_t req; /* of a disks job: its answer is owed */
+	bool disks;
+};
+
+static struct msg out;
+
+static void answer(struct launcher *l, enum sawd_type type, uint64_t req, bool ok, const char *why)
+{
+	struct chan *core = l->roles[SAWD_CORE].chan;
+
+	if (!core)
+		return;
+	msg_start(&out, (uint16_t)type);
+	msg_u64(&out, req);
+	msg_u64(&out, ok);
+	msg_str(&out, why);
+	chan_send(core, &out);
+}
+
+static void job_free(struct job *j)
+{
+	struct launcher *l = j->launcher;
+
+	for (struct job **at = &l->jobs; *at; at = &(*at)->next)
+		if (*at == j) {
+			*at = j->next;
+			l->n_jobs--;
+			break;
+		}
+	loop_io_remove(&j->io);
+	j->child.pid_fd = fd_close(j->child.pid_fd);
+	free(j);
+}
+
+static void on_job_end(struct loop_io *io, uint32_t events)
+{
+	struct job *j = io->owner;
+	char text[CHILD_END_TEXT_MAX];
+	struct child_end end;
+
+	(void)events;
+	if (child_reap(&j->child, &end) <= 0)
+		return;
+	child_end_text(&end, text);
+	if (j->disks)
+		answer(j->launcher, MSG_SAWD_DISKS_DONE, j->req, !end.signalled && end.code == 0,
+		       end.code == 0 ? "" : "the disks could not be made: see sawd.log in the state folder");
+	job_free(j);
+}
+
+static int job_start(struct launcher *l, const struct child_spec *s, uint64_t req, bool disks, struct err *e)
+{
+	struct job *j;
+	int r;
+
+	if (l->n_jobs >= LAUNCHER_JOBS_MAX)
+		return err_set(e, EAGAIN, "more than %d workspaces on this machine", LAUNCHER_JOBS_MAX);
+	j = calloc(1, sizeof(*j));
+	if (!j)
+		return err_set(e, ENOMEM, "out of memory");
+	*j = (struct job){ .launcher = l, .child = CHILD_NONE, .req = req, .disks = disks, .next = l->jobs };
+	l->jobs = j;
+	l->n_jobs++;
+	r = child_start(&j->child, s, e);
+	r = r < 0 ? r : loop_io_add(l->loop, &j->io, j->child.pid_fd, EPOLLIN, on_job_end, j, e);
+	if (r < 0) {
+		child_kill(&j->child);
+		job_free(j);
+	}
+	return r;
+}
+
+static int spawn(struct launcher *l, const char *id, const char *name, int log_fd, struct err *e)
+{
+	char path[PATHS_MAX];
+	char title[80];
+	char dir[PATHS_MAX];
+	char run[PATHS_MAX];
+	char part[64];
+	int r = paths_helper("saw-workspace", path, e);
+
+	(void)snprintf(title, sizeof(title), "saw-workspace: %s", name);
+	(void)snprintf(part, sizeof(part), "workspaces/%s", id);
+	r = r < 0 ? r : paths_join(dir, l->state, part, e);
+	(void)snprintf(part, sizeof(part), "ws/%s", id);
+	r = r < 0 ? r : paths_join(run, l->run, part, e);
+	if (r < 0)
+		return r;
+	return job_start(l,
+			 &(struct child_spec){ .path = path,
+					       .title = title,
+					       .args = (const char *const[]){ dir, run, NULL },
+					       .fds = (struct child_fd[]){ { log_fd, 1 }, { log_fd, 2 } },
+					       .n_fds = 2,
+					       .flags = CHILD_OUTLIVES },
+			 0, false, e);
+}
+
+bool jobs_on_spawn(void *owner, struct msg_in *in)
+{
+	struct role *core = owner;
+	uint64_t req = msg_get_u64(in);
+	struct bytes id = msg_get_bytes(in, SAWD_ID_LEN);
+	struct bytes name = msg_get_bytes(in, SAWD_NAME_MAX);
+	FD_AUTO int log_fd = msg_take_fd(in);
+	char id_text[SAWD_ID_LEN + 1] = { 0 };
+	char name_text[SAWD_NAME_MAX + 1] = { 0 };
+	struct err e = { 0 };
+	int r;
+
+	if (!msg_end(in) || !sawd_id_ok(id, "ws-") || !sawd_name_ok(name))
+		return false;
+	memcpy(id_text, id.p, id.len);
+	memcpy(name_text, name.p, name.len);
+	r = core->launcher->stopping ? err_set(&e, ESHUTDOWN, "sawd is going down") :
+				       spawn(core->launcher, id_text, name_text, log_fd, &e);
+	answer(core->launcher, MSG_SAWD_SPAWNED, req, r == 0, e.text);
+	return true;
+}
+
+bool jobs_on_disks(void *owner, struct msg_in *in)
+{
+	struct role *core = owner;
+	struct launcher *l = core->launcher;
+	uint64_t req = msg_get_u64(in);
+	struct bytes id = msg_get_bytes(in, SAWD_ID_LEN);
+	uint64_t bytes = msg_get_u64(in);
+	char folder[PATHS_MAX];
+	char part[64];
+	char size[32];
+	char self[PATHS_MAX];
+	struct err e = { 0 };
+	int r;
+
+	if (!msg_end(in) || !sawd_id_ok(id, "ws-"))
+		return false;
+	(void)snprintf(part, sizeof(part), "workspaces/%.*s", (int)id.len, (const char *)id.p);
+	(void)snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
+	r = paths_join(folder, l->state, part, &e);
+	r = r < 0 ? r : paths_helper("sawd", self, &e);
+	r = r < 0 ? r :
+		    job_start(l,
+			      &(struct child_spec){ .path = self,
+						    .title = "sawd: making disks",
+						    .args = (const char *const[]){ "--make-disks", folder, size, NULL },
+						    .fds = (struct child_fd[]){ { l->log_fd, 2 } },
+						    .n_fds = 1 },
+			      req, true, &e);
+	if (r < 0)
+		answer(l, MSG_SAWD_DISKS_DONE, req, false, e.text);
+	return true;
+}
+
+void jobs_deinit(struct launcher *l)
+{
+	while (l->jobs) {
+		if (l->jobs->disks)
+			child_kill(&l->jobs->child);
+		job_free(l->jobs);
+	}
+}
+
+int jobs_make_disks(const char *folder, const char *size)
+{
+	static const char *const disks[][2] = { { "overlay.img", "saw-system" }, { "home.img", "saw-home" } };
+	char path[PATHS_MAX];
+	struct err e = { 0 };
+	uint64_t bytes;
+	int r = num_u64(bytes_str(size), DISK_BYTES_MAX, &bytes) ? 0 : err_set(&e, EINVAL, "size %.40s", size);
+
+	for (size_t i = 0; r == 0 && i < sizeof(disks) / sizeof(disks[0]); i++) {
+		r = paths_join(path, folder, disks[i][0], &e);
+		r = r < 0 ? r : disk_create(path, bytes, disks[i][1], &e);
+	}
+	if (r < 0)
+		log_line("make disks in %s: %s", folder, e.text);
+	return r < 0 ? 1 : 0;
+}
