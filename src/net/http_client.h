@@ -12,6 +12,7 @@ struct http_client {
 	const char *host;
 	struct buf in;
 	struct http1_body body;
+	size_t given; /* at the front of `in`: handed out by the last read */
 	bool in_body;
 	bool keep;
 };

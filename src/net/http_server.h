@@ -7,9 +7,10 @@
 #include "wire/http1_head.h"
 
 enum {
-	HTTP_SERVER_HEAD_MS = 10000, /* from the first byte of a request to the end of its body's arrival pace: each step */
+	HTTP_SERVER_HEAD_MS = 10000, /* from the first byte of a request to the end of its head */
 	HTTP_SERVER_IDLE_MS = 75000, /* a kept connection without a request */
-	HTTP_SERVER_STALL_MS = 60000, /* the peer reads nothing of what waits for it */
+	HTTP_SERVER_STALL_MS = 60000, /* a body that does not go on, or a peer that reads nothing of what waits for it */
+	HTTP_SERVER_LINGER_MS = 2000, /* after the last answer: time for the peer to read it */
 	HTTP_SERVER_BACKLOG_MAX = 4 * 1024 * 1024, /* bytes that may wait for a slow reader */
 };
 
@@ -61,8 +62,5 @@ size_t http_server_backlog(const struct http_server *s);
 void http_server_stream_end(struct http_server *s);
 /* Grants r->upgrade: 101, then on_upgraded. */
 void http_server_upgrade(struct http_server *s, const char *protocol);
-
-/* "Not Found" for 404; "Unknown" for a status without a name. */
-const char *http_status_phrase(unsigned status);
 
 #endif

@@ -58,4 +58,9 @@ bool http1_is_tchar(uint8_t c);
 /* One or more tchars. */
 bool http1_is_token(struct bytes s);
 
+/* The status that answers a request with this fault: 400, 413, 414, 417, 421, 431, 501 or 505. */
+unsigned http1_fault_status(enum http1_fault f);
+/* "Not Found" for 404 (RFC 9110, 15); "Unknown" for a status without a name here. */
+const char *http1_phrase(unsigned status);
+
 #endif

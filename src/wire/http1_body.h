@@ -21,8 +21,8 @@ struct http1_length {
 /* False with a fault for anything but none, exactly one plain Content-Length, or exactly one `Transfer-Encoding: chunked`. */
 bool http1_request_length(const struct http1_head *h, struct http1_length *ret, enum http1_fault *ret_fault);
 /* `to_head`: the request was HEAD. Both lengths at once: chunked counts, and the connection is not kept (RFC 9112, 6.3).
- * An answer without a body by its kind (HEAD, 1xx, 204, 304) never keeps the connection: an origin that sends one all the same
- * would else answer the next request with it. */
+ * HTTP1_NO_BODY by the answer's kind (HEAD, 1xx, 204, 304): an origin that sends a body all the same would answer the next
+ * request with it, so a connection to an origin that is not trusted should not be kept then. */
 bool http1_response_length(const struct http1_head *h, bool to_head, struct http1_length *ret, enum http1_fault *ret_fault);
 
 /* Fields are private to http1_body.c. */
@@ -38,8 +38,8 @@ struct http1_body {
 void http1_body_init(struct http1_body *b, enum http1_framing framing, uint64_t len);
 
 /* Takes bytes off the front of `in`: *ret_used of them, of which *ret_data (a view into `in`, perhaps empty) is content.
- * MORE with content: call again with the rest, also when the rest is empty. MORE without content: all of `in` was used.
- * DONE: the body is complete; the rest of `in` belongs to the next message. Trailers are checked and dropped.
+ * MORE: call again with the rest; when nothing is left, with what comes next. DONE: the body is complete (its last content may
+ * come with this answer); the rest of `in` belongs to the next message. Trailers are checked and dropped.
  * HTTP1_UNTIL_CLOSE never says DONE: the end of the connection does. */
 enum http1_answer http1_body_next(struct http1_body *b, struct bytes in, size_t *ret_used, struct bytes *ret_data,
 				  enum http1_fault *ret_fault);
