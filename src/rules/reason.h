@@ -46,13 +46,17 @@
 	X(HTTP_DOT_SEGMENT, "dot_segment", "the path has a dot segment", "send the path without . and .. segments")     \
 	X(HTTP_ENCODED_SLASH, "encoded_slash", "the path has an encoded slash", "ask for the rule's encoded-slash flag") \
 	X(HTTP_EMPTY_SEGMENT, "empty_segment", "the path has an empty segment", "send the path without //")             \
+	X(HTTP_PARAMETER, "path_parameter", "the path has a `;` parameter", "send the path without ;")                     \
 	X(HTTP_USERINFO, "userinfo_in_target", "the target has user information", "send credentials in no target")      \
 	X(HTTP_HOST, "malformed_host", "Host is missing, doubled or malformed", "send exactly one Host")                \
+	X(HTTP_AUTHORITY_MALFORMED, "malformed_authority", "the authority holds a byte or port that none has", "send host or host:port") \
 	X(HTTP_AUTHORITY, "authority_not_flow_name", "the authority is not the name of this connection", "open a connection for each host") \
 	X(HTTP_TWO_LENGTHS, "two_body_lengths", "the message says its body length twice", "send one Content-Length or one Transfer-Encoding") \
 	X(HTTP_LENGTH, "malformed_content_length", "Content-Length is malformed", "send decimal digits")                \
 	X(HTTP_CODING, "unsupported_transfer_encoding", "the transfer coding is not supported", "send exactly `chunked`") \
 	X(HTTP_CHUNK, "malformed_chunk", "a chunk is malformed", "send RFC 9112 chunks")                                \
+	X(HTTP_CHUNK_EXT, "malformed_chunk_extension", "a chunk extension is malformed or too long", "send chunks without extensions") \
+	X(HTTP_NOMINATED, "connection_names_field", "Connection names a field that is not hop-by-hop", "send Connection: close or keep-alive") \
 	X(HTTP_EXPECT, "unsupported_expect", "the expectation is not supported", "send 100-continue or nothing")        \
 	X(HTTP_TIMEOUT, "request_timeout", "the request did not arrive in time", "send it faster")                      \
 	X(HTTP_METHOD_UNLISTED, "method_not_listed", "policy lists no rule with this method here", "ask Security for a rule") \

@@ -168,8 +168,10 @@ static enum http1_answer scan(struct http1_scan *s, struct bytes in, enum kind k
 			if (in.p[s->at + 1] != '\n')
 				return bad(HTTP1_FAULT_LINE_END, ret_fault);
 			s->at += 2;
-			if (line_done(s, in, kind, &fault))
-				return HTTP1_DONE;
+			if (line_done(s, in, kind, &fault)) {
+				fault = too_long(s, in, kind);
+				return fault == HTTP1_FAULT_NONE ? HTTP1_DONE : bad(fault, ret_fault);
+			}
 		} else if (!byte_ok(s, c, kind)) {
 			return bad(bad_byte(s, in, c, kind), ret_fault);
 		} else {

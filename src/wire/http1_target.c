@@ -62,6 +62,8 @@ static enum http1_fault segment(struct canon *k, bool last)
 	struct bytes s = bytes_of(k->raw + k->segment_at, k->n_raw - k->segment_at);
 
 	k->segment_at = k->n_raw;
+	if (!utf8_valid(s))
+		return HTTP1_FAULT_TARGET;
 	if (bytes_is(s, ".") || bytes_is(s, ".."))
 		return HTTP1_FAULT_DOT_SEGMENT;
 	return s.len == 0 && !last ? HTTP1_FAULT_EMPTY_SEGMENT : HTTP1_FAULT_NONE;
@@ -149,7 +151,7 @@ static enum http1_fault part(struct canon *k, struct bytes s, enum http1_fault (
 		if (f != HTTP1_FAULT_NONE)
 			return f;
 	}
-	return utf8_valid(bytes_of(k->raw, k->n_raw)) ? HTTP1_FAULT_NONE : HTTP1_FAULT_TARGET;
+	return HTTP1_FAULT_NONE;
 }
 
 /* `text` starts with '/', which belongs to no segment. */
@@ -170,6 +172,8 @@ static enum http1_fault path_and_query(struct canon *k, struct bytes text, struc
 		ret->has_query = true;
 		(void)buf_byte(k->out, '?');
 		f = part(k, bytes_skip(text, mark + 1), query_bare, query_escape);
+		if (f == HTTP1_FAULT_NONE && !utf8_valid(bytes_of(k->raw, k->n_raw)))
+			f = HTTP1_FAULT_TARGET;
 		ret->query_len = k->out->len - start - ret->path_len - 1;
 	}
 	return f;
