@@ -151,7 +151,7 @@ static bool line_done(struct http1_scan *s, struct bytes in, enum kind kind, enu
 		s->fields_at = s->at;
 	}
 	s->line_at = s->at;
-	s->n_lines++;
+	s->n_lines += !last;
 	return last;
 }
 
