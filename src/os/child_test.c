@@ -113,7 +113,7 @@ TEST(the_environment_is_empty_and_signals_are_reset)
 	CHECK(setenv("SECRET_OF_PARENT", "x", 1) == 0);
 	CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
 	CHECK(sigemptyset(&set) == 0 && sigaddset(&set, SIGUSR1) == 0 && sigprocmask(SIG_BLOCK, &set, NULL) == 0);
-	(void)shell("tr '\\0' '\\n' </proc/$$/environ; grep -E 'SigBlk|SigIgn' /proc/$$/status", 0, out, sizeof(out));
+	(void)shell("tr '\\0' '\\n' </proc/$$/environ; grep -E 'SigBlk|SigIgn' /proc/self/status", 0, out, sizeof(out));
 	CHECK(strstr(out, "SECRET_OF_PARENT") == NULL);
 	CHECK(strstr(out, "SigBlk:\t0000000000000000") != NULL);
 	CHECK(strstr(out, "SigIgn:\t0000000000000000") != NULL);
