@@ -8,10 +8,29 @@
 #include "cli/verbs.h"
 
 const struct cli_verb *const cli_verbs[] = {
-	&cli_completion_verb,
+	&cli_up_verb,
+	&cli_down_verb,
 	&cli_doctor_verb,
-	&cli_help_verb,
+	&cli_create_verb,
+	&cli_ls_verb,
+	&cli_show_verb,
+	&cli_start_verb,
+	&cli_stop_verb,
+	&cli_restart_verb,
+	&cli_rebuild_verb,
+	&cli_rm_verb,
+	&cli_set_policy_verb,
+	&cli_ssh_verb,
+	&cli_cp_verb,
+	&cli_ssh_config_verb,
+	&cli_log_verb,
+	&cli_audit_verb,
+	&cli_sessions_verb,
+	&cli_completion_verb,
 	&cli_version_verb,
+	&cli_help_verb,
+	&cli_ssh_agent_verb,
+	&cli_ssh_proxy_verb,
 	NULL,
 };
 

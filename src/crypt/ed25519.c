@@ -19,6 +19,17 @@ struct ed25519 *ed25519_new(const uint8_t seed[ED25519_SEED])
 	return k->key ? k : ed25519_free(k);
 }
 
+/* Not ed25519_new() with random bytes: libcrypto 3.0 keeps an imported key in ordinary memory, a generated one in the secure heap. */
+struct ed25519 *ed25519_generate(void)
+{
+	struct ed25519 *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	return k->key ? k : ed25519_free(k);
+}
+
 struct ed25519 *ed25519_free(struct ed25519 *k)
 {
 	if (!k)

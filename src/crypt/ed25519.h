@@ -11,6 +11,9 @@ struct ed25519;
 
 /* Any 32 bytes are a key. Borrows `seed`. NULL only when out of memory. */
 struct ed25519 *ed25519_new(const uint8_t seed[ED25519_SEED]);
+/* A new random key, made inside libcrypto: after secure_heap_init() its private part never lies in ordinary memory. NULL when the
+ * library fails. */
+struct ed25519 *ed25519_generate(void);
 struct ed25519 *ed25519_free(struct ed25519 *k);
 
 void ed25519_public(const struct ed25519 *k, uint8_t ret[ED25519_PUBLIC]);

@@ -1,0 +1,72 @@
+/* `saw audit`: the log of one workspace's gateway, or of the control plane. Verifying it is another program's work (audit verify). */
+#include <stdio.h>
+
+#include "cli/api.h"
+#include "cli/audit_line.h"
+#include "cli/say.h"
+#include "cli/verbs.h"
+
+enum { A_FOLLOW, A_DENIED, A_JSON };
+
+static int print_event(struct bytes line, const struct cli_args *a, const struct audit_line_style *style)
+{
+	struct buf out BUF_AUTO = { 0 };
+
+	if (a->value[A_DENIED] && !audit_line_denied(line))
+		return CLI_DONE;
+	buf_init(&out, 1024 * 1024);
+	if (a->value[A_JSON]) {
+		buf_bytes(&out, line);
+		buf_byte(&out, '\n');
+	} else {
+		audit_line_put(line, style, &out);
+	}
+	return say_out(&out);
+}
+
+static int audit_run(const struct cli_args *a)
+{
+	const struct audit_line_style style = { say_colour(stdout, SAY_RED), say_colour(stdout, SAY_YELLOW),
+						say_colour(stdout, SAY_DIM), say_colour(stdout, SAY_PLAIN) };
+	struct http_client http HTTP_CLIENT_AUTO = { .fd = -1 };
+	struct api_lines lines = { .http = &http };
+	struct err e = { "" };
+	struct bytes line;
+	char target[160];
+	int r;
+	int got;
+
+	if (a->n_words == 1 && !api_name_ok(a->word[0]))
+		return say_fail(CLI_USAGE, "audit: `%s` is no name of a workspace", a->word[0]);
+	snprintf(target, sizeof(target), "/v1/audit?follow=%d%s%s", a->value[A_FOLLOW] ? 1 : 0, a->n_words ? "&workspace=" : "",
+		 a->n_words ? a->word[0] : "");
+	r = api_stream(target, 0, &http);
+	if (r != CLI_DONE)
+		return r;
+	while (r == CLI_DONE && (got = api_next_line(&lines, &line, &e)) != 0) {
+		if (got < 0)
+			r = say_fail(CLI_UNREACHABLE, "audit: %s", e.text);
+		else
+			r = print_event(line, a, &style);
+	}
+	api_lines_deinit(&lines);
+	return r;
+}
+
+static const struct cli_option audit_options[] = {
+	[A_FOLLOW] = { "follow", NULL, "go on as events happen", CLI_TEXT },
+	[A_DENIED] = { "denied", NULL, "only what was refused", CLI_TEXT },
+	[A_JSON] = { "json", NULL, "print the events as they are: OCSF, one JSON object a line", CLI_TEXT },
+	{ NULL, NULL, NULL, CLI_TEXT },
+};
+
+const struct cli_verb cli_audit_verb = {
+	.name = "audit",
+	.args = "[NAME]",
+	.help = "print what a workspace was allowed and refused",
+	.more = "Without NAME: the control plane's own log. A deleted workspace is named by its id.",
+	.options = audit_options,
+	.words = CLI_WORKSPACE,
+	.words_max = 1,
+	.run = audit_run,
+};

@@ -1,0 +1,312 @@
+/* `saw ls`, `saw show`, `saw sessions`: what there is. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/api.h"
+#include "cli/json_put.h"
+#include "cli/say.h"
+#include "cli/verbs.h"
+#include "os/loop.h"
+
+#include "base/time_text.h"
+
+enum { OUT_MAX = 64 * 1024 * 1024, CELL_MAX = 128 };
+
+/* One member as a terminal may show it. */
+static const char *cell(const struct api_doc *d, const struct json_node *of, const char *key, char ret[CELL_MAX])
+{
+	struct buf text BUF_AUTO = { 0 };
+	struct buf clean BUF_AUTO = { 0 };
+
+	buf_init(&clean, CELL_MAX - 1);
+	say_clean(&clean, bytes_str(api_member(d, of, key, &text)));
+	clean.failed = false;
+	snprintf(ret, CELL_MAX, "%s", buf_cstr(&clean));
+	return ret;
+}
+
+/* "2GiB", "512MiB", or bytes where it is neither. */
+static const char *size_text(uint64_t v, char ret[32])
+{
+	static const char *const units[] = { "TiB", "GiB", "MiB", "KiB" };
+
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned shift = 40 - 10 * i;
+
+		if (v >> shift && (v & ((1ULL << shift) - 1)) == 0) {
+			snprintf(ret, 32, "%" PRIu64 "%s", v >> shift, units[i]);
+			return ret;
+		}
+	}
+	snprintf(ret, 32, "%" PRIu64, v);
+	return ret;
+}
+
+/* "3 d", "5 h", "12 min", "40 s" since an RFC 3339 time. */
+static const char *age(const char *since, char ret[32])
+{
+	static const struct {
+		uint64_t s;
+		const char *unit;
+	} steps[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+	uint64_t now = clock_real_ms();
+	uint64_t at;
+
+	snprintf(ret, 32, "-");
+	if (!time_text_parse(bytes_str(since), &at))
+		return ret;
+	at = now > at ? (now - at) / 1000 : 0;
+	for (size_t i = 0; i < 4; i++)
+		if (at >= steps[i].s || i == 3) {
+			snprintf(ret, 32, "%" PRIu64 " %s", at / steps[i].s, steps[i].unit);
+			break;
+		}
+	return ret;
+}
+
+static enum say_colour colour_of(const char *state)
+{
+	if (strcmp(state, "running") == 0)
+		return SAY_GREEN;
+	if (strcmp(state, "failed") == 0)
+		return SAY_RED;
+	return strcmp(state, "stopped") == 0 ? SAY_DIM : SAY_YELLOW;
+}
+
+static void row(struct buf *out, const struct api_doc *d, const struct json_node *w)
+{
+	const struct json_node *policy = json_get(d->nodes, w, "policy");
+	char name[CELL_MAX], state[CELL_MAX], since[CELL_MAX], accel[CELL_MAX], label[CELL_MAX], image[CELL_MAX];
+	char time[32], memory[32];
+
+	cell(d, w, "name", name);
+	cell(d, w, "state", state);
+	buf_fmt(out, "%-20s %s%-12s%s %-8s %-9s %4" PRIu64 " %8s  %-16s %s\n", name, say_colour(stdout, colour_of(state)), state,
+		say_colour(stdout, SAY_PLAIN), age(cell(d, w, "since", since), time),
+		*cell(d, w, "accel_in_use", accel) == '\0' ? "-" : strcmp(accel, "tcg") == 0 ? "emulated" : accel,
+		api_number(d, w, "cpus"), size_text(api_number(d, w, "memory_bytes"), memory), cell(d, policy, "name", label),
+		cell(d, w, "image", image));
+}
+
+enum { L_JSON, L_NAMES };
+
+/* One page; *token is the next page's, "" at the end. */
+static int page(const struct cli_args *a, struct buf *token, struct buf *out, uint64_t *n)
+{
+	struct buf target BUF_AUTO = { 0 };
+	struct api_doc doc API_DOC_AUTO = { 0 };
+	struct buf text BUF_AUTO = { 0 };
+	const struct json_node *list;
+	const struct json_node *w;
+	int r;
+
+	buf_init(&target, 4096);
+	buf_str(&target, "/v1/workspaces?limit=100");
+	if (token->len)
+		buf_fmt(&target, "&page_token=%s", buf_cstr(token));
+	r = api_call("GET", buf_cstr(&target), NULL, &doc);
+	if (r != CLI_DONE)
+		return r;
+	list = doc.nodes ? json_get(doc.nodes, doc.nodes, "workspaces") : NULL;
+	if (!list)
+		return say_fail(CLI_FAILED, "ls: the control plane's answer has no list");
+	for (w = list->first ? doc.nodes + list->first : NULL; w; w = w->next ? doc.nodes + w->next : NULL) {
+		if (a->value[L_JSON]) {
+			buf_str(out, *n ? "," : "");
+			json_put(doc.nodes, w, out);
+		} else if (a->value[L_NAMES]) {
+			char name[CELL_MAX];
+
+			buf_fmt(out, "%s\n", cell(&doc, w, "name", name));
+		} else {
+			row(out, &doc, w);
+		}
+		++*n;
+	}
+	buf_reset(token);
+	buf_str(token, api_text(&doc, "next_page_token", &text));
+	return CLI_DONE;
+}
+
+static int ls_run(const struct cli_args *a)
+{
+	struct buf out BUF_AUTO = { 0 };
+	struct buf token BUF_AUTO = { 0 };
+	uint64_t n = 0;
+	bool table = !a->value[L_JSON] && !a->value[L_NAMES];
+	int r;
+
+	buf_init(&out, OUT_MAX);
+	buf_init(&token, 1024);
+	if (a->value[L_JSON])
+		buf_str(&out, "{\"workspaces\":[");
+	else if (table)
+		buf_fmt(&out, "%s%-20s %-12s %-8s %-9s %4s %8s  %-16s %s%s\n", say_colour(stdout, SAY_BOLD), "NAME", "STATE", "SINCE",
+			"ACCEL", "CPUS", "MEMORY", "POLICY", "IMAGE", say_colour(stdout, SAY_PLAIN));
+	do {
+		r = page(a, &token, &out, &n);
+	} while (r == CLI_DONE && token.len > 0);
+	if (r != CLI_DONE)
+		return r;
+	if (a->value[L_JSON])
+		buf_str(&out, "]}\n");
+	if (table && n == 0) {
+		puts("no workspace yet: saw create NAME --policy FILE");
+		return CLI_DONE;
+	}
+	return say_out(&out);
+}
+
+static const struct cli_option ls_options[] = {
+	[L_JSON] = { "json", NULL, "print JSON", CLI_TEXT },
+	[L_NAMES] = { "names", NULL, "print the names only", CLI_TEXT },
+	{ NULL, NULL, NULL, CLI_TEXT },
+};
+
+const struct cli_verb cli_ls_verb = {
+	.name = "ls",
+	.args = "",
+	.help = "list the workspaces",
+	.options = ls_options,
+	.run = ls_run,
+};
+
+static void show_line(struct buf *out, const char *label, const char *text)
+{
+	if (*text)
+		buf_fmt(out, "%-11s %s\n", label, text);
+}
+
+static void show_text(struct buf *out, const struct api_doc *d)
+{
+	const struct json_node *w = d->nodes;
+	const struct json_node *policy = json_get(w, w, "policy");
+	uint64_t loaded = api_number(d, policy, "loaded_generation");
+	uint64_t generation = api_number(d, policy, "generation");
+	char a[CELL_MAX], b[CELL_MAX], line[3 * CELL_MAX], m[32], disk[32], time[32];
+
+	show_line(out, "name", cell(d, w, "name", a));
+	show_line(out, "id", cell(d, w, "id", a));
+	snprintf(line, sizeof(line), "%s since %s (%s)", cell(d, w, "state", a), cell(d, w, "since", b), age(b, time));
+	show_line(out, "state", line);
+	if (strcmp(cell(d, w, "desired", b), a) != 0)
+		show_line(out, "wanted", b);
+	show_line(out, "detail", cell(d, w, "detail", a));
+	snprintf(line, sizeof(line), "%" PRIu64 " CPUs, %s memory, disks up to %s", api_number(d, w, "cpus"),
+		 size_text(api_number(d, w, "memory_bytes"), m), size_text(api_number(d, w, "disk_bytes"), disk));
+	show_line(out, "machine", line);
+	if (strcmp(cell(d, w, "accel_in_use", a), "tcg") == 0)
+		show_line(out, "accel", "tcg: EMULATED, slow, for trying out");
+	else
+		show_line(out, "accel", *a ? a : cell(d, w, "accel", b));
+	snprintf(line, sizeof(line), "%s (%.16s)", cell(d, w, "image", a), cell(d, w, "image_digest", b));
+	show_line(out, "image", line);
+	snprintf(line, sizeof(line), "%s (%s), generation %" PRIu64 "%s", cell(d, policy, "name", a), cell(d, policy, "file", b),
+		 generation, loaded && loaded != generation ? ", not loaded yet" : "");
+	show_line(out, "policy", line);
+	show_line(out, "proxy", cell(d, w, "upstream_proxy", a));
+	show_line(out, "created", cell(d, w, "created_at", a));
+	snprintf(line, sizeof(line), "%" PRIu64 " open; %" PRIu64 " restarts of gateway roles", api_number(d, w, "sessions"),
+		 api_number(d, w, "restarts"));
+	show_line(out, "sessions", line);
+}
+
+static int show_run(const struct cli_args *a)
+{
+	struct api_doc doc API_DOC_AUTO = { 0 };
+	struct buf out BUF_AUTO = { 0 };
+	char target[128];
+	int r;
+
+	if (!api_name_ok(a->word[0]))
+		return say_fail(CLI_USAGE, "show: `%s` is no name of a workspace", a->word[0]);
+	snprintf(target, sizeof(target), "/v1/workspaces/%s", a->word[0]);
+	r = api_call("GET", target, NULL, &doc);
+	if (r != CLI_DONE)
+		return r;
+	if (a->value[0]) {
+		buf_byte(&doc.text, '\n');
+		return say_out(&doc.text);
+	}
+	buf_init(&out, 64 * 1024);
+	if (doc.nodes)
+		show_text(&out, &doc);
+	return say_out(&out);
+}
+
+static const struct cli_option json_option[] = {
+	{ "json", NULL, "print JSON", CLI_TEXT },
+	{ NULL, NULL, NULL, CLI_TEXT },
+};
+
+const struct cli_verb cli_show_verb = {
+	.name = "show",
+	.args = "NAME",
+	.help = "say everything about one workspace",
+	.options = json_option,
+	.words = CLI_WORKSPACE,
+	.words_min = 1,
+	.words_max = 1,
+	.run = show_run,
+};
+
+enum { S_JSON, S_END };
+
+static int end_session(const char *id)
+{
+	struct api_doc doc API_DOC_AUTO = { 0 };
+	char target[128];
+	int r;
+
+	if (!api_name_ok(id))
+		return say_fail(CLI_USAGE, "sessions: `%s` is no id of a session", id);
+	snprintf(target, sizeof(target), "/v1/sessions/%s", id);
+	r = api_call("DELETE", target, NULL, &doc);
+	if (r == CLI_DONE)
+		printf("%s: ended\n", id);
+	return r;
+}
+
+static int sessions_run(const struct cli_args *a)
+{
+	struct api_doc doc API_DOC_AUTO = { 0 };
+	struct buf out BUF_AUTO = { 0 };
+	const struct json_node *s;
+	int r;
+
+	if (a->value[S_END])
+		return end_session(a->value[S_END]);
+	r = api_call("GET", "/v1/sessions", NULL, &doc);
+	if (r != CLI_DONE)
+		return r;
+	if (a->value[S_JSON]) {
+		buf_byte(&doc.text, '\n');
+		return say_out(&doc.text);
+	}
+	buf_init(&out, OUT_MAX);
+	buf_fmt(&out, "%-16s %-20s %-12s %-24s %-24s %s\n", "SESSION", "WORKSPACE", "USER", "CREATED", "ENDS AT LATEST", "TUNNELS");
+	s = doc.nodes ? json_get(doc.nodes, doc.nodes, "sessions") : NULL;
+	for (s = s && s->first ? doc.nodes + s->first : NULL; s; s = s->next ? doc.nodes + s->next : NULL) {
+		char id[CELL_MAX], name[CELL_MAX], user[CELL_MAX], created[CELL_MAX], ends[CELL_MAX];
+
+		buf_fmt(&out, "%-16s %-20s %-12s %-24s %-24s %" PRIu64 "\n", cell(&doc, s, "session_id", id),
+			cell(&doc, s, "workspace", name), cell(&doc, s, "user", user), cell(&doc, s, "created_at", created),
+			cell(&doc, s, "session_expires_at", ends), api_number(&doc, s, "tunnels"));
+	}
+	return say_out(&out);
+}
+
+static const struct cli_option sessions_options[] = {
+	[S_JSON] = { "json", NULL, "print JSON", CLI_TEXT },
+	[S_END] = { "end", "ID", "cut this session instead of listing", CLI_TEXT },
+	{ NULL, NULL, NULL, CLI_TEXT },
+};
+
+const struct cli_verb cli_sessions_verb = {
+	.name = "sessions",
+	.args = "",
+	.help = "list the open sessions, or cut one",
+	.options = sessions_options,
+	.run = sessions_run,
+};

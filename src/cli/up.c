@@ -1,0 +1,184 @@
+/* `saw up` and `saw down`: the control plane of this user on this machine. sawd goes to the background by itself and says on fd 2 why it
+ * cannot; it holds <run>/sawd.lock while it lives. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "cli/api.h"
+#include "cli/say.h"
+#include "cli/verbs.h"
+#include "os/child.h"
+#include "os/fd.h"
+#include "os/paths.h"
+
+enum { DOWN_WAIT_S = 180 };
+enum { U_LAB, U_JSON };
+
+static int wait_child(struct child *c, struct child_end *end)
+{
+	struct pollfd p = { .fd = c->pid_fd, .events = POLLIN };
+	int r;
+
+	do {
+		r = poll(&p, 1, -1);
+	} while (r < 0 && errno == EINTR);
+	return child_reap(c, end);
+}
+
+static int start_sawd(bool lab)
+{
+	const char *args[] = { lab ? "--lab" : NULL, NULL };
+	const struct child_fd fds[] = { { STDERR_FILENO, STDERR_FILENO } };
+	char path[PATHS_MAX];
+	struct child_spec spec = { .path = path, .title = "sawd", .args = args, .fds = fds, .n_fds = 1,
+				   .flags = CHILD_OUTLIVES | CHILD_KEEP_ENV };
+	struct child child = CHILD_NONE;
+	struct child_end end = { .code = 1 };
+	struct err e = { "" };
+
+	if (paths_helper("sawd", path, &e) < 0 || child_start(&child, &spec, &e) < 0)
+		return say_fail(CLI_FAILED, "up: %s", e.text);
+	if (wait_child(&child, &end) != 1 || end.signalled || end.code != 0)
+		return say_fail(CLI_FAILED, "up: the control plane did not start; `saw doctor` says what this host lacks");
+	return CLI_DONE;
+}
+
+static void show(const struct api_doc *doc, bool was_up)
+{
+	const struct passwd *p = getpwuid(geteuid());
+	struct buf text BUF_AUTO = { 0 };
+	bool writable;
+
+	printf("%s (sawd %s, process %llu)\n", was_up ? "The control plane is running already" : "The control plane is running",
+	       api_text(doc, "version", &text), (unsigned long long)api_number(doc, doc->nodes, "pid"));
+	printf("socket    %s/api.sock\n", api_text(doc, "run_dir", &text));
+	printf("state     %s\n", api_text(doc, "state_dir", &text));
+	printf("identity  %s (uid %u): this machine's user is the identity, there is no other login\n", p ? p->pw_name : "-",
+	       geteuid());
+	if (json_bool(json_get(doc->nodes, doc->nodes, "audit_writable"), &writable) && !writable)
+		say_warn("the audit log cannot be written: nothing will be changed until there is room");
+}
+
+static int up_run(const struct cli_args *a)
+{
+	struct api_doc doc API_DOC_AUTO = { 0 };
+	struct err e = { "" };
+	bool was_up = api_try("GET", "/v1/version", NULL, &doc, &e) == CLI_DONE;
+	int r = CLI_DONE;
+
+	if (!was_up) {
+		r = start_sawd(a->value[U_LAB] != NULL);
+		if (r == CLI_DONE)
+			r = api_call("GET", "/v1/version", NULL, &doc);
+	}
+	if (r != CLI_DONE)
+		return r;
+	if (!doc.nodes)
+		return say_fail(CLI_FAILED, "up: the control plane's answer is empty");
+	if (a->value[U_JSON]) {
+		buf_byte(&doc.text, '\n');
+		return say_out(&doc.text);
+	}
+	show(&doc, was_up);
+	return CLI_DONE;
+}
+
+static const struct cli_option up_options[] = {
+	[U_LAB] = { "lab", NULL, "take workspaces of driver `try`, which isolate nothing: for tests", CLI_TEXT },
+	[U_JSON] = { "json", NULL, "print JSON", CLI_TEXT },
+	{ NULL, NULL, NULL, CLI_TEXT },
+};
+
+const struct cli_verb cli_up_verb = {
+	.name = "up",
+	.args = "",
+	.help = "start the control plane of this user on this machine",
+	.more = "Harmless when it runs already. Workspaces that were running are adopted or started again.",
+	.options = up_options,
+	.run = up_run,
+};
+
+static void on_alarm(int signal_number)
+{
+	(void)signal_number;
+}
+
+/* Blocks until sawd has let go of its lock. */
+static int wait_gone(void)
+{
+	const struct sigaction wake = { .sa_handler = on_alarm };
+	const struct itimerval limit = { .it_value = { .tv_sec = DOWN_WAIT_S } };
+	char run[PATHS_MAX];
+	char path[PATHS_MAX];
+	struct err e = { "" };
+	FD_AUTO int fd = -1;
+
+	if (paths_run(run, &e) < 0 || paths_join(path, run, "sawd.lock", &e) < 0)
+		return say_fail(CLI_FAILED, "down: %s", e.text);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return CLI_DONE;
+	sigaction(SIGALRM, &wake, NULL);
+	setitimer(ITIMER_REAL, &limit, NULL);
+	if (flock(fd, LOCK_SH) < 0)
+		return say_fail(CLI_FAILED, "down: it still runs after %d s; see sawd.log in the state folder", DOWN_WAIT_S);
+	return CLI_DONE;
+}
+
+enum { D_ALL, D_JSON };
+
+static int down_run(const struct cli_args *a)
+{
+	struct api_doc doc API_DOC_AUTO = { 0 };
+	struct buf body BUF_AUTO = { 0 };
+	struct json_out j;
+	struct err e = { "" };
+	int fd = -1;
+	bool was_up = api_connect(&fd, &e) == CLI_DONE;
+	int r = CLI_DONE;
+
+	fd_close(fd);
+	if (was_up) {
+		buf_init(&body, 100);
+		json_out_init(&j, &body);
+		json_out_object(&j);
+		json_out_key_bool(&j, "workspaces", a->value[D_ALL] != NULL);
+		json_out_object_end(&j);
+		r = api_call("POST", "/v1/shutdown", &body, &doc);
+		if (r == CLI_DONE) {
+			say_progress("going down%s", a->value[D_ALL] ? "; workspaces are being stopped" : "");
+			r = wait_gone();
+			say_progress_end();
+		}
+	}
+	if (r != CLI_DONE)
+		return r;
+	if (a->value[D_JSON])
+		printf("{\"was_running\":%s}\n", was_up ? "true" : "false");
+	else
+		puts(!was_up		? "The control plane was not running." :
+		     a->value[D_ALL]	? "The control plane is down; its workspaces are stopped." :
+					  "The control plane is down; its workspaces go on.");
+	return CLI_DONE;
+}
+
+static const struct cli_option down_options[] = {
+	[D_ALL] = { "all", NULL, "stop the workspaces too", CLI_TEXT },
+	[D_JSON] = { "json", NULL, "print JSON", CLI_TEXT },
+	{ NULL, NULL, NULL, CLI_TEXT },
+};
+
+const struct cli_verb cli_down_verb = {
+	.name = "down",
+	.args = "",
+	.help = "stop the control plane; workspaces go on unless --all",
+	.options = down_options,
+	.run = down_run,
+};
