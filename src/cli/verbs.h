@@ -26,6 +26,7 @@ extern const struct cli_verb cli_ssh_proxy_verb;
 extern const struct cli_verb cli_start_verb;
 extern const struct cli_verb cli_stop_verb;
 extern const struct cli_verb cli_up_verb;
+extern const struct cli_verb cli_try_verb;
 extern const struct cli_verb cli_version_verb;
 
 #endif

@@ -58,6 +58,8 @@ static const struct setting before_link[] = {
 	{ "net/ipv4/conf/all/accept_source_route", "0", false },
 	{ "net/ipv4/conf/default/accept_source_route", "0", false },
 	{ "net/ipv4/icmp_echo_ignore_all", "1", false },
+	/* Milliseconds between two refusals to one peer; the default of 1000 lets most of a client's attempts hang. */
+	{ "net/ipv4/icmp_ratelimit", "10", false },
 	/* Listeners on low ports need no capability then, so that none has to be kept. */
 	{ "net/ipv4/ip_unprivileged_port_start", "0", false },
 };

@@ -1,0 +1,348 @@
+/* `saw try`: a command in the guest's place behind a gateway of its own, without a machine. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/json_out.h"
+#include "cli/say.h"
+#include "cli/try_policy.h"
+#include "cli/verbs.h"
+#include "crypt/random.h"
+#include "ipc/chan.h"
+#include "ipc/spec.h"
+#include "ipc/types.h"
+#include "os/child.h"
+#include "os/fd.h"
+#include "os/paths.h"
+
+/* A workspace with the driver "try" in a temporary folder, its supervisor a child of ours in our process group: the terminal's signals
+ * reach the command itself, and with us everything ends. */
+
+enum option_at { POLICY, AUDIT, RESOLV, LOG, AS_ROOT, QUIET, JSON };
+
+static const struct cli_option options[] = {
+	[POLICY] = { "policy", "FILE", "the policy to try (required)", CLI_FILE },
+	[AUDIT] = { "audit", "FILE", "keep the audit log there", CLI_FILE },
+	[RESOLV] = { "resolv-conf", "FILE", "the gateway's resolvers, instead of /etc/resolv.conf", CLI_FILE },
+	[LOG] = { "log", "FILE", "keep the gateway's own log there", CLI_FILE },
+	[AS_ROOT] = { "root", NULL, "the command is root in its namespace (raw sockets, ports, mounts)", CLI_TEXT },
+	[QUIET] = { "quiet", NULL, "do not say that this is no isolation boundary", CLI_TEXT },
+	[JSON] = { "json", NULL, "print the outcome as JSON on standard error", CLI_TEXT },
+	{ 0 },
+};
+
+struct attempt {
+	const struct cli_args *args;
+	struct loop *loop;
+	struct chan *chan;
+	struct child child;
+	struct loop_io exit_io;
+	struct loop_io signal_io;
+	char dir[PATHS_MAX];
+	char run[PATHS_MAX];
+	int code; /* of the command; -1: it never ended by itself */
+	char failed[ERR_MAX];
+};
+
+static struct msg out;
+
+static int absolute(const char *path, char ret[PATHS_MAX], struct err *e)
+{
+	char cwd[PATH_MAX];
+
+	if (path[0] == '/')
+		return snprintf(ret, PATHS_MAX, "%s", path) < PATHS_MAX ? 0 : err_set(e, ENAMETOOLONG, "path too long");
+	if (!getcwd(cwd, sizeof(cwd)))
+		return err_sys(e, errno, "current folder");
+	return paths_join(ret, cwd, path, e);
+}
+
+static int write_file(const char *dir, const char *name, struct bytes text, struct err *e)
+{
+	char path[PATHS_MAX];
+	FD_AUTO int fd = -1;
+
+	if (paths_join(path, dir, name, e) < 0)
+		return -ENAMETOOLONG;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	for (size_t at = 0; fd >= 0 && at < text.len;) {
+		ssize_t n = write(fd, text.p + at, text.len - at);
+
+		if (n < 0)
+			return err_sys(e, errno, "write %s", path);
+		at += (size_t)n;
+	}
+	return fd < 0 ? err_sys(e, errno, "make %s", path) : 0;
+}
+
+static int make_folder(struct attempt *t, struct err *e)
+{
+	const char *top = getenv("TMPDIR");
+
+	if (!top || top[0] != '/' || strlen(top) > 60)
+		top = "/tmp";
+	(void)snprintf(t->dir, sizeof(t->dir), "%s/saw-try-XXXXXX", top);
+	if (!mkdtemp(t->dir)) {
+		t->dir[0] = '\0';
+		return err_sys(e, errno, "make a temporary folder in %s", top);
+	}
+	return paths_join(t->run, t->dir, "run", e);
+}
+
+/* What may lie there, and nothing else: a folder with a stranger's file in it is left alone. */
+static void remove_folder(struct attempt *t)
+{
+	static const char *const names[] = { "spec",	 "policy.blob",	   "audit.jsonl", "audit.jsonl.torn",
+					     "log",	 "run/lock",	   "run/control.sock" };
+	char path[PATHS_MAX];
+
+	if (!t->dir[0])
+		return;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (paths_join(path, t->dir, names[i], NULL) == 0)
+			(void)unlink(path);
+	(void)rmdir(t->run);
+	(void)rmdir(t->dir);
+}
+
+static int write_spec(struct attempt *t, struct err *e)
+{
+	static const char digits[] = "0123456789abcdef";
+	const struct passwd *user = getpwuid(getuid());
+	char resolv[PATHS_MAX] = "";
+	struct spec s = { .driver = SPEC_DRIVER_TRY, .cpus = 1, .generation = 1 };
+	char id[16] = "ws-";
+	uint8_t random[6];
+	int r = 0;
+
+	random_bytes(random, sizeof(random));
+	for (size_t i = 0; i < sizeof(random); i++) {
+		id[3 + 2 * i] = digits[random[i] >> 4];
+		id[4 + 2 * i] = digits[random[i] & 15];
+	}
+	id[15] = '\0';
+	if (t->args->value[RESOLV])
+		r = absolute(t->args->value[RESOLV], resolv, e);
+	if (r < 0)
+		return r;
+	if (resolv[0] && access(resolv, R_OK) < 0)
+		return err_sys(e, errno, "%s", resolv);
+	s.id = bytes_str(id);
+	s.name = bytes_str("try");
+	s.owner = bytes_str(user && strlen(user->pw_name) < SPEC_NAME_MAX ? user->pw_name : "user");
+	s.resolv_conf = bytes_str(resolv);
+	spec_put(&out, &s);
+	return write_file(t->dir, "spec", bytes_of(out.p, out.len), e);
+}
+
+static int write_policy(struct attempt *t, struct err *e)
+{
+	BUF_AUTO struct buf blob;
+	int r = try_policy(t->args->value[POLICY], &blob, e);
+
+	return r < 0 ? r : write_file(t->dir, "policy.blob", buf_view(&blob), e);
+}
+
+static bool on_done(void *owner, struct msg_in *in)
+{
+	struct attempt *t = owner;
+
+	t->code = (int)msg_get_max(in, 255);
+	return true;
+}
+
+static bool on_failed(void *owner, struct msg_in *in)
+{
+	struct attempt *t = owner;
+	struct bytes why = msg_get_bytes(in, ERR_MAX - 1);
+
+	(void)snprintf(t->failed, sizeof(t->failed), "%.*s", (int)why.len, (const char *)why.p);
+	return true;
+}
+
+static const struct chan_permit permits[] = { { MSG_TRY_DONE, on_done }, { MSG_FAILED, on_failed } };
+
+/* The supervisor speaks last and then ends: its channel's end is the end. */
+static void on_chan_end(void *owner, const char *why)
+{
+	struct attempt *t = owner;
+
+	(void)why;
+	loop_stop(t->loop, 0);
+}
+
+static void on_signal(struct loop_io *io, uint32_t events)
+{
+	struct attempt *t = io->owner;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(io->fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGINT || info.ssi_signo == SIGQUIT)
+		return; /* the command has it too, and decides */
+	msg_start(&out, MSG_STOP);
+	chan_send(t->chan, &out);
+}
+
+static int watch_signals(struct attempt *t, struct err *e)
+{
+	sigset_t set;
+	int fd;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGQUIT);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? err_sys(e, errno, "watch signals") :
+			loop_io_add(t->loop, &t->signal_io, fd, EPOLLIN, on_signal, t, e);
+}
+
+static int open_log(struct attempt *t, struct err *e)
+{
+	char path[PATHS_MAX];
+	int fd;
+
+	if (t->args->value[LOG])
+		(void)snprintf(path, sizeof(path), "%s", t->args->value[LOG]);
+	else if (paths_join(path, t->dir, "log", e) < 0)
+		return -ENAMETOOLONG;
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	return fd < 0 ? err_sys(e, errno, "open %s", path) : fd;
+}
+
+static int spawn(struct attempt *t, const char *const *args, struct err *e)
+{
+	char path[PATHS_MAX];
+	int pair[2];
+	FD_AUTO int log_fd = open_log(t, e);
+	struct child_fd fds[] = { { .to = IPC_PARENT_FD }, { .from = log_fd, .to = 2 }, { .from = 0, .to = 4 },
+				  { .from = 1, .to = 5 },  { .from = 2, .to = 6 } };
+	struct child_spec s = { .path = path, .title = "saw-workspace: try", .args = args, .fds = fds, .n_fds = 5,
+				.flags = CHILD_SAME_SESSION | CHILD_KEEP_ENV };
+	int r = log_fd < 0 ? log_fd : paths_helper("saw-workspace", path, e);
+
+	if (r < 0 || (r = chan_pair(pair, e)) < 0)
+		return r;
+	fds[0].from = pair[1];
+	r = child_start(&t->child, &s, e);
+	(void)fd_close(pair[1]);
+	if (r < 0) {
+		(void)fd_close(pair[0]);
+		return r;
+	}
+	return chan_new(&t->chan, t->loop, pair[0], permits, 2, on_chan_end, t, e);
+}
+
+static int start(struct attempt *t, struct err *e)
+{
+	const char *args[CLI_WORDS_MAX + 16];
+	char audit[PATHS_MAX];
+	char ids[32];
+	size_t n = 0;
+	bool root = t->args->value[AS_ROOT] != NULL;
+
+	if (t->args->n_rest > CLI_WORDS_MAX)
+		return err_set(e, E2BIG, "more than %d words of the command", CLI_WORDS_MAX);
+	(void)snprintf(ids, sizeof(ids), "%u:%u", root ? 0 : getuid(), root ? 0 : getgid());
+	args[n++] = "--dir";
+	args[n++] = t->dir;
+	args[n++] = "--run";
+	args[n++] = t->run;
+	args[n++] = "--try";
+	args[n++] = ids;
+	if (t->args->value[AUDIT]) {
+		int r = absolute(t->args->value[AUDIT], audit, e);
+
+		if (r < 0)
+			return r;
+		args[n++] = "--audit";
+		args[n++] = audit;
+	}
+	args[n++] = "--";
+	for (size_t i = 0; i < t->args->n_rest; i++)
+		args[n++] = t->args->rest[i];
+	args[n] = NULL;
+	return spawn(t, args, e);
+}
+
+static void print_json(const struct attempt *t)
+{
+	BUF_AUTO struct buf text;
+	struct json_out j;
+
+	buf_init(&text, 16384);
+	json_out_init(&j, &text);
+	json_out_object(&j);
+	if (t->code >= 0)
+		json_out_key_u64(&j, "exit_code", (uint64_t)t->code);
+	if (t->failed[0])
+		json_out_key_str(&j, "error", t->failed);
+	if (t->args->value[AUDIT])
+		json_out_key_str(&j, "audit", t->args->value[AUDIT]);
+	json_out_object_end(&j);
+	buf_byte(&text, '\n');
+	if (!text.failed)
+		(void)!write(2, text.p, text.len);
+}
+
+static int outcome(struct attempt *t)
+{
+	if (t->code < 0 && !t->failed[0])
+		(void)snprintf(t->failed, sizeof(t->failed), "the gateway ended before the command did");
+	if (t->args->value[JSON])
+		print_json(t);
+	else if (t->code < 0)
+		return say_fail(CLI_FAILED, "%s", t->failed);
+	return t->code < 0 ? CLI_FAILED : t->code;
+}
+
+static int run(const struct cli_args *a)
+{
+	struct attempt t = { .args = a, .child = CHILD_NONE, .code = -1 };
+	struct err e = { 0 };
+	int r;
+
+	if (!a->value[POLICY] || !a->rest || !a->n_rest)
+		return say_fail(CLI_USAGE, "%s; see `saw try --help`",
+				a->value[POLICY] ? "a command is needed after --" : "--policy is needed");
+	if (!a->value[QUIET] && !a->value[JSON])
+		say_warn("saw try is for trying out policies: it is no isolation boundary");
+	r = make_folder(&t, &e);
+	r = r < 0 ? r : write_policy(&t, &e);
+	r = r < 0 ? r : write_spec(&t, &e);
+	r = r < 0 ? r : loop_new(&t.loop, &e);
+	r = r < 0 ? r : watch_signals(&t, &e);
+	r = r < 0 ? r : start(&t, &e);
+	r = r < 0 ? r : loop_run(t.loop, &e);
+	if (r < 0)
+		(void)snprintf(t.failed, sizeof(t.failed), "%s", e.text);
+	loop_io_remove(&t.signal_io);
+	t.chan = chan_free(t.chan);
+	child_kill(&t.child);
+	loop_free(t.loop);
+	remove_folder(&t);
+	return outcome(&t);
+}
+
+const struct cli_verb cli_try_verb = {
+	.name = "try",
+	.args = "--policy FILE -- COMMAND [ARGUMENTS]",
+	.help = "run a command behind a gateway of its own, without a machine",
+	.more = "The command sees the network that a workspace would see: names that the policy lists, and nothing else. Its exit\n"
+		"code is passed on. Everything but the network is shared with this host: it is no isolation boundary.",
+	.options = options,
+	.rest = true,
+	.run = run,
+};

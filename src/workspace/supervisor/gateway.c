@@ -1,0 +1,259 @@
+#include "workspace/supervisor/gateway.h"
+
+
+#include "os/fd.h"
+#include "workspace/supervisor/guest_ask.h"
+#include "workspace/supervisor/hold.h"
+#include "workspace/supervisor/listeners.h"
+#include "workspace/supervisor/reload.h"
+#include "workspace/supervisor/resolv.h"
+#include "workspace/supervisor/ws.h"
+
+/* What makes a restart invisible to the guest is kept here: the namespaces and the tap (a new front joins them), the listening
+ * sockets and the journal of names (a new inlet gets them). What a dead role held otherwise, its flows, is lost with it. */
+
+/* Offsets into spec.uid_base: one uid a role. */
+enum { UID_FRONT = 0, UID_INLET = 1, UID_DIALER = 2 };
+
+static struct msg out;
+
+static uint64_t role_uid(const struct ws *w, uint64_t offset)
+{
+	return w->spec.uid_base ? w->spec.uid_base + offset : 0;
+}
+
+bool gateway_up(const struct ws *w)
+{
+	return w->roles[ROLE_FRONT].ready && w->roles[ROLE_INLET].ready && w->roles[ROLE_DIALER].ready &&
+	       listeners_complete(w->listeners);
+}
+
+void gateway_send_policy(struct role *r)
+{
+	const struct hold *h = r->ws->hold;
+
+	msg_start(&out, MSG_POLICY);
+	msg_u64(&out, hold_generation(h));
+	msg_fd(&out, hold_fd(h));
+	role_send(r, &out);
+}
+
+void gateway_send_resolv(struct ws *w)
+{
+	msg_start(&out, MSG_RESOLV);
+	msg_bytes(&out, resolv_text(w->resolv));
+	role_send(&w->roles[ROLE_DIALER], &out);
+}
+
+/* Inlet's and dialer's channel to each other: a fresh one whenever one of them is fresh. */
+static void pair_up(struct ws *w)
+{
+	struct role *ends[2] = { &w->roles[ROLE_INLET], &w->roles[ROLE_DIALER] };
+	struct err e = { 0 };
+	int fds[2];
+
+	if (!ends[0]->chan || !ends[1]->chan)
+		return;
+	if (chan_pair(fds, &e) < 0) {
+		ws_fail(w, "%s", e.text);
+		return;
+	}
+	for (int i = 0; i < 2; i++) {
+		msg_start(&out, MSG_PEER);
+		msg_fd(&out, fds[i]);
+		role_send(ends[i], &out);
+	}
+	for (int i = 0; i < 2; i++)
+		(void)fd_close(fds[i]);
+}
+
+static bool restart(struct role *r, const char *why)
+{
+	(void)r;
+	(void)why;
+	return true;
+}
+
+/* ---- front ---- */
+
+static void configure_front(struct role *r)
+{
+	struct ws *w = r->ws;
+	enum ipc_link link = w->command.command ? IPC_LINK_VETH : IPC_LINK_TAP;
+
+	if (w->net_fd >= 0)
+		link = IPC_LINK_JOIN;
+	msg_start(&out, MSG_FRONT_CONFIG);
+	msg_u64(&out, link);
+	msg_u64(&out, role_uid(w, UID_FRONT));
+	msg_bytes(&out, bytes_of(w->mac, WS_MAC_LEN));
+	if (link == IPC_LINK_JOIN) {
+		msg_fd(&out, w->user_fd);
+		msg_fd(&out, w->net_fd);
+	}
+	role_send(r, &out);
+}
+
+static bool on_link(void *owner, struct msg_in *in)
+{
+	struct role *r = owner;
+	struct ws *w = r->ws;
+
+	if (w->net_fd >= 0)
+		return false;
+	w->user_fd = msg_take_fd(in);
+	w->net_fd = msg_take_fd(in);
+	if (!w->command.command)
+		w->tap_fd = msg_take_fd(in);
+	if (!msg_end(in))
+		return false;
+	if (w->command.command)
+		role_start(&w->roles[ROLE_TRY]);
+	else
+		role_start(&w->roles[ROLE_MACHINE]);
+	return true;
+}
+
+static bool on_front_ready(void *owner, struct msg_in *in)
+{
+	struct role *r = owner;
+
+	if (!role_on_ready(owner, in))
+		return false;
+	listeners_ask_again(r->ws->listeners);
+	return true;
+}
+
+static bool on_listener(void *owner, struct msg_in *in)
+{
+	struct role *r = owner;
+	enum ipc_listener kind = (enum ipc_listener)msg_get_max(in, IPC_LISTEN_OBSERVER);
+	uint16_t port = (uint16_t)msg_get_max(in, UINT16_MAX);
+	int fd = msg_take_fd(in);
+
+	if (!msg_end(in) || !kind) {
+		(void)fd_close(fd);
+		return false;
+	}
+	if (!listeners_came(r->ws->listeners, kind, port, fd))
+		return false;
+	ws_progress(r->ws);
+	return true;
+}
+
+static bool on_guest_connected(void *owner, struct msg_in *in)
+{
+	struct role *r = owner;
+	uint64_t id = msg_get_u64(in);
+	int fd = msg_take_fd(in);
+
+	return guest_ask_answer(r->ws, id, fd, bytes_of(NULL, 0)) && msg_end(in);
+}
+
+static bool on_guest_refused(void *owner, struct msg_in *in)
+{
+	struct role *r = owner;
+	uint64_t id = msg_get_u64(in);
+	struct bytes why = msg_get_bytes(in, ERR_MAX);
+
+	return msg_end(in) && guest_ask_answer(r->ws, id, -1, why);
+}
+
+static bool front_lost(struct role *r, const char *why)
+{
+	struct ws *w = r->ws;
+
+	guest_ask_lost(w);
+	if (!w->was_running && !ws_stopping(w) && !r->ever_ready && r->failed[0]) {
+		/* It said why; the host will not change its mind within seconds. */
+		ws_fail(w, "front: %s", why);
+		return false;
+	}
+	return true;
+}
+
+static const struct chan_permit front_permits[] = {
+	{ MSG_READY, on_front_ready },
+	{ MSG_FAILED, role_on_failed },
+	{ MSG_FRONT_LINK, on_link },
+	{ MSG_LISTENER, on_listener },
+	{ MSG_GUEST_CONNECTED, on_guest_connected },
+	{ MSG_GUEST_REFUSED, on_guest_refused },
+};
+
+const struct role_ops gateway_front_ops = {
+	.name = "front",
+	.binary = "saw-front",
+	.permits = front_permits,
+	.n_permits = sizeof(front_permits) / sizeof(front_permits[0]),
+	.configure = configure_front,
+	.lost = front_lost,
+	.has_ready = true,
+};
+
+/* ---- inlet and dialer ---- */
+
+static bool on_policy_done(void *owner, struct msg_in *in)
+{
+	struct role *r = owner;
+	uint64_t generation = msg_get_u64(in);
+	bool ok = msg_get_max(in, 1) != 0;
+	struct bytes why = msg_get_bytes(in, ERR_MAX);
+
+	if (!msg_end(in))
+		return false;
+	reload_answer(r, generation, ok, why);
+	return true;
+}
+
+static void configure_inlet(struct role *r)
+{
+	struct ws *w = r->ws;
+
+	msg_start(&out, MSG_INLET_CONFIG);
+	msg_u64(&out, role_uid(w, UID_INLET));
+	msg_bytes(&out, w->spec.id);
+	msg_bytes(&out, w->spec.name);
+	msg_bytes(&out, w->spec.owner);
+	msg_bytes(&out, bytes_of(w->mac, WS_MAC_LEN));
+	msg_fd(&out, w->journal_fd);
+	role_send(r, &out);
+	gateway_send_policy(r);
+	pair_up(w);
+	listeners_give(w->listeners);
+}
+
+static void configure_dialer(struct role *r)
+{
+	struct ws *w = r->ws;
+
+	msg_start(&out, MSG_DIALER_CONFIG);
+	msg_u64(&out, role_uid(w, UID_DIALER));
+	msg_bytes(&out, w->spec.upstream_proxy);
+	role_send(r, &out);
+	gateway_send_resolv(w);
+	gateway_send_policy(r);
+	pair_up(w);
+}
+
+static const struct chan_permit gate_permits[] = { ROLE_PERMITS, { MSG_POLICY_DONE, on_policy_done } };
+
+const struct role_ops gateway_inlet_ops = {
+	.name = "inlet",
+	.binary = "saw-inlet",
+	.permits = gate_permits,
+	.n_permits = sizeof(gate_permits) / sizeof(gate_permits[0]),
+	.configure = configure_inlet,
+	.lost = restart,
+	.has_ready = true,
+};
+
+const struct role_ops gateway_dialer_ops = {
+	.name = "dialer",
+	.binary = "saw-dialer",
+	.permits = gate_permits,
+	.n_permits = sizeof(gate_permits) / sizeof(gate_permits[0]),
+	.configure = configure_dialer,
+	.lost = restart,
+	.has_ready = true,
+};

@@ -1,0 +1,18 @@
+/* The three roles that are the gateway: front, inlet and dialer. */
+#ifndef SAW_SUPERVISOR_GATEWAY_H
+#define SAW_SUPERVISOR_GATEWAY_H
+
+#include "workspace/supervisor/role.h"
+
+extern const struct role_ops gateway_front_ops;
+extern const struct role_ops gateway_inlet_ops;
+extern const struct role_ops gateway_dialer_ops;
+
+/* Every role is ready and every listener is there. */
+bool gateway_up(const struct ws *w);
+/* The policy in force, to one role. */
+void gateway_send_policy(struct role *r);
+/* The text of resolv.conf, to dialer. */
+void gateway_send_resolv(struct ws *w);
+
+#endif

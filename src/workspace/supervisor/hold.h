@@ -1,0 +1,21 @@
+/* The policy in force: a sealed blob that was opened and checked here before any role gets it. */
+#ifndef SAW_SUPERVISOR_HOLD_H
+#define SAW_SUPERVISOR_HOLD_H
+
+#include "base/err.h"
+#include "rules/policy.h"
+
+struct hold;
+
+/* Reads the file `policy.blob` of the workspace, seals a copy. Negative errno with a sentence. */
+int hold_load(struct hold **ret, const char *path, uint64_t generation, struct err *e);
+/* From a descriptor that core sent (taken, also on failure): must be sealed already. */
+int hold_take(struct hold **ret, int fd, uint64_t generation, struct err *e);
+struct hold *hold_free(struct hold *h);
+
+uint64_t hold_generation(const struct hold *h);
+int hold_fd(const struct hold *h);
+const struct policy *hold_policy(const struct hold *h);
+size_t hold_ports(const struct hold *h, uint16_t ret[POLICY_PORTS_MAX]);
+
+#endif

@@ -1,0 +1,159 @@
+#include "workspace/supervisor/trail.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "os/log.h"
+#include "rules/reason.h"
+#include "store/audit_log.h"
+#include "workspace/supervisor/hold.h"
+#include "workspace/supervisor/ws.h"
+
+/* Events gather during a loop turn; the turn's end writes them with one fdatasync and answers those who wait. While the log cannot
+ * be written, each turn tries again with what came in that turn: nobody is told "written" for what is not. The log's trouble
+ * and its end are one line each in supervisor.log. */
+
+enum { WAITING_MAX = 1024 };
+
+struct waiting {
+	trail_done_fn done;
+	void *owner;
+	uint64_t id;
+};
+
+struct trail {
+	struct ws *ws;
+	struct audit_log *log;
+	struct loop_later later;
+	bool broken; /* the last commit failed: said once */
+	size_t n_waiting;
+	struct waiting waiting[WAITING_MAX];
+};
+
+int trail_new(struct trail **ret, struct ws *w, const char *path, struct err *e)
+{
+	struct ocsf_source src = { .version = bytes_str(SAW_VERSION), .writer = bytes_str("gateway") };
+	struct trail *t = calloc(1, sizeof(*t));
+	int r;
+
+	if (!t)
+		return err_set(e, ENOMEM, "out of memory");
+	src.workspace_id = w->spec.id;
+	src.workspace_name = w->spec.name;
+	src.owner = w->spec.owner;
+	t->ws = w;
+	r = audit_log_open(&t->log, path, &src, e);
+	if (r < 0) {
+		free(t);
+		return r;
+	}
+	if (audit_log_torn(t->log))
+		log_line("audit log: %llu bytes of a torn last line were moved to %s.torn",
+			 (unsigned long long)audit_log_torn(t->log), path);
+	*ret = t;
+	return 0;
+}
+
+struct trail *trail_free(struct trail *t)
+{
+	if (t) {
+		loop_later_cancel(&t->later);
+		audit_log_free(t->log);
+		free(t);
+	}
+	return NULL;
+}
+
+static void report(struct trail *t, int r, const struct err *e)
+{
+	if (r < 0 && !t->broken)
+		log_line("audit log: %s: nothing is let through until it can be written", e->text);
+	if (r == 0 && t->broken)
+		log_line("audit log: is written again");
+	t->broken = r < 0;
+}
+
+static void answer(struct trail *t, bool ok)
+{
+	/* An answer may cause new events, which wait for the next commit. */
+	size_t n = t->n_waiting;
+	struct waiting done[WAITING_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		done[i] = t->waiting[i];
+	t->n_waiting = 0;
+	for (size_t i = 0; i < n; i++)
+		if (done[i].done)
+			done[i].done(done[i].owner, done[i].id, ok);
+}
+
+void trail_flush(struct trail *t)
+{
+	struct err e = { 0 };
+	int r;
+
+	if (!audit_log_pending(t->log) && !t->n_waiting)
+		return;
+	r = audit_log_commit(t->log, &e);
+	report(t, r, &e);
+	answer(t, r == 0);
+}
+
+static void on_turn_end(struct loop_later *later)
+{
+	trail_flush(later->owner);
+}
+
+static bool add(struct trail *t, const struct event *ev)
+{
+	enum reason why = (enum reason)ev->reason;
+
+	return audit_log_add(t->log, ev, reason_code(why), reason_sentence(why));
+}
+
+void trail_write(struct trail *t, const struct event *ev, uint64_t id, trail_done_fn done, void *owner)
+{
+	if (t->n_waiting == WAITING_MAX)
+		trail_flush(t);
+	if (!add(t, ev)) {
+		trail_flush(t);
+		/* Still no room: the log is broken and this event is refused. It cannot be waiting for anything. */
+		if (!add(t, ev)) {
+			if (id)
+				done(owner, id, false);
+			return;
+		}
+	}
+	if (id)
+		t->waiting[t->n_waiting++] = (struct waiting){ .done = done, .owner = owner, .id = id };
+	loop_later(t->ws->loop, &t->later, on_turn_end, t);
+}
+
+void trail_note(struct trail *t, const struct event *ev)
+{
+	struct event copy = *ev;
+
+	if (!t)
+		return;
+	if (!copy.generation && t->ws->hold)
+		copy.generation = hold_generation(t->ws->hold);
+	trail_write(t, &copy, 0, NULL, NULL);
+}
+
+void trail_forget(struct trail *t, void *owner)
+{
+	for (size_t i = 0; t && i < t->n_waiting; i++)
+		if (t->waiting[i].owner == owner)
+			t->waiting[i].done = NULL;
+}
+
+void trail_policy(struct trail *t, struct bytes label, bool lab)
+{
+	struct err e = { 0 };
+
+	/* What is waiting was decided under the policy before. */
+	trail_flush(t);
+	if (audit_log_policy(t->log, label, lab, &e) < 0)
+		log_line("audit log: %s", e.text);
+}

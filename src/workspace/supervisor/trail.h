@@ -1,0 +1,30 @@
+/* The workspace's audit log: events of all processes in one order, made durable together at the end of a loop turn. */
+#ifndef SAW_SUPERVISOR_TRAIL_H
+#define SAW_SUPERVISOR_TRAIL_H
+
+#include "base/err.h"
+#include "os/loop.h"
+#include "wire/event.h"
+
+struct ws;
+struct trail;
+
+/* Opens (makes, repairs a torn last line) the log at `path`. Negative errno with a sentence: the workspace does not start. */
+int trail_new(struct trail **ret, struct ws *w, const char *path, struct err *e);
+struct trail *trail_free(struct trail *t);
+
+/* ok: on disk. Called once, from the loop, after this turn's fdatasync. */
+typedef void (*trail_done_fn)(void *owner, uint64_t id, bool ok);
+
+/* Copies `ev`. id 0: no answer is wanted. */
+void trail_write(struct trail *t, const struct event *ev, uint64_t id, trail_done_fn done, void *owner);
+/* An event of the supervisor itself. */
+void trail_note(struct trail *t, const struct event *ev);
+/* No answer goes to this owner any more. */
+void trail_forget(struct trail *t, void *owner);
+/* Writes what is waiting, now. */
+void trail_flush(struct trail *t);
+/* Label and marker of the policy in force, for the events that follow. */
+void trail_policy(struct trail *t, struct bytes label, bool lab);
+
+#endif
