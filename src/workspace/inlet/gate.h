@@ -12,6 +12,7 @@ struct gate;
 struct gate_wait {
 	struct gate *gate; /* set while waiting */
 	uint64_t id;
+	uint64_t asked_ms;
 	struct gate_wait *next;
 	struct gate_wait **prev;
 	void *owner;
@@ -25,6 +26,13 @@ struct loop *gate_loop(const struct gate *g);
 /* The policy in force now. The pointer is stable until the next on_policy call of flow.h; copy what must live longer. */
 const struct policy *gate_policy(const struct gate *g);
 uint64_t gate_generation(const struct gate *g);
+/* Whose workspace this is; borrowed for the life of the gate. */
+struct gate_who {
+	struct bytes id; /* "ws-..." */
+	struct bytes name;
+	struct bytes owner;
+};
+const struct gate_who *gate_who(const struct gate *g);
 uint64_t gate_next_flow(struct gate *g); /* a fresh flow id, unique for the life of the workspace */
 
 /* Reports `ev` (copied; generation is filled in). `done` is called from the loop, never from inside this call: written false

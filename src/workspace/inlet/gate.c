@@ -1,0 +1,381 @@
+#include "workspace/inlet/gate_main.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/must.h"
+#include "ipc/audit_msg.h"
+#include "ipc/types.h"
+#include "os/fd.h"
+#include "workspace/inlet/flows.h"
+
+/* Waits stand in three lists, each in the order of asking: events, dials, and dials that failed without an answer and are
+ * told so from the loop. Answers come nearly in the order of questions, so that a search from the head is short. */
+
+struct waits {
+	struct gate_wait *first;
+	struct gate_wait **tail;
+};
+
+/* A policy blob in force, or the one before it until all who borrow from it have been told. */
+struct blob {
+	struct policy policy;
+	const void *map;
+	size_t len;
+	uint64_t generation;
+};
+
+struct gate {
+	struct loop *loop;
+	const struct gate_who *who;
+	struct chan *parent;
+	struct chan *peer;
+	struct flows *flows;
+	struct blob blobs[2];
+	unsigned now; /* index of the blob in force */
+	bool has_policy;
+	uint64_t next_event;
+	uint64_t next_flow;
+	struct waits events;
+	struct waits dials;
+	struct waits failed;
+	struct loop_later fail;
+	struct loop_timer late;
+};
+
+/* One message is written at a time, on the one thread. */
+static struct msg out;
+
+static void waits_init(struct waits *w)
+{
+	w->first = NULL;
+	w->tail = &w->first;
+}
+
+static void wait_add(struct gate *g, struct waits *list, struct gate_wait *w)
+{
+	w->gate = g;
+	w->next = NULL;
+	w->prev = list->tail;
+	*list->tail = w;
+	list->tail = &w->next;
+}
+
+static struct waits *list_of(struct gate *g, const struct gate_wait *w)
+{
+	if (g->events.tail == &w->next)
+		return &g->events;
+	if (g->dials.tail == &w->next)
+		return &g->dials;
+	return &g->failed;
+}
+
+static void wait_remove(struct gate_wait *w)
+{
+	*w->prev = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
+	else
+		list_of(w->gate, w)->tail = w->prev;
+	w->gate = NULL;
+}
+
+int gate_new(struct gate **ret, struct loop *l, const struct gate_who *who, struct err *e)
+{
+	struct gate *g = calloc(1, sizeof(*g));
+
+	if (!g || !(g->flows = flows_new())) {
+		free(g);
+		return err_set(e, ENOMEM, "out of memory for the gate");
+	}
+	g->loop = l;
+	g->who = who;
+	waits_init(&g->events);
+	waits_init(&g->dials);
+	waits_init(&g->failed);
+	/* Unique beside those of an earlier inlet of this workspace, and below 2^53: JSON readers keep them exact. */
+	g->next_flow = clock_real_ms() << 10;
+	*ret = g;
+	return 0;
+}
+
+static void blob_drop(struct blob *b)
+{
+	if (b->map)
+		(void)munmap((void *)(uintptr_t)b->map, b->len);
+	*b = (struct blob){ 0 };
+}
+
+struct gate *gate_free(struct gate *g)
+{
+	if (!g)
+		return NULL;
+	loop_later_cancel(&g->fail);
+	loop_timer_disarm(&g->late);
+	chan_free(g->peer);
+	flows_free(g->flows);
+	blob_drop(&g->blobs[0]);
+	blob_drop(&g->blobs[1]);
+	free(g);
+	return NULL;
+}
+
+void gate_set_parent(struct gate *g, struct chan *parent)
+{
+	g->parent = parent;
+}
+
+struct loop *gate_loop(const struct gate *g)
+{
+	return g->loop;
+}
+
+const struct gate_who *gate_who(const struct gate *g)
+{
+	return g->who;
+}
+
+struct flows *gate_flows(struct gate *g)
+{
+	return g->flows;
+}
+
+uint64_t gate_next_flow(struct gate *g)
+{
+	return g->next_flow++;
+}
+
+bool gate_busy(const struct gate *g)
+{
+	return chan_queued(g->parent) > GATE_BUSY_BYTES;
+}
+
+/* Policy */
+
+const struct policy *gate_policy(const struct gate *g)
+{
+	return &g->blobs[g->now].policy;
+}
+
+uint64_t gate_generation(const struct gate *g)
+{
+	return g->blobs[g->now].generation;
+}
+
+bool gate_has_policy(const struct gate *g)
+{
+	return g->has_policy;
+}
+
+int gate_policy_set(struct gate *g, int fd, uint64_t generation, struct err *e)
+{
+	struct blob *b = &g->blobs[!g->now];
+	int r;
+
+	blob_drop(b);
+	r = fd_map_sealed(fd, POLICY_BLOB_MAX, &b->map, &b->len, e);
+	if (r < 0)
+		return r;
+	if (!policy_open(&b->policy, bytes_of(b->map, b->len), e)) {
+		blob_drop(b);
+		return -EINVAL;
+	}
+	b->generation = generation;
+	g->now = !g->now;
+	g->has_policy = true;
+	return 0;
+}
+
+void gate_policy_settled(struct gate *g)
+{
+	blob_drop(&g->blobs[!g->now]);
+}
+
+/* Events */
+
+static void put_event(struct gate *g, uint64_t id, const struct event *ev)
+{
+	struct event full = *ev;
+
+	full.generation = gate_generation(g);
+	if (!full.at_ms)
+		full.at_ms = clock_real_ms();
+	if (!full.count)
+		full.count = 1;
+	msg_start(&out, MSG_EVENT);
+	msg_u64(&out, id);
+	audit_msg_put(&out, &full);
+	chan_send(g->parent, &out);
+}
+
+void gate_note(struct gate *g, const struct event *ev)
+{
+	put_event(g, 0, ev);
+}
+
+void gate_event(struct gate *g, struct gate_wait *w, const struct event *ev, void (*done)(void *owner, bool written),
+		void *owner)
+{
+	must(!w->gate);
+	*w = (struct gate_wait){ .id = ++g->next_event, .owner = owner, .on_event = done };
+	wait_add(g, &g->events, w);
+	put_event(g, w->id, ev);
+}
+
+static struct gate_wait *wait_find(const struct waits *list, uint64_t id)
+{
+	struct gate_wait *w = list->first;
+
+	while (w && w->id != id)
+		w = w->next;
+	return w;
+}
+
+bool gate_event_done(struct gate *g, uint64_t id, bool written)
+{
+	struct gate_wait *w = wait_find(&g->events, id);
+
+	if (w) {
+		wait_remove(w);
+		w->on_event(w->owner, written);
+	}
+	return w || (id && id <= g->next_event);
+}
+
+/* Dials */
+
+static void dial_end(struct gate_wait *w, int fd, struct ip ip, enum reason reason)
+{
+	wait_remove(w);
+	w->on_dial(w->owner, fd, ip, reason);
+}
+
+static void tell_failed(struct loop_later *later)
+{
+	struct gate *g = later->owner;
+
+	while (g->failed.first)
+		dial_end(g->failed.first, -1, (struct ip){ 0 }, REASON_ROLE_DOWN);
+}
+
+/* Its id goes: there is nothing left to cancel. */
+static void dial_failed(struct gate *g, struct gate_wait *w)
+{
+	w->id = 0;
+	wait_add(g, &g->failed, w);
+	loop_later(g->loop, &g->fail, tell_failed, g);
+}
+
+static void on_peer_end(void *owner, const char *why)
+{
+	struct gate *g = owner;
+
+	(void)why;
+	g->peer = chan_free(g->peer);
+	loop_timer_disarm(&g->late);
+	while (g->dials.first) {
+		struct gate_wait *w = g->dials.first;
+
+		wait_remove(w);
+		dial_failed(g, w);
+	}
+}
+
+static void send_cancel(struct gate *g, uint64_t flow)
+{
+	msg_start(&out, MSG_DIAL_CANCEL);
+	msg_u64(&out, flow);
+	if (g->peer)
+		chan_send(g->peer, &out);
+}
+
+/* All dials get the same time, so the first asked is the first late. */
+static void on_late(struct loop_timer *t)
+{
+	struct gate *g = t->owner;
+	uint64_t now = loop_now_ms(g->loop);
+
+	while (g->dials.first && g->dials.first->asked_ms + GATE_DIAL_MS <= now) {
+		struct gate_wait *w = g->dials.first;
+
+		send_cancel(g, w->id);
+		dial_end(w, -1, (struct ip){ 0 }, REASON_ROLE_DOWN);
+	}
+	if (g->dials.first)
+		(void)loop_timer_arm(g->loop, t, g->dials.first->asked_ms + GATE_DIAL_MS - now, on_late, g);
+}
+
+static bool on_dialed(void *owner, struct msg_in *in)
+{
+	struct gate *g = owner;
+	uint64_t flow = msg_get_u64(in);
+	struct bytes address = msg_get_bytes(in, 16);
+	FD_AUTO int fd = msg_take_fd(in);
+	struct gate_wait *w = wait_find(&g->dials, flow);
+	struct ip ip = { .family = address.len == 4 ? 4 : 6 };
+
+	if (!msg_end(in) || (address.len != 4 && address.len != 16))
+		return false;
+	memcpy(ip.b, address.p, address.len);
+	/* A flow that was cancelled meanwhile: the connection is closed unused. */
+	if (w)
+		dial_end(w, fd_take(&fd), ip, REASON_OK);
+	return true;
+}
+
+static bool on_dial_refused(void *owner, struct msg_in *in)
+{
+	struct gate *g = owner;
+	uint64_t flow = msg_get_u64(in);
+	enum reason reason = (enum reason)msg_get_max(in, REASON_COUNT - 1);
+	struct gate_wait *w = wait_find(&g->dials, flow);
+
+	/* REASON_OK is no refusal, and REASON_ROLE_DOWN means that nobody wrote the event: only we may say it. */
+	if (!msg_end(in) || reason == REASON_OK || reason == REASON_ROLE_DOWN)
+		return false;
+	if (w)
+		dial_end(w, -1, (struct ip){ 0 }, reason);
+	return true;
+}
+
+static const struct chan_permit peer_permits[] = { { MSG_DIALED, on_dialed }, { MSG_DIAL_REFUSED, on_dial_refused } };
+
+int gate_set_peer(struct gate *g, int fd, struct err *e)
+{
+	if (g->peer)
+		on_peer_end(g, "replaced");
+	return chan_new(&g->peer, g->loop, fd, peer_permits, sizeof(peer_permits) / sizeof(peer_permits[0]),
+			on_peer_end, g, e);
+}
+
+void gate_dial(struct gate *g, struct gate_wait *w, uint64_t flow, struct bytes name, uint16_t port,
+	       void (*done)(void *owner, int fd, struct ip ip, enum reason reason), void *owner)
+{
+	must(!w->gate);
+	*w = (struct gate_wait){ .id = flow, .owner = owner, .on_dial = done, .asked_ms = loop_now_ms(g->loop) };
+	if (!g->peer) {
+		dial_failed(g, w);
+		return;
+	}
+	wait_add(g, &g->dials, w);
+	if (!g->late.slot)
+		(void)loop_timer_arm(g->loop, &g->late, GATE_DIAL_MS, on_late, g);
+	msg_start(&out, MSG_DIAL);
+	msg_u64(&out, flow);
+	msg_bytes(&out, name);
+	msg_u64(&out, port);
+	msg_u64(&out, gate_generation(g));
+	chan_send(g->peer, &out);
+}
+
+void gate_wait_cancel(struct gate_wait *w)
+{
+	struct gate *g = w->gate;
+
+	if (!g)
+		return;
+	wait_remove(w);
+	if (w->on_dial && w->id)
+		send_cancel(g, w->id);
+}

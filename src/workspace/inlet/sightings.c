@@ -1,0 +1,206 @@
+#include "workspace/inlet/sightings.h"
+
+#include <stdlib.h>
+
+#include "workspace/inlet/net.h"
+#include "workspace/inlet/pool.h"
+
+/* One minute at a time. It begins with the first packet, holds a table of kinds with counts and a table of connection attempts
+ * (4-tuples: the retransmissions of one SYN are one attempt), and ends with one event for each kind that was seen again. Both tables
+ * are searched from the start: they are small, and a flood costs the guest's own gateway only. */
+
+struct kind {
+	struct sighting first;
+	uint64_t more; /* seen after the first was reported */
+};
+
+struct attempt {
+	struct ip dst;
+	uint16_t src_port;
+	uint16_t dst_port;
+};
+
+struct sightings {
+	sightings_report_fn report;
+	void *owner;
+	uint64_t began_ms;
+	bool counting;
+	size_t n_kinds;
+	size_t n_attempts;
+	struct kind kinds[SIGHTINGS_KINDS_MAX + REASON_COUNT];
+	struct attempt attempts[SIGHTINGS_SYNS_MAX];
+};
+
+static bool zero_ip(struct ip ip)
+{
+	return ip_eq(ip, ip_v4(0));
+}
+
+/* Multicast and broadcast: not somebody's address. */
+static bool to_all(struct ip ip)
+{
+	return (ip.family == 4 && ip.b[0] >= 224) || (ip.family == 6 && ip.b[0] == 0xff);
+}
+
+static bool ours(struct ip ip)
+{
+	return pool_has(ip) || ip_eq(ip, ip_v4(NET_GATEWAY));
+}
+
+static bool wrong_mac(const uint8_t mac[6], const struct sightings_world *w)
+{
+	return w->has_mac && memcmp(mac, w->mac, 6) != 0;
+}
+
+/* ARP in which the guest speaks for itself is ordinary; for anybody else it is a forgery. */
+static enum reason judge_arp(const struct packet *p, const struct sightings_world *w)
+{
+	if (wrong_mac(p->arp_mac, w) || (!ip_eq(p->src, ip_v4(NET_GUEST)) && !zero_ip(p->src)))
+		return REASON_SOURCE_SPOOFED;
+	return REASON_OK;
+}
+
+static enum reason judge_syn(const struct packet *p, const struct sightings_world *w, struct sighting *s)
+{
+	enum reason reason;
+
+	if (!ours(p->dst))
+		return REASON_NO_ROUTE;
+	if (w->has_port(w->owner, p->dst_port))
+		return REASON_OK;
+	if (ip_eq(p->dst, ip_v4(NET_GATEWAY)))
+		return p->dst_port == NET_DNS_PORT ? REASON_OK : REASON_NO_LISTENER;
+	s->one_by_one = true;
+	if (!w->name_of(w->owner, p->dst, &s->name))
+		return REASON_ADDRESS_STALE;
+	reason = w->port_of(w->owner, &s->name, p->dst_port);
+	/* Listed, but the listener is only just being made. */
+	return reason == REASON_OK ? REASON_NO_LISTENER : reason;
+}
+
+static enum reason judge_ipv4(const struct packet *p, const struct sightings_world *w, struct sighting *s)
+{
+	if (!ip_eq(p->src, ip_v4(NET_GUEST)) && !(zero_ip(p->src) && to_all(p->dst)))
+		return REASON_SOURCE_SPOOFED;
+	if (p->proto == PACKET_TCP && p->has_ports)
+		return judge_syn(p, w, s);
+	return ours(p->dst) || to_all(p->dst) ? REASON_NO_LISTENER : REASON_NO_ROUTE;
+}
+
+bool sighting_judge(const struct packet *p, bool vlan, const struct sightings_world *w, struct sighting *ret)
+{
+	struct sighting s = {
+		.src = p->src,
+		.dst = p->dst,
+		.src_port = p->src_port,
+		.dst_port = p->dst_port,
+		.proto = p->proto,
+		.ethertype = p->ethertype,
+		.reason = REASON_FRAME_DROPPED,
+	};
+
+	if (wrong_mac(p->src_mac, w))
+		s.reason = REASON_SOURCE_SPOOFED;
+	else if (!vlan && p->kind == PACKET_ARP)
+		s.reason = judge_arp(p, w);
+	else if (!vlan && p->kind == PACKET_IPV4)
+		s.reason = judge_ipv4(p, w, &s);
+	else if (!vlan && p->kind == PACKET_IPV6)
+		s.reason = REASON_NO_IPV6;
+	if (s.reason == REASON_OK)
+		return false;
+	*ret = s;
+	return true;
+}
+
+struct sightings *sightings_new(sightings_report_fn report, void *owner)
+{
+	struct sightings *s = calloc(1, sizeof(*s));
+
+	if (s) {
+		s->report = report;
+		s->owner = owner;
+	}
+	return s;
+}
+
+struct sightings *sightings_free(struct sightings *s)
+{
+	free(s);
+	return NULL;
+}
+
+/* A kind: reason, protocol and destination with its port; the many groups of multicast are one. */
+static bool same_kind(const struct sighting *a, const struct sighting *b)
+{
+	return a->reason == b->reason && a->proto == b->proto && a->ethertype == b->ethertype &&
+	       ((to_all(a->dst) && to_all(b->dst)) || (ip_eq(a->dst, b->dst) && a->dst_port == b->dst_port));
+}
+
+static bool count_again(struct sightings *s, const struct sighting *one)
+{
+	for (size_t i = 0; i < s->n_kinds; i++)
+		if (same_kind(&s->kinds[i].first, one)) {
+			s->kinds[i].more++;
+			return true;
+		}
+	return false;
+}
+
+/* Where the table is full, what is new falls into the one kind that gathers the rest of its reason. */
+static void count_kind(struct sightings *s, const struct sighting *one)
+{
+	const struct sighting rest = { .reason = one->reason };
+
+	if (count_again(s, one))
+		return;
+	if (s->n_kinds >= SIGHTINGS_KINDS_MAX) {
+		one = &rest;
+		if (count_again(s, one))
+			return;
+	}
+	s->kinds[s->n_kinds++] = (struct kind){ .first = *one };
+	s->report(s->owner, one, 1);
+}
+
+/* True when it was seen in this minute or has been reported now; false when there is no room to report it alone. */
+static bool report_attempt(struct sightings *s, const struct sighting *one)
+{
+	for (size_t i = 0; i < s->n_attempts; i++) {
+		const struct attempt *a = &s->attempts[i];
+
+		if (a->src_port == one->src_port && a->dst_port == one->dst_port && ip_eq(a->dst, one->dst))
+			return true;
+	}
+	if (s->n_attempts == SIGHTINGS_SYNS_MAX)
+		return false;
+	s->attempts[s->n_attempts++] =
+		(struct attempt){ .dst = one->dst, .src_port = one->src_port, .dst_port = one->dst_port };
+	s->report(s->owner, one, 1);
+	return true;
+}
+
+void sightings_add(struct sightings *s, const struct sighting *one, uint64_t now_ms)
+{
+	if (!s->counting) {
+		s->counting = true;
+		s->began_ms = now_ms;
+	}
+	if (!one->one_by_one || !report_attempt(s, one))
+		count_kind(s, one);
+}
+
+void sightings_flush(struct sightings *s)
+{
+	for (size_t i = 0; i < s->n_kinds; i++)
+		if (s->kinds[i].more)
+			s->report(s->owner, &s->kinds[i].first, s->kinds[i].more);
+	s->n_kinds = 0;
+	s->n_attempts = 0;
+	s->counting = false;
+}
+
+uint64_t sightings_due_ms(const struct sightings *s)
+{
+	return s->counting ? s->began_ms + SIGHTINGS_MINUTE_MS : 0;
+}

@@ -1,0 +1,262 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "os/fd.h"
+#include "wire/tls_hello.h"
+#include "workspace/inlet/flow.h"
+#include "workspace/inlet/refusal.h"
+#include "workspace/inlet/relay.h"
+
+/* The modes that carry bytes unread: passthrough (after the ClientHello was read and judged) and tcp (at once).
+ *
+ *	HELLO    reads until the ClientHello is whole, FLOW_FIRST_BYTES_MS at most; nothing has left for anybody
+ *	DIALING  dialer judges, records and connects; the guest is watched for its end only
+ *	RELAY    bytes move; the end is recorded with its counts
+ *
+ * What is refused is handed to refusal.h and this object goes. What GREASE of ECH means is written in wire/tls_hello.c. */
+
+enum stage { STAGE_HELLO, STAGE_DIALING, STAGE_RELAY, STAGE_GONE };
+
+struct tunnel {
+	struct flow flow; /* first: the register gives it back */
+	enum stage stage;
+	struct loop_io io;
+	struct loop_timer deadline;
+	struct buf head; /* read from the guest, owed to the host */
+	struct gate_wait wait;
+	int host_fd;
+	struct ip host_ip;
+	bool ip_judged; /* the policy that allowed the flow allowed this address too: no upstream proxy stands between */
+	struct relay relay;
+	struct loop_later gone;
+};
+
+static struct loop *loop_of(const struct tunnel *t)
+{
+	return gate_loop(t->flow.gate);
+}
+
+static void free_later(struct loop_later *later)
+{
+	struct tunnel *t = later->owner;
+
+	buf_deinit(&t->head);
+	free(t);
+}
+
+/* Gives everything back but the guest's descriptor, which the caller has closed or handed on. */
+static void drop(struct tunnel *t)
+{
+	t->stage = STAGE_GONE;
+	gate_wait_cancel(&t->wait);
+	loop_timer_disarm(&t->deadline);
+	loop_io_remove(&t->io);
+	relay_stop(&t->relay);
+	t->host_fd = fd_close(t->host_fd);
+	flow_unregister(&t->flow);
+	loop_later(loop_of(t), &t->gone, free_later, t);
+}
+
+static struct bytes no_detail(void)
+{
+	return bytes_of(NULL, 0);
+}
+
+static void refuse(struct tunnel *t, enum reason reason, enum tls_alert alert, struct bytes detail)
+{
+	struct flow facts = t->flow;
+
+	drop(t);
+	refusal_start(&facts, reason, facts.entry.mode == POLICY_TCP ? TLS_ALERT_NONE : alert, detail);
+}
+
+/* Ends a flow whose guest has gone, or that inlet must end, and says so. */
+static void end(struct tunnel *t, enum event_action action, enum reason reason, bool clean, const char *detail)
+{
+	struct event ev = flow_event(&t->flow, EVENT_FLOW, action, reason);
+
+	ev.bytes_out = relay_moved(&t->relay, 0);
+	ev.bytes_in = relay_moved(&t->relay, 1);
+	ev.detail = bytes_str(detail);
+	gate_note(t->flow.gate, &ev);
+	relay_stop(&t->relay);
+	loop_io_remove(&t->io);
+	t->flow.fd = clean ? fd_close(t->flow.fd) : refusal_reset(t->flow.fd);
+	t->host_fd = clean ? fd_close(t->host_fd) : refusal_reset(t->host_fd);
+	drop(t);
+}
+
+static void on_relay_end(void *owner, bool clean)
+{
+	end(owner, EVENT_CLOSED, REASON_OK, clean, clean ? "" : "one side broke the connection off");
+}
+
+static enum tls_alert alert_of(enum reason reason)
+{
+	return reason == REASON_ADDRESS_FORBIDDEN || reason == REASON_NAME_UNLISTED || reason == REASON_PORT_UNLISTED ?
+		       TLS_ALERT_ACCESS_DENIED :
+		       TLS_ALERT_INTERNAL_ERROR;
+}
+
+static void on_dialed(void *owner, int fd, struct ip ip, enum reason reason)
+{
+	struct tunnel *t = owner;
+	struct flow facts = t->flow;
+
+	if (reason == REASON_ROLE_DOWN) {
+		refuse(t, reason, TLS_ALERT_INTERNAL_ERROR, no_detail());
+		return;
+	}
+	if (reason != REASON_OK) {
+		drop(t);
+		refusal_end(&facts, facts.entry.mode == POLICY_TCP ? TLS_ALERT_NONE : alert_of(reason));
+		return;
+	}
+	t->stage = STAGE_RELAY;
+	t->host_fd = fd;
+	t->host_ip = ip;
+	t->ip_judged = policy_address_ok(gate_policy(t->flow.gate), &t->flow.entry, ip);
+	loop_io_remove(&t->io);
+	if (relay_start(&t->relay, loop_of(t), t->flow.fd, fd, &t->head, on_relay_end, t, NULL) < 0)
+		end(t, EVENT_CLOSED, REASON_UPSTREAM_CLOSED, false, "");
+}
+
+/* While dialer works the guest is asked for nothing: only its end is heard. */
+static void on_dialing_io(struct loop_io *io, uint32_t events)
+{
+	(void)events;
+	end(io->owner, EVENT_CLOSED, REASON_GUEST_CLOSED, false, "while the host was being connected");
+}
+
+static void dial(struct tunnel *t)
+{
+	t->stage = STAGE_DIALING;
+	loop_timer_disarm(&t->deadline);
+	loop_io_remove(&t->io);
+	if (loop_io_add(loop_of(t), &t->io, t->flow.fd, 0, on_dialing_io, t, NULL) < 0) {
+		refuse(t, REASON_ROLE_DOWN, TLS_ALERT_INTERNAL_ERROR, no_detail());
+		return;
+	}
+	gate_dial(t->flow.gate, &t->wait, t->flow.id, name_bytes(&t->flow.name), t->flow.dst_port, on_dialed, t);
+}
+
+/* The name in the hello against the name of the flow. */
+static enum reason judge_name(const struct tunnel *t, const struct tls_hello *h)
+{
+	struct name n;
+	enum name_answer a;
+
+	if (!h->has_sni)
+		return REASON_SNI_MISSING;
+	a = name_parse_strict(bytes_of(h->sni, h->sni_len), &n);
+	if (a != NAME_OK)
+		return a == NAME_ADDRESS ? REASON_NAME_IS_ADDRESS : REASON_SNI_MALFORMED;
+	if (h->ech == TLS_ECH_REAL)
+		return REASON_ECH_REAL;
+	if (bytes_eq(name_bytes(&n), name_bytes(&t->flow.name)))
+		return REASON_OK;
+	return h->ech == TLS_ECH_NONE ? REASON_SNI_MISMATCH : REASON_ECH_REAL;
+}
+
+static enum reason reason_of(enum tls_hello_answer a)
+{
+	return a == TLS_HELLO_NOT_TLS  ? REASON_TLS_NOT :
+	       a == TLS_HELLO_TOO_LONG ? REASON_TLS_TOO_LONG :
+	       a == TLS_HELLO_BAD_SNI  ? REASON_SNI_MALFORMED :
+					 REASON_TLS_MALFORMED;
+}
+
+static void judge(struct tunnel *t)
+{
+	struct tls_hello h;
+	enum tls_hello_answer a = tls_hello_read(buf_view(&t->head), &h);
+	enum reason reason;
+
+	if (a == TLS_HELLO_MORE && t->head.len < TLS_HELLO_BYTES_MAX)
+		return;
+	if (a != TLS_HELLO_DONE) {
+		reason = a == TLS_HELLO_MORE ? REASON_TLS_TOO_LONG : reason_of(a);
+		refuse(t, reason, reason == REASON_TLS_NOT ? TLS_ALERT_NONE : TLS_ALERT_DECODE_ERROR, no_detail());
+		return;
+	}
+	reason = judge_name(t, &h);
+	if (reason == REASON_OK) {
+		dial(t);
+	} else {
+		char said[TLS_SNI_MAX];
+		size_t len = h.has_sni ? h.sni_len : 0;
+
+		memcpy(said, h.sni, len);
+		refuse(t, reason, TLS_ALERT_UNRECOGNIZED_NAME, bytes_of(said, len));
+	}
+}
+
+static void on_hello_io(struct loop_io *io, uint32_t events)
+{
+	enum { STEP = 4096 };
+	struct tunnel *t = io->owner;
+	size_t room = TLS_HELLO_BYTES_MAX - t->head.len;
+	uint8_t *p = buf_room(&t->head, room < STEP ? room : STEP);
+	ssize_t n = p ? recv(t->flow.fd, p, room < STEP ? room : STEP, MSG_DONTWAIT) : 0;
+
+	(void)events;
+	if (n > 0) {
+		buf_grew(&t->head, (size_t)n);
+		judge(t);
+	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+		/* Nothing was asked for: a connection that was opened in advance is no attack, a cut hello is refused. */
+		end(t, t->head.len ? EVENT_DENIED : EVENT_NOTE, REASON_GUEST_CLOSED, false, "before its ClientHello");
+	}
+}
+
+static void on_deadline(struct loop_timer *timer)
+{
+	refuse(timer->owner, REASON_FIRST_BYTES_LATE, TLS_ALERT_DECODE_ERROR, no_detail());
+}
+
+static void on_policy(struct flow *f)
+{
+	struct tunnel *t = (struct tunnel *)f;
+	const struct policy *p = gate_policy(f->gate);
+	struct policy_entry entry = { 0 };
+
+	if (policy_find(p, name_bytes(&f->name), f->dst_port, &entry) != REASON_OK || entry.mode != f->entry.mode ||
+	    (t->stage == STAGE_RELAY && t->ip_judged && !policy_address_ok(p, &entry, t->host_ip))) {
+		if (t->stage == STAGE_HELLO)
+			refuse(t, REASON_POLICY_CHANGED, TLS_ALERT_ACCESS_DENIED, no_detail());
+		else
+			end(t, t->stage == STAGE_RELAY ? EVENT_CLOSED : EVENT_DENIED, REASON_POLICY_CHANGED, false, "");
+		return;
+	}
+	f->entry = entry;
+}
+
+static void on_stop(struct flow *f)
+{
+	struct tunnel *t = (struct tunnel *)f;
+
+	end(t, t->stage == STAGE_RELAY ? EVENT_CLOSED : EVENT_NOTE, REASON_ROLE_DOWN, false, "the gateway stops");
+}
+
+static const struct flow_ops ops = { .on_policy = on_policy, .on_stop = on_stop };
+
+void tunnel_flow_start(const struct flow *facts)
+{
+	struct tunnel *t = calloc(1, sizeof(*t));
+
+	if (!t) {
+		refusal_start(facts, REASON_TOO_MANY_FLOWS, TLS_ALERT_NONE, no_detail());
+		return;
+	}
+	t->flow = *facts;
+	t->flow.ops = &ops;
+	t->host_fd = -1;
+	buf_init(&t->head, TLS_HELLO_BYTES_MAX);
+	flow_register(&t->flow);
+	if (t->flow.entry.mode == POLICY_TCP)
+		dial(t);
+	else if (loop_io_add(loop_of(t), &t->io, t->flow.fd, EPOLLIN, on_hello_io, t, NULL) < 0 ||
+		 !loop_timer_arm(loop_of(t), &t->deadline, FLOW_FIRST_BYTES_MS, on_deadline, t))
+		refuse(t, REASON_TOO_MANY_FLOWS, TLS_ALERT_NONE, no_detail());
+}
