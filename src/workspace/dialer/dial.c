@@ -1,0 +1,346 @@
+/* A dial is judged twice by our own copy of the policy: when it comes, so that nothing is asked for a name that is not listed, and again
+ * when the addresses are there, as the policy may have changed meanwhile. Only addresses that the entry permits become candidates; the
+ * allow event with the first of them must be on disk before the first packet goes there. Every refusal is exactly one event of ours.
+ *
+ * Behind an upstream proxy nobody here knows the target's addresses: the name goes to the proxy, vetting addresses is its duty, and the
+ * event says so. The proxy itself is the operator's setting, not the guest's wish: its addresses may be private or loopback. */
+#include "workspace/dialer/dial.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "ipc/audit_msg.h"
+#include "ipc/types.h"
+#include "os/fd.h"
+#include "workspace/dialer/lookup.h"
+#include "workspace/dialer/race.h"
+#include "workspace/dialer/talk.h"
+
+enum { DETAIL_MAX = 256 };
+
+struct dial {
+	struct dialer *dialer;
+	struct dial *next;
+	struct dial **prev;
+	uint64_t flow;
+	struct name name;
+	uint16_t port;
+	uint64_t event; /* that we wait for; 0: none */
+	enum reason refused; /* REASON_OK: not refused */
+	unsigned n_candidates;
+	struct ip candidates[RACE_MAX];
+	struct ip connected;
+	char detail[DETAIL_MAX];
+	struct lookup lookup;
+	struct race race;
+	struct talk talk;
+	struct loop_later gone;
+};
+
+static struct msg out;
+
+static void on_gone(struct loop_later *l)
+{
+	free(l->owner);
+}
+
+/* Its callbacks may be on the stack: the memory goes at the end of the turn. */
+static void end(struct dial *d)
+{
+	lookup_cancel(&d->lookup);
+	race_cancel(&d->race);
+	talk_cancel(&d->talk);
+	*d->prev = d->next;
+	if (d->next)
+		d->next->prev = d->prev;
+	d->dialer->n_dials--;
+	loop_later(d->dialer->loop, &d->gone, on_gone, d);
+}
+
+static void answer_refused(struct dialer *d, uint64_t flow, enum reason r)
+{
+	if (!d->peer)
+		return;
+	msg_start(&out, MSG_DIAL_REFUSED);
+	msg_u64(&out, flow);
+	msg_u64(&out, r);
+	chan_send(d->peer, &out);
+}
+
+static struct event event_of(const struct dialer *d, uint64_t flow, const struct name *name, uint16_t port,
+			     enum event_action action, enum reason r)
+{
+	struct event ev = { .kind = EVENT_FLOW, .action = action, .reason = (uint16_t)r, .flow = flow, .count = 1, .ip_proto = 6 };
+	struct policy_entry entry;
+
+	ev.generation = d->generation;
+	ev.dst_port = port;
+	ev.name = name_bytes(name);
+	ev.actor = bytes_str("dialer");
+	if (d->has_policy && policy_find(&d->policy, ev.name, port, &entry) == REASON_OK)
+		ev.rule = entry.rule;
+	return ev;
+}
+
+static void send_event(struct dialer *d, uint64_t id, const struct event *ev)
+{
+	msg_start(&out, MSG_EVENT);
+	msg_u64(&out, id);
+	audit_msg_put(&out, ev);
+	chan_send(d->parent, &out);
+}
+
+/* Reports and waits for the answer: dial_event_done() goes on. */
+static void report(struct dial *d, enum event_action action, enum reason r)
+{
+	struct event ev = event_of(d->dialer, d->flow, &d->name, d->port, action, r);
+
+	if (d->n_candidates)
+		ev.dst = d->candidates[0];
+	ev.detail = bytes_str(d->detail);
+	d->event = ++d->dialer->last_event;
+	send_event(d->dialer, d->event, &ev);
+}
+
+static void refuse(struct dial *d, enum event_action action, enum reason r)
+{
+	d->refused = r;
+	report(d, action, r);
+}
+
+static enum reason judge(const struct dial *d, struct policy_entry *ret)
+{
+	if (!d->dialer->has_policy)
+		return REASON_NAME_UNLISTED;
+	return policy_find(&d->dialer->policy, name_bytes(&d->name), d->port, ret);
+}
+
+static bool proxied(const struct dial *d)
+{
+	return d->dialer->proxy_host.len != 0;
+}
+
+static bool permitted(const struct dial *d, const struct policy_entry *entry, struct ip ip)
+{
+	if (proxied(d))
+		return ip_scope_of(ip) != IP_SCOPE_NEVER;
+	return policy_address_ok(&d->dialer->policy, entry, ip);
+}
+
+/* Moves permitted addresses of `f` to the end of `ret`; gives how many were forbidden. */
+static unsigned vet(const struct dial *d, const struct policy_entry *entry, const struct lookup_family *f, struct ip *ret, unsigned *n)
+{
+	unsigned forbidden = 0;
+
+	for (unsigned i = 0; i < f->n; i++)
+		if (permitted(d, entry, f->ips[i]))
+			ret[(*n)++] = f->ips[i];
+		else
+			forbidden++;
+	return forbidden;
+}
+
+static bool enough(void *owner, const struct lookup_family *f)
+{
+	const struct dial *d = owner;
+	struct ip ips[DNS_ADDRESSES_MAX];
+	struct policy_entry entry;
+	unsigned n = 0;
+
+	if (judge(d, &entry) == REASON_OK)
+		(void)vet(d, &entry, f, ips, &n);
+	return n > 0;
+}
+
+static void allow(struct dial *d)
+{
+	if (proxied(d))
+		(void)snprintf(d->detail, sizeof(d->detail), "through the upstream proxy %.*s:%u, which resolves the name: its addresses are not vetted here",
+			       (int)d->dialer->proxy_host.len, (const char *)d->dialer->proxy_host.p, d->dialer->proxy_port);
+	report(d, EVENT_ALLOWED, REASON_OK);
+}
+
+static void on_resolved(void *owner, enum reason r)
+{
+	struct ip ips[2 * DNS_ADDRESSES_MAX];
+	struct dial *d = owner;
+	struct policy_entry entry;
+	enum reason now = judge(d, &entry);
+	unsigned forbidden;
+	unsigned n = 0;
+
+	if (now != REASON_OK || r != REASON_OK) {
+		refuse(d, EVENT_DENIED, now != REASON_OK ? now : r);
+		return;
+	}
+	forbidden = vet(d, &entry, &d->lookup.v6, ips, &n);
+	forbidden += vet(d, &entry, &d->lookup.v4, ips, &n);
+	if (!n) {
+		char first[IP_TEXT_MAX];
+
+		ip_text(d->lookup.v4.n ? d->lookup.v4.ips[0] : d->lookup.v6.ips[0], first);
+		(void)snprintf(d->detail, sizeof(d->detail), "%s%s", first, forbidden > 1 ? " and others" : "");
+		refuse(d, EVENT_DENIED, REASON_ADDRESS_FORBIDDEN);
+		return;
+	}
+	race_order(ips, n);
+	d->n_candidates = n > RACE_MAX ? RACE_MAX : n;
+	memcpy(d->candidates, ips, d->n_candidates * sizeof(ips[0]));
+	if (forbidden)
+		(void)snprintf(d->detail, sizeof(d->detail), "%u addresses of the answer are not permitted and were left out", forbidden);
+	allow(d);
+}
+
+static void resolve(struct dial *d)
+{
+	struct bytes host = proxied(d) ? d->dialer->proxy_host : name_bytes(&d->name);
+
+	if (!d->dialer->resolv.n_servers) {
+		(void)snprintf(d->detail, sizeof(d->detail), "resolv.conf of the host names no name server");
+		refuse(d, EVENT_DENIED, REASON_RESOLVE_FAILED);
+		return;
+	}
+	if (lookup_start(&d->lookup, d->dialer->loop, &d->dialer->resolv, host, enough, on_resolved, d))
+		return;
+	(void)snprintf(d->detail, sizeof(d->detail), "out of memory");
+	refuse(d, EVENT_DENIED, REASON_RESOLVE_FAILED);
+}
+
+static void begin(struct dial *d)
+{
+	struct policy_entry entry;
+	enum reason r = judge(d, &entry);
+
+	if (r != REASON_OK) {
+		refuse(d, EVENT_DENIED, r);
+		return;
+	}
+	if (proxied(d) && ip_parse(d->dialer->proxy_host, &d->candidates[0])) {
+		d->n_candidates = 1;
+		allow(d);
+		return;
+	}
+	resolve(d);
+}
+
+static void hand_over(struct dial *d, int fd)
+{
+	struct dialer *dialer = d->dialer;
+
+	msg_start(&out, MSG_DIALED);
+	msg_u64(&out, d->flow);
+	msg_bytes(&out, bytes_of(d->connected.b, d->connected.family == 4 ? 4 : 16));
+	msg_fd(&out, fd);
+	if (dialer->peer)
+		chan_send(dialer->peer, &out);
+	(void)fd_close(fd);
+	end(d);
+}
+
+static void on_tunnel(void *owner, int fd, const char *why)
+{
+	struct dial *d = owner;
+
+	if (fd >= 0) {
+		hand_over(d, fd);
+		return;
+	}
+	(void)snprintf(d->detail, sizeof(d->detail), "%s", why);
+	refuse(d, EVENT_FAILED, REASON_PROXY_REFUSED);
+}
+
+static void on_connected(void *owner, int fd, struct ip ip, int code)
+{
+	struct dial *d = owner;
+
+	if (fd < 0) {
+		const char *text = strerrordesc_np(code);
+
+		(void)snprintf(d->detail, sizeof(d->detail), "%s", text ? text : "unknown error");
+		refuse(d, EVENT_FAILED, REASON_CONNECT_FAILED);
+		return;
+	}
+	d->connected = ip;
+	if (!proxied(d))
+		hand_over(d, fd);
+	else if (!talk_start(&d->talk, d->dialer->loop, fd, &d->name, d->port, on_tunnel, d))
+		on_tunnel(d, -1, "out of memory");
+}
+
+void dial_event_done(struct dialer *dialer, uint64_t id, bool written)
+{
+	struct dial *d = dialer->first;
+
+	while (d && d->event != id)
+		d = d->next;
+	if (!d || !id)
+		return;
+	d->event = 0;
+	if (d->refused == REASON_OK && written) {
+		race_start(&d->race, dialer->loop, d->candidates, d->n_candidates, proxied(d) ? dialer->proxy_port : d->port,
+			   on_connected, d);
+		return;
+	}
+	answer_refused(dialer, d->flow, d->refused == REASON_OK ? REASON_AUDIT_UNWRITABLE : d->refused);
+	end(d);
+}
+
+static struct dial *find(struct dialer *dialer, uint64_t flow)
+{
+	struct dial *d = dialer->first;
+
+	while (d && d->flow != flow)
+		d = d->next;
+	return d;
+}
+
+/* Over the cap, or out of memory: nothing is kept, so the event is not waited for. */
+static void refuse_at_once(struct dialer *dialer, uint64_t flow, const struct name *name, uint16_t port)
+{
+	struct event ev = event_of(dialer, flow, name, port, EVENT_DENIED, REASON_TOO_MANY_FLOWS);
+
+	ev.detail = bytes_str("connections being dialled");
+	send_event(dialer, 0, &ev);
+	answer_refused(dialer, flow, REASON_TOO_MANY_FLOWS);
+}
+
+bool dial_start(struct dialer *dialer, uint64_t flow, const struct name *name, uint16_t port)
+{
+	struct dial *d;
+
+	if (find(dialer, flow))
+		return false;
+	d = dialer->n_dials < DIALS_MAX ? calloc(1, sizeof(*d)) : NULL;
+	if (!d) {
+		refuse_at_once(dialer, flow, name, port);
+		return true;
+	}
+	d->dialer = dialer;
+	d->flow = flow;
+	d->name = *name;
+	d->port = port;
+	d->next = dialer->first;
+	d->prev = &dialer->first;
+	if (d->next)
+		d->next->prev = &d->next;
+	dialer->first = d;
+	dialer->n_dials++;
+	begin(d);
+	return true;
+}
+
+void dial_cancel(struct dialer *dialer, uint64_t flow)
+{
+	struct dial *d = find(dialer, flow);
+
+	if (d)
+		end(d);
+}
+
+void dial_cancel_all(struct dialer *dialer)
+{
+	while (dialer->first)
+		end(dialer->first);
+}

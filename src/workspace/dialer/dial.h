@@ -1,0 +1,38 @@
+/* One wish of inlet for a connection, from its judgement to the connected descriptor or the refusal. */
+#ifndef SAW_DIALER_DIAL_H
+#define SAW_DIALER_DIAL_H
+
+#include "ipc/chan.h"
+#include "rules/policy.h"
+#include "wire/resolv_conf.h"
+
+enum { DIALS_MAX = 256 /* under way at once; more: REASON_TOO_MANY_FLOWS */ };
+
+struct dial;
+
+/* What all dials share. main.c owns and fills it. */
+struct dialer {
+	struct loop *loop;
+	struct chan *parent; /* for events */
+	struct chan *peer; /* inlet; NULL while there is none */
+	bool has_policy;
+	struct policy policy; /* in force */
+	uint64_t generation;
+	struct resolv_conf resolv;
+	struct bytes proxy_host; /* empty: dial directly */
+	uint16_t proxy_port;
+	struct dial *first;
+	unsigned n_dials;
+	uint64_t last_event;
+};
+
+/* False when this flow has a dial already: inlet is broken. Answers, later or now, with DIALED or DIAL_REFUSED. */
+bool dial_start(struct dialer *d, uint64_t flow, const struct name *name, uint16_t port);
+/* The guest went away: no answer, no further event. Unknown flows are passed over, an answer may have crossed. */
+void dial_cancel(struct dialer *d, uint64_t flow);
+/* The supervisor's answer to an event of a dial; unknown ids belong to dials that were cancelled. */
+void dial_event_done(struct dialer *d, uint64_t id, bool written);
+/* inlet is gone. */
+void dial_cancel_all(struct dialer *d);
+
+#endif

@@ -1,0 +1,259 @@
+/* saw-dialer: from a listed name to a connected descriptor. It reads resolvers' answers and, behind an upstream proxy, the head of its
+ * answer to CONNECT; it holds its own copy of the policy and believes nothing that inlet says but the wish itself. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ipc/types.h"
+#include "os/fd.h"
+#include "os/jail.h"
+#include "os/log.h"
+#include "wire/proxy_reply.h"
+#include "workspace/dialer/dial.h"
+
+enum { DIALER_FDS = 1024, RESOLV_TEXT_MAX = 32 * 1024, PROXY_TEXT_MAX = 300 };
+
+struct role {
+	struct dialer d;
+	struct chan *old_peer; /* freed at the end of the turn: its callback may be on the stack */
+	struct loop_later drop;
+	const void *blob;
+	size_t blob_len;
+	char proxy[PROXY_TEXT_MAX];
+	bool jailed;
+};
+
+static struct msg out;
+
+static void fail(struct role *r, const char *why)
+{
+	log_line("%s", why);
+	msg_start(&out, MSG_FAILED);
+	msg_str(&out, why);
+	chan_send(r->d.parent, &out);
+	loop_stop(r->d.loop, 1);
+}
+
+static int enter_jail(uint64_t uid, struct err *e)
+{
+	int r = jail_identity(uid, e);
+
+	r = r < 0 ? r : jail_capabilities(0, DIALER_FDS, 0, e);
+	r = r < 0 ? r : jail_files(NULL, 0, JAIL_NET_CONNECT, e);
+	return r < 0 ? r : jail_syscalls(JAIL_SYS_CONNECT, e);
+}
+
+static bool take_proxy(struct role *r, struct bytes text)
+{
+	struct name name;
+	struct ip ip;
+
+	if (!text.len)
+		return true;
+	memcpy(r->proxy, text.p, text.len);
+	if (!proxy_address_parse(bytes_of(r->proxy, text.len), &r->d.proxy_host, &r->d.proxy_port))
+		return false;
+	if (ip_parse(r->d.proxy_host, &ip))
+		return ip_scope_of(ip) != IP_SCOPE_NEVER;
+	return name_parse_strict(r->d.proxy_host, &name) == NAME_OK;
+}
+
+static bool on_config(void *owner, struct msg_in *in)
+{
+	struct role *r = owner;
+	uint64_t uid = msg_get_max(in, UINT32_MAX - 1);
+	struct bytes proxy = msg_get_bytes(in, PROXY_TEXT_MAX);
+	struct err e = { 0 };
+
+	if (!msg_end(in) || r->jailed)
+		return false;
+	if (!take_proxy(r, proxy)) {
+		fail(r, "the upstream proxy is not \"host:port\" with a host name or an address: correct the setting");
+		return true;
+	}
+	if (enter_jail(uid, &e) < 0) {
+		fail(r, e.text);
+		return true;
+	}
+	if (*jail_left_out())
+		log_line("sanitized build: jail without %s", jail_left_out());
+	r->jailed = true;
+	msg_start(&out, MSG_READY);
+	chan_send(r->d.parent, &out);
+	return true;
+}
+
+static bool on_policy(void *owner, struct msg_in *in)
+{
+	struct role *r = owner;
+	uint64_t generation = msg_get_u64(in);
+	FD_AUTO int fd = msg_take_fd(in);
+	struct policy fresh = { 0 };
+	struct err e = { 0 };
+	const void *blob = NULL;
+	size_t len = 0;
+	bool ok;
+
+	if (!msg_end(in))
+		return false;
+	ok = fd_map_sealed(fd, POLICY_BLOB_MAX, &blob, &len, &e) == 0;
+	if (ok && !policy_open(&fresh, bytes_of(blob, len), &e)) {
+		(void)munmap((void *)(uintptr_t)blob, len);
+		ok = false;
+	}
+	if (ok) {
+		if (r->blob)
+			(void)munmap((void *)(uintptr_t)r->blob, r->blob_len);
+		r->blob = blob;
+		r->blob_len = len;
+		r->d.policy = fresh;
+		r->d.has_policy = true;
+		r->d.generation = generation;
+	}
+	msg_start(&out, MSG_POLICY_DONE);
+	msg_u64(&out, generation);
+	msg_u64(&out, ok);
+	msg_str(&out, e.text);
+	chan_send(r->d.parent, &out);
+	return true;
+}
+
+static bool on_resolv(void *owner, struct msg_in *in)
+{
+	struct role *r = owner;
+	struct bytes text = msg_get_bytes(in, RESOLV_TEXT_MAX);
+
+	if (!msg_end(in))
+		return false;
+	resolv_conf_parse(text, &r->d.resolv);
+	return true;
+}
+
+static bool on_dial(void *owner, struct msg_in *in)
+{
+	struct role *r = owner;
+	uint64_t flow = msg_get_u64(in);
+	struct bytes text = msg_get_bytes(in, NAME_MAX_LEN);
+	uint16_t port = (uint16_t)msg_get_max(in, UINT16_MAX);
+	struct name name;
+
+	(void)msg_get_u64(in);
+	if (!msg_end(in) || !flow || !port)
+		return false;
+	if (name_parse_strict(text, &name) != NAME_OK || !bytes_eq(name_bytes(&name), text))
+		return false;
+	return dial_start(&r->d, flow, &name, port);
+}
+
+static bool on_cancel(void *owner, struct msg_in *in)
+{
+	struct role *r = owner;
+	uint64_t flow = msg_get_u64(in);
+
+	if (!msg_end(in))
+		return false;
+	dial_cancel(&r->d, flow);
+	return true;
+}
+
+static void on_drop(struct loop_later *l)
+{
+	struct role *r = l->owner;
+
+	r->old_peer = chan_free(r->old_peer);
+}
+
+static void drop_peer(struct role *r)
+{
+	dial_cancel_all(&r->d);
+	r->old_peer = chan_free(r->old_peer);
+	r->old_peer = r->d.peer;
+	r->d.peer = NULL;
+	if (r->old_peer)
+		loop_later(r->d.loop, &r->drop, on_drop, r);
+}
+
+static void on_peer_end(void *owner, const char *why)
+{
+	struct role *r = owner;
+
+	if (strcmp(why, "closed") != 0)
+		log_line("channel to inlet: %s", why);
+	drop_peer(r);
+}
+
+static const struct chan_permit peer_permits[] = { { MSG_DIAL, on_dial }, { MSG_DIAL_CANCEL, on_cancel } };
+
+static bool on_peer(void *owner, struct msg_in *in)
+{
+	struct role *r = owner;
+	int fd = msg_take_fd(in);
+	struct err e = { 0 };
+
+	if (!msg_end(in) || !r->jailed) {
+		(void)fd_close(fd);
+		return false;
+	}
+	drop_peer(r);
+	if (chan_new(&r->d.peer, r->d.loop, fd, peer_permits, sizeof(peer_permits) / sizeof(peer_permits[0]), on_peer_end, r, &e) < 0)
+		fail(r, e.text);
+	return true;
+}
+
+static bool on_event_done(void *owner, struct msg_in *in)
+{
+	struct role *r = owner;
+	uint64_t id = msg_get_u64(in);
+	bool written = msg_get_max(in, 1) == 1;
+
+	if (!msg_end(in))
+		return false;
+	dial_event_done(&r->d, id, written);
+	return true;
+}
+
+static bool on_stop(void *owner, struct msg_in *in)
+{
+	struct role *r = owner;
+
+	(void)in;
+	loop_stop(r->d.loop, 0);
+	return true;
+}
+
+static void on_parent_end(void *owner, const char *why)
+{
+	struct role *r = owner;
+
+	if (strcmp(why, "closed") != 0)
+		log_line("channel to the supervisor: %s", why);
+	loop_stop(r->d.loop, 1);
+}
+
+static const struct chan_permit permits[] = {
+	{ MSG_DIALER_CONFIG, on_config }, { MSG_POLICY, on_policy },	     { MSG_RESOLV, on_resolv },
+	{ MSG_PEER, on_peer },		  { MSG_EVENT_DONE, on_event_done }, { MSG_STOP, on_stop },
+};
+
+int main(void)
+{
+	static struct role r;
+	struct err e = { 0 };
+	int code;
+
+	log_init("dialer");
+	code = jail_identity(0, &e);
+	code = code < 0 ? code : loop_new(&r.d.loop, &e);
+	code = code < 0 ? code :
+			  chan_new(&r.d.parent, r.d.loop, IPC_PARENT_FD, permits, sizeof(permits) / sizeof(permits[0]), on_parent_end,
+				   &r, &e);
+	code = code < 0 ? code : loop_run(r.d.loop, &e);
+	if (code < 0)
+		log_line("%s", e.text);
+	dial_cancel_all(&r.d);
+	chan_free(r.d.peer);
+	chan_free(r.old_peer);
+	chan_free(r.d.parent);
+	return code == 0 ? 0 : 1;
+}
