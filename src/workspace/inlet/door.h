@@ -6,7 +6,7 @@
 #include "workspace/inlet/pool.h"
 
 enum {
-	DOORS_MAX = POLICY_PORTS_MAX + 4, /* policy's ports, ours, and those that are just being replaced */
+	DOORS_MAX = 2 * POLICY_PORTS_MAX + 4, /* the ports of two policies during a change, and our own */
 	DOOR_BATCH = 32, /* connections accepted in one turn of the loop by one listener */
 	DOOR_PAUSE_MS = 50, /* when there is no room for another connection */
 };
