@@ -15,7 +15,7 @@ struct policy_options {
 };
 
 /* True when the text has no error: *ret_blob (initialised by the caller with a ceiling of POLICY_BLOB_MAX) then holds a blob that
- * policy_open() accepts. False leaves it as it was. Problems, warnings included, are added to `problems` either way.
+ * policy_open() accepts. False leaves it as it was. Problems, warnings included, stand in `problems` (zeroed by the caller) either way.
  * The same content in another order of entries, hosts, rules and keys gives the same bytes. */
 bool policy_compile(struct bytes text, const struct policy_options *options, struct buf *ret_blob,
 		    struct policy_problems *problems);

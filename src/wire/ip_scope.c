@@ -145,6 +145,17 @@ enum ip_scope ip_scope_of(struct ip ip)
 	return scope;
 }
 
+/* Beside 2000::/3 and the ranges above lies space that nobody owns. */
+static bool all_assigned(struct ip_prefix p)
+{
+	if (p.ip.family == 4 || (p.bits >= 3 && (p.ip.b[0] & 0xe0) == 0x20))
+		return true;
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		if (ip_prefix_has(ranges[i].prefix, p.ip) && p.bits >= ranges[i].prefix.bits)
+			return true;
+	return false;
+}
+
 enum ip_scope ip_prefix_scope(struct ip_prefix p)
 {
 	enum ip_scope scope = own_scope(p.ip);
@@ -152,8 +163,7 @@ enum ip_scope ip_prefix_scope(struct ip_prefix p)
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
 		if (ip_prefix_has(p, ranges[i].prefix.ip) && p.bits <= ranges[i].prefix.bits)
 			scope = worse(scope, ranges[i].scope);
-	if (p.bits == 128 || p.bits == 32)
+	if (p.bits == (p.ip.family == 4 ? 32 : 128))
 		scope = worse(scope, ip_scope_of(p.ip));
-	/* Above 2000::/3 and beside it lies space that nobody owns. */
-	return p.ip.family == 6 && p.bits < 3 ? IP_SCOPE_NEVER : scope;
+	return all_assigned(p) ? scope : IP_SCOPE_NEVER;
 }

@@ -80,6 +80,7 @@ TEST(a_prefix_is_as_bad_as_the_worst_range_it_touches)
 	CHECK_INT(ip_prefix_scope(prefix("::/0")), IP_SCOPE_NEVER);
 	CHECK_INT(ip_prefix_scope(prefix("169.254.0.0/17")), IP_SCOPE_NEVER);
 	CHECK_INT(ip_prefix_scope(prefix("168.0.0.0/7")), IP_SCOPE_NEVER);
+	CHECK_INT(ip_prefix_scope(prefix("100::/8")), IP_SCOPE_NEVER);
 	CHECK_INT(ip_prefix_scope(prefix("ff02::/16")), IP_SCOPE_NEVER);
 	CHECK_INT(ip_prefix_scope(prefix("127.0.0.1")), IP_SCOPE_LOOPBACK);
 	CHECK_INT(ip_prefix_scope(prefix("::ffff:127.0.0.1")), IP_SCOPE_LOOPBACK);

@@ -12,10 +12,6 @@ static void quote(struct buf *out, const struct yaml_tree_node *n)
 {
 	uint32_t c;
 
-	if (n->plain && bytes_eq(n->text, bytes_str(""))) {
-		buf_str(out, "~");
-		return;
-	}
 	buf_byte(out, '"');
 	for (struct bytes rest = n->text; rest.len; rest = bytes_skip(rest, utf8_next(rest, &c))) {
 		must(utf8_next(rest, &c) > 0);

@@ -1,0 +1,359 @@
+/* What the rules of one entry mean beside each other, and in which order they decide.
+ *
+ * Denies come first. Of the others, a rule whose requests are all requests of another is the narrower one and decides for them, so the
+ * order of decision is: narrower before broader, and among the rest by content, which makes the order of the file meaningless. That
+ * is only sound when every two rules with a request in common either nest or agree, so whatever does not is refused:
+ *
+ *   - both are the same requests: a duplicate
+ *   - they overlap without nesting, with another class
+ *   - the narrower one has the class of the broader one that it would have without it: it changes nothing
+ *   - the narrower one is as strict or stricter, but lists fewer methods: the rest stays granted on its paths, which its author hardly meant
+ *   - a deny that no granted request meets, and a rule that denies cover wholly */
+#include <stdlib.h>
+
+#include "rules/policy_field.h"
+#include "rules/policy_method.h"
+#include "rules/policy_path.h"
+
+static bool is_deny(const struct model_rule *r)
+{
+	return r->effect == POLICY_EFFECT_DENY_RULE;
+}
+
+static int texts_cmp(const struct model_text *a, uint32_t n_a, const struct model_text *b, uint32_t n_b)
+{
+	for (uint32_t i = 0; i < n_a && i < n_b; i++) {
+		int c = bytes_cmp(a[i].text, b[i].text);
+
+		if (c)
+			return c;
+	}
+	return n_a < n_b ? -1 : n_a > n_b;
+}
+
+static int conditions_cmp(const struct model_rule *a, const struct model_rule *b)
+{
+	for (uint32_t i = 0; i < a->n_conditions && i < b->n_conditions; i++) {
+		const struct model_condition *x = &a->conditions[i], *y = &b->conditions[i];
+		int c = (int)x->kind - (int)y->kind;
+
+		if (c == 0)
+			c = bytes_cmp(x->key.text, y->key.text);
+		if (c == 0)
+			c = texts_cmp(x->values, x->n_values, y->values, y->n_values);
+		if (c)
+			return c;
+	}
+	return a->n_conditions < b->n_conditions ? -1 : a->n_conditions > b->n_conditions;
+}
+
+int model_rule_cmp(const struct model_rule *a, const struct model_rule *b)
+{
+	int c = (int)is_deny(b) - (int)is_deny(a);
+
+	if (c == 0)
+		c = texts_cmp(a->paths, a->n_paths, b->paths, b->n_paths);
+	if (c == 0)
+		c = conditions_cmp(a, b);
+	if (c == 0 && a->methods != b->methods)
+		c = a->methods < b->methods ? -1 : 1;
+	return c ? c : (int)a->class - (int)b->class;
+}
+
+static int rule_cmp(const void *a, const void *b)
+{
+	const struct model_rule *x = a, *y = b;
+	int c = model_rule_cmp(x, y);
+
+	if (c == 0)
+		c = x->at.line < y->at.line ? -1 : x->at.line > y->at.line;
+	return c ? c : (x->at.column < y->at.column ? -1 : 1);
+}
+
+static const struct model_condition *condition_of(const struct model_rule *r, const struct model_condition *like)
+{
+	for (uint32_t i = 0; i < r->n_conditions; i++)
+		if (r->conditions[i].kind == like->kind && bytes_eq(r->conditions[i].key.text, like->key.text))
+			return &r->conditions[i];
+	return NULL;
+}
+
+static bool values_contain(const struct model_condition *outer, const struct model_condition *inner)
+{
+	for (uint32_t i = 0; i < inner->n_values; i++) {
+		bool found = false;
+
+		for (uint32_t k = 0; k < outer->n_values && !found; k++)
+			found = policy_value_contains(outer->values[k].text, inner->values[i].text);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* Whoever meets the conditions of `inner` meets those of `outer`. */
+static bool conditions_contain(const struct model_rule *outer, const struct model_rule *inner)
+{
+	for (uint32_t i = 0; i < outer->n_conditions; i++) {
+		const struct model_condition *c = condition_of(inner, &outer->conditions[i]);
+
+		if (!c || !values_contain(&outer->conditions[i], c))
+			return false;
+	}
+	return true;
+}
+
+static bool conditions_overlap(const struct model_rule *a, const struct model_rule *b)
+{
+	for (uint32_t i = 0; i < a->n_conditions; i++) {
+		const struct model_condition *x = &a->conditions[i], *y = condition_of(b, x);
+		bool found = !y || x->kind == POLICY_CONDITION_HEADER;
+
+		for (uint32_t k = 0; k < x->n_values && !found; k++)
+			for (uint32_t l = 0; l < y->n_values && !found; l++)
+				found = policy_value_overlaps(x->values[k].text, y->values[l].text);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static bool has_path(const struct model_rule *outer, struct bytes path)
+{
+	for (uint32_t i = 0; i < outer->n_paths; i++)
+		if (policy_path_contains(outer->paths[i].text, path))
+			return true;
+	return false;
+}
+
+static bool paths_contain(const struct model_rule *outer, const struct model_rule *inner)
+{
+	for (uint32_t i = 0; i < inner->n_paths; i++)
+		if (!has_path(outer, inner->paths[i].text))
+			return false;
+	return true;
+}
+
+static bool paths_overlap(const struct model_rule *a, const struct model_rule *b)
+{
+	for (uint32_t i = 0; i < a->n_paths; i++)
+		for (uint32_t k = 0; k < b->n_paths; k++)
+			if (policy_path_overlaps(a->paths[i].text, b->paths[k].text))
+				return true;
+	return false;
+}
+
+static bool contains(const struct model_rule *outer, const struct model_rule *inner)
+{
+	return (inner->methods & ~outer->methods) == 0 && conditions_contain(outer, inner) && paths_contain(outer, inner);
+}
+
+static bool overlaps(const struct model_rule *a, const struct model_rule *b)
+{
+	return (a->methods & b->methods) && conditions_overlap(a, b) && paths_overlap(a, b);
+}
+
+struct order {
+	struct model *m;
+	struct model_entry *e;
+	uint32_t n;
+	uint8_t *inside; /* n x n: [i * n + k] != 0: rule i is wholly inside rule k */
+};
+
+static bool inside(const struct order *o, uint32_t i, uint32_t k)
+{
+	return o->inside[(size_t)i * o->n + k];
+}
+
+/* One method of path `p` of rule `r` is denied, or decided by a rule as strict inside `broad`. */
+static bool covered(const struct order *o, uint32_t narrow, uint32_t broad, uint32_t method, struct bytes path)
+{
+	const struct model_rule *rules = o->e->rules;
+
+	for (uint32_t k = 0; k < o->n; k++) {
+		const struct model_rule *r = &rules[k];
+
+		if (k == narrow || k == broad || !(r->methods & method))
+			continue;
+		if (!is_deny(r) && (!inside(o, k, broad) || r->effect < rules[narrow].effect))
+			continue;
+		if (conditions_contain(r, &rules[narrow]) && has_path(r, path))
+			return true;
+	}
+	return false;
+}
+
+/* The narrower rule is not looser: everything that the broader one grants on its paths must be said. */
+static bool check_tightening(const struct order *o, uint32_t narrow, uint32_t broad)
+{
+	const struct model_rule *r = &o->e->rules[narrow], *b = &o->e->rules[broad];
+	uint32_t more = b->methods & ~r->methods;
+
+	for (uint32_t i = 0; i < r->n_paths; i++) {
+		uint32_t open = 0;
+		BUF_AUTO struct buf text;
+		char shown[FIELD_SHOW_MAX];
+
+		for (uint32_t bit = 1; bit && bit <= POLICY_METHOD_OTHER; bit <<= 1)
+			if ((more & bit) && !covered(o, narrow, broad, bit, r->paths[i].text))
+				open |= bit;
+		if (!open)
+			continue;
+		buf_init(&text, 512);
+		policy_methods_text(open, &text);
+		model_error(o->m, r->methods_at, "%s on %s stays allowed by the rule on line %u; list it here, or write a deny for it",
+			    buf_cstr(&text), field_show(r->paths[i].text, shown), b->at.line);
+		return false;
+	}
+	return true;
+}
+
+/* No third rule stands between them, so that without the narrower one the broader one decides. */
+static bool next_to(const struct order *o, uint32_t narrow, uint32_t broad)
+{
+	for (uint32_t k = 0; k < o->n; k++)
+		if (k != narrow && k != broad && inside(o, narrow, k) && inside(o, k, broad))
+			return false;
+	return true;
+}
+
+static void check_nested(const struct order *o, uint32_t narrow, uint32_t broad)
+{
+	const struct model_rule *r = &o->e->rules[narrow], *b = &o->e->rules[broad];
+
+	if (r->class == b->class && next_to(o, narrow, broad))
+		model_error(o->m, r->at, "this rule changes nothing: the rule on line %u says the same for all its requests; remove one", b->at.line);
+	else if (r->effect >= b->effect && r->class != b->class)
+		(void)check_tightening(o, narrow, broad);
+}
+
+static struct place later(const struct model_rule *a, const struct model_rule *b, const struct model_rule **ret_earlier)
+{
+	bool a_later = a->at.line != b->at.line ? a->at.line > b->at.line : a->at.column > b->at.column;
+
+	*ret_earlier = a_later ? b : a;
+	return a_later ? a->at : b->at;
+}
+
+static void check_pair(const struct order *o, uint32_t i, uint32_t k)
+{
+	const struct model_rule *a = &o->e->rules[i], *b = &o->e->rules[k], *earlier;
+	struct place at = later(a, b, &earlier);
+
+	if (inside(o, i, k) && inside(o, k, i))
+		model_error(o->m, at, "the rule on line %u is about the same requests; keep one of them", earlier->at.line);
+	else if (is_deny(a) && (inside(o, i, k) || inside(o, k, i)))
+		model_error(o->m, inside(o, i, k) ? a->at : b->at, "this deny changes nothing: the one on line %u covers it; remove it",
+			    inside(o, i, k) ? b->at.line : a->at.line);
+	else if (inside(o, i, k))
+		check_nested(o, i, k);
+	else if (inside(o, k, i))
+		check_nested(o, k, i);
+	else if (!is_deny(a) && a->class != b->class && overlaps(a, b))
+		model_error(o->m, at,
+			    "rules disagree: some requests are of this rule and of the one on line %u, with another class, and neither is the narrower; "
+			    "make one a part of the other, or split off what they share",
+			    earlier->at.line);
+}
+
+static void check_deny(const struct order *o, const struct model_rule *deny)
+{
+	for (uint32_t k = 0; k < o->n; k++)
+		if (!is_deny(&o->e->rules[k]) && overlaps(deny, &o->e->rules[k]))
+			return;
+	model_error(o->m, deny->at, "this deny can never fire: no rule of the entry allows what it forbids; remove it, or mend its methods and paths");
+}
+
+static bool denied(const struct order *o, const struct model_rule *r, uint32_t method, struct bytes path)
+{
+	for (uint32_t k = 0; k < o->n; k++) {
+		const struct model_rule *deny = &o->e->rules[k];
+
+		if (is_deny(deny) && (deny->methods & method) && conditions_contain(deny, r) && has_path(deny, path))
+			return true;
+	}
+	return false;
+}
+
+static void check_allow(const struct order *o, const struct model_rule *r)
+{
+	for (uint32_t bit = 1; bit && bit <= POLICY_METHOD_OTHER; bit <<= 1)
+		for (uint32_t i = 0; i < r->n_paths; i++)
+			if ((r->methods & bit) && !denied(o, r, bit, r->paths[i].text))
+				return;
+	model_error(o->m, r->at, "this rule can never match: denies cover all of it; remove it, or mend the denies");
+}
+
+/* Denies, then repeatedly the first rule by content that has no rule inside it left. */
+static void sort_rules(const struct order *o)
+{
+	struct model_rule *sorted = arena_alloc(o->m->arena, o->n, sizeof(*sorted));
+	uint32_t *left = arena_alloc(o->m->arena, o->n, sizeof(*left));
+	uint32_t done = 0;
+
+	if (!sorted || !left)
+		return;
+	for (uint32_t i = 0; i < o->n; i++)
+		for (uint32_t k = 0; k < o->n; k++)
+			left[i] += k != i && !is_deny(&o->e->rules[i]) && inside(o, k, i) && !is_deny(&o->e->rules[k]);
+	while (done < o->n) {
+		uint32_t i = 0;
+
+		while (i < o->n && left[i] != 0)
+			i++;
+		if (i == o->n)
+			return; /* only a cycle of equal rules does this, and those are refused */
+		sorted[done++] = o->e->rules[i];
+		left[i] = UINT32_MAX;
+		for (uint32_t k = 0; k < o->n; k++)
+			if (k != i && left[k] != 0 && left[k] != UINT32_MAX && inside(o, i, k) && !is_deny(&o->e->rules[i]))
+				left[k]--;
+	}
+	o->e->rules = sorted;
+}
+
+static void name_rule(struct model *m, const struct model_entry *e, struct model_rule *r)
+{
+	static const char *const words[POLICY_CLASS_END] = { "deny", "read", "draft", "write" };
+	BUF_AUTO struct buf text;
+	char shown[FIELD_SHOW_MAX];
+
+	buf_init(&text, 1024);
+	buf_fmt(&text, "%.*s: %s ", (int)e->name.text.len, (const char *)e->name.text.p, words[r->class]);
+	policy_methods_text(r->methods, &text);
+	buf_fmt(&text, " %s", field_show(r->paths[0].text, shown));
+	if (r->n_paths > 1)
+		buf_fmt(&text, " (+%u)", r->n_paths - 1);
+	for (uint32_t i = 0; i < r->n_conditions && i < 3; i++)
+		buf_fmt(&text, " %s%s", r->conditions[i].kind == POLICY_CONDITION_QUERY ? "?" : "header ",
+			field_show(r->conditions[i].key.text, shown));
+	r->name = arena_copy(m->arena, buf_view(&text));
+}
+
+void policy_order(struct model *m, struct model_entry *e)
+{
+	struct order o = { .m = m, .e = e, .n = e->n_rules };
+
+	if (o.n == 0)
+		return;
+	qsort(e->rules, o.n, sizeof(*e->rules), rule_cmp);
+	o.inside = arena_alloc(m->arena, (size_t)o.n * o.n, 1);
+	if (!o.inside)
+		return;
+	for (uint32_t i = 0; i < o.n; i++)
+		for (uint32_t k = 0; k < o.n; k++)
+			o.inside[(size_t)i * o.n + k] = i != k && is_deny(&e->rules[i]) == is_deny(&e->rules[k]) &&
+							contains(&e->rules[k], &e->rules[i]);
+	for (uint32_t i = 0; i < o.n; i++)
+		for (uint32_t k = i + 1; k < o.n; k++)
+			if (is_deny(&e->rules[i]) == is_deny(&e->rules[k]))
+				check_pair(&o, i, k);
+	for (uint32_t i = 0; i < o.n; i++)
+		if (is_deny(&e->rules[i]))
+			check_deny(&o, &e->rules[i]);
+		else
+			check_allow(&o, &e->rules[i]);
+	sort_rules(&o);
+	for (uint32_t i = 0; i < o.n; i++)
+		name_rule(m, e, &e->rules[i]);
+}
