@@ -1,0 +1,279 @@
+#include "workspace/inlet/http_flow.h"
+
+#include <stdio.h>
+
+#include "wire/http1_out.h"
+
+/* From the guest's bytes to a judged request. What is judged is not what the guest sent, but the canonical head, read again from
+ * the very bytes that would go to the origin: there is no second description of the request that could differ from the first. */
+
+static bool has_header(const void *headers, struct bytes name)
+{
+	const struct http1_head *h = headers;
+
+	for (size_t i = 0; i < h->n_fields; i++)
+		if (bytes_ieq(h->fields[i].name, name))
+			return true;
+	return false;
+}
+
+static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
+{
+	const struct policy *p = gate_policy(f->flow.gate);
+	size_t mark = bytes_find(h->target, '?');
+	struct policy_entry entry;
+	struct policy_verdict v = { 0 };
+	enum reason r = policy_find(p, name_bytes(&f->flow.name), f->flow.dst_port, &entry);
+	const struct policy_request q = {
+		.method = h->method,
+		.path = bytes_of(h->target.p, mark),
+		.query = mark < h->target.len ? bytes_skip(h->target, mark + 1) : bytes_of(NULL, 0),
+		.has_query = mark < h->target.len,
+		.has_header = has_header,
+		.headers = h,
+	};
+
+	if (r != REASON_OK)
+		return r;
+	if (entry.mode != POLICY_HTTP)
+		return REASON_POLICY_CHANGED;
+	policy_judge(p, &entry, &q, &v);
+	f->observed = v.observed;
+	(void)snprintf(f->rule, sizeof(f->rule), "%.*s", (int)v.rule.len, (const char *)v.rule.p);
+	return v.reason;
+}
+
+static enum reason judge(struct http_flow *f)
+{
+	struct http1_scan s = { 0 };
+	struct http1_head h;
+	enum http1_fault fault = HTTP1_FAULT_NONE;
+	size_t len;
+
+	if (http1_request_head(&s, buf_view(&f->canon), &h, &len, &fault) == HTTP1_DONE)
+		return judge_head(f, &h);
+	return http_fault_reason(fault); /* escapes carried it over a limit */
+}
+
+static unsigned status_of(enum reason r)
+{
+	switch ((int)r) {
+	case REASON_HTTP_TARGET_TOO_LONG:
+		return 414;
+	case REASON_HTTP_TOO_LARGE:
+		return 431;
+	default:
+		return 403;
+	}
+}
+
+bool http_ask_judge(struct http_flow *f)
+{
+	f->observed = false;
+	f->rule[0] = '\0';
+	f->generation = gate_generation(f->flow.gate);
+	f->verdict = judge(f);
+	if (f->verdict == REASON_OK || f->observed)
+		return true;
+	http_refuse(f, status_of(f->verdict), EVENT_DENIED, f->verdict);
+	return false;
+}
+
+/* What no policy can allow here, whatever its rules say. */
+static enum reason never(const struct http_flow *f, const struct http1_head *h)
+{
+	struct http1_list at = { 0 };
+	struct bytes protocol;
+
+	if (f->request.override)
+		return REASON_HTTP_OVERRIDE;
+	while (http1_list_next(h, "upgrade", &at, &protocol))
+		if (bytes_ieq(bytes_of(protocol.p, bytes_find(protocol, '/')), bytes_str("websocket")))
+			return REASON_UPGRADE_REFUSED;
+	return bytes_is(h->method, "TRACE") ? REASON_HTTP_METHOD_UNLISTED : REASON_OK;
+}
+
+/* For the event of a request that has no canonical form: method and target as they came. */
+static void keep_as_sent(struct http_flow *f, const struct http1_head *h)
+{
+	struct bytes host = bytes_of(NULL, 0);
+
+	buf_reset(&f->canon);
+	(void)buf_bytes(&f->canon, h->method);
+	(void)buf_byte(&f->canon, ' ');
+	(void)buf_bytes(&f->canon, h->target);
+	(void)buf_byte(&f->canon, ' ');
+	if (http1_find(h, "host", &host))
+		(void)snprintf(f->stripped, sizeof(f->stripped), "Host: %.*s", (int)host.len, (const char *)host.p);
+}
+
+/* True with a canonical request; else it was refused. */
+static bool take(struct http_flow *f, const struct http1_head *h)
+{
+	const struct http1_place place = {
+		.name = name_bytes(&f->flow.name),
+		.port = f->flow.dst_port,
+		.default_port = 80,
+		.encoded_slash = f->flow.entry.encoded_slash,
+	};
+	struct buf stripped BUF_AUTO = { 0 };
+	enum http1_fault fault;
+
+	buf_init(&stripped, HTTP1_STRIPPED_MAX);
+	buf_reset(&f->canon);
+	f->to_head = bytes_is(h->method, "HEAD");
+	f->minor = h->minor;
+	if (bytes_is(h->method, "CONNECT")) {
+		keep_as_sent(f, h);
+		http_refuse(f, 403, EVENT_DENIED, REASON_HTTP_METHOD_UNLISTED);
+		return false;
+	}
+	fault = http1_request_canon(h, &place, &f->canon, &stripped, &f->request);
+	if (fault != HTTP1_FAULT_NONE) {
+		keep_as_sent(f, h);
+		http_refuse_fault(f, fault);
+		return false;
+	}
+	f->request.upgrade = bytes_of(NULL, 0); /* a view that ends with this call */
+	if (stripped.len)
+		(void)snprintf(f->stripped, sizeof(f->stripped), "stripped: %.*s", (int)stripped.len,
+			       (const char *)stripped.p);
+	return true;
+}
+
+static void begin_body(struct http_flow *f, const struct http1_head *h)
+{
+	http1_body_init(&f->body, f->request.length.framing, f->request.length.len);
+	http1_form_init(&f->form, http1_form_kind_of(h));
+	f->body_done = f->request.length.framing == HTTP1_NO_BODY || f->request.length.len == 0;
+	if (f->request.length.framing == HTTP1_CHUNKED)
+		f->body_done = false;
+	f->body_begun = f->body_done;
+	f->keep = f->request.keep;
+}
+
+static bool head_fault(struct http_flow *f, enum http1_fault fault)
+{
+	struct bytes line = buf_view(&f->guest.in);
+
+	/* Enough of the first line for the event; it may be anything. */
+	line.len = bytes_find(line, '\r');
+	if (line.len > EVENT_TEXT_MAX)
+		line.len = EVENT_TEXT_MAX;
+	buf_reset(&f->canon);
+	if (fault != HTTP1_FAULT_NOT_HTTP)
+		(void)buf_bytes(&f->canon, line);
+	http_refuse_fault(f, fault);
+	return true;
+}
+
+static bool head_waits(struct http_flow *f, bool fresh)
+{
+	if (f->guest.eof && f->guest.in.len == 0) {
+		http_flow_finish(f, false);
+	} else if (f->guest.eof) {
+		http_refuse(f, 400, EVENT_DENIED, REASON_GUEST_CLOSED);
+	} else if (fresh) {
+		http_flow_deadline(f, HTTP_FLOW_HEAD_MS);
+		return false;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+bool http_ask_head(struct http_flow *f)
+{
+	bool fresh = f->scan.at == 0;
+	struct http1_head h;
+	enum http1_fault fault = HTTP1_FAULT_NONE;
+	enum reason r;
+	size_t len;
+
+	if (f->scan.at || f->guest.in.len < HTTP_FLOW_HOLD_MAX)
+		f->bytes_out += http_side_read(&f->guest, HTTP_FLOW_HOLD_MAX);
+	if (f->guest.in.len == 0)
+		return head_waits(f, false);
+	switch (http1_request_head(&f->scan, buf_view(&f->guest.in), &h, &len, &fault)) {
+	case HTTP1_MORE:
+		return head_waits(f, fresh);
+	case HTTP1_BAD:
+		return head_fault(f, fault);
+	case HTTP1_DONE:
+		break;
+	}
+	if (!take(f, &h))
+		return true;
+	r = never(f, &h);
+	if (r != REASON_OK)
+		http_refuse(f, 403, EVENT_DENIED, r);
+	if (r != REASON_OK || !http_ask_judge(f))
+		return true;
+	begin_body(f, &h);
+	buf_consume(&f->guest.in, len);
+	if (f->request.expects_continue && f->guest.in.len == 0)
+		(void)buf_str(&f->guest.out, "HTTP/1.1 100 Continue\r\n\r\n");
+	f->phase = HTTP_HOLD;
+	http_flow_deadline(f, HTTP_FLOW_STALL_MS);
+	return true;
+}
+
+bool http_ask_body(struct http_flow *f, struct buf *out, size_t full)
+{
+	enum http1_fault fault = HTTP1_FAULT_NONE;
+
+	while (!f->body_done && out->len < full) {
+		enum http1_answer answer;
+		struct bytes data;
+		struct bytes in;
+		size_t used;
+
+		if (f->guest.in.len == 0) {
+			size_t n = http_side_read(&f->guest, HTTP_SIDE_READ);
+
+			f->bytes_out += n;
+			if (n == 0)
+				break;
+		}
+		in = buf_view(&f->guest.in);
+		if (in.len > full - out->len)
+			in.len = full - out->len;
+		answer = http1_body_next(&f->body, in, &used, &data, &fault);
+		if (answer == HTTP1_BAD) {
+			http_refuse_fault(f, fault);
+			return false;
+		}
+		http1_piece(out, f->request.length.framing, data);
+		f->body_done = answer == HTTP1_DONE;
+		f->body_begun = f->body_begun || data.len || f->body_done;
+		if (http1_form_feed(&f->form, data) || (f->body_done && http1_form_end(&f->form))) {
+			http_refuse(f, 403, EVENT_DENIED, REASON_HTTP_OVERRIDE);
+			return false;
+		}
+		if (f->body_done)
+			http1_last(out, f->request.length.framing);
+		buf_consume(&f->guest.in, used);
+	}
+	return true;
+}
+
+/* A chunked body shows that it begins well, a form up to the limit that it hides no method. */
+bool http_ask_hold(struct http_flow *f)
+{
+	size_t before = f->guest.in.len + f->held.len;
+
+	if (!http_ask_body(f, &f->held, HTTP_FLOW_HOLD_MAX))
+		return true;
+	if (f->body_done || f->held.len >= HTTP_FLOW_HOLD_MAX || (f->form.kind == HTTP1_FORM_NONE && f->body_begun) ||
+	    (f->form.kind == HTTP1_FORM_NONE && f->request.length.framing == HTTP1_LENGTH)) {
+		http_forward(f);
+		return true;
+	}
+	if (f->guest.eof) {
+		http_refuse(f, 400, EVENT_DENIED, REASON_GUEST_CLOSED);
+		return true;
+	}
+	if (f->guest.in.len + f->held.len != before)
+		http_flow_deadline(f, HTTP_FLOW_STALL_MS);
+	return false;
+}

@@ -1,0 +1,290 @@
+#include "workspace/inlet/http_flow.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "os/fd.h"
+
+/* The life of the flow: its phases' order stands in http_flow.h. Every event of the loop, of the gate and of the clock changes a
+ * fact and then calls http_flow_pump(), which goes through phases until one has to wait. Nothing calls back into the pump from
+ * inside it: the gate's answers come from the loop. */
+
+static void late(struct loop_timer *t);
+
+void http_flow_deadline(struct http_flow *f, uint64_t ms)
+{
+	if (!loop_timer_arm(gate_loop(f->flow.gate), &f->timer, ms, late, f))
+		http_flow_finish(f, true);
+}
+
+static void free_later(struct loop_later *l)
+{
+	struct http_flow *f = l->owner;
+
+	buf_deinit(&f->canon);
+	buf_deinit(&f->held);
+	free(f);
+}
+
+static void note_end(struct http_flow *f)
+{
+	struct event ev = flow_event(&f->flow, EVENT_FLOW, EVENT_CLOSED, REASON_OK);
+
+	ev.bytes_in = f->bytes_in;
+	ev.bytes_out = f->bytes_out;
+	ev.duration_ms = loop_now_ms(gate_loop(f->flow.gate)) - f->flow.started_ms;
+	gate_note(f->flow.gate, &ev);
+}
+
+void http_flow_finish(struct http_flow *f, bool reset)
+{
+	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	if (f->phase == HTTP_GONE)
+		return;
+	if (f->n_requests)
+		note_end(f);
+	if (reset && f->guest.fd >= 0)
+		(void)setsockopt(f->guest.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	f->phase = HTTP_GONE;
+	gate_wait_cancel(&f->wait);
+	loop_timer_disarm(&f->timer);
+	http_side_close(&f->upstream);
+	http_side_close(&f->guest);
+	flow_unregister(&f->flow);
+	loop_later(gate_loop(f->flow.gate), &f->later, free_later, f);
+}
+
+void http_flow_next(struct http_flow *f)
+{
+	f->phase = HTTP_HEAD;
+	f->scan = (struct http1_scan){ 0 };
+	f->rule[0] = '\0';
+	f->stripped[0] = '\0';
+	f->to_head = false;
+	f->answering = false;
+	f->answer_done = false;
+	buf_deinit(&f->canon);
+	buf_deinit(&f->held);
+}
+
+static bool closing(struct http_flow *f)
+{
+	if (f->guest.deaf) {
+		http_flow_finish(f, false);
+	} else if (f->guest.out.len == 0) {
+		(void)shutdown(f->guest.fd, SHUT_WR);
+		f->phase = HTTP_LINGER;
+		f->guest.readable = true;
+		http_flow_deadline(f, HTTP_FLOW_LINGER_MS);
+	}
+	return f->phase != HTTP_CLOSING;
+}
+
+static bool linger(struct http_flow *f)
+{
+	buf_reset(&f->guest.in);
+	f->lingered += http_side_read(&f->guest, HTTP_SIDE_READ);
+	buf_reset(&f->guest.in);
+	if (f->guest.eof || f->lingered > HTTP_FLOW_LINGER_MAX)
+		http_flow_finish(f, false);
+	return false;
+}
+
+static bool head(struct http_flow *f)
+{
+	if (f->guest.deaf)
+		http_flow_finish(f, false);
+	else if (f->unlisted && f->n_requests && f->guest.in.len == 0 && f->guest.out.len == 0)
+		f->phase = HTTP_CLOSING;
+	else if (f->guest.out.len == 0)
+		return http_ask_head(f);
+	return f->phase != HTTP_HEAD;
+}
+
+static bool step(struct http_flow *f)
+{
+	if (f->guest.fd >= 0)
+		(void)http_side_flush(&f->guest);
+	switch (f->phase) {
+	case HTTP_HEAD:
+		return head(f);
+	case HTTP_HOLD:
+		return http_ask_hold(f);
+	case HTTP_RELAY:
+		return http_forward_relay(f);
+	case HTTP_CLOSING:
+		return closing(f);
+	case HTTP_LINGER:
+		return linger(f);
+	case HTTP_DIAL:
+	case HTTP_EVENT:
+	case HTTP_REFUSE:
+	case HTTP_GONE:
+		break;
+	}
+	return false;
+}
+
+static bool reads_guest(const struct http_flow *f)
+{
+	switch (f->phase) {
+	case HTTP_HEAD:
+		return f->guest.out.len == 0;
+	case HTTP_HOLD:
+	case HTTP_LINGER:
+		return true;
+	case HTTP_RELAY:
+		return !f->body_done && f->upstream.out.len < HTTP_SIDE_OUT_FULL && !f->upstream.deaf;
+	case HTTP_DIAL:
+	case HTTP_EVENT:
+	case HTTP_REFUSE:
+	case HTTP_CLOSING:
+	case HTTP_GONE:
+		break;
+	}
+	return false;
+}
+
+static void idle(struct http_flow *f)
+{
+	http_side_rest(&f->guest);
+	http_side_rest(&f->upstream);
+	if (f->n_requests)
+		http_flow_deadline(f, HTTP_FLOW_IDLE_MS);
+}
+
+void http_flow_pump(struct http_flow *f)
+{
+	bool was_idle = f->phase == HTTP_HEAD && f->timer.slot && f->canon.len == 0 && f->guest.in.len == 0;
+
+	while (step(f))
+		;
+	if (f->phase == HTTP_GONE)
+		return;
+	if (f->phase == HTTP_HEAD && f->guest.in.len == 0 && f->guest.out.len == 0 && !was_idle)
+		idle(f);
+	if (f->phase == HTTP_GONE)
+		return;
+	http_side_want(&f->guest, reads_guest(f));
+	http_side_want(&f->upstream, f->phase != HTTP_RELAY || (!f->answer_done && f->guest.out.len < HTTP_SIDE_OUT_FULL));
+}
+
+static void on_guest(struct loop_io *io, uint32_t events)
+{
+	struct http_flow *f = io->owner;
+	bool over = events & (EPOLLHUP | EPOLLERR);
+
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		f->guest.readable = true;
+	if (over && f->phase != HTTP_HEAD && f->phase != HTTP_HOLD && f->phase != HTTP_LINGER)
+		http_flow_finish(f, false);
+	else
+		http_flow_pump(f);
+}
+
+void http_flow_on_upstream(struct loop_io *io, uint32_t events)
+{
+	struct http_flow *f = io->owner;
+
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		f->upstream.readable = true;
+	if (events & (EPOLLHUP | EPOLLERR)) /* would be told again and again while the guest has no room */
+		loop_io_remove(&f->upstream.io);
+	if (f->phase != HTTP_RELAY) {
+		if (f->upstream.readable)
+			http_side_close(&f->upstream);
+		return;
+	}
+	http_flow_pump(f);
+}
+
+static void late_relay(struct http_flow *f)
+{
+	bool guest_slow = !f->body_done && f->upstream.out.len == 0;
+	enum reason reason = guest_slow ? REASON_HTTP_TIMEOUT : REASON_UPSTREAM_TIMEOUT;
+
+	http_refuse(f, guest_slow ? 408 : 504, EVENT_FAILED, reason);
+}
+
+static void late(struct loop_timer *t)
+{
+	struct http_flow *f = t->owner;
+
+	switch (f->phase) {
+	case HTTP_HEAD:
+		if (f->guest.in.len)
+			http_refuse(f, 408, EVENT_DENIED, REASON_HTTP_TIMEOUT);
+		else if (!f->n_requests)
+			http_refuse(f, 408, EVENT_DENIED, REASON_FIRST_BYTES_LATE);
+		else
+			http_flow_finish(f, false);
+		break;
+	case HTTP_HOLD:
+		http_refuse(f, 408, EVENT_DENIED, REASON_HTTP_TIMEOUT);
+		break;
+	case HTTP_DIAL:
+		http_refuse(f, 504, f->retried ? EVENT_FAILED : EVENT_DENIED, REASON_UPSTREAM_TIMEOUT);
+		break;
+	case HTTP_EVENT:
+		http_refuse_silently(f, 503, REASON_AUDIT_UNWRITABLE);
+		break;
+	case HTTP_REFUSE:
+		http_refuse_silently(f, f->status, f->refusal);
+		break;
+	case HTTP_RELAY:
+		late_relay(f);
+		break;
+	case HTTP_CLOSING:
+	case HTTP_LINGER:
+	case HTTP_GONE:
+		http_flow_finish(f, false);
+		break;
+	}
+	http_flow_pump(f);
+}
+
+/* The present request, if any, was allowed by the policy that judged it and ends in its own time; or it is judged again before
+ * it goes (http_forward.c). */
+static void on_policy(struct flow *flow)
+{
+	struct http_flow *f = (struct http_flow *)flow;
+	struct policy_entry entry;
+	enum reason r = policy_find(gate_policy(flow->gate), name_bytes(&flow->name), flow->dst_port, &entry);
+
+	f->unlisted = r != REASON_OK || entry.mode != POLICY_HTTP;
+	if (f->unlisted)
+		flow->entry.rule = bytes_of(NULL, 0); /* borrowed from a policy that goes away */
+	else
+		flow->entry = entry;
+	http_flow_pump(f);
+}
+
+static void on_stop(struct flow *flow)
+{
+	http_flow_finish((struct http_flow *)flow, true);
+}
+
+void http_flow_start(const struct flow *facts)
+{
+	static const struct flow_ops ops = { .on_policy = on_policy, .on_stop = on_stop };
+	struct http_flow *f = calloc(1, sizeof(*f));
+
+	if (!f) {
+		(void)fd_close(facts->fd);
+		return;
+	}
+	f->flow = *facts;
+	f->flow.ops = &ops;
+	f->flow.fd = -1; /* f->guest has it */
+	http_side_init(&f->guest, HTTP1_HEAD_LEN_MAX + HTTP_SIDE_READ);
+	http_side_init(&f->upstream, HTTP1_HEAD_LEN_MAX + HTTP_SIDE_READ);
+	buf_init(&f->canon, HTTP1_CANON_MAX);
+	buf_init(&f->held, (size_t)2 * HTTP_FLOW_HOLD_MAX);
+	http_flow_next(f);
+	flow_register(&f->flow);
+	if (http_side_open(&f->guest, gate_loop(facts->gate), facts->fd, on_guest, f) < 0)
+		http_flow_finish(f, false);
+	else
+		http_flow_deadline(f, FLOW_FIRST_BYTES_MS);
+}

@@ -1,0 +1,128 @@
+/* A flow of plain http mode: requests of the guest, judged one by one, relayed over a connection that dialer made. Shared by the
+ * http_*.c files only; the door for everybody else is flow.h.
+ *
+ *   HEAD -> (HOLD) -> (DIAL) -> EVENT -> RELAY -> HEAD ...
+ *     \________\_________\________\_______\____-> REFUSE -> CLOSING -> LINGER -> gone
+ *
+ * HEAD reads a request head, makes it canonical and judges it. HOLD waits for the first of a chunked body, or for a short form:
+ * malformed framing or a hidden method is then refused before anybody hears of the request. DIAL asks dialer for a connection
+ * when there is none. EVENT waits until the request is on disk. RELAY moves both bodies. REFUSE waits until the denial is on
+ * disk, then answers it. LINGER lets the guest read the last answer before its unread bytes would reset the connection. */
+#ifndef SAW_INLET_HTTP_FLOW_H
+#define SAW_INLET_HTTP_FLOW_H
+
+#include "wire/http1_form.h"
+#include "wire/http1_request.h"
+#include "workspace/inlet/flow.h"
+#include "workspace/inlet/http_side.h"
+
+enum {
+	HTTP_FLOW_HEAD_MS = 10000, /* from the first byte of a request to the end of its head */
+	HTTP_FLOW_IDLE_MS = 75000, /* a kept connection without a request */
+	HTTP_FLOW_STALL_MS = 60000, /* a request body that does not go on, or an answer that does not begin */
+	HTTP_FLOW_DIAL_MS = 70000, /* the gate gives up on a dialer that hangs sooner than this */
+	HTTP_FLOW_EVENT_MS = 10000, /* the same for the supervisor */
+	HTTP_FLOW_STREAM_MS = 15 * 60 * 1000, /* an answer that does not go on, on either side */
+	HTTP_FLOW_LINGER_MS = 2000,
+	HTTP_FLOW_LINGER_MAX = 256 * 1024, /* bytes of the guest thrown away meanwhile */
+	HTTP_FLOW_HOLD_MAX = 16 * 1024, /* body bytes held back at most */
+	HTTP_FLOW_INTERIM_MAX = 16, /* 1xx answers before the final one */
+};
+
+enum http_phase {
+	HTTP_HEAD,
+	HTTP_HOLD,
+	HTTP_DIAL,
+	HTTP_EVENT,
+	HTTP_RELAY,
+	HTTP_REFUSE,
+	HTTP_CLOSING,
+	HTTP_LINGER,
+	HTTP_GONE, /* memory goes at the end of the turn */
+};
+
+struct http_flow {
+	struct flow flow;
+	struct loop_timer timer;
+	struct loop_later later;
+	struct gate_wait wait;
+	enum http_phase phase;
+	struct http_side guest;
+	struct http_side upstream;
+	uint64_t n_requests; /* forwarded */
+	uint64_t bytes_in;
+	uint64_t bytes_out;
+	uint64_t moved; /* as the sides count, when the deadline was last set */
+	size_t lingered;
+	bool unlisted; /* the policy in force no longer has this flow: no further request */
+
+	/* the present request */
+	struct http1_scan scan;
+	struct buf canon; /* its canonical head */
+	struct buf held; /* body pieces, framed for upstream, while nothing may be sent */
+	struct http1_request request;
+	struct http1_body body;
+	struct http1_form form;
+	bool body_begun; /* some of it was decoded */
+	bool body_done;
+	bool to_head;
+	uint8_t minor;
+	enum reason verdict; /* REASON_OK, or what is only observed */
+	bool observed;
+	uint64_t generation; /* of the policy that judged it */
+	char stripped[HTTP1_STRIPPED_MAX + 1];
+
+	/* its answer */
+	struct http1_scan answer_scan;
+	struct http1_body answer_body;
+	enum http1_framing answer_framing; /* towards the guest */
+	bool answering; /* its head went to the guest */
+	bool answer_done;
+	bool upstream_keep;
+	bool reused; /* the connection carried a request before */
+	bool retried;
+	bool keep; /* the guest's connection */
+	unsigned n_interim;
+
+	/* a refusal */
+	enum reason refusal;
+	unsigned status;
+	char rule[256];
+};
+
+/* http_flow.c */
+void http_flow_deadline(struct http_flow *f, uint64_t ms);
+/* Does what can be done now, then asks the loop for what is needed to go on. */
+void http_flow_pump(struct http_flow *f);
+/* Descriptors go at once, memory at the end of the turn. `reset`: the guest must not take what it has for a whole answer. */
+void http_flow_finish(struct http_flow *f, bool reset);
+/* Ready for another request. */
+void http_flow_next(struct http_flow *f);
+void http_flow_on_upstream(struct loop_io *io, uint32_t events);
+
+/* http_ask.c: each gives true when the phase changed. */
+bool http_ask_head(struct http_flow *f);
+bool http_ask_hold(struct http_flow *f);
+/* Decodes what of the body lies in guest.in into `out`, up to `full` bytes there. A fault has been refused: false. */
+bool http_ask_body(struct http_flow *f, struct buf *out, size_t full);
+/* Judges f->canon by the policy in force; fills f->rule, verdict, observed, generation. False: it was refused. */
+bool http_ask_judge(struct http_flow *f);
+
+/* http_forward.c */
+/* The request may go: dial when there is no connection, event, send. */
+void http_forward(struct http_flow *f);
+/* Moves both bodies; true when the phase changed. */
+bool http_forward_relay(struct http_flow *f);
+
+/* http_refuse.c */
+/* One event and one answer, then the end; or only the event and the end when an answer has begun. `action`: EVENT_DENIED, or
+ * EVENT_FAILED for what was allowed before. */
+void http_refuse(struct http_flow *f, unsigned status, enum event_action action, enum reason reason);
+void http_refuse_fault(struct http_flow *f, enum http1_fault fault);
+/* As http_refuse, for what another role has put on record already. */
+void http_refuse_silently(struct http_flow *f, unsigned status, enum reason reason);
+enum reason http_fault_reason(enum http1_fault fault);
+/* An event of the present request: method and path as canonical as they are known, rule, what was stripped. */
+struct event http_request_event(const struct http_flow *f, enum event_action action, enum reason reason);
+
+#endif

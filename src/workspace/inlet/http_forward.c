@@ -1,0 +1,290 @@
+#include "workspace/inlet/http_flow.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "os/fd.h"
+#include "wire/http1_out.h"
+
+/* From a judged request to its whole answer. The connection of dialer is made before the request is put on record, so that a
+ * refusal by dialer is the only event of a request that nobody forwarded; and the record is on disk before the first byte goes.
+ *
+ * A kept connection may die just as a request leaves. A safe request without a body, of which no answer was seen, is sent once
+ * more on a new connection; any other is answered 502 and never sent twice. */
+
+enum { ROUNDS = 8 }; /* reads of upstream in a row, for the sake of other flows */
+
+static void send_request(struct http_flow *f)
+{
+	f->answer_scan = (struct http1_scan){ 0 };
+	f->answering = false;
+	f->answer_done = false;
+	f->n_interim = 0;
+	(void)buf_bytes(&f->upstream.out, buf_view(&f->canon));
+	(void)buf_bytes(&f->upstream.out, buf_view(&f->held));
+	buf_deinit(&f->held);
+	f->phase = HTTP_RELAY;
+	http_flow_deadline(f, HTTP_FLOW_STALL_MS);
+}
+
+static void on_recorded(void *owner, bool written)
+{
+	struct http_flow *f = owner;
+
+	if (written) {
+		f->n_requests++;
+		send_request(f);
+	} else {
+		http_refuse_silently(f, 503, REASON_AUDIT_UNWRITABLE);
+	}
+	http_flow_pump(f);
+}
+
+/* The verdict stands by the policy in force now, not by the one when the request came. */
+static void record(struct http_flow *f)
+{
+	struct event ev;
+
+	if (f->generation != gate_generation(f->flow.gate) && !http_ask_judge(f))
+		return;
+	f->phase = HTTP_EVENT;
+	http_flow_deadline(f, HTTP_FLOW_EVENT_MS);
+	if (f->phase != HTTP_EVENT)
+		return;
+	ev = http_request_event(f, f->observed ? EVENT_OBSERVED : EVENT_ALLOWED, f->verdict);
+	gate_event(f->flow.gate, &f->wait, &ev, on_recorded, f);
+}
+
+static unsigned status_of(enum reason r)
+{
+	switch ((int)r) {
+	case REASON_RESOLVE_FAILED:
+	case REASON_RESOLVE_NONE:
+	case REASON_CONNECT_FAILED:
+	case REASON_PROXY_REFUSED:
+		return 502;
+	case REASON_ROLE_DOWN:
+	case REASON_AUDIT_UNWRITABLE:
+	case REASON_TOO_MANY_FLOWS:
+		return 503;
+	case REASON_UPSTREAM_TIMEOUT:
+		return 504;
+	default:
+		return 403;
+	}
+}
+
+static void on_dialed(void *owner, int fd, struct ip ip, enum reason reason)
+{
+	struct http_flow *f = owner;
+
+	(void)ip;
+	f->reused = false;
+	if (fd >= 0 && http_side_open(&f->upstream, gate_loop(f->flow.gate), fd, http_flow_on_upstream, f) < 0) {
+		fd = -1;
+		reason = REASON_ROLE_DOWN;
+	}
+	if (fd < 0 && reason == REASON_ROLE_DOWN)
+		http_refuse(f, 503, f->retried ? EVENT_FAILED : EVENT_DENIED, reason);
+	else if (fd < 0)
+		http_refuse_silently(f, status_of(reason), reason);
+	else if (f->retried)
+		send_request(f);
+	else
+		record(f);
+	http_flow_pump(f);
+}
+
+static void dial(struct http_flow *f)
+{
+	f->phase = HTTP_DIAL;
+	http_flow_deadline(f, HTTP_FLOW_DIAL_MS);
+	if (f->phase == HTTP_DIAL)
+		gate_dial(f->flow.gate, &f->wait, f->flow.id, name_bytes(&f->flow.name), f->flow.dst_port, on_dialed, f);
+}
+
+/* A kept connection that says anything between two requests says that it is over. */
+static bool still_silent(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+void http_forward(struct http_flow *f)
+{
+	f->retried = false;
+	f->reused = true;
+	if (f->upstream.fd >= 0 && !still_silent(f->upstream.fd))
+		http_side_close(&f->upstream);
+	if (f->upstream.fd < 0)
+		dial(f);
+	else
+		record(f);
+}
+
+static void upstream_failed(struct http_flow *f, enum reason reason)
+{
+	http_refuse(f, reason == REASON_UPSTREAM_TIMEOUT ? 504 : 502, EVENT_FAILED, reason);
+}
+
+static bool may_retry(const struct http_flow *f)
+{
+	struct bytes line = buf_view(&f->canon);
+	struct bytes method = bytes_of(line.p, bytes_find(line, ' '));
+	bool safe = bytes_is(method, "GET") || bytes_is(method, "HEAD") || bytes_is(method, "OPTIONS");
+
+	return safe && f->request.length.framing == HTTP1_NO_BODY && f->reused && !f->retried && !f->answering &&
+	       f->n_interim == 0 && f->upstream.in.len == 0;
+}
+
+static void upstream_ended(struct http_flow *f)
+{
+	if (f->answering && f->answer_body.framing == HTTP1_UNTIL_CLOSE && !f->upstream.broken) {
+		http1_last(&f->guest.out, f->answer_framing);
+		f->answer_done = true;
+	} else if (may_retry(f)) {
+		http_side_close(&f->upstream);
+		f->retried = true;
+		dial(f);
+	} else {
+		upstream_failed(f, REASON_UPSTREAM_CLOSED);
+	}
+}
+
+/* A final head: what of it goes to the guest, and what happens to both connections afterwards. */
+static void take_answer(struct http_flow *f, const struct http1_head *h, const struct http1_length *l)
+{
+	struct http1_relay relay = { .client_minor = f->minor, .to_head = f->to_head };
+
+	f->keep = f->keep && f->body_done && !f->unlisted && !f->guest.eof;
+	relay.keep = f->keep;
+	f->answer_framing = http1_answer_canon(h, l, &relay, &f->guest.out);
+	f->keep = f->keep && f->answer_framing != HTTP1_UNTIL_CLOSE;
+	f->upstream_keep = l->keep && l->framing != HTTP1_NO_BODY;
+	f->answering = true;
+	f->answer_done = l->framing == HTTP1_NO_BODY || (l->framing == HTTP1_LENGTH && l->len == 0);
+	http1_body_init(&f->answer_body, l->framing, l->len);
+}
+
+/* True: something was taken off upstream.in. */
+static bool answer_head(struct http_flow *f)
+{
+	struct http1_head h;
+	struct http1_length l;
+	enum http1_fault fault;
+	enum http1_answer a;
+	size_t len;
+
+	a = http1_response_head(&f->answer_scan, buf_view(&f->upstream.in), &h, &len, &fault);
+	if (a == HTTP1_MORE)
+		return false;
+	if (a == HTTP1_BAD || h.status == 101 || !http1_response_length(&h, f->to_head, &l, &fault) ||
+	    (h.status < 200 && ++f->n_interim > HTTP_FLOW_INTERIM_MAX)) {
+		upstream_failed(f, REASON_UPSTREAM_MALFORMED);
+		return false;
+	}
+	if (h.status >= 200)
+		take_answer(f, &h, &l);
+	f->answer_scan = (struct http1_scan){ 0 };
+	buf_consume(&f->upstream.in, len);
+	return true;
+}
+
+static bool answer_piece(struct http_flow *f)
+{
+	enum http1_fault fault;
+	enum http1_answer a;
+	struct bytes data;
+	size_t used;
+
+	if (f->upstream.in.len == 0)
+		return false;
+	a = http1_body_next(&f->answer_body, buf_view(&f->upstream.in), &used, &data, &fault);
+	if (a == HTTP1_BAD) {
+		upstream_failed(f, REASON_UPSTREAM_MALFORMED);
+		return false;
+	}
+	http1_piece(&f->guest.out, f->answer_framing, data);
+	buf_consume(&f->upstream.in, used);
+	f->answer_done = a == HTTP1_DONE;
+	if (f->answer_done)
+		http1_last(&f->guest.out, f->answer_framing);
+	return true;
+}
+
+/* Everything of the answer that is here and that the guest has room for. */
+static void relay_answer(struct http_flow *f)
+{
+	for (int round = 0; round < ROUNDS || !f->upstream.io.loop; round++) {
+		size_t n = http_side_read(&f->upstream, HTTP_SIDE_READ);
+		bool moved = true;
+
+		f->bytes_in += n;
+		while (moved && f->phase == HTTP_RELAY && !f->answer_done && f->guest.out.len < HTTP_SIDE_OUT_FULL)
+			moved = f->answering ? answer_piece(f) : answer_head(f);
+		if (f->phase != HTTP_RELAY)
+			return;
+		(void)http_side_flush(&f->guest);
+		if (f->answer_done || f->guest.out.len >= HTTP_SIDE_OUT_FULL || (n == 0 && moved == false))
+			break;
+	}
+	if (!f->answer_done && f->upstream.eof && (f->upstream.in.len == 0 || !f->answering) &&
+	    f->guest.out.len < HTTP_SIDE_OUT_FULL)
+		upstream_ended(f);
+}
+
+/* The exchange is over: what of it can carry the next one. */
+static void complete(struct http_flow *f)
+{
+	if (!f->upstream_keep || !f->body_done || f->upstream.in.len || f->upstream.out.len || f->upstream.eof ||
+	    f->upstream.deaf || f->unlisted)
+		http_side_close(&f->upstream);
+	if (f->keep && !f->unlisted)
+		http_flow_next(f);
+	else
+		f->phase = HTTP_CLOSING;
+	http_flow_deadline(f, HTTP_FLOW_STREAM_MS);
+}
+
+/* The request's rest. False: the phase changed. */
+static bool relay_body(struct http_flow *f)
+{
+	if (!f->upstream.deaf && !http_ask_body(f, &f->upstream.out, HTTP_SIDE_OUT_FULL))
+		return false;
+	if (!f->body_done && f->guest.eof && f->guest.in.len == 0) {
+		struct event ev = http_request_event(f, EVENT_FAILED, REASON_GUEST_CLOSED);
+
+		gate_note(f->flow.gate, &ev);
+		http_flow_finish(f, true);
+		return false;
+	}
+	(void)http_side_flush(&f->upstream);
+	return true;
+}
+
+static void renew_deadline(struct http_flow *f)
+{
+	uint64_t moved = f->guest.moved + f->upstream.moved;
+
+	if (moved == f->moved)
+		return;
+	f->moved = moved;
+	http_flow_deadline(f, f->answering ? HTTP_FLOW_STREAM_MS : HTTP_FLOW_STALL_MS);
+}
+
+bool http_forward_relay(struct http_flow *f)
+{
+	if (!relay_body(f))
+		return true;
+	relay_answer(f);
+	if (f->phase != HTTP_RELAY)
+		return true;
+	if (f->guest.deaf)
+		http_flow_finish(f, false);
+	else if (f->answer_done)
+		complete(f);
+	else
+		renew_deadline(f);
+	return f->phase != HTTP_RELAY;
+}

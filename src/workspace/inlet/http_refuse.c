@@ -1,0 +1,141 @@
+#include "workspace/inlet/http_flow.h"
+
+#include <stdio.h>
+
+#include "base/json_out.h"
+#include "wire/http1_out.h"
+
+/* A refusal is on record before it is answered, and the connection ends with it: what the guest sent behind the refused request
+ * is thrown away unread. When the log cannot take the event the answer is the same; a refusal needs nobody's consent. */
+
+enum reason http_fault_reason(enum http1_fault fault)
+{
+	static const enum reason reasons[HTTP1_FAULT_END] = {
+		[HTTP1_FAULT_NOT_HTTP] = REASON_HTTP_NOT,
+		[HTTP1_FAULT_LINE_END] = REASON_HTTP_LINE_END,
+		[HTTP1_FAULT_HEADER] = REASON_HTTP_HEADER,
+		[HTTP1_FAULT_TOO_LARGE] = REASON_HTTP_TOO_LARGE,
+		[HTTP1_FAULT_TARGET_TOO_LONG] = REASON_HTTP_TARGET_TOO_LONG,
+		[HTTP1_FAULT_VERSION] = REASON_HTTP_VERSION,
+		[HTTP1_FAULT_METHOD] = REASON_HTTP_METHOD,
+		[HTTP1_FAULT_STATUS] = REASON_UPSTREAM_MALFORMED,
+		[HTTP1_FAULT_TARGET] = REASON_HTTP_TARGET,
+		[HTTP1_FAULT_DOT_SEGMENT] = REASON_HTTP_DOT_SEGMENT,
+		[HTTP1_FAULT_ENCODED_SLASH] = REASON_HTTP_ENCODED_SLASH,
+		[HTTP1_FAULT_EMPTY_SEGMENT] = REASON_HTTP_EMPTY_SEGMENT,
+		[HTTP1_FAULT_PATH_PARAMETER] = REASON_HTTP_PARAMETER,
+		[HTTP1_FAULT_USERINFO] = REASON_HTTP_USERINFO,
+		[HTTP1_FAULT_HOST] = REASON_HTTP_HOST,
+		[HTTP1_FAULT_AUTHORITY] = REASON_HTTP_AUTHORITY_MALFORMED,
+		[HTTP1_FAULT_NAME] = REASON_NAME_MALFORMED,
+		[HTTP1_FAULT_NAME_ADDRESS] = REASON_NAME_IS_ADDRESS,
+		[HTTP1_FAULT_NOT_FLOW] = REASON_HTTP_AUTHORITY,
+		[HTTP1_FAULT_TWO_LENGTHS] = REASON_HTTP_TWO_LENGTHS,
+		[HTTP1_FAULT_LENGTH] = REASON_HTTP_LENGTH,
+		[HTTP1_FAULT_CODING] = REASON_HTTP_CODING,
+		[HTTP1_FAULT_CHUNK] = REASON_HTTP_CHUNK,
+		[HTTP1_FAULT_CHUNK_EXT] = REASON_HTTP_CHUNK_EXT,
+		[HTTP1_FAULT_NOMINATED] = REASON_HTTP_NOMINATED,
+		[HTTP1_FAULT_EXPECT] = REASON_HTTP_EXPECT,
+	};
+
+	return reasons[fault];
+}
+
+struct event http_request_event(const struct http_flow *f, enum event_action action, enum reason reason)
+{
+	struct event ev = flow_event(&f->flow, EVENT_HTTP, action, reason);
+	struct bytes line = buf_view(&f->canon);
+
+	/* Canonical, or as it was sent: http_ask_head() leaves one of the two in f->canon. */
+	ev.verb = bytes_of(line.p, bytes_find(line, ' '));
+	if (ev.verb.len < line.len)
+		line = bytes_skip(line, ev.verb.len + 1);
+	else
+		line = bytes_of(NULL, 0);
+	ev.path = bytes_of(line.p, bytes_find(line, ' '));
+	if (ev.path.len > EVENT_TEXT_MAX)
+		ev.path.len = EVENT_TEXT_MAX;
+	if (f->rule[0])
+		ev.rule = bytes_str(f->rule);
+	ev.detail = bytes_str(f->stripped);
+	return ev;
+}
+
+/* RFC 9457, with what an agent can act on as extension members. */
+static void problem(struct http_flow *f)
+{
+	struct buf text BUF_AUTO = { 0 };
+	struct buf *out = &f->guest.out;
+	struct json_out j;
+
+	buf_init(&text, 8192);
+	json_out_init(&j, &text);
+	json_out_object(&j);
+	json_out_key_str(&j, "type", "about:blank");
+	json_out_key_str(&j, "title", http1_phrase(f->status));
+	json_out_key_u64(&j, "status", f->status);
+	json_out_key_str(&j, "detail", reason_sentence(f->refusal));
+	json_out_key_str(&j, "reason", reason_code(f->refusal));
+	json_out_key_str(&j, "remedy", reason_remedy(f->refusal));
+	json_out_key_bytes(&j, "host", name_bytes(&f->flow.name));
+	json_out_key_bytes_opt(&j, "rule", f->rule[0] ? bytes_str(f->rule) : f->flow.entry.rule);
+	json_out_object_end(&j);
+	(void)buf_fmt(out, "HTTP/1.1 %u %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n"
+		      "Cache-Control: no-store\r\nConnection: close\r\n\r\n",
+		      f->status, http1_phrase(f->status), text.len);
+	if (!f->to_head)
+		(void)buf_bytes(out, buf_view(&text));
+}
+
+static void answer(struct http_flow *f)
+{
+	if (f->answering) { /* no second answer fits behind the pieces of the first */
+		http_flow_finish(f, true);
+		return;
+	}
+	problem(f);
+	f->phase = HTTP_CLOSING;
+	http_flow_deadline(f, HTTP_FLOW_STALL_MS);
+}
+
+static void on_recorded(void *owner, bool written)
+{
+	struct http_flow *f = owner;
+
+	(void)written;
+	answer(f);
+	http_flow_pump(f);
+}
+
+static void stop(struct http_flow *f, unsigned status, enum reason reason)
+{
+	gate_wait_cancel(&f->wait);
+	http_side_close(&f->upstream);
+	f->keep = false;
+	f->status = status;
+	f->refusal = reason;
+}
+
+void http_refuse(struct http_flow *f, unsigned status, enum event_action action, enum reason reason)
+{
+	struct event ev = http_request_event(f, action, reason);
+
+	ev.status = (uint16_t)status;
+	stop(f, status, reason);
+	f->phase = HTTP_REFUSE;
+	http_flow_deadline(f, HTTP_FLOW_EVENT_MS);
+	if (f->phase == HTTP_REFUSE)
+		gate_event(f->flow.gate, &f->wait, &ev, on_recorded, f);
+}
+
+void http_refuse_fault(struct http_flow *f, enum http1_fault fault)
+{
+	http_refuse(f, http1_fault_status(fault), EVENT_DENIED, http_fault_reason(fault));
+}
+
+void http_refuse_silently(struct http_flow *f, unsigned status, enum reason reason)
+{
+	stop(f, status, reason);
+	answer(f);
+}
