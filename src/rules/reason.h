@@ -49,7 +49,7 @@
 	X(HTTP_PARAMETER, "path_parameter", "the path has a `;` parameter", "send the path without ;")                     \
 	X(HTTP_USERINFO, "userinfo_in_target", "the target has user information", "send credentials in no target")      \
 	X(HTTP_HOST, "malformed_host", "Host is missing, doubled or malformed", "send exactly one Host")                \
-	X(HTTP_AUTHORITY_MALFORMED, "malformed_authority", "the authority holds a byte or port that none has", "send host or host:port") \
+	X(HTTP_AUTHORITY_MALFORMED, "malformed_authority", "the authority holds a byte that none has", "send host or host:port") \
 	X(HTTP_AUTHORITY, "authority_not_flow_name", "the authority is not the name of this connection", "open a connection for each host") \
 	X(HTTP_TWO_LENGTHS, "two_body_lengths", "the message says its body length twice", "send one Content-Length or one Transfer-Encoding") \
 	X(HTTP_LENGTH, "malformed_content_length", "Content-Length is malformed", "send decimal digits")                \

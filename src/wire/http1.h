@@ -38,8 +38,8 @@ enum http1_fault {
 	HTTP1_FAULT_EMPTY_SEGMENT,
 	HTTP1_FAULT_PATH_PARAMETER,
 	HTTP1_FAULT_USERINFO,
-	HTTP1_FAULT_HOST, /* missing, doubled, a list, with a path */
-	HTTP1_FAULT_AUTHORITY, /* a byte that no authority has, a malformed port */
+	HTTP1_FAULT_HOST, /* missing, doubled, a list, with a path, a malformed port */
+	HTTP1_FAULT_AUTHORITY, /* a byte that no authority has */
 	HTTP1_FAULT_NAME, /* the host part is no canonical name */
 	HTTP1_FAULT_NAME_ADDRESS,
 	HTTP1_FAULT_NOT_FLOW, /* another authority or scheme than the connection's */

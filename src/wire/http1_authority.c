@@ -16,7 +16,7 @@ static enum http1_fault bytes_fault(struct bytes text)
 		if (!http1_is_tchar(c) && c != ':' && c != '[' && c != ']')
 			return HTTP1_FAULT_AUTHORITY;
 		if (strchr("!#$%&'*+^`|~", c))
-			return HTTP1_FAULT_AUTHORITY;
+			return bytes_find(text, ':') < i ? HTTP1_FAULT_HOST : HTTP1_FAULT_AUTHORITY;
 	}
 	return HTTP1_FAULT_NONE;
 }
@@ -49,7 +49,7 @@ enum http1_fault http1_authority_parse(struct bytes text, struct http1_authority
 	if (bytes_find(text, '[') < text.len || bytes_find(text, ']') < text.len)
 		return HTTP1_FAULT_AUTHORITY;
 	if (colon < text.len && (!num_u64(bytes_skip(text, colon + 1), UINT16_MAX, &port) || port == 0))
-		return HTTP1_FAULT_AUTHORITY;
+		return HTTP1_FAULT_HOST;
 	fault = name_fault(name_parse(bytes_of(text.p, colon), &a.name));
 	if (fault != HTTP1_FAULT_NONE)
 		return fault;

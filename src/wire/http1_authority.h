@@ -10,8 +10,8 @@ struct http1_authority {
 	uint16_t port; /* 0: not said */
 };
 
-/* HTTP1_FAULT_NONE with *ret, or HOST (empty, a list, with a path), AUTHORITY (another byte that does not belong there, or a
- * malformed port), NAME, NAME_ADDRESS. */
+/* HTTP1_FAULT_NONE with *ret, or HOST (empty, a list, with a path, a malformed port), AUTHORITY (another byte that does not belong
+ * there), NAME, NAME_ADDRESS. */
 enum http1_fault http1_authority_parse(struct bytes text, struct http1_authority *ret);
 
 #endif

@@ -2,7 +2,6 @@
 
 #include "base/buf.h"
 #include "base/must.h"
-#include "wire/http1_form.h"
 #include "wire/http1_out.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -40,7 +39,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buf again BUF_AUTO = { 0 };
 	enum http1_fault f = HTTP1_FAULT_NONE;
 	enum http1_fault g = HTTP1_FAULT_NONE;
-	struct http1_form form;
 	size_t used;
 	size_t cut_used;
 	enum http1_answer a;
@@ -58,11 +56,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		http1_last(&again, HTTP1_CHUNKED);
 		must(decode(buf_view(&again), 7, &cut, &used, &f) == HTTP1_DONE && used == again.len);
 		must(bytes_eq(buf_view(&whole), buf_view(&cut)));
-	}
-	for (int kind = HTTP1_FORM_NONE; kind <= HTTP1_FORM_MULTIPART; kind++) {
-		http1_form_init(&form, (enum http1_form_kind)kind);
-		(void)http1_form_feed(&form, bytes_of(data, size));
-		(void)http1_form_end(&form);
 	}
 	return 0;
 }
