@@ -12,6 +12,7 @@ extern const struct cli_verb cli_down_verb;
 extern const struct cli_verb cli_help_verb;
 extern const struct cli_verb cli_log_verb;
 extern const struct cli_verb cli_ls_verb;
+extern const struct cli_verb cli_policy_verb;
 extern const struct cli_verb cli_rebuild_verb;
 extern const struct cli_verb cli_restart_verb;
 extern const struct cli_verb cli_rm_verb;

@@ -6,10 +6,10 @@
 
 #include "base/bytes.h"
 
-enum { POLICY_PATH_MAX = 512, POLICY_PATH_SEGMENTS_MAX = 64 };
+enum { POLICY_PATH_MAX = 512, POLICY_PATH_SEGMENTS_MAX = 64, POLICY_PATH_FAULT_MAX = 240 };
 
-/* NULL when a rule may say this, else "what is wrong; remedy". `encoded_slash`: the entry takes %2F. */
-const char *policy_path_fault(struct bytes pattern, bool encoded_slash);
+/* True when a rule may say this, else false with "what is wrong; remedy". `encoded_slash`: the entry takes %2F. */
+bool policy_path_ok(struct bytes pattern, bool encoded_slash, char ret_fault[POLICY_PATH_FAULT_MAX]);
 
 /* Any bytes are safe; only patterns without fault mean anything. Both start with '/'. */
 bool policy_path_match(struct bytes pattern, struct bytes path);

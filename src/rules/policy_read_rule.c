@@ -118,15 +118,14 @@ static void read_paths(struct model *m, struct model_rule *r, const struct yaml_
 	r->paths = arena_alloc(m->arena, node->n, sizeof(*r->paths));
 	for (const struct yaml_tree_node *v = node->first; v && r->paths; v = v->next) {
 		char shown[FIELD_SHOW_MAX];
-		const char *fault;
+		char fault[POLICY_PATH_FAULT_MAX];
 
 		if (!field_text(m, v, "paths", YAML_TREE_SCALAR_MAX, &t))
 			continue;
-		fault = policy_path_fault(t.text, encoded_slash);
-		if (fault)
-			model_error(m, t.at, "path `%s`: %s", field_show(t.text, shown), fault);
-		else
+		if (policy_path_ok(t.text, encoded_slash, fault))
 			r->paths[r->n_paths++] = t;
+		else
+			model_error(m, t.at, "path `%s`: %s", field_show(t.text, shown), fault);
 	}
 	field_sort_distinct(m, r->paths, &r->n_paths, "path");
 	if (node->n == 0)

@@ -65,6 +65,8 @@ static bool add_key(struct build *b, struct level *l, struct yaml_tree_node *key
 		return fault_mark(b, at, "merge keys are not allowed; write the keys out");
 	if (key->text.len == 0)
 		return fault_mark(b, at, "a key is empty; write a word before the colon");
+	if (key->text.len > YAML_TREE_KEY_MAX)
+		return fault_mark(b, at, "a key is too long; write a short word");
 	if (l->node->n == YAML_TREE_KEYS_MAX)
 		return fault_at(b->fault, at.line, at.column, "a mapping has more than %d keys; split it", YAML_TREE_KEYS_MAX);
 	for (const struct yaml_tree_node *v = l->node->first; v; v = v->next)

@@ -15,7 +15,10 @@ static void quote(struct buf *out, const struct yaml_tree_node *n)
 	buf_byte(out, '"');
 	for (struct bytes rest = n->text; rest.len; rest = bytes_skip(rest, utf8_next(rest, &c))) {
 		must(utf8_next(rest, &c) > 0);
-		buf_fmt(out, "\\U%08x", c);
+		if (c < 0x80)
+			buf_fmt(out, "\\x%02x", c);
+		else
+			buf_fmt(out, c < 0x10000 ? "\\u%04x" : "\\U%08x", c);
 	}
 	buf_byte(out, '"');
 }

@@ -1,0 +1,16 @@
+/* `saw policy`: the verbs around policy files. None of them needs the control plane. */
+#ifndef SAW_CLI_POLICY_H
+#define SAW_CLI_POLICY_H
+
+#include "cli/verb.h"
+
+/* argv[0] is "policy". */
+int cli_policy(int argc, char **argv);
+
+extern const struct cli_verb policy_check_verb;
+extern const struct cli_verb policy_compile_verb;
+extern const struct cli_verb policy_diff_verb;
+extern const struct cli_verb policy_import_verb;
+extern const struct cli_verb policy_test_verb;
+
+#endif

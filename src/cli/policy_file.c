@@ -1,0 +1,138 @@
+#include "cli/policy_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/say.h"
+#include "crypt/sha256.h"
+#include "os/fd.h"
+#include "rules/policy_blob.h"
+
+enum { READ_LEN = 64 * 1024 };
+
+int policy_file_read(const char *path, struct buf *ret, struct err *e)
+{
+	bool standard = strcmp(path, "-") == 0;
+	FD_AUTO int opened = standard ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	int fd = standard ? STDIN_FILENO : opened;
+
+	buf_init(ret, POLICY_BLOB_MAX);
+	if (fd < 0)
+		return err_sys(e, errno, "%s", path);
+	for (;;) {
+		uint8_t *room = buf_room(ret, READ_LEN);
+		ssize_t n = room ? read(fd, room, READ_LEN) : -1;
+
+		if (!room)
+			return err_set(e, EFBIG, "%s: larger than any policy; is it the right file?", path);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "read %s", path);
+		if (n == 0)
+			return 0;
+		buf_grew(ret, (size_t)n);
+	}
+}
+
+static int write_all(int fd, struct bytes data)
+{
+	while (data.len) {
+		ssize_t n = write(fd, data.p, data.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data = bytes_skip(data, (size_t)n);
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+int policy_file_write(const char *path, struct bytes data, struct err *e)
+{
+	char beside[4096];
+	int r = snprintf(beside, sizeof(beside), "%s.XXXXXX", path);
+	FD_AUTO int fd = -1;
+
+	if (r < 0 || (size_t)r >= sizeof(beside))
+		return err_set(e, ENAMETOOLONG, "%s: the path is too long", path);
+	fd = mkostemp(beside, O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, errno, "create %s", beside);
+	r = write_all(fd, data);
+	if (r == 0 && rename(beside, path) < 0)
+		r = -errno;
+	if (r < 0) {
+		(void)unlink(beside);
+		return err_sys(e, -r, "write %s", path);
+	}
+	return 0;
+}
+
+bool policy_file_compile(struct bytes text, bool production, struct buf *ret_blob, struct policy_problems *problems)
+{
+	const struct policy_options options = { .sha256 = sha256, .production = production };
+
+	return policy_compile(text, &options, ret_blob, problems);
+}
+
+void policy_file_print(const char *path, const struct policy_problems *problems)
+{
+	for (size_t i = 0; i < problems->n; i++) {
+		const struct policy_problem *p = &problems->v[i];
+		bool warning = p->severity == POLICY_WARNING;
+
+		(void)fprintf(stderr, "%s:%u:%u: %s%s%s%s\n", path, p->line, p->column,
+			      say_colour(stderr, warning ? SAY_YELLOW : SAY_RED), warning ? "warning: " : "", say_colour(stderr, SAY_PLAIN),
+			      p->text);
+	}
+	if (problems->full)
+		(void)fprintf(stderr, "%s: more problems than fit here; mend these first\n", path);
+}
+
+void policy_file_json(struct json_out *j, const struct policy_problems *problems)
+{
+	json_out_key(j, "problems");
+	json_out_array(j);
+	for (size_t i = 0; i < problems->n; i++) {
+		json_out_object(j);
+		json_out_key_str(j, "severity", policy_severity_text(problems->v[i].severity));
+		json_out_key_u64(j, "line", problems->v[i].line);
+		json_out_key_u64(j, "column", problems->v[i].column);
+		json_out_key_str(j, "text", problems->v[i].text);
+		json_out_object_end(j);
+	}
+	json_out_array_end(j);
+}
+
+bool policy_file_open(const char *path, struct buf *ret_blob, struct policy *ret)
+{
+	POLICY_PROBLEMS_AUTO struct policy_problems problems = { 0 };
+	BUF_AUTO struct buf file;
+	struct err e = { 0 };
+	bool ok;
+
+	buf_init(ret_blob, POLICY_BLOB_MAX);
+	if (policy_file_read(path, &file, &e) < 0) {
+		(void)say_fail(CLI_FAILED, "%s", e.text);
+		return false;
+	}
+	if (bytes_starts(buf_view(&file), bytes_str(POLICY_BLOB_MAGIC))) {
+		ok = buf_bytes(ret_blob, buf_view(&file));
+	} else {
+		ok = policy_file_compile(buf_view(&file), false, ret_blob, &problems);
+		if (!ok) {
+			policy_file_print(path, &problems);
+			return false;
+		}
+	}
+	if (!ok || !policy_open(ret, buf_view(ret_blob), &e)) {
+		(void)say_fail(CLI_FAILED, "%s: %s", path, ok ? e.text : "out of memory");
+		return false;
+	}
+	return true;
+}
