@@ -34,7 +34,7 @@ static int die_with_parent(struct err *e)
 	return 0;
 }
 
-int jail_identity(uint64_t uid, struct err *e)
+int jail_identity_with(uint64_t uid, gid_t group, struct err *e)
 {
 	uid_t u = (uid_t)uid;
 	gid_t g = (gid_t)uid;
@@ -46,12 +46,17 @@ int jail_identity(uint64_t uid, struct err *e)
 		return r;
 	if (uid >= UINT32_MAX)
 		return err_set(e, EINVAL, "jail: identity: uid %llu is out of range", (unsigned long long)uid);
-	if (setgroups(0, NULL) < 0 || setresgid(g, g, g) < 0 || setresuid(u, u, u) < 0)
+	if (setgroups(group ? 1 : 0, &group) < 0 || setresgid(g, g, g) < 0 || setresuid(u, u, u) < 0)
 		return err_sys(e, errno, "jail: identity: become uid %u: run as root, or without role uids", u);
 	if (getuid() != u || geteuid() != u || getgid() != g || getegid() != g || setuid(0) == 0)
 		return err_set(e, EPERM, "jail: identity: uid %u did not stick", u);
 	/* The change of uid cleared it. */
 	return die_with_parent(e);
+}
+
+int jail_identity(uint64_t uid, struct err *e)
+{
+	return jail_identity_with(uid, 0, e);
 }
 
 int jail_capabilities_drop(uint64_t keep, struct err *e)

@@ -20,6 +20,8 @@
  * a parent that is already gone ends the process. Call it first: it notes who the parent is. A process that shall outlive its
  * parent (saw-workspace) leaves this stage out. */
 int jail_identity(uint64_t uid, struct err *e);
+/* The same, and keeps one supplementary group (0: none): the one that may open /dev/kvm. */
+int jail_identity_with(uint64_t uid, gid_t group, struct err *e);
 
 #define JAIL_CAP(n) (1ULL << (n))
 /* Empties every capability set but for `keep` (JAIL_CAP(CAP_...) of linux/capability.h, effective and permitted only), locks
