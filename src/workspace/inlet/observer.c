@@ -20,7 +20,7 @@ struct observer {
 	struct sightings *sightings;
 	int fd;
 	struct loop_io io;
-	struct loop_timer minute;
+	struct loop_timer due;
 	struct loop_timer pause;
 };
 
@@ -81,11 +81,14 @@ static bool tagged(struct msghdr *h)
 	return false;
 }
 
-static void on_minute(struct loop_timer *t)
+static void on_due(struct loop_timer *t)
 {
 	struct observer *o = t->owner;
+	uint64_t now = loop_now_ms(gate_loop(o->gate));
+	uint64_t next = sightings_tick(o->sightings, now);
 
-	sightings_flush(o->sightings);
+	if (next)
+		(void)loop_timer_arm(gate_loop(o->gate), t, next - now, on_due, o);
 }
 
 static void see(struct observer *o, struct bytes frame, bool vlan)
@@ -97,8 +100,9 @@ static void see(struct observer *o, struct bytes frame, bool vlan)
 	if (!packet_read(frame, &p) || !sighting_judge(&p, vlan, &o->world, &s))
 		return;
 	sightings_add(o->sightings, &s, now);
-	if (!o->minute.slot)
-		(void)loop_timer_arm(gate_loop(o->gate), &o->minute, sightings_due_ms(o->sightings) - now, on_minute, o);
+	/* A new kind is due sooner than those that have been counted for long. */
+	if (!o->due.slot || o->due.at_ms > now + SIGHTINGS_FIRST_MS)
+		(void)loop_timer_arm(gate_loop(o->gate), &o->due, SIGHTINGS_FIRST_MS, on_due, o);
 }
 
 static bool receive(struct observer *o)
@@ -172,7 +176,7 @@ struct observer *observer_free(struct observer *o)
 	if (!o)
 		return NULL;
 	sightings_flush(o->sightings);
-	loop_timer_disarm(&o->minute);
+	loop_timer_disarm(&o->due);
 	loop_timer_disarm(&o->pause);
 	loop_io_remove(&o->io);
 	(void)fd_close(o->fd);

@@ -5,13 +5,15 @@
 #include "workspace/inlet/net.h"
 #include "workspace/inlet/pool.h"
 
-/* One minute at a time. It begins with the first packet, holds a table of kinds with counts and a table of connection attempts
- * (4-tuples: the retransmissions of one SYN are one attempt), and ends with one event for each kind that was seen again. Both tables
- * are searched from the start: they are small, and a flood costs the guest's own gateway only. */
+/* A kind stays in the table until a whole window of its own has passed without it. Connection attempts are remembered for a minute by
+ * their 4-tuple: the retransmissions of one SYN are one attempt. Both tables are searched from the start: they are small, and a flood
+ * costs the guest's own gateway only. */
 
 struct kind {
 	struct sighting first;
-	uint64_t more; /* seen after the first was reported */
+	uint64_t more; /* seen after the last report */
+	uint64_t window_ms;
+	uint64_t due_ms;
 };
 
 struct attempt {
@@ -23,10 +25,9 @@ struct attempt {
 struct sightings {
 	sightings_report_fn report;
 	void *owner;
-	uint64_t began_ms;
-	bool counting;
 	size_t n_kinds;
 	size_t n_attempts;
+	uint64_t attempts_due_ms;
 	struct kind kinds[SIGHTINGS_KINDS_MAX + REASON_COUNT];
 	struct attempt attempts[SIGHTINGS_SYNS_MAX];
 };
@@ -148,9 +149,10 @@ static bool count_again(struct sightings *s, const struct sighting *one)
 }
 
 /* Where the table is full, what is new falls into the one kind that gathers the rest of its reason. */
-static void count_kind(struct sightings *s, const struct sighting *one)
+static void count_kind(struct sightings *s, const struct sighting *one, uint64_t now_ms)
 {
 	const struct sighting rest = { .reason = one->reason };
+	uint64_t window;
 
 	if (count_again(s, one))
 		return;
@@ -159,13 +161,18 @@ static void count_kind(struct sightings *s, const struct sighting *one)
 		if (count_again(s, one))
 			return;
 	}
-	s->kinds[s->n_kinds++] = (struct kind){ .first = *one };
+	window = to_all(one->dst) ? SIGHTINGS_LAST_MS : SIGHTINGS_FIRST_MS;
+	s->kinds[s->n_kinds++] = (struct kind){ .first = *one, .window_ms = window, .due_ms = now_ms + window };
 	s->report(s->owner, one, 1);
 }
 
 /* True when it was seen in this minute or has been reported now; false when there is no room to report it alone. */
-static bool report_attempt(struct sightings *s, const struct sighting *one)
+static bool report_attempt(struct sightings *s, const struct sighting *one, uint64_t now_ms)
 {
+	if (now_ms >= s->attempts_due_ms) {
+		s->n_attempts = 0;
+		s->attempts_due_ms = now_ms + SIGHTINGS_LAST_MS;
+	}
 	for (size_t i = 0; i < s->n_attempts; i++) {
 		const struct attempt *a = &s->attempts[i];
 
@@ -182,12 +189,38 @@ static bool report_attempt(struct sightings *s, const struct sighting *one)
 
 void sightings_add(struct sightings *s, const struct sighting *one, uint64_t now_ms)
 {
-	if (!s->counting) {
-		s->counting = true;
-		s->began_ms = now_ms;
+	if (!one->one_by_one || !report_attempt(s, one, now_ms))
+		count_kind(s, one, now_ms);
+}
+
+/* False: the kind was not seen in its window and leaves. */
+static bool kind_due(struct sightings *s, struct kind *k, uint64_t now_ms)
+{
+	if (!k->more)
+		return false;
+	s->report(s->owner, &k->first, k->more);
+	k->more = 0;
+	k->window_ms = k->window_ms > SIGHTINGS_LAST_MS / 2 ? SIGHTINGS_LAST_MS : k->window_ms * 2;
+	k->due_ms = now_ms + k->window_ms;
+	return true;
+}
+
+uint64_t sightings_tick(struct sightings *s, uint64_t now_ms)
+{
+	uint64_t next = 0;
+
+	for (size_t i = 0; i < s->n_kinds;) {
+		struct kind *k = &s->kinds[i];
+
+		if (now_ms >= k->due_ms && !kind_due(s, k, now_ms)) {
+			*k = s->kinds[--s->n_kinds];
+			continue;
+		}
+		if (!next || k->due_ms < next)
+			next = k->due_ms;
+		i++;
 	}
-	if (!one->one_by_one || !report_attempt(s, one))
-		count_kind(s, one);
+	return next;
 }
 
 void sightings_flush(struct sightings *s)
@@ -196,11 +229,4 @@ void sightings_flush(struct sightings *s)
 		if (s->kinds[i].more)
 			s->report(s->owner, &s->kinds[i].first, s->kinds[i].more);
 	s->n_kinds = 0;
-	s->n_attempts = 0;
-	s->counting = false;
-}
-
-uint64_t sightings_due_ms(const struct sightings *s)
-{
-	return s->counting ? s->began_ms + SIGHTINGS_MINUTE_MS : 0;
 }

@@ -1,5 +1,5 @@
-/* Packets that no socket of ours saw, judged and gathered: the first of a kind is reported at once, its like once a minute with
- * a count. Everything here is a record, never a decision: those packets have no route. */
+/* Packets that no socket of ours saw, judged and gathered: the first of a kind is reported at once, its like together with a count,
+ * after a second, then two, four ... and at last once a minute; what every stack sends to all by itself, once a minute from the start. Everything here is a record, never a decision: those packets have no route. */
 #ifndef SAW_INLET_SIGHTINGS_H
 #define SAW_INLET_SIGHTINGS_H
 
@@ -8,8 +8,9 @@
 #include "wire/packet.h"
 
 enum {
-	SIGHTINGS_MINUTE_MS = 60000,
-	SIGHTINGS_KINDS_MAX = 128, /* kinds counted apart in one minute; further ones fall together by reason */
+	SIGHTINGS_FIRST_MS = 1000,
+	SIGHTINGS_LAST_MS = 60000,
+	SIGHTINGS_KINDS_MAX = 128, /* kinds counted apart; further ones fall together by reason */
 	SIGHTINGS_SYNS_MAX = 256, /* connection attempts reported one by one in a minute; further ones are counted as a kind */
 };
 
@@ -45,9 +46,9 @@ struct sightings *sightings_new(sightings_report_fn report, void *owner); /* NUL
 struct sightings *sightings_free(struct sightings *s);
 /* May report. `now_ms`: monotonic. */
 void sightings_add(struct sightings *s, const struct sighting *one, uint64_t now_ms);
-/* The minute is over: reports what was counted since it began, and begins anew. */
+/* Time has passed: reports what is due. Gives when to call it again; 0: nothing is being counted. */
+uint64_t sightings_tick(struct sightings *s, uint64_t now_ms);
+/* Reports all that was counted, now. */
 void sightings_flush(struct sightings *s);
-/* When the minute that is being counted ends; 0: nothing is being counted. */
-uint64_t sightings_due_ms(const struct sightings *s);
 
 #endif
