@@ -1,0 +1,264 @@
+"""A network namespace for one saw-dialer: scripted name servers, recording origins, a silent hole; and the role itself, driven over
+its channels. The sockets of the world are made in a thread that lives in the namespace and are served from the test's process."""
+import concurrent.futures
+import ctypes
+import fcntl
+import os
+import pathlib
+import re
+import select
+import socket
+import struct
+import subprocess
+import threading
+
+import ipc
+
+GOOD, OTHER, FORBIDDEN, REFUSING = "127.0.0.10", "127.0.0.11", "127.0.0.66", "127.0.0.12"
+GOOD6 = "fd00::10"
+HOLE = "10.99.0.9"  # packets to it are lost: nobody at the other end of that link
+SERVERS = ("127.0.0.53", "127.0.0.54")
+PORT = 443
+CLONE_NEWNET = 0x40000000
+A, CNAME, SOA, AAAA = 1, 5, 6, 28
+
+
+def wire_name(name):
+    return b"".join(bytes([len(l)]) + l.encode("latin-1") for l in name.split(".") if l) + b"\0"
+
+
+def record(owner, rtype, data, ttl=60):
+    return wire_name(owner) + struct.pack("!HHIH", rtype, 1, ttl, len(data)) + data
+
+
+def a(owner, ip):
+    return record(owner, A, socket.inet_aton(ip))
+
+
+def aaaa(owner, ip):
+    return record(owner, AAAA, socket.inet_pton(socket.AF_INET6, ip))
+
+
+def cname(owner, target):
+    return record(owner, CNAME, wire_name(target))
+
+
+class Query:
+    def __init__(self, data, proto, server):
+        self.data, self.proto, self.server = data, proto, server
+        at, labels = 12, []
+        while data[at]:
+            labels.append(data[at + 1:at + 1 + data[at]].decode("latin-1"))
+            at += data[at] + 1
+        self.name, (self.type,) = ".".join(labels), struct.unpack("!H", data[at + 1:at + 3])
+        self.question = data[12:at + 5]
+        self.edns = data[11] == 1
+
+    def answer(self, records=(), rcode=0, tc=False, ident=None, question=None, authority=()):
+        head = (self.data[:2] if ident is None else ident) + struct.pack(
+            "!HHHHH", 0x8180 | rcode | (0x200 if tc else 0), 1, len(records), len(authority), 0)
+        return head + (self.question if question is None else question) + b"".join(records) + b"".join(authority)
+
+    def plain(self, *ips):
+        """The honest answer with these addresses."""
+        return self.answer([aaaa(self.name, i) if ":" in i else a(self.name, i) for i in ips
+                            if (":" in i) == (self.type == AAAA) and self.type in (A, AAAA)])
+
+
+class World:
+    """`resolve(query)` gives a list of datagrams to send back (TCP: the first, framed); tests replace it."""
+
+    def __init__(self):
+        self.queries, self.connections, self.resolve = [], [], lambda q: []
+        self.proxy = lambda head: b"HTTP/1.1 200 OK\r\n\r\n"
+        self.proxy_heads = []
+        self.thread = concurrent.futures.ThreadPoolExecutor(1)
+        self.inside(self._make)
+        self.wake, self._woken = os.pipe()[::-1]
+        self.server = threading.Thread(target=self._serve, daemon=True)
+        self.server.start()
+
+    def inside(self, fn, *args):
+        """Runs in the namespace."""
+        return self.thread.submit(fn, *args).result(30)
+
+    def _make(self):
+        if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "unshare")
+        for line in ("link set lo up", f"-6 addr add {GOOD6}/128 dev lo nodad", "link add hole type veth peer name well",
+                     "addr add 10.99.0.1/24 dev hole", "link set hole up", "link set well up",
+                     f"neigh add {HOLE} lladdr 02:00:00:00:00:09 dev hole nud permanent"):
+            subprocess.run(["ip", *line.split()], check=True)
+        self.udp, self.tcp, self.origins = [], [], []
+        for server in SERVERS:
+            u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            u.bind((server, 53))
+            self.udp.append(u)
+            self.tcp.append(socket.create_server((server, 53)))
+        for ip in (GOOD, OTHER, FORBIDDEN):
+            self.origins.append(socket.create_server((ip, PORT)))
+        self.origins.append(socket.create_server((GOOD6, PORT), family=socket.AF_INET6))
+        self.proxy_sock = socket.create_server(("127.0.0.90", 3128))
+
+    def _ask(self, data, proto, server):
+        q = Query(data, proto, server)
+        self.queries.append(q)
+        return self.resolve(q)
+
+    def _tcp(self, sock, server):
+        try:
+            sock.settimeout(5)
+            n = struct.unpack("!H", sock.recv(2, socket.MSG_WAITALL))[0]
+            for out in self._ask(sock.recv(n, socket.MSG_WAITALL), "tcp", server)[:1]:
+                sock.sendall(out if isinstance(out, bytearray) else struct.pack("!H", len(out)) + out)
+        except (OSError, struct.error):
+            pass
+        sock.close()
+
+    def _proxy(self, sock):
+        head = b""
+        while not head.endswith(b"\r\n\r\n") and (part := sock.recv(4096)):
+            head += part
+        self.proxy_heads.append(head.decode())
+        for part in self.proxy(head) if isinstance(self.proxy(head), list) else [self.proxy(head)]:
+            sock.sendall(part)
+            select.select([], [], [], 0.05)
+
+    def _serve(self):
+        held = []
+        while True:
+            ready, _, _ = select.select([self._woken, self.proxy_sock, *self.udp, *self.tcp, *self.origins], [], [])
+            for s in ready:
+                if s is self._woken:
+                    return
+                if s in self.udp:
+                    data, addr = s.recvfrom(4096)
+                    for out in self._ask(data, "udp", s.getsockname()[0]):
+                        s.sendto(out, addr)
+                elif s in self.tcp:
+                    self._tcp(s.accept()[0], s.getsockname()[0])
+                elif s is self.proxy_sock:
+                    held.append(s.accept()[0])
+                    threading.Thread(target=self._proxy, args=(held[-1],), daemon=True).start()
+                else:
+                    held.append(s.accept()[0])
+                    self.connections.append(s.getsockname()[0])
+
+    def stop(self):
+        os.write(self.wake, b"x")
+        self.server.join(10)
+        for s in [*self.udp, *self.tcp, *self.origins, self.proxy_sock]:
+            s.close()
+        self.thread.shutdown()
+
+
+class Dialer:
+    """saw-dialer with us as its supervisor and as inlet."""
+
+    def __init__(self, world, build, policy, servers=SERVERS, timeout=1, attempts=1, proxy=""):
+        self.world, self.build = world, build
+        self.parent, theirs = ipc.Channel.pair()
+        self.process = world.inside(self._start, build, theirs)
+        theirs.close()
+        self.flow = 0
+        self.events = []
+        self.parent.send("MSG_DIALER_CONFIG", 0, proxy)
+        self.parent.expect("MSG_READY")
+        self.resolv("".join(f"nameserver {s}\n" for s in servers) + f"options timeout:{timeout} attempts:{attempts}\n")
+        self.policy(policy, 1)
+        self.peer, theirs = ipc.Channel.pair()
+        self.parent.send("MSG_PEER", fds=[theirs.fileno()])
+        theirs.close()
+
+    @staticmethod
+    def _start(build, sock):
+        n = sock.fileno()
+        return subprocess.Popen(["bash", "-c", f'exec "$0" 3<&{n} {n}<&-' if n != 3 else 'exec "$0"',
+                                 str(build / "src/workspace/dialer/saw-dialer")], pass_fds=[n], stdin=subprocess.DEVNULL)
+
+    def resolv(self, text):
+        self.parent.send("MSG_RESOLV", text)
+
+    def policy(self, text, generation):
+        blob = subprocess.run([str(self.build / "src/workspace/dialer/test-policy-blob")], input=text.encode(), capture_output=True,
+                              check=False)
+        assert blob.returncode == 0, blob.stderr.decode()
+        return self.blob(blob.stdout, generation)
+
+    def blob(self, blob, generation):
+        fd = os.memfd_create("policy", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.write(fd, blob)
+        fcntl.fcntl(fd, 1033, 0xF)  # F_ADD_SEALS: seal, shrink, grow, write
+        self.parent.send("MSG_POLICY", generation, fds=[fd])
+        os.close(fd)
+        return self.parent.expect("MSG_POLICY_DONE")[0]
+
+    def dial(self, name, port=PORT):
+        self.flow += 1
+        self.peer.send("MSG_DIAL", self.flow, name, port, 1)
+        return self.flow
+
+    def event(self, written=True, timeout=15):
+        """The next event, answered."""
+        fields, _ = self.parent.expect("MSG_EVENT", timeout)
+        ev = ipc_event(fields)
+        self.events.append(ev)
+        if ev["id"]:
+            self.parent.send("MSG_EVENT_DONE", ev["id"], int(written))
+        return ev
+
+    def refused(self, name, port=PORT, timeout=15):
+        """Dials, takes the one event and the refusal; they must agree. Gives the event."""
+        flow = self.dial(name, port)
+        ev = self.event(timeout=timeout)
+        kind, fields, fds = self.peer.receive(timeout)
+        assert kind == "MSG_DIAL_REFUSED" and fields[0] == flow == ev["flow"] and fields[1] == ev["reason"], (kind, fields, ev)
+        return ev
+
+    def dialed(self, name, port=PORT, timeout=15):
+        """Dials, grants the event, gives (event, address that was connected, socket)."""
+        flow = self.dial(name, port)
+        ev = self.event()
+        kind, fields, fds = self.peer.receive(timeout)
+        assert kind == "MSG_DIALED" and fields[0] == flow and len(fds) == 1, (kind, fields, ev, self.late_events())
+        family = socket.AF_INET if len(fields[1]) == 4 else socket.AF_INET6
+        return ev, socket.inet_ntop(family, fields[1]), socket.socket(fileno=fds[0])
+
+    def late_events(self):
+        out = []
+        while select.select([self.parent.sock], [], [], 0.05)[0]:
+            out.append(self.parent.receive())
+        return out
+
+    def fds(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.parent.send("MSG_STOP")
+        return self.process.wait(10)
+
+
+REASONS = {}
+
+
+def _reasons():
+    text = (pathlib.Path(__file__).resolve().parents[2] / "src/rules/reason.h").read_text()
+    for i, (_, code) in enumerate(re.findall(r"X\((\w+), \"(\w+)\"", text)):
+        REASONS[i] = code
+
+
+_reasons()
+KEYS = ("kind action at reason flow generation count bytes_in bytes_out duration src dst src_port dst_port ip_proto status pid "
+        "name rule verb path actor detail").split()
+
+
+def ipc_event(fields):
+    ev = dict(zip(["id", *KEYS], fields))
+    ev["code"] = REASONS[ev["reason"]]
+    for k in ("name", "rule", "verb", "path", "actor", "detail"):
+        ev[k] = ev[k].decode()
+    for k in ("src", "dst"):
+        ev[k] = socket.inet_ntop(socket.AF_INET if len(ev[k]) == 4 else socket.AF_INET6, ev[k]) if ev[k] else None
+    ev["action"] = {v: k for k, v in ipc.EVENT_ACTIONS.items()}[ev["action"]]
+    return ev
