@@ -224,7 +224,7 @@ static void late(struct loop_timer *t)
 		http_refuse(f, 408, EVENT_DENIED, REASON_HTTP_TIMEOUT);
 		break;
 	case HTTP_DIAL:
-		http_refuse(f, 504, f->retried ? EVENT_FAILED : EVENT_DENIED, REASON_UPSTREAM_TIMEOUT);
+		http_refuse(f, 504, f->recorded ? EVENT_FAILED : EVENT_DENIED, REASON_UPSTREAM_TIMEOUT);
 		break;
 	case HTTP_EVENT:
 		http_refuse_silently(f, 503, REASON_AUDIT_UNWRITABLE);

@@ -80,6 +80,7 @@ struct http_flow {
 	bool answer_done;
 	bool upstream_keep;
 	bool reused; /* the connection carried a request before */
+	bool recorded; /* its event is on disk */
 	bool retried;
 	bool keep; /* the guest's connection */
 	unsigned n_interim;

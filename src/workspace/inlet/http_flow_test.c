@@ -868,6 +868,26 @@ TEST(a_kept_connection_that_closed_while_idle_is_not_used)
 	end();
 }
 
+TEST(a_kept_connection_that_closes_while_the_event_is_written_costs_nothing)
+{
+	start(http_flow_start);
+	ask(GET);
+	reply(0, OK);
+	buf_reset(&g.got);
+	g.hold_events = true;
+	ask(POST "Content-Length: 0\r\n\r\n");
+	g.origin[0] = fd_close(g.origin[0]);
+	settle();
+	g.hold_events = false;
+	loop_later(g.loop, &g.later, from_loop, &g);
+	settle();
+	CHECK_INT(g.n_dials, 2);
+	CHECK_INT(g.n_events, 2);
+	reply(1, OK);
+	CHECK_STR(seen(&g.got), OK);
+	end();
+}
+
 TEST(an_answer_cut_short_resets_the_guest)
 {
 	start(http_flow_start);
@@ -933,6 +953,70 @@ static void policy_changes(bool unlisted)
 	if (g.flow)
 		g.flow->ops->on_policy(g.flow);
 	settle();
+}
+
+/* The deadline that is set now passes. */
+static void time_passes(void)
+{
+	struct loop_timer *t = &((struct http_flow *)g.flow)->timer;
+
+	must(t->slot);
+	loop_timer_disarm(t);
+	t->fn(t);
+	settle();
+}
+
+TEST(every_wait_has_an_end_with_its_own_reason)
+{
+	static const struct {
+		const char *request;
+		const char *answer; /* of the origin, or NULL */
+		const char *status; /* of the last answer; NULL: reset */
+		const char *event; /* the last but the flow's own end */
+		bool hold_dials;
+		bool hold_events;
+	} vectors[] = {
+		{ "", NULL, "HTTP/1.1 408 ", "denied first_bytes_timeout ", false, false },
+		{ "GET /ok HT", NULL, "HTTP/1.1 408 ", "denied request_timeout ", false, false },
+		{ CHUNKED, NULL, "HTTP/1.1 408 ", "denied request_timeout POST /ok ", false, false },
+		{ CHUNKED "5;ext", NULL, "HTTP/1.1 408 ", "denied request_timeout POST /ok ", false, false },
+		{ POST "Content-Length: 5\r\n\r\nhe", NULL, "HTTP/1.1 408 ", "failed request_timeout POST /ok ", false, false },
+		{ GET, NULL, "HTTP/1.1 504 ", "failed upstream_timeout GET /ok ", false, false },
+		{ GET, NULL, "HTTP/1.1 504 ", "denied upstream_timeout GET /ok ", true, false },
+		{ GET, NULL, "HTTP/1.1 503 ", "allowed ok GET /ok ", false, true },
+		{ GET, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe", NULL, "failed upstream_timeout GET /ok ", false, false },
+	};
+
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		bool good;
+
+		start(http_flow_start);
+		g.hold_dials = vectors[i].hold_dials;
+		g.hold_events = vectors[i].hold_events;
+		if (vectors[i].request[0])
+			ask(vectors[i].request);
+		if (vectors[i].answer)
+			reply(0, vectors[i].answer);
+		buf_reset(&g.got);
+		time_passes();
+		good = CHECK(vectors[i].status ? strncmp(buf_cstr(&g.got), vectors[i].status, 13) == 0 : !g.flow);
+		good = CHECK(strncmp(g.events[g.n_events - 1 - !g.flow], vectors[i].event, strlen(vectors[i].event)) == 0) && good;
+		if (!good)
+			printf("# vector %zu: %s, %s\n", i, g.events[g.n_events - 1], buf_cstr(&g.got));
+		end();
+	}
+}
+
+TEST(an_idle_connection_ends_without_a_word)
+{
+	start(http_flow_start);
+	ask(GET);
+	reply(0, OK);
+	buf_reset(&g.got);
+	time_passes();
+	CHECK(guest_at_end() && !g.flow);
+	CHECK_INT(g.n_events, 2);
+	end();
 }
 
 /* K3 */

@@ -27,16 +27,20 @@ static void send_request(struct http_flow *f)
 	http_flow_deadline(f, HTTP_FLOW_STALL_MS);
 }
 
+static void dial(struct http_flow *f);
+
 static void on_recorded(void *owner, bool written)
 {
 	struct http_flow *f = owner;
 
-	if (written) {
-		f->n_requests++;
-		send_request(f);
-	} else {
+	f->recorded = written;
+	f->n_requests += written;
+	if (!written)
 		http_refuse_silently(f, 503, REASON_AUDIT_UNWRITABLE);
-	}
+	else if (f->upstream.fd < 0) /* a kept connection that ended meanwhile: nothing was sent on it */
+		dial(f);
+	else
+		send_request(f);
 	http_flow_pump(f);
 }
 
@@ -85,10 +89,10 @@ static void on_dialed(void *owner, int fd, struct ip ip, enum reason reason)
 		reason = REASON_ROLE_DOWN;
 	}
 	if (fd < 0 && reason == REASON_ROLE_DOWN)
-		http_refuse(f, 503, f->retried ? EVENT_FAILED : EVENT_DENIED, reason);
+		http_refuse(f, 503, f->recorded ? EVENT_FAILED : EVENT_DENIED, reason);
 	else if (fd < 0)
 		http_refuse_silently(f, status_of(reason), reason);
-	else if (f->retried)
+	else if (f->recorded)
 		send_request(f);
 	else
 		record(f);
@@ -114,6 +118,7 @@ static bool still_silent(int fd)
 void http_forward(struct http_flow *f)
 {
 	f->retried = false;
+	f->recorded = false;
 	f->reused = true;
 	if (f->upstream.fd >= 0 && !still_silent(f->upstream.fd))
 		http_side_close(&f->upstream);
