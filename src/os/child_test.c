@@ -74,9 +74,10 @@ TEST(only_named_descriptors_reach_the_child)
 	char out[4096];
 	int leak = open("/dev/zero", O_RDONLY); /* on purpose without O_CLOEXEC */
 
-	(void)shell("ls /proc/$$/fd | tr '\\n' ' '", 0, out, sizeof(out));
+	/* No pipe of the shell's own may be open while it is looked at; the `:` keeps it from becoming `ls`. */
+	(void)shell("ls /proc/$$/fd; :", 0, out, sizeof(out));
 	/* 10: the shell's own copy, if any */
-	CHECK(strcmp(out, "0 1 2 ") == 0 || strcmp(out, "0 1 10 2 ") == 0);
+	CHECK(strcmp(out, "0\n1\n2\n") == 0 || strcmp(out, "0\n1\n10\n2\n") == 0);
 	(void)fd_close(leak);
 }
 
