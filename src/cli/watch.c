@@ -38,8 +38,9 @@ static bool take(struct watch *w, struct bytes line)
 	size_t at;
 
 	if (json_scan(line, nodes, LINE_NODES, &n, &at) != JSON_OK ||
-	    (!json_is(json_get(nodes, nodes, "workspace"), w->name) && !json_is(json_get(nodes, nodes, "id"), w->name)))
+	    (!json_is(json_get(nodes, nodes, "workspace"), w->key) && !json_is(json_get(nodes, nodes, "id"), w->key)))
 		return false;
+	copy(json_get(nodes, nodes, "workspace"), w->name, sizeof(w->name));
 	copy(json_get(nodes, nodes, "state"), w->state, sizeof(w->state));
 	copy(json_get(nodes, nodes, "detail"), w->detail, sizeof(w->detail));
 	copy(json_get(nodes, nodes, "accel_in_use"), w->accel, sizeof(w->accel));
@@ -64,6 +65,7 @@ int watch_begin(struct watch *w, const char *name, bool is_new)
 	int r;
 
 	*w = (struct watch){ .http = { .fd = -1 } };
+	snprintf(w->key, sizeof(w->key), "%s", name);
 	snprintf(w->name, sizeof(w->name), "%s", name);
 	snprintf(target, sizeof(target), "/v1/events?workspace=%s&follow=1", name);
 	/* a tick a second, for the elapsed time on a terminal */

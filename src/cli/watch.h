@@ -9,7 +9,8 @@ enum watch_goal { WATCH_RUNNING, WATCH_STOPPED, WATCH_DELETED };
 struct watch {
 	struct http_client http;
 	struct api_lines lines;
-	char name[API_NAME_MAX + 1];
+	char key[API_NAME_MAX + 1]; /* name or id, as it was asked for */
+	char name[API_NAME_MAX + 1]; /* for people */
 	char was[24]; /* the state when the watch began; "" when the workspace is new */
 	bool moved; /* another state than `was` has been seen */
 	bool must_move; /* restart: the goal counts only after a move */

@@ -86,6 +86,10 @@ class FakeSawd:
             for q in self.followers:
                 q.put(self.event(w))
 
+    def go_through(self, method, path, name):
+        for state in self.changes.get((method, path), []):
+            self.change(name, **(state if isinstance(state, dict) else {"state": state}))
+
     def find(self, name):
         return next((w for w in self.workspaces.values() if name in (w["name"], w["id"])), None)
 
@@ -186,7 +190,7 @@ class Connection:
         if parts == ["workspaces"] and method == "POST":
             w = fake.workspaces[body["name"]] = workspace(body["name"], state="requested")
             self.send(201, w)
-            return self.go_through(method, path, w["name"])
+            return fake.go_through(method, path, w["name"])
         w = fake.find(parts[1]) if len(parts) > 1 and parts[0] == "workspaces" else None
         if not w:
             return self.send(*problem(404, "not_found", f"there is no workspace {parts[-1]}", 4, remedy="saw ls lists them"))
@@ -205,12 +209,7 @@ class Connection:
         elif what in ("start", "restart"):
             w["desired"] = "running"
         self.send(202, w)
-        return self.go_through(method, path, w["name"])
-
-    def go_through(self, method, path, name):
-        for state in self.fake.changes.get((method, path), []):
-            self.fake.change(name, **(state if isinstance(state, dict) else {"state": state}))
-        return None
+        return fake.go_through(method, path, w["name"])
 
     def page(self, query):
         names = sorted(self.fake.workspaces)

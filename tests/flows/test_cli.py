@@ -1,0 +1,349 @@
+"""The command line against a control plane that obeys the test: words in, requests out, answers shown, exit codes."""
+import json
+import os
+import pathlib
+import pty
+import select
+import subprocess
+
+import pytest
+
+from fake_sawd import FakeSawd, problem, workspace
+
+POLICY = "version: 1\nname: p\nverdicts: {read: allow}\nnetwork: []\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    # a socket's name is short
+    short = pathlib.Path(os.path.realpath("/tmp")) / f"sawc-{os.getpid()}-{abs(hash(str(tmp_path))) % 10**8}"
+    short.mkdir(mode=0o700)
+    yield short
+    subprocess.run(["rm", "-rf", str(short)], check=True)
+
+
+@pytest.fixture
+def sawd(folder):
+    with FakeSawd(folder) as fake:
+        yield fake
+
+
+@pytest.fixture
+def env(folder):
+    return {**os.environ, "SAW_RUN": str(folder / "run"), "SAW_STATE": str(folder / "state"), "TERM": "xterm"}
+
+
+@pytest.fixture
+def saw(build, env):
+    def run(*args, **kw):
+        kw.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.run([str(build / "src/cli/saw"), *args], env=kw.pop("env", env), capture_output=True, text=True, timeout=60,
+                              check=False, **kw)
+    return run
+
+
+@pytest.fixture
+def terminal(build, env):
+    """Runs saw on a terminal: gives what it showed, and its exit code. `answers`: text to wait for -> what to type then."""
+    def run(*args, answers=None):
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execve(str(build / "src/cli/saw"), ["saw", *args], env)
+        shown, answers = b"", dict(answers or {})
+        while select.select([fd], [], [], 60)[0]:
+            try:
+                data = os.read(fd, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            shown += data
+            for wait in [w for w in answers if w.encode() in shown]:
+                os.write(fd, answers.pop(wait).encode())
+        os.close(fd)
+        return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return run
+
+
+@pytest.fixture
+def policy(tmp_path):
+    path = tmp_path / "p.yaml"
+    path.write_text(POLICY)
+    return str(path)
+
+
+def verbs(saw):
+    return json.loads(saw("help", "--json").stdout)
+
+
+# ---- words ---------------------------------------------------------------------------------------------------------
+
+def test_the_overview_lists_every_verb_and_help_says_more(saw):
+    overview = saw("help").stdout
+    for v in verbs(saw):
+        assert f"\n  {v['verb']} " in overview
+        done = saw("help", v["verb"])
+        assert done.returncode == 0 and v["verb"] in done.stdout
+        assert saw(v["verb"], "--help").stdout == done.stdout
+        for option in v.get("options", []):
+            assert f"--{option['name']}" in done.stdout
+
+
+def test_every_verb_has_a_man_page_that_names_each_of_its_options(saw, root):
+    pages = {p.stem: p.read_text() for p in (root / "man").glob("saw*.1")}
+    for v in verbs(saw):
+        page = next((t for name, t in pages.items() if name == f"saw-{v['verb']}" or f".Nm saw {v['verb']}\n" in t
+                     or f".Nm saw\n.Cm {v['verb']}\n" in t), None)
+        assert page, f"no page for saw {v['verb']}"
+        for option in v.get("options", []):
+            assert option["name"].replace("-", "\\-") in page or option["name"] in page, (v["verb"], option["name"])
+
+
+@pytest.mark.parametrize("args, says", [
+    ([], "Usage"), (["nonsense"], "no verb `nonsense`"), (["show"], "something is missing"), (["ls", "--colour"], "unknown option --colour"),
+    (["ls", "-l"], "two dashes"), (["ls", "x"], "one word too many"), (["ls", "--json", "--json"], "given twice"),
+    (["ls", "--json=1"], "takes no value"), (["create", "a", "--policy"], "needs a value"), (["create", "a"], "--policy FILE is required"),
+    (["create", "A_b", "--policy", "p"], "no name"), (["create", "-a", "--policy", "p"], "unknown option -a"),
+    (["create", "a", "--policy", "p", "--cpus", "0"], "1 to 256"), (["create", "a", "--policy", "p", "--memory", "2GB"], "--memory 2GB"),
+    (["create", "a", "--policy", "p", "--disk", "1.5GiB"], "--disk 1.5GiB"), (["create", "a", "--policy", "/nonexistent"], "/nonexistent"),
+    (["create", "a", "--policy", "/"], "is a folder"), (["stop", "a", "--grace", "601"], "0 to 600"), (["show", "../x"], "no name"),
+    (["log", "a?b"], "no name"), (["ssh", "a/b"], "no name"), (["completion", "csh"], "bash, zsh or fish"),
+    (["ls", "--", "x"], "nothing behind"), (["help", "nonsense"], "no verb"), (["rm", "dev"], "--force"),
+])
+def test_wrong_words_are_usage_errors_and_ask_for_nothing(saw, sawd, args, says):
+    sawd.workspaces["dev"] = workspace("dev")
+    done = saw(*args)
+    assert done.returncode == 2 and says in done.stdout + done.stderr
+    assert not [r for r in sawd.requests if r[0] != "GET"]
+
+
+def test_without_a_control_plane_every_verb_says_how_to_start_it(saw, policy):
+    for args in (["ls"], ["show", "a"], ["start", "a"], ["rm", "--force", "a"], ["log", "a"], ["audit"], ["sessions"],
+                 ["create", "a", "--policy", policy], ["set-policy", "a", policy]):
+        done = saw(*args)
+        assert done.returncode == 5 and "run `saw up`" in done.stderr, args
+    assert saw("down").returncode == 0
+
+
+def test_too_long_a_runtime_folder_is_explained(saw, env, tmp_path):
+    done = saw("ls", env={**env, "SAW_RUN": str(tmp_path / ("x" * 120))})
+    assert done.returncode == 5 and "SAW_RUN" in done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_are_legal_in_their_shell(saw, shell, tmp_path):
+    script = saw("completion", shell)
+    assert script.returncode == 0 and "set-policy" in script.stdout and "ssh-proxy" not in script.stdout
+    path = tmp_path / "script"
+    path.write_text(script.stdout)
+    try:
+        subprocess.run([shell, "-n", str(path)], check=True, timeout=60)
+    except FileNotFoundError:
+        pytest.skip(f"{shell} is not installed")
+
+
+def test_bash_completes_verbs_options_choices_and_workspaces(saw, sawd, build, env):
+    sawd.workspaces["dev"] = workspace("dev")
+
+    def complete(line):
+        words = line.split(" ")
+        quoted = " ".join(f"'{w}'" for w in words)
+        text = (f'eval "$(saw completion bash)"; COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; _saw; printf "%s\\n" "${{COMPREPLY[@]}}"')
+        return subprocess.run(["bash", "-c", text], env={**env, "PATH": f"{build}/src/cli:{env['PATH']}"}, capture_output=True, text=True,
+                              check=True, timeout=60).stdout.split()
+    assert complete("saw sto") == ["stop"]
+    assert complete("saw create a --acc") == ["--accel"]
+    assert complete("saw create a --accel ") == ["auto", "kvm", "tcg"]
+    assert complete("saw stop d") == ["dev"]
+
+
+# ---- answers -------------------------------------------------------------------------------------------------------
+
+def test_pages_are_joined_in_order(saw, sawd):
+    for i in range(250):
+        sawd.workspaces[f"w{i:03}"] = workspace(f"w{i:03}")
+    assert saw("ls", "--names").stdout.split() == [f"w{i:03}" for i in range(250)]
+    assert [w["name"] for w in json.loads(saw("ls", "--json").stdout)["workspaces"]] == [f"w{i:03}" for i in range(250)]
+    assert len(saw("ls").stdout.splitlines()) == 251
+
+
+def test_an_emulated_workspace_is_called_so(saw, sawd):
+    sawd.workspaces["dev"] = workspace("dev", accel_in_use="tcg")
+    assert "emulated" in saw("ls").stdout and "EMULATED" in saw("show", "dev").stdout
+
+
+def test_text_of_the_server_never_moves_the_cursor(saw, sawd):
+    sawd.workspaces["dev"] = workspace("dev", detail="a\033[2Jb\u202ec\u009b")
+    sawd.streams["/v1/workspaces/dev/log"] = b"ok\r\n\033]0;title\7evil\r\n\xff\xfe\ttab\n"
+    for args in (["show", "dev"], ["log", "dev"]):
+        out = saw(*args).stdout
+        assert not [c for c in out if ord(c) < 32 and c not in "\n\t"] and "\u202e" not in out and "\x9b" not in out
+    assert [json.loads(l)["line"] for l in saw("log", "dev", "--json").stdout.splitlines()][0] == "ok\r"
+
+
+def test_problems_are_said_with_remedy_places_and_their_exit_code(saw, sawd, policy):
+    sawd.answers["POST", "/v1/workspaces"] = problem(422, "policy_refused", "the policy was refused", 1, remedy="mend it", problems=[
+        {"line": 3, "column": 7, "message": "unknown key `netwrk`; did you mean `network`?"}])
+    done = saw("create", "a", "--policy", policy)
+    assert done.returncode == 1 and "the policy was refused: mend it" in done.stderr and "line 3, column 7: unknown key" in done.stderr
+    for code in range(1, 6):
+        sawd.answers["GET", "/v1/workspaces/dev"] = problem(409, "conflict", "no", code)
+        assert saw("show", "dev").returncode == code
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"a":1,"a":2}', b"\xff", b"[" * 100, b'{"policy":3,"name":[]}', b" " * 1200000],
+                         ids=range(8))
+def test_an_answer_that_is_not_what_was_promised_ends_in_an_error_or_blanks(saw, sawd, raw):
+    sawd.streams["/v1/workspaces/dev"] = raw
+    assert saw("show", "dev").returncode in (0, 1, 5)
+    sawd.streams["/v1/workspaces"] = raw
+    assert saw("ls").returncode in (1, 5)
+
+
+# ---- changes -------------------------------------------------------------------------------------------------------
+
+def test_create_sends_what_was_asked_and_waits_until_it_runs(saw, sawd, policy):
+    sawd.changes["POST", "/v1/workspaces"] = ["provisioning", "starting", "running"]
+    done = saw("create", "dev", "--policy", policy, "--image", "deb", "--cpus", "3", "--memory", "3GiB", "--disk", "9GiB", "--accel", "kvm",
+               "--upstream-proxy", "p.example:3128", "--kernel-args", "quiet", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["state"] == "running"
+    body = next(b for m, t, b in sawd.requests if m == "POST")
+    assert body == {"name": "dev", "image": "deb", "memory": "3GiB", "disk": "9GiB", "accel": "kvm", "upstream_proxy": "p.example:3128",
+                    "kernel_args": "quiet", "cpus": 3, "policy": {"file": policy, "text": POLICY}}
+
+
+def test_create_says_why_it_failed_and_where_to_look(saw, sawd, policy):
+    sawd.changes["POST", "/v1/workspaces"] = ["provisioning", {"state": "failed", "detail": "the disk is full"}]
+    done = saw("create", "dev", "--policy", policy)
+    assert done.returncode == 1 and "dev" in done.stderr and "the disk is full" in done.stderr and "saw log" in done.stderr
+
+
+def test_no_wait_returns_at_once(saw, sawd, policy):
+    assert saw("create", "dev", "--policy", policy, "--no-wait").stdout == "dev: requested\n"
+    assert saw("create", "off", "--policy", policy, "--no-start").returncode == 0
+    assert sawd.requests[-1][2]["start"] is False
+
+
+def test_create_is_loud_about_emulation_and_shows_progress_on_a_terminal(terminal, sawd, policy):
+    sawd.changes["POST", "/v1/workspaces"] = ["provisioning", {"state": "running", "accel_in_use": "tcg"}]
+    shown, code = terminal("create", "dev", "--policy", policy)
+    assert code == 0 and "EMULATED" in shown and "running" in shown and "\r\033[K" in shown
+
+
+def test_restart_waits_for_the_new_start_and_not_the_old_one(saw, sawd):
+    sawd.workspaces["dev"] = workspace("dev")
+    sawd.changes["POST", "/v1/workspaces/dev/restart"] = ["stopping", "stopped", "starting", "running"]
+    assert saw("restart", "dev").returncode == 0
+    sawd.changes["POST", "/v1/workspaces/dev/restart"] = ["stopping", {"state": "failed", "detail": "no disk"}]
+    assert saw("restart", "dev").returncode == 1
+
+
+def test_starting_what_failed_before_waits_past_the_old_failure(saw, sawd):
+    sawd.workspaces["dev"] = workspace("dev", state="failed", desired="stopped", detail="old")
+    sawd.changes["POST", "/v1/workspaces/dev/start"] = [{"detail": "old"}, "starting", {"state": "running", "detail": ""}]
+    assert saw("start", "dev").returncode == 0
+
+
+def test_a_control_plane_that_goes_away_meanwhile_is_said(saw, sawd, policy):
+    sawd.changes["POST", "/v1/workspaces/dev/stop"] = ["stopping"]
+    sawd.workspaces["dev"] = workspace("dev")
+    route = sawd.go_through
+
+    def gone(*args):
+        route(*args)
+        for q in sawd.followers:
+            q.put(None)
+    sawd.go_through = gone
+    done = saw("stop", "dev")
+    assert done.returncode == 5 and "went away" in done.stderr
+
+
+def test_several_names_are_done_each_and_the_worst_code_wins(saw, sawd):
+    for name in ("a", "b"):
+        sawd.workspaces[name] = workspace(name, id=f"ws-00000000000{name}")
+        sawd.changes["POST", f"/v1/workspaces/{name}/stop"] = ["stopping", "stopped"]
+    done = saw("stop", "a", "nope", "b", "--grace", "0")
+    assert done.returncode == 4 and done.stdout == "a: stopped\nb: stopped\n"
+    assert [b for m, t, b in sawd.requests if m == "POST"] == [{"grace_seconds": 0}] * 2
+
+
+def test_removal_asks_on_a_terminal_and_needs_force_elsewhere(saw, terminal, sawd):
+    sawd.workspaces["dev"] = workspace("dev")
+    sawd.changes["DELETE", "/v1/workspaces/dev"] = ["deleting", "deleted"]
+    shown, code = terminal("rm", "dev", answers={"[y/N]": "n\n"})
+    assert code == 2 and "left alone" in shown and "dev" in sawd.workspaces
+    assert saw("rm", "dev").returncode == 2 and "dev" in sawd.workspaces
+    shown, code = terminal("rm", "dev", answers={"[y/N]": "y\n"})
+    assert code == 0 and "dev" not in sawd.workspaces
+    sawd.workspaces["dev"] = workspace("dev")
+    assert saw("rm", "--force", "dev", "--json").stdout == '{"name":"dev","state":"deleted"}\n'
+
+
+def test_set_policy_sends_the_file_and_shows_the_generation(saw, sawd, policy):
+    sawd.workspaces["dev"] = workspace("dev")
+    assert saw("set-policy", "dev", policy).stdout == "dev: policy corporate, generation 2\n"
+    assert sawd.requests[-1][2] == {"file": policy, "text": POLICY}
+
+
+def test_a_session_is_ended_by_its_id(saw, sawd):
+    sawd.answers["DELETE", "/v1/sessions/se-0123456789ab"] = (204, None)
+    assert saw("sessions", "--end", "se-0123456789ab").returncode == 0
+    assert saw("sessions").returncode == 0
+
+
+# ---- audit ---------------------------------------------------------------------------------------------------------
+
+def audit_line(**more):
+    return json.dumps({"unmapped": {"prev_sha256": "0" * 64}, "metadata": {"sequence": 1}, "time": 1000, "class_uid": 4003, "activity_id": 1,
+                       "query": {"hostname": "exfil.example", "type": "A"}, "action_id": 2, "status_id": 2,
+                       "status_code": "name_not_listed", "status_detail": "policy does not list this name", **more}) + "\n"
+
+
+def test_audit_shows_lines_for_people_and_json_as_it_is(saw, terminal, sawd):
+    text = audit_line() + audit_line(action_id=1, status_id=1, status_code="ok")
+    sawd.streams["/v1/audit"] = text.encode()
+    assert saw("audit", "dev", "--json").stdout == text
+    assert saw("audit", "dev", "--json", "--denied").stdout == audit_line()
+    out = saw("audit", "dev", "--denied").stdout
+    assert out == ("1970-01-01T00:00:01.000Z denied   dns A exfil.example: policy does not list this name [name_not_listed]; "
+                   "remedy: ask Security to list the host\n")
+    assert sawd.requests[-1][1] == "/v1/audit?follow=0&workspace=dev"
+    assert "\033[31m" in terminal("audit", "dev")[0]
+
+
+def test_no_color_is_respected_on_a_terminal(build, env, sawd, terminal):
+    sawd.streams["/v1/audit"] = audit_line().encode()
+    env["NO_COLOR"] = "1"
+    assert "\033[" not in terminal("audit", "dev")[0]
+
+
+# ---- host ----------------------------------------------------------------------------------------------------------
+
+def test_doctor_gives_every_warning_and_failure_a_remedy(saw):
+    done = saw("doctor", "--json")
+    report = json.loads(done.stdout)
+    assert report["ready"] == (done.returncode == 0) == all(c["result"] != "fail" for c in report["checks"])
+    assert all(c["result"] == "ok" or c.get("remedy") for c in report["checks"])
+    assert {c["check"] for c in report["checks"]} >= {"accel", "namespaces", "tun", "landlock", "seccomp", "qemu", "disk", "clock"}
+
+
+def test_doctor_fails_with_the_package_to_install_when_a_program_is_missing(saw, env):
+    done = saw("doctor", "--json", env={**env, "PATH": "/nonexistent"})
+    by = {c["check"]: c for c in json.loads(done.stdout)["checks"]}
+    assert done.returncode == 1 and by["qemu"]["result"] == "fail" and "apt-get install" in by["qemu"]["remedy"]
+
+
+def test_doctor_names_the_setting_when_user_namespaces_are_off(build, env):
+    limit = pathlib.Path("/proc/sys/user/max_user_namespaces")
+    if os.getuid() != 0:
+        pytest.skip("only root can make a namespace that allows no further ones without changing the host")
+    # inside a fresh user namespace the limit is its own
+    done = subprocess.run(["unshare", "-U", "-r", "sh", "-c", f"echo 0 > {limit} && exec {build}/src/cli/saw doctor --json"], env=env,
+                          capture_output=True, text=True, timeout=60, check=False)
+    by = {c["check"]: c for c in json.loads(done.stdout)["checks"]}
+    assert by["namespaces"]["result"] == "fail" and "max_user_namespaces" in by["namespaces"]["found"]
+
+
+def test_version_is_the_same_everywhere(saw):
+    assert saw("--version").stdout == saw("version").stdout
+    assert json.loads(saw("version", "--json").stdout)["version"] in saw("version").stdout
