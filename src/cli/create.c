@@ -1,53 +1,33 @@
 /* `saw create` and `saw set-policy`: the policy is compiled here first, so that its faults are shown with the file's own name, line
  * and column before anything is asked of the control plane. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/num.h"
 #include "cli/api.h"
+#include "cli/policy_file.h"
 #include "cli/say.h"
 #include "cli/verbs.h"
 #include "cli/watch.h"
-#include "os/fd.h"
-#include "rules/policy_compile.h"
 
 enum { BODY_MAX = 2 * POLICY_TEXT_MAX };
-
-static int read_policy(const char *path, struct buf *ret)
-{
-	FD_AUTO int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	ssize_t n;
-
-	buf_init(ret, POLICY_TEXT_MAX + 1);
-	if (fd < 0)
-		return say_fail(CLI_USAGE, "policy %s: %s", path, strerror(errno));
-	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
-		return say_fail(CLI_USAGE, "policy %s: is a folder; name the YAML file", path);
-	do {
-		uint8_t *room = buf_room(ret, 64 * 1024);
-
-		n = room ? read(fd, room, 64 * 1024) : -1;
-		if (n > 0)
-			buf_grew(ret, (size_t)n);
-	} while (n > 0);
-	if (ret->failed || ret->len > POLICY_TEXT_MAX)
-		return say_fail(CLI_USAGE, "policy %s: over 8 MiB", path);
-	return n < 0 ? say_fail(CLI_FAILED, "policy %s: %s", path, strerror(errno)) : CLI_DONE;
-}
 
 /* "policy": {"file": ..., "text": ...}, or its two members alone when `key` is NULL. */
 static int put_policy(struct json_out *j, const char *key, const char *path)
 {
+	struct policy_problems problems POLICY_PROBLEMS_AUTO = { .v = NULL };
 	struct buf text BUF_AUTO = { 0 };
-	int r = read_policy(path, &text);
+	struct buf blob BUF_AUTO = { 0 };
+	struct err e = { "" };
+	bool ok;
 
-	if (r != CLI_DONE)
-		return r;
+	if (policy_file_read(path, &text, &e) < 0)
+		return say_fail(CLI_USAGE, "policy: %s", e.text);
+	buf_init(&blob, POLICY_BLOB_MAX);
+	ok = policy_file_compile(buf_view(&text), false, &blob, &problems);
+	policy_file_print(path, &problems);
+	if (!ok)
+		return say_fail(CLI_FAILED, "policy %s: refused; nothing was changed", path);
 	if (key) {
 		json_out_key(j, key);
 		json_out_object(j);

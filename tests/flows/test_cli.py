@@ -10,7 +10,7 @@ import pytest
 
 from fake_sawd import FakeSawd, problem, workspace
 
-POLICY = "version: 1\nname: p\nverdicts: {read: allow}\nnetwork: []\n"
+POLICY = "version: 1\nname: p\nnetwork:\n  - {name: a, hosts: [a.example], ports: [443], mode: passthrough, reason: \"pins its certificate\"}\n"
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_every_verb_has_a_man_page_that_names_each_of_its_options(saw, root):
     (["create", "A_b", "--policy", "p"], "no name"), (["create", "-a", "--policy", "p"], "unknown option -a"),
     (["create", "a", "--policy", "p", "--cpus", "0"], "1 to 256"), (["create", "a", "--policy", "p", "--memory", "2GB"], "--memory 2GB"),
     (["create", "a", "--policy", "p", "--disk", "1.5GiB"], "--disk 1.5GiB"), (["create", "a", "--policy", "/nonexistent"], "/nonexistent"),
-    (["create", "a", "--policy", "/"], "is a folder"), (["stop", "a", "--grace", "601"], "0 to 600"), (["show", "../x"], "no name"),
+    (["create", "a", "--policy", "/"], "Is a directory"), (["stop", "a", "--grace", "601"], "0 to 600"), (["show", "../x"], "no name"),
     (["log", "a?b"], "no name"), (["ssh", "a/b"], "no name"), (["completion", "csh"], "bash, zsh or fish"),
     (["ls", "--", "x"], "nothing behind"), (["help", "nonsense"], "no verb"), (["rm", "dev"], "--force"),
 ])
@@ -210,6 +210,15 @@ def test_create_sends_what_was_asked_and_waits_until_it_runs(saw, sawd, policy):
     body = next(b for m, t, b in sawd.requests if m == "POST")
     assert body == {"name": "dev", "image": "deb", "memory": "3GiB", "disk": "9GiB", "accel": "kvm", "upstream_proxy": "p.example:3128",
                     "kernel_args": "quiet", "cpus": 3, "policy": {"file": policy, "text": POLICY}}
+
+
+@pytest.mark.parametrize("args", [["create", "dev", "--policy"], ["set-policy", "dev"]], ids=["create", "set-policy"])
+def test_a_faulty_policy_is_refused_here_with_its_place_and_nothing_is_asked_for(saw, sawd, tmp_path, args):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(POLICY + "netwrk: []\n")
+    done = saw(*args, str(bad))
+    assert done.returncode == 1 and f"{bad}:5:1: " in done.stderr and "did you mean `network`" in done.stderr
+    assert not sawd.requests
 
 
 def test_create_says_why_it_failed_and_where_to_look(saw, sawd, policy):
