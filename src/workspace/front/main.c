@@ -27,6 +27,9 @@ static struct msg out;
 static void say_fatal(struct front *f, const struct err *e)
 {
 	log_line("%s", e->text);
+	msg_start(&out, MSG_FAILED);
+	msg_str(&out, e->text);
+	chan_send(f->parent, &out);
 	loop_stop(f->loop, 1);
 }
 

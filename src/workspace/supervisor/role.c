@@ -128,17 +128,28 @@ static void on_exit(struct loop_io *io, uint32_t events)
 		gone(r);
 }
 
+static void on_mute(struct loop_timer *t)
+{
+	struct role *r = t->owner;
+
+	(void)snprintf(r->failed, sizeof(r->failed), "closed its channel and did not end");
+	child_signal(&r->child, SIGKILL);
+}
+
 static void on_chan_end(void *owner, const char *why)
 {
 	struct role *r = owner;
 
 	r->chan_ended = true;
-	if (strcmp(why, "closed") != 0)
-		(void)snprintf(r->failed, sizeof(r->failed), "sent %s", why);
-	if (r->child.pid > 0)
-		child_signal(&r->child, SIGKILL);
-	else
+	if (r->child.pid <= 0) {
 		gone(r);
+		return;
+	}
+	/* It may be about to end by itself, and then says more than "killed". */
+	if (strcmp(why, "closed") == 0 && loop_timer_arm(r->ws->loop, &r->slow, LINGER_MS, on_mute, r))
+		return;
+	(void)snprintf(r->failed, sizeof(r->failed), "sent %s", why);
+	child_signal(&r->child, SIGKILL);
 }
 
 static int spawn(struct role *r, int *ret_fd, struct err *e)

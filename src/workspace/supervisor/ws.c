@@ -1,6 +1,7 @@
 #include "workspace/supervisor/ws.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -142,12 +143,14 @@ static void stop_step(struct ws *w, enum stop_phase phase)
 
 void ws_stop(struct ws *w, uint64_t grace_ms, const char *why)
 {
+	if (w->command.command)
+		grace_ms = 0;
 	if (w->stop_phase == STOP_NONE) {
 		if (w->state != IPC_STATE_FAILED)
 			ws_state(w, IPC_STATE_STOPPING, why);
 		w->stop_phase = STOP_POWERDOWN;
 		guest_of(w)->expected_end = true;
-		if (!w->command.command && grace_ms)
+		if (grace_ms)
 			machine_powerdown(w);
 	}
 	if (w->stop_phase == STOP_POWERDOWN && (!w->stop_timer.slot || grace_ms < w->stop_timer.at_ms - loop_now_ms(w->loop)))
@@ -264,11 +267,17 @@ static int enter_jail(struct ws *w, struct err *e)
 		{ .path = w->dir, .rights = JAIL_WRITE | JAIL_CREATE, .must_exist = 1 },
 		{ .path = w->run, .rights = JAIL_WRITE | JAIL_CREATE, .must_exist = 1 },
 	};
-	uint64_t keep = geteuid() == 0 ? JAIL_CAP(5 /* KILL */) | JAIL_CAP(6 /* SETGID */) | JAIL_CAP(7 /* SETUID */) : 0;
+	uint64_t keep = 0;
 	int r = 0;
 
 	if (w->command.command)
 		return 0;
+	if (geteuid() == 0) {
+		keep = JAIL_CAP(CAP_KILL) | JAIL_CAP(CAP_SETGID) | JAIL_CAP(CAP_SETUID);
+		/* Without uids of their own the roles are root outside, and to map that takes one more. */
+		if (!w->spec.uid_base)
+			keep |= JAIL_CAP(CAP_SETFCAP);
+	}
 	r = jail_capabilities(keep, 0, 1, e);
 	return r < 0 ? r : jail_files(paths, sizeof(paths) / sizeof(paths[0]), JAIL_NET_ANY, e);
 }

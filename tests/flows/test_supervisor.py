@@ -1,0 +1,473 @@
+"""The supervisor: roles that come back, audit before action, changes of policy, the control socket, clean ends and sudden ones."""
+import fcntl
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from ipc import N, event, pack
+from workspace import Workspace, alive, children, compile_policy, status, wait_for
+
+POLICY = """\
+version: 1
+name: {name}
+lab: true
+network:
+  - {{name: pinned, hosts: [pass.example], ports: {ports}, mode: passthrough, reason: "test", addresses: [127.0.0.10/32]}}
+"""
+GUEST = ["/usr/bin/python3", "-c", "import socket; s = socket.socket(); s.bind(('', 22)); s.listen(); [s.accept() for _ in iter(int, 1)]"]
+FAKES = ("inlet", "dialer")
+
+
+@pytest.fixture(scope="session", name="blobs")
+def _blobs(build, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("blobs")
+    make = lambda name, ports: compile_policy(build, POLICY.format(name=name, ports=ports), folder / f"{name}.blob")
+    return {"one": make("one", [443]), "two": make("two", [443, 8443]), "other": make("other", [8443]), "dns": make("dns", [53, 443])}
+
+
+@pytest.fixture(name="ws")
+def _ws(build, blobs):
+    """ws(...) makes a workspace; all are cleaned up."""
+    made = []
+
+    def make(**kw):
+        kw.setdefault("command", GUEST)
+        kw.setdefault("fakes", FAKES)
+        made.append(Workspace(build, kw.pop("blob", blobs["one"]), **kw))
+        return made[-1]
+    yield make
+    for w in made:
+        w.clean()
+
+
+def push(control, blob, generation):
+    """A change of policy: gives (ok, why)."""
+    fd = os.memfd_create("policy", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
+    os.write(fd, pathlib.Path(blob).read_bytes() if not isinstance(blob, bytes) else blob)
+    fcntl.fcntl(fd, 1033, 0x1 | 0x2 | 0x4 | 0x8)  # F_ADD_SEALS: seal, shrink, grow, write
+    control.send("MSG_POLICY", generation, fds=[fd])
+    os.close(fd)
+    fields, _ = control.expect("MSG_POLICY_DONE")
+    assert fields[0] == generation
+    return fields[1], fields[2].decode()
+
+
+def listeners(w, role="inlet"):
+    """TCP ports that inlet has, by what it was told."""
+    ports = set()
+    for kind, fields, _, _ in w.told(role):
+        if kind == "MSG_LISTENER" and fields[0] == N["IPC_LISTEN_TCP"]:
+            ports.add(fields[1])
+        if kind == "MSG_UNLISTEN":
+            ports.discard(fields[0])
+    return ports
+
+
+def test_a_workspace_becomes_running_and_stops_when_told(ws):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    assert set(w.roles()) == {"front", "inlet", "dialer", "try"}
+    control.send("MSG_SHUTDOWN", 0)
+    w.wait_state(control, "stopped")
+    assert w.end() == 0
+    assert not (w.run / "control.sock").exists()
+    verbs = [e["activity_name"] for e in w.audit() if e["class_uid"] == 6002]
+    assert verbs[0] == "Start" and verbs[-1] == "Stop"
+
+
+def test_roles_get_what_they_need_and_the_name_journal_outlives_inlet(ws):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    kinds = [k for k, _, _, _ in w.told("inlet")]
+    assert kinds[0] == "MSG_INLET_CONFIG" and {"MSG_POLICY", "MSG_PEER", "MSG_LISTENER"} <= set(kinds)
+    assert {"MSG_DIALER_CONFIG", "MSG_RESOLV", "MSG_POLICY", "MSG_PEER"} <= {k for k, _, _, _ in w.told("dialer")}
+    wait_for("its listener", lambda: listeners(w) == {443})
+    config = w.told("inlet")[0]
+    assert config[2] == 1 and config[1][1] == w.id
+    os.kill(w.roles()["inlet"], signal.SIGKILL)
+    wait_for("second inlet", lambda: len({t[3] for t in w.told("inlet")}) == 2)
+    second = [t for t in w.told("inlet") if t[3] != config[3]]
+    wait_for("its listeners", lambda: len([t for t in w.told("inlet") if t[3] == second[0][3] and t[0] == "MSG_LISTENER"]) == 4)
+    peers = [t for t in w.told("dialer") if t[0] == "MSG_PEER"]
+    assert len(peers) >= 2, "dialer was not paired with the new inlet"
+
+
+@pytest.mark.parametrize("role", ["front", "inlet", "dialer"])
+def test_a_role_that_dies_comes_back_and_both_is_written_down(ws, role):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    before = w.roles()[role]
+    os.kill(before, signal.SIGKILL)
+    after = wait_for("the role's return", lambda: w.roles().get(role) not in (None, before) and w.roles()[role])
+    assert after != before
+    w.wait_audit(lambda e: e["class_uid"] == 1007 and "signal 9" in e.get("status_detail", ""))
+    fresh = w.control()
+    state = w.wait_state(fresh, "running")
+    assert state[4] == 1, "one restart is counted"
+    wait_for("a connection to the guest", lambda: _connect(fresh))
+
+
+def _connect(control):
+    control.send("MSG_GUEST_CONNECT", 8, 22)
+    name, _, fds = control.receive()
+    for fd in fds:
+        os.close(fd)
+    return name == "MSG_GUEST_CONNECTED"
+
+
+def test_a_role_that_dies_again_and_again_waits_longer_each_time(ws):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    for _ in range(4):
+        pid = wait_for("dialer", lambda: w.roles().get("dialer"))
+        os.kill(pid, signal.SIGKILL)
+        wait_for("its end", lambda: not alive(pid))
+    wait_for("dialer", lambda: w.roles().get("dialer"))
+    at = [e["time"] for e in w.audit() if e["class_uid"] == 1007 and e["process"]["name"] == "dialer" and e["activity_id"] == 1]
+    gaps = [b - a for a, b in zip(at[1:], at[2:])]
+    assert gaps[-1] > gaps[0] and gaps[-1] >= 700, gaps
+
+
+def test_a_role_that_never_starts_fails_the_workspace_with_its_reason(ws):
+    w = ws()
+    w.settings("dialer", exit_at_start=3)
+    control = w.start()
+    with pytest.raises(RuntimeError, match="dialer: ended with exit status 3"):
+        w.wait_state(control, "running")
+    assert w.end() == 1
+
+
+def test_a_message_that_is_not_permitted_ends_the_role_not_the_supervisor(ws):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    before = w.roles()["inlet"]
+    w.tell("inlet", send=["MSG_SHUTDOWN", 0])
+    wait_for("a new inlet", lambda: w.roles().get("inlet") not in (None, before))
+    assert w.process.poll() is None
+
+
+def test_the_guests_port_is_reached_through_front_and_a_closed_one_is_refused(ws):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    wait_for("the guest's listener", lambda: _connect(control))
+    control.send("MSG_GUEST_CONNECT", 9, 2222)
+    fields, _ = control.expect("MSG_GUEST_REFUSED")
+    assert fields == [9, b"Connection refused"]
+
+
+def test_an_event_is_on_disk_before_it_is_answered(ws):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    control.send("MSG_EVENT", 41, *event("session", name="dev", verb="opened", actor="alice"))
+    fields, _ = control.expect("MSG_EVENT_DONE")
+    assert fields == [41, 1]
+    assert [e for e in w.audit() if e["class_uid"] == 4007]
+
+
+def test_a_burst_of_events_is_answered_in_order_and_chained(ws):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    for i in range(1, 501):
+        control.send("MSG_EVENT", i, *event("session", name="dev", verb="opened"))
+    assert [control.expect("MSG_EVENT_DONE")[0] for _ in range(500)] == [[i, 1] for i in range(1, 501)]
+    sequence = [e["metadata"]["sequence"] for e in w.audit()]
+    assert sequence == list(range(1, len(sequence) + 1))
+
+
+def test_what_cannot_be_written_is_answered_with_no_until_there_is_room(ws, blobs):
+    if os.geteuid() != 0:
+        pytest.skip("needs root to mount a tiny tmpfs")
+    w = ws()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k,mode=0700", "tmpfs", str(w.dir)], check=True)
+    try:
+        w.write_spec()
+        shutil.copy(blobs["one"], w.dir / "policy.blob")
+        control = w.start()
+        w.wait_state(control, "running")
+        filler = w.dir / "filler"
+        with open(filler, "wb", buffering=0) as f, pytest.raises(OSError):
+            while True:
+                f.write(b"x" * 4096)
+        answers = []
+        for i in range(1, 41):
+            control.send("MSG_EVENT", i, *event("session", name="dev", verb="opened", detail="x" * 1000))
+            answers.append(control.expect("MSG_EVENT_DONE")[0][1])
+        assert answers[-1] == 0, "the disk is full: an event is not written, and whoever waits for it hears so"
+        filler.unlink()
+        control.send("MSG_EVENT", 99, *event("session", name="dev", verb="opened"))
+        assert control.expect("MSG_EVENT_DONE")[0] == [99, 1]
+        sequence = [e["metadata"]["sequence"] for e in w.audit()]
+        assert sequence == list(range(1, len(sequence) + 1))
+    finally:
+        subprocess.run(["umount", "-l", str(w.dir)], check=False)
+
+
+def test_a_new_policy_brings_its_listeners_and_takes_the_old_ones_away(ws, blobs):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    assert push(control, blobs["two"], 2) == (1, "")
+    wait_for("listener", lambda: listeners(w) == {443, 8443})
+    assert push(control, blobs["other"], 3) == (1, "")
+    wait_for("listener", lambda: listeners(w) == {8443})
+    generations = [f[0] for k, f, _, _ in w.told("dialer") if k == "MSG_POLICY"]
+    assert generations == [1, 2, 3]
+    assert [e for e in w.audit() if e["class_uid"] == 5019 and e["policy"]["name"] == "one"]
+    os.kill(w.roles()["inlet"], signal.SIGKILL)
+    wait_for("new inlet with the new policy", lambda: [t for t in w.told("inlet") if t[0] == "MSG_POLICY"][-1][1] == [3]
+             and len({t[3] for t in w.told("inlet")}) == 2)
+
+
+@pytest.mark.parametrize("what", ["garbage", "cut", "flipped", "older", "port 53"])
+def test_a_policy_that_is_not_good_is_refused_and_the_last_one_stays(ws, blobs, what):
+    w = ws(generation=5)
+    control = w.start()
+    w.wait_state(control, "running")
+    good = blobs["two"].read_bytes()
+    blob = {"garbage": b"\0\1\2" * 50, "cut": good[:-9], "flipped": good[:-3] + bytes([good[-3] ^ 1]) + good[-2:], "older": good,
+            "port 53": blobs["dns"].read_bytes()}[what]
+    ok, why = push(control, blob, 4 if what == "older" else 6)
+    assert not ok and why
+    w.wait_audit(lambda e: e["class_uid"] == 5019 and e.get("status_code") == "policy_refused")
+    assert {f[0] for k, f, _, _ in w.told("inlet") if k == "MSG_POLICY"} == {5}
+    assert push(control, blobs["two"], 7) == (1, "")
+
+
+def test_a_role_that_does_not_take_a_policy_is_replaced(ws, blobs):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    before = w.roles()["dialer"]
+    w.tell("dialer", set={"policy_ok": False})
+    assert push(control, blobs["two"], 2) == (1, "")
+    assert w.roles()["dialer"] != before
+
+
+def test_resolv_conf_is_followed(ws, tmp_path):
+    resolv = tmp_path / "resolv.conf"
+    resolv.write_text("nameserver 127.0.0.53\n")
+    w = ws(resolv=str(resolv))
+    control = w.start()
+    w.wait_state(control, "running")
+    texts = lambda: [f[0] for k, f, _, _ in w.told("dialer") if k == "MSG_RESOLV"]
+    assert texts() == ["nameserver 127.0.0.53\n"]
+    fresh = tmp_path / "fresh"
+    fresh.write_text("nameserver 127.0.0.54\n")
+    fresh.rename(resolv)
+    wait_for("news", lambda: texts()[-1] == "nameserver 127.0.0.54\n")
+
+
+def test_a_second_supervisor_is_refused_and_told_who_runs(ws):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    done = subprocess.run([w.bin / "saw-workspace", "--dir", w.dir, "--run", w.run], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and f"is held by process {w.process.pid}" in done.stderr
+    assert w.process.poll() is None and _connect(w.control()) is not None
+
+
+@pytest.mark.parametrize("what,sentence", [("spec cut", "spec is malformed"), ("spec newer", "of a newer version"), ("no blob", "policy: open"),
+                                           ("blob garbage", "not a compiled policy"), ("dir open", "writable by others"),
+                                           ("bad id", "12 hex digits"), ("driver", "another driver")])
+def test_bad_input_is_refused_with_a_sentence_and_nothing_is_left(ws, what, sentence):
+    w = ws()
+    spec = w.dir / "spec"
+    if what == "spec cut":
+        spec.write_bytes(spec.read_bytes()[:-4])
+    if what == "spec newer":
+        raw = bytearray(spec.read_bytes())
+        raw[3] = 2
+        spec.write_bytes(raw)
+    if what == "no blob":
+        (w.dir / "policy.blob").unlink()
+    if what == "blob garbage":
+        (w.dir / "policy.blob").write_bytes(b"x" * 500)
+    if what == "dir open":
+        w.dir.chmod(0o777)
+    if what == "bad id":
+        w.id = "ws-zzzzzzzzzzzz"
+        w.write_spec()
+    if what == "driver":
+        w.spec["driver"] = 1
+        w.write_spec()
+    w.start(wait=False)
+    assert w.end() == 1
+    assert sentence in w.log(), w.log()
+    assert not (w.run / "control.sock").exists()
+
+
+def test_hello_comes_first_and_with_the_right_id_and_version(ws):
+    w = ws()
+    w.wait_state(w.start(), "running")
+    for first in (("MSG_SHUTDOWN", 0), ("MSG_HELLO", 99, w.id, 1), ("MSG_HELLO", 1, "ws-000000000000", 1), ("MSG_STOP",)):
+        c = w.connect()
+        c.send(*first)
+        assert c.receive() is None, first
+    c = w.connect()
+    c.sock.send(b"\xff" * 300)
+    assert c.receive() is None
+    assert w.process.poll() is None
+
+
+def test_another_user_is_not_heard(ws):
+    if os.geteuid() != 0:
+        pytest.skip("needs root to become another user")
+    w = ws()
+    w.wait_state(w.start(), "running")
+    for path in (w.top, w.run):
+        path.chmod(0o755)
+    (w.run / "control.sock").chmod(0o666)
+    probe = "import socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.connect(sys.argv[1]); " \
+        "s.send(bytes.fromhex(sys.argv[2])); sys.exit(0 if not s.recv(1) else 9)"
+    done = subprocess.run(["setpriv", "--reuid", "65534", "--clear-groups", "/usr/bin/python3", "-c", probe, w.run / "control.sock",
+                           pack("MSG_HELLO", 1, w.id, 1).hex()], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or "ConnectionResetError" in done.stderr or "BrokenPipe" in done.stderr, done
+
+
+def test_a_signal_stops_cleanly(ws):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    pids = [pid for pid, _ in children(w.process.pid)]
+    w.process.send_signal(signal.SIGTERM)
+    assert w.end() == 0
+    assert not [p for p in pids if alive(p)]
+    assert "Stop" in [e.get("activity_name") for e in w.audit()]
+
+
+def test_kill_9_of_the_supervisor_leaves_nothing_behind(ws):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    wait_for("the command", lambda: len(children(w.process.pid)) == 6)
+    pids = [pid for pid, _ in children(w.process.pid)]
+    w.process.send_signal(signal.SIGKILL)
+    w.process.wait()
+    wait_for("the end of all children", lambda: not [p for p in pids if alive(p)])
+    again = w.start()
+    w.wait_state(again, "running")
+    sequence = [e["metadata"]["sequence"] for e in w.audit()]
+    assert sequence == list(range(1, len(sequence) + 1)), "the log goes on where it ended"
+
+
+@pytest.mark.release
+def test_front_is_jailed(ws, sanitized):
+    if sanitized:
+        pytest.skip("a sanitized build has no seccomp filter")
+    w = ws()
+    w.wait_state(w.start(), "running")
+    pid = w.roles()["front"]
+    s = status(pid)
+    assert s["Seccomp"] == "2" and s["NoNewPrivs"] == "1" and int(s["CapEff"], 16) == 0 and int(s["CapPrm"], 16) == 0
+    assert sorted(os.listdir(f"/proc/{pid}/fd")) and "/dev/net/tun" not in [os.readlink(f"/proc/{pid}/fd/{f}") for f in
+                                                                           os.listdir(f"/proc/{pid}/fd")]
+    assert os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
+
+
+def test_titles_show_in_ps(ws):
+    w = ws()
+    w.wait_state(w.start(), "running")
+    assert {"saw-front: dev", "saw-try: dev"} <= {t for _, t in children(w.process.pid)}
+
+
+# ---- driver "machine", with a fake one ----
+
+MACHINE = ("inlet", "dialer", "machine")
+
+
+@pytest.fixture(name="vm")
+def _vm(ws):
+    """A workspace of the machine driver whose machine is a fake: its disks are empty files."""
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        pytest.skip("this user may not open /dev/net/tun")
+
+    def make(**kw):
+        w = ws(command=None, fakes=MACHINE, **kw)
+        image = w.top / "image"
+        image.mkdir()
+        w.spec["image"] = str(image)
+        w.write_spec()
+        for name in ("kernel", "initrd", "base.img"):
+            (image / name).touch()
+        for name in ("overlay.img", "home.img", "seed.img"):
+            (w.dir / name).touch()
+        return w
+    return make
+
+
+def test_a_machine_gets_its_eight_descriptors_and_the_workspace_waits_for_its_guest(vm):
+    w = vm()
+    control = w.start()
+    wait_for("the machine's configuration", lambda: w.told("machine"))
+    kind, fields, n_fds, _ = w.told("machine")[0]
+    assert (kind, n_fds) == ("MSG_MACHINE_CONFIG", 8) and fields[1:3] == [1, 256 << 20]
+    fields, _ = control.expect("MSG_STATE")
+    assert fields[0] == N["IPC_STATE_STARTING"], "nobody answers on port 22: it is not running"
+
+
+def test_a_machine_that_dies_is_started_again_and_gives_up_in_the_end(vm):
+    w = vm()
+    control = w.start()
+    for _ in range(4):
+        pid = wait_for("machine", lambda: w.roles().get("machine"))
+        wait_for("its configuration", lambda: [t for t in w.told("machine") if t[3] == pid])
+        os.kill(pid, signal.SIGKILL)
+        wait_for("its end", lambda: not alive(pid))
+    with pytest.raises(RuntimeError, match="machine: ended with signal 9"):
+        w.wait_state(control, "running")
+    assert w.end() == 1
+
+
+def test_a_guest_that_powers_off_stops_its_workspace(vm):
+    w = vm()
+    control = w.start()
+    wait_for("the machine's configuration", lambda: w.told("machine"))
+    w.tell("machine", send=["MSG_MACHINE_STATE", N["IPC_MACHINE_OFF"], 2, ""])
+    fields = w.wait_state(control, "stopped")
+    assert fields[5] == b"the guest powered off" and w.end() == 0
+
+
+def test_a_stop_asks_the_guest_first_and_forces_it_after_the_grace(vm):
+    w = vm()
+    control = w.start()
+    wait_for("the machine's configuration", lambda: w.told("machine"))
+    control.send("MSG_SHUTDOWN", 300)
+    w.wait_state(control, "stopped")
+    assert [k for k, _, _, _ in w.told("machine")][1:] == ["MSG_MACHINE_POWERDOWN", "MSG_MACHINE_QUIT"] and w.end() == 0
+
+
+def test_a_missing_disk_is_named(vm):
+    w = vm()
+    (w.dir / "home.img").unlink()
+    control = w.start()
+    with pytest.raises(RuntimeError, match="machine: open .*home.img: No such file"):
+        w.wait_state(control, "running")
+
+
+def test_the_supervisor_of_a_machine_holds_no_more_than_its_children_need(vm):
+    w = vm()
+    w.start()
+    s = status(w.process.pid)
+    assert s["NoNewPrivs"] == "1"
+    assert int(s["CapEff"], 16) == (0x800000e0 if os.geteuid() == 0 else 0), "KILL, SETGID, SETUID, SETFCAP: what a child's uid takes"
+
+
+def test_limits_that_are_missing_are_said(vm):
+    w = vm()
+    control = w.start()
+    fields, _ = control.expect("MSG_STATE")
+    if not fields[5]:
+        pytest.skip("this host gives a cgroup v2 leaf")
+    assert b"no memory and process limits" in fields[5]
