@@ -24,6 +24,16 @@
 static const char *const hidden[] = { "/run/nscd", "/var/run/nscd", "/run/systemd/resolve", "/run/avahi-daemon" };
 static const char resolv_text[] = "nameserver 100.64.0.1\noptions no-aaaa\n";
 
+/* The link has no IPv6; without this the kernel would try, and each try be an event. Absent where the host has none itself. */
+static int no_ipv6(struct err *e)
+{
+	FD_AUTO int fd = open("/proc/sys/net/ipv6/conf/default/disable_ipv6", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, "1", 1) < 0)
+		return err_sys(e, errno, "switch IPv6 off");
+	return 0;
+}
+
 int place_enter(int front_user_fd, uint32_t uid, uint32_t gid, struct err *e)
 {
 	const int ours = CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID;
@@ -34,6 +44,7 @@ int place_enter(int front_user_fd, uint32_t uid, uint32_t gid, struct err *e)
 		return err_sys(e, errno, "join the gateway's user namespace");
 	r = userns_unshare(ours, e);
 	r = r < 0 ? r : userns_map(0, uid, 0, gid, 0, e);
+	r = r < 0 ? r : no_ipv6(e);
 	if (r < 0)
 		return r;
 	fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
