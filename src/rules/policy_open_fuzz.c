@@ -1,0 +1,75 @@
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/must.h"
+#include "rules/policy.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool no_header(const void *headers, struct bytes name)
+{
+	return headers && name.len > 3;
+}
+
+static void judge(const struct policy *p, const struct policy_entry *e)
+{
+	static const char *const paths[] = { "/", "/a", "/a/b/c/d", "/repos/o/r/pulls", "/x/", "", "no slash" };
+	static const char *const methods[] = { "GET", "POST", "FOO", "TRACE" };
+	struct policy_verdict v;
+
+	for (size_t i = 0; i < 7; i++)
+		for (size_t m = 0; m < 4; m++) {
+			const struct policy_request r = { .method = bytes_str(methods[m]), .path = bytes_str(paths[i]), .has_query = i % 2,
+							  .query = bytes_str("a=1&action=x;b"), .has_header = no_header, .headers = p };
+
+			policy_judge(p, e, &r, &v);
+			must(v.reason < REASON_COUNT);
+		}
+	(void)policy_address_ok(p, e, ip_v4(0x0a000001));
+	(void)policy_address_ok(p, e, ip_v4(0x7f000001));
+}
+
+/* A blob that opens answers every question. */
+static void ask(const struct policy *p)
+{
+	static const char *const names[] = { "a.example", "x.a.example", "x.y.a.example", "plain.example", "com", "" };
+	uint16_t ports[POLICY_PORTS_MAX];
+	struct policy_reach reach;
+	struct policy_host host;
+	struct policy_entry e;
+	size_t n = policy_ports(p, ports);
+
+	must(n <= POLICY_PORTS_MAX && policy_sha256(p).len == 32);
+	(void)policy_label(p);
+	for (uint32_t i = 0; policy_reach_at(p, i, &reach) && i < 64; i++) {
+		must(reach.n_ports <= POLICY_PORTS_MAX && policy_mode_text(reach.mode));
+		(void)policy_find_host(p, reach.host, &host);
+		for (size_t k = 0; k < reach.n_ports; k++)
+			if (policy_find(p, reach.host, reach.ports[k], &e) == REASON_OK)
+				judge(p, &e);
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		(void)policy_find_host(p, bytes_str(names[i]), &host);
+		for (size_t k = 0; k < n; k++)
+			if (policy_find(p, bytes_str(names[i]), ports[k], &e) == REASON_OK)
+				judge(p, &e);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t *copy = malloc(size + 1); /* aligned, and at its end the sanitizer looks on */
+	struct policy p = { 0 };
+	struct err e = { 0 };
+
+	must(copy);
+	if (size)
+		memcpy(copy, data, size);
+	if (policy_open(&p, bytes_of(copy, size), &e))
+		ask(&p);
+	else
+		must(e.text[0]);
+	free(copy);
+	return 0;
+}
