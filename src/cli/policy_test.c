@@ -223,7 +223,7 @@ enum { TEST_HEADERS, TEST_JSON };
 static int test_run(const struct cli_args *args)
 {
 	const char *method = args->n_words == 3 ? args->word[1] : NULL;
-	BUF_AUTO struct buf blob;
+	BUF_AUTO struct buf blob = { .max = POLICY_BLOB_MAX };
 	struct question q = { 0 };
 	struct answer a = { .reason = REASON_OK };
 	struct policy p = { 0 };

@@ -28,11 +28,10 @@ static void unknown_key(struct model *m, const struct yaml_tree_node *key, const
 {
 	const char *words[WORDS_MAX];
 	char shown[FIELD_SHOW_MAX];
-	BUF_AUTO struct buf all;
+	BUF_AUTO struct buf all = { .max = 1024 };
 	const char *near;
 	size_t n_words = 0;
 
-	buf_init(&all, 1024);
 	for (size_t i = 0; i < n && n_words < WORDS_MAX; i++)
 		if (!keys[i].refused) {
 			buf_fmt(&all, "%s%s", n_words ? ", " : "", keys[i].key);
@@ -110,13 +109,12 @@ bool field_word(struct model *m, const struct yaml_tree_node *node, const char *
 {
 	const char *list[WORDS_MAX];
 	char shown[FIELD_SHOW_MAX];
-	BUF_AUTO struct buf all;
+	BUF_AUTO struct buf all = { .max = 1024 };
 	const char *near;
 	size_t n_list = 0;
 
 	if (!is_scalar(m, node, key, "one word"))
 		return false;
-	buf_init(&all, 1024);
 	for (size_t i = 0; i < n; i++) {
 		if (bytes_is(node->text, words[i].word)) {
 			if (words[i].refused)

@@ -191,7 +191,7 @@ static bool check_tightening(const struct order *o, uint32_t narrow, uint32_t br
 
 	for (uint32_t i = 0; i < r->n_paths; i++) {
 		uint32_t open = 0;
-		BUF_AUTO struct buf text;
+		BUF_AUTO struct buf text = { .max = 512 };
 		char shown[FIELD_SHOW_MAX];
 
 		for (uint32_t bit = 1; bit && bit <= POLICY_METHOD_OTHER; bit <<= 1)
@@ -199,7 +199,6 @@ static bool check_tightening(const struct order *o, uint32_t narrow, uint32_t br
 				open |= bit;
 		if (!open)
 			continue;
-		buf_init(&text, 512);
 		policy_methods_text(open, &text);
 		model_error(o->m, r->methods_at, "%s on %s stays allowed by the rule on line %u; list it here, or write a deny for it",
 			    buf_cstr(&text), field_show(r->paths[i].text, shown), b->at.line);
@@ -315,10 +314,9 @@ static void sort_rules(const struct order *o)
 static void name_rule(struct model *m, const struct model_entry *e, struct model_rule *r)
 {
 	static const char *const words[POLICY_CLASS_END] = { "deny", "read", "draft", "write" };
-	BUF_AUTO struct buf text;
+	BUF_AUTO struct buf text = { .max = 1024 };
 	char shown[FIELD_SHOW_MAX];
 
-	buf_init(&text, 1024);
 	buf_fmt(&text, "%.*s: %s ", (int)e->name.text.len, (const char *)e->name.text.p, words[r->class]);
 	policy_methods_text(r->methods, &text);
 	buf_fmt(&text, " %s", field_show(r->paths[0].text, shown));

@@ -64,7 +64,7 @@ static bool shape_ok(struct bytes pattern, char ret[POLICY_PATH_FAULT_MAX])
 
 bool policy_path_ok(struct bytes pattern, bool encoded_slash, char ret_fault[POLICY_PATH_FAULT_MAX])
 {
-	BUF_AUTO struct buf canonical;
+	BUF_AUTO struct buf canonical = { .max = HTTP1_LINE_MAX };
 	struct http1_target target;
 	enum http1_fault f;
 
@@ -79,7 +79,6 @@ bool policy_path_ok(struct bytes pattern, bool encoded_slash, char ret_fault[POL
 	}
 	if (!shape_ok(pattern, ret_fault))
 		return false;
-	buf_init(&canonical, HTTP1_LINE_MAX);
 	f = http1_target_canon(pattern, encoded_slash, &canonical, &target);
 	if (f != HTTP1_FAULT_NONE)
 		(void)snprintf(ret_fault, POLICY_PATH_FAULT_MAX, "%s", fault_text(f));
