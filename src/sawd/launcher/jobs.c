@@ -1,10 +1,13 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/num.h"
 #include "ipc/sawd_row.h"
+#include "ipc/spec.h"
 #include "ipc/types.h"
 #include "os/disk.h"
 #include "os/fd.h"
@@ -14,15 +17,13 @@
 /* Children that are no role. A workspace's supervisor is one only until we end: it has no PDEATHSIG and a session of its own, so
  * that it outlives us and init collects it. While we live we collect it, so that nothing stays behind as a zombie. */
 
-enum { FOLDER_MAX = 3000 };
-
 struct job {
 	struct launcher *launcher;
 	struct job *next;
 	struct child child;
 	struct loop_io io;
 	uint64_t req; /* of a disks job: its answer is owed */
-	bool disks;
+	char id[SAWD_ID_LEN + 1]; /* of a workspace; "" for a disks job */
 };
 
 static struct msg out;
@@ -55,6 +56,18 @@ static void job_free(struct job *j)
 	free(j);
 }
 
+static void tell_end(struct job *j, const char *how)
+{
+	struct chan *core = j->launcher->roles[SAWD_CORE].chan;
+
+	if (!core)
+		return;
+	msg_start(&out, MSG_SAWD_ENDED);
+	msg_str(&out, j->id);
+	msg_str(&out, how);
+	chan_send(core, &out);
+}
+
 static void on_job_end(struct loop_io *io, uint32_t events)
 {
 	struct job *j = io->owner;
@@ -65,13 +78,15 @@ static void on_job_end(struct loop_io *io, uint32_t events)
 	if (child_reap(&j->child, &end) <= 0)
 		return;
 	child_end_text(&end, text);
-	if (j->disks)
+	if (*j->id)
+		tell_end(j, text);
+	else
 		answer(j->launcher, MSG_SAWD_DISKS_DONE, j->req, !end.signalled && end.code == 0,
 		       end.code == 0 ? "" : "the disks could not be made: see sawd.log in the state folder");
 	job_free(j);
 }
 
-static int job_start(struct launcher *l, const struct child_spec *s, uint64_t req, bool disks, struct err *e)
+static int job_start(struct launcher *l, const struct child_spec *s, uint64_t req, const char *id, struct err *e)
 {
 	struct job *j;
 	int r;
@@ -81,7 +96,8 @@ static int job_start(struct launcher *l, const struct child_spec *s, uint64_t re
 	j = calloc(1, sizeof(*j));
 	if (!j)
 		return err_set(e, ENOMEM, "out of memory");
-	*j = (struct job){ .launcher = l, .child = CHILD_NONE, .req = req, .disks = disks, .next = l->jobs };
+	*j = (struct job){ .launcher = l, .child = CHILD_NONE, .req = req, .next = l->jobs };
+	(void)snprintf(j->id, sizeof(j->id), "%s", id);
 	l->jobs = j;
 	l->n_jobs++;
 	r = child_start(&j->child, s, e);
@@ -93,51 +109,78 @@ static int job_start(struct launcher *l, const struct child_spec *s, uint64_t re
 	return r;
 }
 
-static int spawn(struct launcher *l, const char *id, const char *name, int log_fd, struct err *e)
-{
+/* A workspace of driver `try` is a command behind the gateway. Its supervisor ends with the process that asked for it; here that is
+ * nobody, so it holds the other end of that channel itself. */
+struct spawn {
 	char path[PATHS_MAX];
 	char title[80];
 	char dir[PATHS_MAX];
 	char run[PATHS_MAX];
-	char part[64];
-	int r = paths_helper("saw-workspace", path, e);
+	char ids[32];
+	int log_fd;
+	int null_fd;
+	int try_fds[2];
+};
 
-	(void)snprintf(title, sizeof(title), "saw-workspace: %s", name);
-	(void)snprintf(part, sizeof(part), "workspaces/%s", id);
-	r = r < 0 ? r : paths_join(dir, l->state, part, e);
-	(void)snprintf(part, sizeof(part), "ws/%s", id);
-	r = r < 0 ? r : paths_join(run, l->run, part, e);
-	if (r < 0)
-		return r;
+static int spawn_as(struct launcher *l, struct spawn *s, const char *id, bool is_try, struct err *e)
+{
+	const char *const args[] = { "--dir", s->dir, "--run", s->run, is_try ? "--try" : NULL, s->ids, "--", "/bin/sleep", "infinity",
+				     NULL };
+	const struct child_fd fds[] = { { s->log_fd, 1 },  { s->log_fd, 2 },  { s->try_fds[0], 3 }, { s->null_fd, 4 },
+					{ s->log_fd, 5 }, { s->log_fd, 6 }, { s->try_fds[1], 7 } };
+
 	return job_start(l,
-			 &(struct child_spec){ .path = path,
-					       .title = title,
-					       .args = (const char *const[]){ dir, run, NULL },
-					       .fds = (struct child_fd[]){ { log_fd, 1 }, { log_fd, 2 } },
-					       .n_fds = 2,
-					       .flags = CHILD_OUTLIVES },
-			 0, false, e);
+			 &(struct child_spec){ .path = s->path, .title = s->title, .args = args, .fds = fds,
+					       .n_fds = is_try ? 7 : 2, .flags = CHILD_OUTLIVES },
+			 0, id, e);
+}
+
+static int spawn(struct launcher *l, const char *id, const char *name, bool is_try, int log_fd, struct err *e)
+{
+	struct spawn s = { .log_fd = log_fd, .null_fd = -1, .try_fds = { -1, -1 } };
+	char part[64];
+	int r = paths_helper("saw-workspace", s.path, e);
+
+	(void)snprintf(s.title, sizeof(s.title), "saw-workspace: %s", name);
+	(void)snprintf(s.ids, sizeof(s.ids), "%u:%u", geteuid(), getegid());
+	(void)snprintf(part, sizeof(part), "workspaces/%s", id);
+	r = r < 0 ? r : paths_join(s.dir, l->state, part, e);
+	(void)snprintf(part, sizeof(part), "ws/%s", id);
+	r = r < 0 ? r : paths_join(s.run, l->run, part, e);
+	if (r == 0 && is_try) {
+		r = chan_pair(s.try_fds, e);
+		s.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (r == 0 && s.null_fd < 0)
+			r = err_sys(e, errno, "open /dev/null");
+	}
+	r = r < 0 ? r : spawn_as(l, &s, id, is_try, e);
+	(void)fd_close(s.null_fd);
+	(void)fd_close(s.try_fds[0]);
+	(void)fd_close(s.try_fds[1]);
+	return r;
 }
 
 bool jobs_on_spawn(void *owner, struct msg_in *in)
 {
 	struct role *core = owner;
+	struct launcher *l = core->launcher;
 	uint64_t req = msg_get_u64(in);
 	struct bytes id = msg_get_bytes(in, SAWD_ID_LEN);
 	struct bytes name = msg_get_bytes(in, SAWD_NAME_MAX);
+	uint64_t driver = msg_get_max(in, SPEC_DRIVER_TRY);
 	FD_AUTO int log_fd = msg_take_fd(in);
 	char id_text[SAWD_ID_LEN + 1] = { 0 };
 	char name_text[SAWD_NAME_MAX + 1] = { 0 };
 	struct err e = { 0 };
 	int r;
 
-	if (!msg_end(in) || !sawd_id_ok(id, "ws-") || !sawd_name_ok(name))
+	if (!msg_end(in) || !sawd_id_ok(id, "ws-") || !sawd_name_ok(name) || (driver == SPEC_DRIVER_TRY && !l->lab))
 		return false;
 	memcpy(id_text, id.p, id.len);
 	memcpy(name_text, name.p, name.len);
-	r = core->launcher->stopping ? err_set(&e, ESHUTDOWN, "sawd is going down") :
-				       spawn(core->launcher, id_text, name_text, log_fd, &e);
-	answer(core->launcher, MSG_SAWD_SPAWNED, req, r == 0, e.text);
+	r = l->stopping ? err_set(&e, ESHUTDOWN, "sawd is going down") :
+			  spawn(l, id_text, name_text, driver == SPEC_DRIVER_TRY, log_fd, &e);
+	answer(l, MSG_SAWD_SPAWNED, req, r == 0, e.text);
 	return true;
 }
 
@@ -168,7 +211,7 @@ bool jobs_on_disks(void *owner, struct msg_in *in)
 						    .args = (const char *const[]){ "--make-disks", folder, size, NULL },
 						    .fds = (struct child_fd[]){ { l->log_fd, 2 } },
 						    .n_fds = 1 },
-			      req, true, &e);
+			      req, "", &e);
 	if (r < 0)
 		answer(l, MSG_SAWD_DISKS_DONE, req, false, e.text);
 	return true;
@@ -177,7 +220,7 @@ bool jobs_on_disks(void *owner, struct msg_in *in)
 void jobs_deinit(struct launcher *l)
 {
 	while (l->jobs) {
-		if (l->jobs->disks)
+		if (!*l->jobs->id)
 			child_kill(&l->jobs->child);
 		job_free(l->jobs);
 	}

@@ -1,0 +1,252 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "ipc/audit_msg.h"
+#include "os/fd.h"
+#include "os/log.h"
+#include "sawd/core/ws.h"
+
+/* The channel to one supervisor. Its end is the supervisor's end: what it last said then decides between stopped and failed. */
+
+enum { SSH_PORT = 22 };
+
+static bool on_hello(void *owner, struct msg_in *in)
+{
+	struct ws *w = owner;
+	uint64_t version = msg_get_u64(in);
+	struct bytes id = msg_get_bytes(in, SAWD_ID_LEN);
+
+	(void)msg_get_u64(in);
+	if (!msg_end(in) || version != IPC_CONTROL_VERSION || !bytes_is(id, w->row.id))
+		return false;
+	w->greeted = true;
+	return true;
+}
+
+static bool on_state(void *owner, struct msg_in *in)
+{
+	struct ws *w = owner;
+	enum ipc_state state = (enum ipc_state)msg_get_max(in, IPC_STATE_FAILED);
+	uint64_t since = msg_get_u64(in);
+	uint64_t generation = msg_get_u64(in);
+	uint64_t accel = msg_get_max(in, IPC_ACCEL_TCG);
+	uint64_t restarts = msg_get_u64(in);
+	struct bytes detail = msg_get_bytes(in, ERR_MAX);
+
+	(void)since;
+	if (!msg_end(in) || !state || !w->greeted)
+		return false;
+	w->sup_state = state;
+	w->loaded_generation = generation;
+	w->restarts = restarts;
+	w->row.accel_in_use = accel;
+	(void)snprintf(w->sup_detail, sizeof(w->sup_detail), "%.*s", (int)detail.len, (const char *)detail.p);
+	ws_kick(w);
+	return true;
+}
+
+static void policy_end(struct ws *w, bool ok, const char *why)
+{
+	ws_policy_fn fn = w->policy_done;
+
+	w->policy_done = NULL;
+	w->policy_deadline_ms = 0;
+	if (fn)
+		fn(w->policy_owner, ok, why);
+}
+
+static bool on_policy_done(void *owner, struct msg_in *in)
+{
+	struct ws *w = owner;
+	uint64_t generation = msg_get_u64(in);
+	bool ok = msg_get_max(in, 1) == 1;
+	struct bytes why = msg_get_bytes(in, ERR_MAX);
+	char text[SAWD_DETAIL_MAX];
+
+	if (!msg_end(in) || !w->greeted)
+		return false;
+	if (ok)
+		w->loaded_generation = generation;
+	(void)snprintf(text, sizeof(text), "%.*s", (int)why.len, (const char *)why.p);
+	if (!ok)
+		log_line("%s: policy generation %llu was refused: %s", w->row.name, (unsigned long long)generation, text);
+	if (generation == w->sent_generation)
+		policy_end(w, ok, text);
+	return true;
+}
+
+static bool on_guest_connected(void *owner, struct msg_in *in)
+{
+	struct ws *w = owner;
+	uint64_t id = msg_get_u64(in);
+	int fd = msg_take_fd(in);
+
+	if (!msg_end(in)) {
+		(void)fd_close(fd);
+		return false;
+	}
+	sessions_connected(w->core, w, id, fd, bytes_of(NULL, 0));
+	return true;
+}
+
+static bool on_guest_refused(void *owner, struct msg_in *in)
+{
+	struct ws *w = owner;
+	uint64_t id = msg_get_u64(in);
+	struct bytes why = msg_get_bytes(in, ERR_MAX);
+
+	if (!msg_end(in))
+		return false;
+	sessions_connected(w->core, w, id, -1, why);
+	return true;
+}
+
+static bool on_event_done(void *owner, struct msg_in *in)
+{
+	(void)owner;
+	(void)msg_get_u64(in);
+	(void)msg_get_u64(in);
+	return true;
+}
+
+static const struct chan_permit permits[] = {
+	{ MSG_HELLO, on_hello },		   { MSG_STATE, on_state },
+	{ MSG_POLICY_DONE, on_policy_done },	   { MSG_GUEST_CONNECTED, on_guest_connected },
+	{ MSG_GUEST_REFUSED, on_guest_refused }, { MSG_EVENT_DONE, on_event_done },
+};
+
+static void on_end(void *owner, const char *why)
+{
+	struct ws *w = owner;
+
+	if (strcmp(why, "closed") != 0)
+		log_line("%s: control channel: %s", w->row.name, why);
+	control_close(w);
+	ws_kick(w);
+}
+
+/* A socket's path is short; a folder's may be long: then by a descriptor of the folder. */
+static int address(const struct ws *w, int *ret_dir_fd, struct sockaddr_un *ret, struct err *e)
+{
+	char folder[PATHS_MAX];
+	int n = snprintf(folder, sizeof(folder), "%s/ws/%s", w->core->run, w->row.id);
+
+	if (n < 0 || n >= PATHS_MAX)
+		return err_set(e, ENAMETOOLONG, "the runtime folder's path is too long");
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	n = snprintf(ret->sun_path, sizeof(ret->sun_path), "%s/control.sock", folder);
+	if (n > 0 && (size_t)n < sizeof(ret->sun_path))
+		return 0;
+	*ret_dir_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (*ret_dir_fd < 0)
+		return -errno;
+	(void)snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/control.sock", *ret_dir_fd);
+	return 0;
+}
+
+int control_connect(struct ws *w, struct err *e)
+{
+	struct core *c = w->core;
+	struct sockaddr_un a;
+	FD_AUTO int dir_fd = -1;
+	FD_AUTO int fd = -1;
+	int r = address(w, &dir_fd, &a, e);
+
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
+		return -errno;
+	r = chan_new(&w->control, c->loop, fd_take(&fd), permits, sizeof(permits) / sizeof(permits[0]), on_end, w, e);
+	if (r < 0)
+		return r;
+	w->greeted = false;
+	w->sup_state = (enum ipc_state)0;
+	w->sup_detail[0] = '\0';
+	msg_start(&core_out, MSG_HELLO);
+	msg_u64(&core_out, IPC_CONTROL_VERSION);
+	msg_str(&core_out, w->row.id);
+	msg_u64(&core_out, (uint64_t)getpid());
+	chan_send(w->control, &core_out);
+	return 0;
+}
+
+void control_close(struct ws *w)
+{
+	if (!w->control)
+		return;
+	w->control = chan_free(w->control);
+	w->greeted = false;
+	w->loaded_generation = 0;
+	w->sent_generation = 0;
+	policy_end(w, false, "the workspace stopped meanwhile");
+}
+
+void control_shutdown(struct ws *w, uint64_t grace_ms)
+{
+	if (!w->control)
+		return;
+	msg_start(&core_out, MSG_SHUTDOWN);
+	msg_u64(&core_out, grace_ms);
+	chan_send(w->control, &core_out);
+}
+
+void control_policy(struct ws *w, ws_policy_fn fn, void *owner)
+{
+	struct err e = { 0 };
+	FD_AUTO int fd = -1;
+
+	/* An older question gets no answer of its own any more: what it asked for is superseded. */
+	policy_end(w, true, "");
+	w->policy_done = fn;
+	w->policy_owner = owner;
+	fd = w->control ? policies_open(w->core, w->row.policy_sha256, &e) : err_set(&e, ENOTCONN, "the workspace does not run");
+	if (fd < 0) {
+		policy_end(w, false, e.text);
+		return;
+	}
+	w->sent_generation = w->row.generation;
+	w->policy_deadline_ms = loop_now_ms(w->core->loop) + WS_POLICY_MS;
+	msg_start(&core_out, MSG_POLICY);
+	msg_u64(&core_out, w->row.generation);
+	msg_fd(&core_out, fd);
+	chan_send(w->control, &core_out);
+	ws_kick_in(w, WS_POLICY_MS + 10);
+}
+
+void control_policy_late(struct ws *w)
+{
+	if (w->policy_deadline_ms && loop_now_ms(w->core->loop) >= w->policy_deadline_ms)
+		policy_end(w, false, "its supervisor has not taken the policy in time");
+}
+
+bool control_alive(const struct ws *w)
+{
+	char path[PATHS_MAX];
+	int n = snprintf(path, sizeof(path), "%s/ws/%s/lock", w->core->run, w->row.id);
+
+	return n > 0 && n < PATHS_MAX && files_locked(path);
+}
+
+void control_guest(struct ws *w, uint64_t id)
+{
+	msg_start(&core_out, MSG_GUEST_CONNECT);
+	msg_u64(&core_out, id);
+	msg_u64(&core_out, SSH_PORT);
+	chan_send(w->control, &core_out);
+}
+
+void control_event(struct ws *w, const struct event *ev)
+{
+	if (!w->control || !w->greeted)
+		return;
+	msg_start(&core_out, MSG_EVENT);
+	msg_u64(&core_out, 0);
+	audit_msg_put(&core_out, ev);
+	chan_send(w->control, &core_out);
+}

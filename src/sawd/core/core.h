@@ -1,0 +1,118 @@
+/* sawd-core: what every workspace shall be, and how far it is. Decides, stores, writes the control plane's audit log. */
+#ifndef SAW_SAWD_CORE_H
+#define SAW_SAWD_CORE_H
+
+#include <errno.h>
+
+#include "ipc/chan.h"
+#include "ipc/sawd_row.h"
+#include "os/paths.h"
+#include "store/audit_log.h"
+#include "store/workspaces.h"
+
+struct ws;
+struct ask;
+struct session;
+
+enum { CORE_BUCKETS = 1024 };
+
+struct core {
+	struct loop *loop;
+	struct chan *parent;
+	struct chan *peers[SAWD_ROLE_END]; /* by enum sawd_role; NULL while that role is away */
+	uint64_t uid;
+	bool lab;
+	bool draining; /* everything is being stopped before sawd goes down */
+	char owner[SAWD_OWNER_MAX + 1];
+	char state[PATHS_MAX];
+	char run[PATHS_MAX];
+	struct db *db;
+	struct audit_log *audit; /* NULL while it cannot be opened */
+	bool audit_ok;
+	struct ws *buckets[CORE_BUCKETS]; /* workspaces that are not at rest, by id */
+	size_t n_ws;
+	struct ask *asks;
+	uint64_t next_req;
+	struct session *sessions;
+	size_t n_sessions;
+	uint64_t next_tunnel;
+	struct loop_timer sweep;
+};
+
+/* The one message being written: nothing is sent while another is being filled. */
+extern struct msg core_out;
+/* To a role; dropped while it is away. */
+void core_send(struct core *c, enum sawd_role to);
+
+/* journal.c: the audit log. Each returns 0 once the event is on disk, or JOURNAL_FAULT with a sentence: then the change may not
+ * happen. `detail` may be "". */
+#define JOURNAL_FAULT (-ECOMM)
+int journal_call(struct core *c, const char *operation, const char *id, const char *name, const char *detail, struct err *e);
+int journal_state(struct core *c, const char *word, const char *id, const char *name, const char *detail, struct err *e);
+/* Appends the event as it is. */
+int journal_event(struct core *c, const struct event *ev, struct err *e);
+/* The log is open, or could be opened. */
+bool journal_ok(struct core *c);
+
+/* asks.c: questions to other processes, and their answers. `in` is NULL when the process went away before it answered. The handler
+ * takes every field; false: the answer is malformed. */
+typedef bool (*ask_fn)(void *owner, struct msg_in *in);
+/* The request number for the message being written. */
+uint64_t ask_new(struct core *c, enum sawd_role to, ask_fn fn, void *owner);
+/* For permit tables: an answer whose first field is the request number; `owner` is the core. */
+bool ask_on_answer(void *owner, struct msg_in *in);
+void ask_role_gone(struct core *c, enum sawd_role role);
+/* No answer goes to `owner` any more. */
+void ask_forget(struct core *c, const void *owner);
+
+/* files.c: folders and files of this state folder. */
+int files_path(const struct core *c, char ret[PATHS_MAX], const char *id, const char *name, struct err *e);
+/* Whole or not at all: written beside, synced, renamed, folder synced. Mode 0600. */
+int files_put(const char *folder, const char *name, struct bytes data, struct err *e);
+/* Removes the folder and all below it, at most a few levels deep. A folder that is not there is fine. */
+int files_remove_tree(const char *path, struct err *e);
+/* True while some process holds the flock on this file. */
+bool files_locked(const char *path);
+
+/* images.c */
+struct image {
+	char digest[SAWD_IMAGE_MAX + 1];
+	char name[SAWD_IMAGE_MAX + 1];
+	uint64_t created_ms;
+	uint64_t bytes;
+};
+/* By name, digest, or a unique beginning of the digest. -ENOENT, or -EEXIST when several match; with a sentence. */
+int images_find(const struct core *c, struct bytes asked, struct image *ret, struct err *e);
+typedef bool (*images_fn)(void *ctx, const struct image *i);
+int images_list(const struct core *c, images_fn fn, void *ctx, struct err *e);
+
+/* policies.c: compiled policies, stored under their content's hash. */
+/* Checks the sealed blob in `fd` and stores it, on disk before it returns. */
+int policies_store(const struct core *c, int fd, char ret_sha256[65], struct err *e);
+/* The stored blob, checked again, as sealed memory. Gives a descriptor, or a negative errno with a sentence. */
+int policies_open(const struct core *c, const char *sha256, struct err *e);
+/* Removes those that no workspace uses. */
+void policies_sweep(struct core *c);
+
+/* api.c: calls of front. */
+extern const struct chan_permit api_permits[];
+extern const size_t n_api_permits;
+void api_problem(struct core *c, uint64_t req, const struct sawd_problem *p);
+/* Any error of ours as a problem: 503 for the audit log, 500 otherwise. */
+void api_error(struct core *c, uint64_t req, int r, const struct err *e);
+void api_row(struct core *c, uint64_t req, const struct workspace *w);
+
+/* sessions.c */
+bool sessions_on_issue(void *owner, struct msg_in *in);
+bool sessions_on_list(void *owner, struct msg_in *in);
+bool sessions_on_end(void *owner, struct msg_in *in);
+bool sessions_on_tunnel(void *owner, struct msg_in *in);
+bool sessions_on_tunnel_closed(void *owner, struct msg_in *in);
+/* The workspace is no longer reachable: its sessions end, front cuts their tunnels. */
+void sessions_cut(struct core *c, const char *id, const char *why);
+void sessions_front_gone(struct core *c);
+uint64_t sessions_tunnels(const struct core *c, const char *id);
+void sessions_start(struct core *c);
+void sessions_deinit(struct core *c);
+
+#endif

@@ -1,0 +1,412 @@
+/* Calls that bring a policy along: create a workspace, and replace the policy of one. Everything that can be refused is refused before
+ * the event is written; the event is on disk before the record; the record exists before anything on disk that belongs to it. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypt/random.h"
+#include "ipc/spec.h"
+#include "ipc/types.h"
+#include "os/disk.h"
+#include "os/fd.h"
+#include "sawd/core/api.h"
+#include "sawd/core/ws.h"
+
+#define MIB (1024ULL * 1024)
+#define GIB (1024 * MIB)
+
+enum { CPUS_MAX = 256, UID_BLOCK = 8 };
+
+/* One such call on its way. */
+struct call {
+	struct core *core;
+	uint64_t req;
+	bool create;
+	char id[SAWD_ID_LEN + 1]; /* of an existing workspace */
+	char file[SAWD_FILE_NAME_MAX + 1];
+	struct workspace row; /* of a new one */
+};
+
+static void call_free(struct call *k)
+{
+	ask_forget(k->core, k);
+	free(k);
+}
+
+static void set_text(char *to, size_t size, struct bytes text)
+{
+	(void)snprintf(to, size, "%.*s", (int)text.len, (const char *)text.p);
+}
+
+static void invalid(struct core *c, uint64_t req, const char *field, const char *detail, const char *remedy)
+{
+	api_problem(c, req, &(struct sawd_problem){ .status = 422, .exit_code = 2, .code = "invalid", .detail = detail, .field = field,
+						    .remedy = remedy });
+}
+
+/* "host:port", where host is letters, digits, dots and hyphens. dialer parses it again. */
+static bool proxy_ok(struct bytes p)
+{
+	size_t colon = bytes_find(p, ':');
+	size_t digits = 0;
+
+	if (p.len == 0)
+		return true;
+	for (size_t i = 0; i < colon; i++)
+		if (!((p.p[i] >= 'a' && p.p[i] <= 'z') || (p.p[i] >= '0' && p.p[i] <= '9') || p.p[i] == '.' || p.p[i] == '-'))
+			return false;
+	for (size_t i = colon + 1; i < p.len; i++, digits++)
+		if (p.p[i] < '0' || p.p[i] > '9')
+			return false;
+	return colon > 0 && digits > 0 && digits <= 5;
+}
+
+static bool printable(struct bytes t)
+{
+	for (size_t i = 0; i < t.len; i++)
+		if (t.p[i] < 0x20 || t.p[i] > 0x7e)
+			return false;
+	return true;
+}
+
+/* The first field that is wrong is answered. */
+static bool check_new(struct core *c, uint64_t req, const struct sawd_new *n)
+{
+	if (!sawd_name_ok(n->name))
+		invalid(c, req, "name", "the name is not a DNS label", "use 1 to 40 of a-z, 0-9 and inner hyphens");
+	else if (n->cpus < 1 || n->cpus > CPUS_MAX)
+		invalid(c, req, "cpus", "the number of CPUs is out of range", "use 1 to 256");
+	else if (n->memory_bytes < 256 * MIB || n->memory_bytes > 1024 * GIB)
+		invalid(c, req, "memory", "the memory size is out of range", "use 256MiB to 1TiB");
+	else if (n->disk_bytes < GIB || n->disk_bytes > DISK_BYTES_MAX)
+		invalid(c, req, "disk", "the disk size is out of range", "use 1GiB to 16TiB");
+	else if (!proxy_ok(n->upstream_proxy))
+		invalid(c, req, "upstream_proxy", "the upstream proxy is not host:port", "write it as proxy.corp.example:3128");
+	else if (!printable(n->kernel_args))
+		invalid(c, req, "kernel_args", "the kernel arguments hold a byte that is not printable", "use printable ASCII");
+	else if (n->driver == SPEC_DRIVER_TRY && !c->lab)
+		invalid(c, req, "driver", "driver try isolates nothing and is for tests", "start sawd with --lab, or leave `driver` out");
+	else
+		return true;
+	return false;
+}
+
+static bool name_is_free(struct core *c, uint64_t req, struct bytes name)
+{
+	struct workspace row;
+	struct err e = { 0 };
+	char text[128];
+	int r = workspaces_by_name(c->db, c->owner, name, &row, &e);
+
+	if (r == 0)
+		return true;
+	(void)snprintf(text, sizeof(text), "there is a workspace %.*s already", (int)name.len, (const char *)name.p);
+	if (r < 0)
+		api_error(c, req, r, &e);
+	else
+		api_problem(c, req, &(struct sawd_problem){ .status = 409, .exit_code = 1, .code = "exists", .detail = text,
+							    .field = "name", .remedy = "choose another name, or `saw rm` it first" });
+	return false;
+}
+
+static bool find_image(struct core *c, uint64_t req, const struct sawd_new *n, struct image *ret)
+{
+	struct err e = { 0 };
+	int r;
+
+	*ret = (struct image){ 0 };
+	if (n->driver == SPEC_DRIVER_TRY)
+		return true;
+	r = images_find(c, n->image, ret, &e);
+	if (r == 0)
+		return true;
+	if (r == -ENOENT)
+		api_problem(c, req, &(struct sawd_problem){ .status = 404, .exit_code = 4, .code = "image_not_found", .detail = e.text,
+							    .field = "image", .remedy = "build one: `saw image build debian`" });
+	else if (r == -EEXIST)
+		invalid(c, req, "image", e.text, "give more digits of the digest");
+	else
+		api_error(c, req, r, &e);
+	return false;
+}
+
+static void fill_row(struct call *k, const struct sawd_new *n, const struct image *i)
+{
+	struct workspace *w = &k->row;
+	uint8_t r[6];
+
+	random_bytes(r, sizeof(r));
+	(void)snprintf(w->id, sizeof(w->id), "ws-%02x%02x%02x%02x%02x%02x", r[0], r[1], r[2], r[3], r[4], r[5]);
+	set_text(w->name, sizeof(w->name), n->name);
+	set_text(w->owner, sizeof(w->owner), bytes_str(k->core->owner));
+	set_text(w->state, sizeof(w->state), bytes_str("requested"));
+	set_text(w->desired, sizeof(w->desired), bytes_str(n->start ? "running" : "stopped"));
+	w->since_ms = w->created_ms = clock_real_ms();
+	w->driver = n->driver;
+	set_text(w->image, sizeof(w->image), n->image);
+	set_text(w->image_digest, sizeof(w->image_digest), bytes_str(i->digest));
+	w->cpus = n->cpus;
+	w->memory_bytes = n->memory_bytes;
+	w->disk_bytes = n->disk_bytes;
+	w->accel = n->accel;
+	set_text(w->upstream_proxy, sizeof(w->upstream_proxy), n->upstream_proxy);
+	set_text(w->kernel_args, sizeof(w->kernel_args), n->kernel_args);
+	w->generation = 1;
+	w->pending = WORKSPACE_PROVISION;
+}
+
+static void use_policy(struct workspace *w, const char *file, struct bytes name, uint64_t lab, const char *sha256)
+{
+	set_text(w->policy_file, sizeof(w->policy_file), bytes_str(file));
+	set_text(w->policy_name, sizeof(w->policy_name), name);
+	set_text(w->policy_sha256, sizeof(w->policy_sha256), bytes_str(sha256));
+	w->policy_lab = lab;
+}
+
+static void finish_create(struct call *k)
+{
+	struct core *c = k->core;
+	struct workspace *row = &k->row;
+	struct err e = { 0 };
+	struct ws *w;
+	int r = 0;
+
+	if (!name_is_free(c, k->req, bytes_str(row->name)))
+		return;
+	if (c->uid == 0)
+		r = workspaces_free_uid(c->db, SAWD_ROLE_UIDS + UID_BLOCK, UID_BLOCK, &row->uid_base, &e);
+	r = r < 0 ? r : journal_call(c, "workspaces.create", row->id, row->name, row->policy_name, &e);
+	r = r < 0 ? r : workspaces_insert(c->db, row, &e);
+	if (r < 0) {
+		api_error(c, k->req, r, &e);
+		return;
+	}
+	api_row(c, k->req, row);
+	api_row(c, 0, row);
+	w = ws_new(c, row);
+	if (w)
+		ws_kick(w);
+}
+
+struct policy_wait {
+	struct core *core;
+	uint64_t req;
+	char id[SAWD_ID_LEN + 1];
+};
+
+static void on_policy_taken(void *owner, bool ok, const char *why)
+{
+	struct policy_wait *p = owner;
+	struct core *c = p->core;
+	struct workspace row;
+	struct err e = { 0 };
+	char text[SAWD_DETAIL_MAX];
+
+	(void)snprintf(text, sizeof(text), "stored, but the gateway keeps the last good policy: %.800s", why);
+	if (!ok)
+		api_problem(c, p->req, &(struct sawd_problem){ .status = 409, .exit_code = 1, .code = "conflict", .detail = text,
+							       .remedy = "see `saw log`; it is loaded at the next start" });
+	else if (workspaces_by_id(c->db, bytes_str(p->id), &row, &e) == 1)
+		api_row(c, p->req, &row);
+	else
+		api_error(c, p->req, -ENOENT, &e);
+	free(p);
+}
+
+static void hand_over(struct call *k, struct ws *w)
+{
+	struct core *c = k->core;
+	struct policy_wait *p = w->control && w->loaded_generation ? calloc(1, sizeof(*p)) : NULL;
+	struct err e = { 0 };
+
+	if (!p) {
+		api_row(c, k->req, &w->row);
+		ws_kick(w);
+		return;
+	}
+	*p = (struct policy_wait){ .core = c, .req = k->req };
+	memcpy(p->id, w->row.id, sizeof(p->id));
+	/* On disk first: a supervisor that dies now starts again with the new one. */
+	if (provision_refresh(w, &e) < 0) {
+		on_policy_taken(p, false, e.text);
+		return;
+	}
+	control_policy(w, on_policy_taken, p);
+}
+
+static void finish_policy(struct call *k, struct bytes name, uint64_t lab, const char *sha256)
+{
+	struct core *c = k->core;
+	struct ws *w = NULL;
+	struct workspace before;
+	struct err e = { 0 };
+	int r = ws_wake(c, bytes_str(k->id), &w, &e);
+
+	if (r == 0)
+		api_not_found(c, k->req);
+	if (r < 0)
+		api_error(c, k->req, r, &e);
+	if (r != 1)
+		return;
+	before = w->row;
+	use_policy(&w->row, k->file, name, lab, sha256);
+	w->row.generation++;
+	r = journal_call(c, "workspaces.policy", w->row.id, w->row.name, w->row.policy_sha256, &e);
+	r = r < 0 ? r : ws_save(w, &e);
+	if (r < 0) {
+		w->row = before;
+		api_error(c, k->req, r, &e);
+		ws_kick(w);
+		return;
+	}
+	hand_over(k, w);
+}
+
+static bool on_compiled(struct call *k, struct msg_in *in)
+{
+	struct bytes name = msg_get_bytes(in, SAWD_POLICY_NAME_MAX);
+	struct bytes hash = msg_get_bytes(in, SAWD_KEY_LEN);
+	uint64_t lab = msg_get_max(in, 1);
+	FD_AUTO int fd = msg_take_fd(in);
+	char sha256[65];
+	struct err e = { 0 };
+	int r;
+
+	(void)hash; /* policies_store() computes it */
+	if (!msg_end(in))
+		return false;
+	r = policies_store(k->core, fd, sha256, &e);
+	if (r < 0) {
+		api_error(k->core, k->req, r, &e);
+	} else if (k->create) {
+		use_policy(&k->row, k->file, name, lab, sha256);
+		finish_create(k);
+	} else {
+		finish_policy(k, name, lab, sha256);
+	}
+	return true;
+}
+
+/* The compiler's list goes to front as it is. */
+static bool on_refused(struct call *k, struct msg_in *in)
+{
+	uint64_t n = msg_get_max(in, SAWD_PROBLEMS_MAX);
+	char text[SAWD_FILE_NAME_MAX + 64];
+
+	(void)snprintf(text, sizeof(text), "policy %.900s was refused", k->file);
+	msg_start(&core_out, MSG_API_PROBLEM);
+	msg_u64(&core_out, k->req);
+	msg_u64(&core_out, 422);
+	msg_u64(&core_out, 1);
+	msg_str(&core_out, "policy_refused");
+	msg_str(&core_out, text);
+	msg_str(&core_out, "policy");
+	msg_str(&core_out, k->create ? "correct it; nothing was created" : "correct it; the last good policy stays in force");
+	msg_u64(&core_out, n);
+	for (uint64_t i = 0; i < n; i++) {
+		msg_u64(&core_out, msg_get_max(in, UINT32_MAX));
+		msg_u64(&core_out, msg_get_max(in, UINT32_MAX));
+		msg_bytes(&core_out, msg_get_bytes(in, ERR_MAX));
+	}
+	if (!msg_end(in))
+		return false;
+	core_send(k->core, SAWD_FRONT);
+	return true;
+}
+
+static bool on_compiler(void *owner, struct msg_in *in)
+{
+	struct call *k = owner;
+	bool ok = true;
+
+	if (!in)
+		api_problem(k->core, k->req, &(struct sawd_problem){ .status = 503, .exit_code = 1, .code = "unavailable",
+								     .detail = "the policy compiler is restarting",
+								     .remedy = "try again in a moment" });
+	else
+		ok = in->type == MSG_SAWD_COMPILED ? on_compiled(k, in) : on_refused(k, in);
+	call_free(k);
+	return ok;
+}
+
+static void ask_compiler(struct call *k, int text_fd)
+{
+	struct core *c = k->core;
+	uint64_t req;
+
+	if (!c->peers[SAWD_COMPILER]) {
+		(void)on_compiler(k, NULL);
+		return;
+	}
+	req = ask_new(c, SAWD_COMPILER, on_compiler, k);
+	msg_start(&core_out, MSG_SAWD_COMPILE);
+	msg_u64(&core_out, req);
+	msg_fd(&core_out, text_fd);
+	core_send(c, SAWD_COMPILER);
+}
+
+static struct call *call_new(struct core *c, uint64_t req, struct bytes file)
+{
+	struct call *k = calloc(1, sizeof(*k));
+
+	if (!k) {
+		api_error(c, req, -ENOMEM, &(struct err){ "out of memory for a call" });
+		return NULL;
+	}
+	k->core = c;
+	k->req = req;
+	set_text(k->file, sizeof(k->file), file.len ? file : bytes_str("policy.yaml"));
+	return k;
+}
+
+bool create_on_create(void *owner, struct msg_in *in)
+{
+	struct core *c = owner;
+	uint64_t req = msg_get_u64(in);
+	FD_AUTO int fd = -1;
+	struct sawd_new n;
+	struct image image;
+	struct call *k;
+
+	if (!sawd_new_get(in, &n))
+		return false;
+	fd = msg_take_fd(in);
+	if (!msg_end(in))
+		return false;
+	if (!api_may_change(c, req) || !check_new(c, req, &n) || !name_is_free(c, req, n.name) || !find_image(c, req, &n, &image))
+		return true;
+	k = call_new(c, req, n.policy_file);
+	if (!k)
+		return true;
+	k->create = true;
+	fill_row(k, &n, &image);
+	ask_compiler(k, fd);
+	return true;
+}
+
+bool create_on_policy(void *owner, struct msg_in *in)
+{
+	struct core *c = owner;
+	uint64_t req = msg_get_u64(in);
+	struct bytes name = msg_get_bytes(in, SAWD_NAME_MAX);
+	struct bytes file = msg_get_bytes(in, SAWD_FILE_NAME_MAX);
+	FD_AUTO int fd = msg_take_fd(in);
+	struct workspace row;
+	struct call *k;
+
+	if (!msg_end(in))
+		return false;
+	if (!api_may_change(c, req) || !api_record(c, req, name, &row))
+		return true;
+	if (strcmp(row.desired, "deleted") == 0) {
+		api_being_deleted(c, req);
+		return true;
+	}
+	k = call_new(c, req, file);
+	if (!k)
+		return true;
+	memcpy(k->id, row.id, sizeof(k->id));
+	ask_compiler(k, fd);
+	return true;
+}

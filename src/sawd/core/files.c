@@ -1,0 +1,113 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/fd.h"
+#include "sawd/core/core.h"
+
+enum { TREE_DEPTH_MAX = 4 };
+
+int files_path(const struct core *c, char ret[PATHS_MAX], const char *id, const char *name, struct err *e)
+{
+	int n = snprintf(ret, PATHS_MAX, "%s/workspaces/%s%s%s", c->state, id, *name ? "/" : "", name);
+
+	return n < 0 || n >= PATHS_MAX ? err_set(e, ENAMETOOLONG, "the state folder's path is too long") : 0;
+}
+
+static int write_all(int fd, struct bytes data)
+{
+	while (data.len) {
+		ssize_t n = write(fd, data.p, data.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data = bytes_skip(data, (size_t)n);
+	}
+	return 0;
+}
+
+int files_put(const char *folder, const char *name, struct bytes data, struct err *e)
+{
+	FD_AUTO int dir_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	FD_AUTO int fd = -1;
+	char fresh[128];
+	int r;
+
+	(void)snprintf(fresh, sizeof(fresh), "%s.new", name);
+	if (dir_fd < 0)
+		return err_sys(e, errno, "open %s", folder);
+	fd = openat(dir_fd, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_sys(e, errno, "make %s/%s", folder, fresh);
+	r = write_all(fd, data);
+	if (r == 0 && (fsync(fd) < 0 || renameat(dir_fd, fresh, dir_fd, name) < 0 || fsync(dir_fd) < 0))
+		r = -errno;
+	if (r < 0) {
+		(void)unlinkat(dir_fd, fresh, 0);
+		return err_sys(e, -r, "write %s/%s", folder, name);
+	}
+	return 0;
+}
+
+/* long: recursion has a bound of its own, and the tree is ours */
+static int remove_below(int dir_fd, unsigned depth, struct err *e)
+{
+	DIR *d = fdopendir(dir_fd);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!d) {
+		r = err_sys(e, errno, "read a folder");
+		(void)fd_close(dir_fd);
+		return r;
+	}
+	while (r == 0 && (entry = readdir(d)) != NULL) {
+		int below;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (unlinkat(dirfd(d), entry->d_name, 0) == 0)
+			continue;
+		if (errno != EISDIR && errno != EPERM) {
+			r = err_sys(e, errno, "remove %s", entry->d_name);
+			break;
+		}
+		if (depth == TREE_DEPTH_MAX) {
+			r = err_set(e, ELOOP, "%s lies too deep: remove it by hand", entry->d_name);
+			break;
+		}
+		below = openat(dirfd(d), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		r = below < 0 ? err_sys(e, errno, "open %s", entry->d_name) : remove_below(below, depth + 1, e);
+		if (r == 0 && unlinkat(dirfd(d), entry->d_name, AT_REMOVEDIR) < 0)
+			r = err_sys(e, errno, "remove folder %s", entry->d_name);
+	}
+	(void)closedir(d);
+	return r;
+}
+
+int files_remove_tree(const char *path, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int r;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "open %s", path);
+	r = remove_below(fd, 0, e);
+	if (r == 0 && rmdir(path) < 0)
+		r = err_sys(e, errno, "remove %s", path);
+	return r;
+}
+
+bool files_locked(const char *path)
+{
+	FD_AUTO int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}

@@ -1,0 +1,189 @@
+/* sawd-core: reads typed messages only, opens nothing but the state folder and its workspaces' control sockets. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ipc/types.h"
+#include "os/fd.h"
+#include "os/jail.h"
+#include "os/log.h"
+#include "sawd/core/ws.h"
+
+enum { CORE_FDS = 4096 };
+
+struct msg core_out;
+
+void core_send(struct core *c, enum sawd_role to)
+{
+	if (c->peers[to])
+		chan_send(c->peers[to], &core_out);
+}
+
+static void fail(struct core *c, const struct err *e)
+{
+	log_line("%s", e->text);
+	msg_start(&core_out, MSG_FAILED);
+	msg_bytes(&core_out, bytes_of(e->text, strnlen(e->text, 300)));
+	chan_send(c->parent, &core_out);
+	loop_stop(c->loop, 1);
+}
+
+static int enter_jail(struct core *c, struct err *e)
+{
+	const struct jail_path paths[] = {
+		{ c->state, JAIL_READ | JAIL_LIST | JAIL_WRITE | JAIL_CREATE, 1 },
+		{ c->run, JAIL_READ | JAIL_LIST | JAIL_WRITE | JAIL_CREATE, 1 },
+	};
+	int r = jail_capabilities(0, CORE_FDS, 0, e);
+
+	r = r < 0 ? r : jail_files(paths, 2, JAIL_NET_NONE, e);
+	return r < 0 ? r : jail_syscalls(JAIL_SYS_FILES | JAIL_SYS_APPEND | JAIL_SYS_MEMFD | JAIL_SYS_UNIX, e);
+}
+
+static bool take_text(struct msg_in *in, char *ret, size_t size)
+{
+	struct bytes t = msg_get_bytes(in, size - 1);
+
+	if (in->bad || !t.len)
+		return false;
+	memcpy(ret, t.p, t.len);
+	ret[t.len] = '\0';
+	return true;
+}
+
+static int open_all(struct core *c, struct err *e)
+{
+	char path[PATHS_MAX];
+	int r = paths_join(path, c->state, "sawd.db", e);
+
+	/* libcrypto loads now what it could not load in the jail. */
+	c->audit_ok = journal_ok(c);
+	r = r < 0 ? r : db_open(&c->db, path, e);
+	r = r < 0 ? r : enter_jail(c, e);
+	return r < 0 ? r : reconcile_start(c, e);
+}
+
+static bool on_config(void *owner, struct msg_in *in)
+{
+	struct core *c = owner;
+	struct err e = { 0 };
+
+	c->uid = msg_get_max(in, UINT32_MAX);
+	c->lab = msg_get_max(in, 1) == 1;
+	if (!take_text(in, c->owner, sizeof(c->owner)) || !take_text(in, c->state, sizeof(c->state)) ||
+	    !take_text(in, c->run, sizeof(c->run)) || !msg_end(in) || c->db)
+		return false;
+	if (open_all(c, &e) < 0) {
+		fail(c, &e);
+		return true;
+	}
+	if (*jail_left_out())
+		log_line("sanitized build: jail without %s", jail_left_out());
+	sessions_start(c);
+	msg_start(&core_out, MSG_READY);
+	chan_send(c->parent, &core_out);
+	return true;
+}
+
+static const struct chan_permit keeper_permits[] = { { MSG_SAWD_HOST_KEY_DONE, ask_on_answer }, { MSG_SAWD_CERT_DONE, ask_on_answer } };
+static const struct chan_permit compiler_permits[] = { { MSG_SAWD_COMPILED, ask_on_answer }, { MSG_SAWD_REFUSED, ask_on_answer } };
+
+static void peer_end(struct core *c, enum sawd_role role, const char *why)
+{
+	if (strcmp(why, "closed") != 0)
+		log_line("channel to role %d: %s", (int)role, why);
+	c->peers[role] = chan_free(c->peers[role]);
+	ask_role_gone(c, role);
+	if (role == SAWD_FRONT)
+		sessions_front_gone(c);
+}
+
+static void on_front_end(void *owner, const char *why)
+{
+	peer_end(owner, SAWD_FRONT, why);
+}
+
+static void on_keeper_end(void *owner, const char *why)
+{
+	peer_end(owner, SAWD_KEEPER, why);
+}
+
+static void on_compiler_end(void *owner, const char *why)
+{
+	peer_end(owner, SAWD_COMPILER, why);
+}
+
+static bool on_peer(void *owner, struct msg_in *in)
+{
+	struct core *c = owner;
+	enum sawd_role role = (enum sawd_role)msg_get_max(in, SAWD_ROLE_END - 1);
+	FD_AUTO int fd = msg_take_fd(in);
+	struct err e = { 0 };
+	int r = -1;
+
+	if (!msg_end(in) || !role || role == SAWD_CORE || !c->db)
+		return false;
+	if (c->peers[role])
+		peer_end(c, role, "closed");
+	if (role == SAWD_FRONT)
+		r = chan_new(&c->peers[role], c->loop, fd_take(&fd), api_permits, n_api_permits, on_front_end, c, &e);
+	else if (role == SAWD_KEEPER)
+		r = chan_new(&c->peers[role], c->loop, fd_take(&fd), keeper_permits, 2, on_keeper_end, c, &e);
+	else
+		r = chan_new(&c->peers[role], c->loop, fd_take(&fd), compiler_permits, 2, on_compiler_end, c, &e);
+	if (r < 0)
+		log_line("%s", e.text);
+	return true;
+}
+
+static bool on_stop(void *owner, struct msg_in *in)
+{
+	struct core *c = owner;
+
+	(void)in;
+	loop_stop(c->loop, 0);
+	return true;
+}
+
+static void on_parent_end(void *owner, const char *why)
+{
+	struct core *c = owner;
+
+	if (strcmp(why, "closed") != 0)
+		log_line("channel to sawd: %s", why);
+	loop_stop(c->loop, 1);
+}
+
+static const struct chan_permit parent_permits[] = {
+	{ MSG_SAWD_CORE_CONFIG, on_config },
+	{ MSG_SAWD_PEER, on_peer },
+	{ MSG_STOP, on_stop },
+	{ MSG_SAWD_SPAWNED, ask_on_answer },
+	{ MSG_SAWD_DISKS_DONE, ask_on_answer },
+	{ MSG_SAWD_ENDED, reconcile_on_ended },
+};
+
+int main(void)
+{
+	static struct core c;
+	struct err e = { 0 };
+	int r;
+
+	log_init("sawd-core");
+	r = jail_identity(0, &e);
+	r = r < 0 ? r : loop_new(&c.loop, &e);
+	r = r < 0 ? r :
+		    chan_new(&c.parent, c.loop, IPC_PARENT_FD, parent_permits,
+			     sizeof(parent_permits) / sizeof(parent_permits[0]), on_parent_end, &c, &e);
+	r = r < 0 ? r : loop_run(c.loop, &e);
+	if (r < 0)
+		log_line("%s", e.text);
+	for (unsigned k = 0; k < SAWD_ROLE_END; k++)
+		c.peers[k] = chan_free(c.peers[k]);
+	sessions_deinit(&c);
+	ws_each(&c, ws_free);
+	audit_log_free(c.audit);
+	db_close(c.db);
+	chan_free(c.parent);
+	loop_free(c.loop);
+	return r == 0 ? 0 : 1;
+}

@@ -1,0 +1,118 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "crypt/sha256.h"
+#include "os/fd.h"
+#include "os/log.h"
+#include "rules/policy_compile.h"
+#include "sawd/core/core.h"
+
+/* A blob's file is named after the hash of its content, which the record repeats: a damaged file cannot be taken for a policy, and
+ * what was good stays good until the record says otherwise. The seal is checked here each time; roles check the structure again. */
+
+static int check(struct bytes blob, char ret_sha256[65], struct err *e)
+{
+	uint8_t digest[SHA256_LEN];
+	struct policy p = { 0 };
+
+	if (!policy_open(&p, blob, e))
+		return err_in(e, -EBADMSG, "policy");
+	sha256(policy_sealed(&p), digest);
+	if (!bytes_eq(bytes_of(digest, sizeof(digest)), policy_sha256(&p)))
+		return err_set(e, EBADMSG, "policy: its content does not match its hash");
+	sha256_hex(digest, ret_sha256);
+	return 0;
+}
+
+int policies_store(const struct core *c, int fd, char ret_sha256[65], struct err *e)
+{
+	char folder[PATHS_MAX];
+	char name[80];
+	const void *p = NULL;
+	size_t len = 0;
+	int r = fd_map_sealed(fd, POLICY_BLOB_MAX, &p, &len, e);
+
+	if (r < 0)
+		return r;
+	r = check(bytes_of(p, len), ret_sha256, e);
+	(void)snprintf(name, sizeof(name), "%.64s.blob", ret_sha256);
+	r = r < 0 ? r : paths_join(folder, c->state, "policies", e);
+	r = r < 0 ? r : files_put(folder, name, bytes_of(p, len), e);
+	(void)munmap((void *)(uintptr_t)p, len);
+	return r;
+}
+
+static int read_file(int fd, size_t len, uint8_t *p)
+{
+	for (size_t at = 0; at < len;) {
+		ssize_t n = pread(fd, p + at, len - at, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		at += (size_t)n;
+	}
+	return 0;
+}
+
+int policies_open(const struct core *c, const char *sha256_text, struct err *e)
+{
+	char found[SHA256_HEX_MAX] = "";
+	char path[PATHS_MAX];
+	FD_AUTO int fd = -1;
+	struct stat st = { 0 };
+	uint8_t *p;
+	int r = snprintf(path, sizeof(path), "%s/policies/%s.blob", c->state, sha256_text);
+
+	if (r < 0 || r >= PATHS_MAX)
+		return err_set(e, ENAMETOOLONG, "the state folder's path is too long");
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, errno, "the policy is gone (%s): load it again", path);
+	if (st.st_size <= 0 || st.st_size > POLICY_BLOB_MAX)
+		return err_set(e, EBADMSG, "the policy is damaged (%s): load it again", path);
+	p = malloc((size_t)st.st_size);
+	if (!p)
+		return err_set(e, ENOMEM, "out of memory for a policy");
+	r = read_file(fd, (size_t)st.st_size, p);
+	r = r < 0 ? r : check(bytes_of(p, (size_t)st.st_size), found, e);
+	if (r < 0 || strcmp(found, sha256_text) != 0)
+		r = err_set(e, EBADMSG, "the policy is damaged (%s): load it again", path);
+	else
+		r = fd_sealed("policy", p, (size_t)st.st_size, e);
+	free(p);
+	return r;
+}
+
+void policies_sweep(struct core *c)
+{
+	char path[PATHS_MAX];
+	struct dirent *entry;
+	struct err e = { 0 };
+	DIR *d;
+
+	if (paths_join(path, c->state, "policies", &e) < 0 || !(d = opendir(path)))
+		return;
+	while ((entry = readdir(d)) != NULL) {
+		char sha[65] = { 0 };
+		size_t len = strlen(entry->d_name);
+
+		if (entry->d_name[0] == '.')
+			continue;
+		if (len == 69 && strcmp(entry->d_name + 64, ".blob") == 0)
+			memcpy(sha, entry->d_name, 64);
+		if (*sha && workspaces_policy_used(c->db, sha, &e) != 0)
+			continue;
+		if (unlinkat(dirfd(d), entry->d_name, 0) < 0)
+			log_line("remove policies/%s: %s", entry->d_name, strerror(errno));
+	}
+	(void)closedir(d);
+}

@@ -1,0 +1,284 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ipc/spec.h"
+#include "os/fd.h"
+#include "os/log.h"
+#include "rules/policy.h"
+#include "sawd/core/ws.h"
+#include "wire/seed.h"
+#include "wire/ssh_key.h"
+
+/* Every step leaves a whole file or none, and does nothing when its result is there already: after a crash the whole chain
+ * runs again from its beginning. */
+
+enum { KEY_LINE_MAX = 256 };
+
+static void mac_of(const char *id, uint8_t ret[6])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	/* As the supervisor derives it: the id's digits, made a local unicast address. */
+	for (size_t i = 0; i < 6; i++)
+		ret[i] = (uint8_t)((strchr(digits, id[3 + 2 * i]) - digits) << 4 | (strchr(digits, id[4 + 2 * i]) - digits));
+	ret[0] = (uint8_t)((ret[0] & 0xfc) | 0x02);
+}
+
+static int make_folder(struct ws *w, char ret[PATHS_MAX], struct err *e)
+{
+	int r = files_path(w->core, ret, w->row.id, "", e);
+
+	if (r == 0 && mkdir(ret, 0700) < 0 && errno != EEXIST)
+		r = err_sys(e, errno, "make %s", ret);
+	return r;
+}
+
+static int put_seed(struct ws *w, const char *folder, struct bytes host, struct bytes host_private, struct bytes ca, struct err *e)
+{
+	struct seed s = { .instance_id = bytes_str(w->row.id), .hostname = bytes_str(w->row.name), .user = bytes_str("agent"),
+			  .principal = bytes_str(w->row.id), .host_key = host_private };
+	struct buf host_line;
+	struct buf ca_line;
+	struct buf image;
+	const char *bad;
+	int r;
+
+	buf_init(&host_line, KEY_LINE_MAX);
+	buf_init(&ca_line, KEY_LINE_MAX);
+	buf_init(&image, SEED_IMAGE_BYTES);
+	(void)ssh_key_put_line(&host_line, host.p, w->row.id);
+	(void)ssh_key_put_line(&ca_line, ca.p, "saw user CA");
+	s.host_key_public = buf_view(&host_line);
+	s.user_ca = buf_view(&ca_line);
+	mac_of(w->row.id, s.mac);
+	bad = seed_check(&s);
+	if (bad || !seed_build(&image, &s))
+		r = err_set(e, EINVAL, "seed disk: %s", bad ? bad : "too large");
+	else
+		r = files_put(folder, "seed.img", buf_view(&image), e);
+	if (image.p)
+		explicit_bzero(image.p, image.cap);
+	buf_deinit(&image);
+	buf_deinit(&ca_line);
+	buf_deinit(&host_line);
+	return r;
+}
+
+static void finish(struct ws *w)
+{
+	struct err e = { 0 };
+
+	w->row.pending &= ~(uint64_t)WORKSPACE_PROVISION;
+	if (ws_save(w, &e) < 0)
+		reconcile_provisioned(w, e.text);
+	else
+		reconcile_provisioned(w, NULL);
+}
+
+static bool on_disks(void *owner, struct msg_in *in)
+{
+	struct ws *w = owner;
+	bool ok = in && msg_get_max(in, 1) == 1;
+	struct bytes why = in ? msg_get_bytes(in, ERR_MAX) : bytes_str("sawd is restarting");
+	char text[SAWD_DETAIL_MAX];
+
+	if (in && in->bad)
+		return false;
+	(void)snprintf(text, sizeof(text), "%.*s", (int)why.len, (const char *)why.p);
+	if (ok)
+		finish(w);
+	else
+		reconcile_provisioned(w, text);
+	return true;
+}
+
+static void ask_disks(struct ws *w)
+{
+	struct core *c = w->core;
+	uint64_t req = ask_new(c, (enum sawd_role)0, on_disks, w);
+
+	msg_start(&core_out, MSG_SAWD_DISKS);
+	msg_u64(&core_out, req);
+	msg_str(&core_out, w->row.id);
+	msg_u64(&core_out, w->row.disk_bytes);
+	chan_send(c->parent, &core_out);
+}
+
+static bool on_host_key(void *owner, struct msg_in *in)
+{
+	struct ws *w = owner;
+	struct bytes host = in ? msg_get_bytes(in, SAWD_KEY_LEN) : bytes_of(NULL, 0);
+	struct bytes file = in ? msg_get_bytes(in, SEED_KEY_MAX) : bytes_of(NULL, 0);
+	struct bytes ca = in ? msg_get_bytes(in, SAWD_KEY_LEN) : bytes_of(NULL, 0);
+	char folder[PATHS_MAX];
+	struct err e = { 0 };
+
+	if (in && (in->bad || host.len != SAWD_KEY_LEN || ca.len != SAWD_KEY_LEN || !file.len))
+		return false;
+	if (!in) {
+		reconcile_provisioned(w, "the keeper of keys is restarting");
+		return true;
+	}
+	if (make_folder(w, folder, &e) < 0 || put_seed(w, folder, host, file, ca, &e) < 0)
+		reconcile_provisioned(w, e.text);
+	else
+		ask_disks(w);
+	return true;
+}
+
+void provision_start(struct ws *w)
+{
+	struct core *c = w->core;
+	char folder[PATHS_MAX];
+	struct err e = { 0 };
+	uint64_t req;
+
+	if (make_folder(w, folder, &e) < 0) {
+		reconcile_provisioned(w, e.text);
+		return;
+	}
+	/* No machine: nothing that a guest would read or write. */
+	if (w->row.driver == SPEC_DRIVER_TRY) {
+		finish(w);
+		return;
+	}
+	if (!c->peers[SAWD_KEEPER]) {
+		reconcile_provisioned(w, "the keeper of keys is restarting");
+		return;
+	}
+	req = ask_new(c, SAWD_KEEPER, on_host_key, w);
+	msg_start(&core_out, MSG_SAWD_HOST_KEY);
+	msg_u64(&core_out, req);
+	msg_str(&core_out, w->row.id);
+	core_send(c, SAWD_KEEPER);
+}
+
+static int put_policy(struct ws *w, const char *folder, struct err *e)
+{
+	FD_AUTO int fd = policies_open(w->core, w->row.policy_sha256, e);
+	const void *p = NULL;
+	size_t len = 0;
+	int r = fd < 0 ? fd : fd_map_sealed(fd, POLICY_BLOB_MAX, &p, &len, e);
+
+	if (r < 0)
+		return r;
+	r = files_put(folder, "policy.blob", bytes_of(p, len), e);
+	(void)munmap((void *)(uintptr_t)p, len);
+	return r;
+}
+
+int provision_refresh(struct ws *w, struct err *e)
+{
+	struct workspace *row = &w->row;
+	char folder[PATHS_MAX];
+	char image_dir[PATHS_MAX] = "";
+	struct spec s = { .driver = (enum spec_driver)row->driver, .id = bytes_str(row->id), .name = bytes_str(row->name),
+			  .owner = bytes_str(row->owner), .cpus = row->cpus, .memory_bytes = row->memory_bytes, .accel = row->accel,
+			  .uid_base = row->uid_base, .kernel_args = bytes_str(row->kernel_args),
+			  .upstream_proxy = bytes_str(row->upstream_proxy), .generation = row->generation };
+	int r = make_folder(w, folder, e);
+
+	if (r == 0 && *row->image_digest) {
+		char part[SAWD_IMAGE_MAX + 16];
+
+		(void)snprintf(part, sizeof(part), "images/%s", row->image_digest);
+		r = paths_join(image_dir, w->core->state, part, e);
+	}
+	s.image_dir = bytes_str(image_dir);
+	if (r < 0)
+		return r;
+	r = put_policy(w, folder, e);
+	if (r < 0)
+		return r;
+	spec_put(&core_out, &s);
+	if (!msg_done(&core_out))
+		return err_set(e, EMSGSIZE, "spec: too long");
+	return files_put(folder, "spec", bytes_of(core_out.p, core_out.len), e);
+}
+
+int provision_drop_overlay(struct ws *w, struct err *e)
+{
+	char path[PATHS_MAX];
+	int r = files_path(w->core, path, w->row.id, "overlay.img", e);
+
+	if (r == 0 && unlink(path) < 0 && errno != ENOENT)
+		r = err_sys(e, errno, "remove %s", path);
+	return r;
+}
+
+int provision_destroy(struct ws *w, struct err *e)
+{
+	struct core *c = w->core;
+	char from[PATHS_MAX];
+	char to[PATHS_MAX];
+	char part[64];
+	int r = files_path(c, from, w->row.id, "audit.jsonl", e);
+
+	(void)snprintf(part, sizeof(part), "audit/workspaces/%s.jsonl", w->row.id);
+	r = r < 0 ? r : paths_join(to, c->state, part, e);
+	if (r == 0 && rename(from, to) < 0 && errno != ENOENT)
+		r = err_sys(e, errno, "keep the audit log %s", from);
+	r = r < 0 ? r : files_path(c, from, w->row.id, "", e);
+	r = r < 0 ? r : files_remove_tree(from, e);
+	(void)snprintf(part, sizeof(part), "ws/%s", w->row.id);
+	r = r < 0 ? r : paths_join(from, c->run, part, e);
+	return r < 0 ? r : files_remove_tree(from, e);
+}
+
+static bool has_home(const char *folder)
+{
+	char path[PATHS_MAX];
+
+	return paths_join(path, folder, "home.img", NULL) < 0 || access(path, F_OK) == 0;
+}
+
+static void sweep_one(struct core *c, const char *folder, const char *id)
+{
+	char path[PATHS_MAX];
+	char lock[PATHS_MAX];
+	struct workspace row;
+	struct err e = { 0 };
+	int n = snprintf(lock, sizeof(lock), "%s/ws/%s/lock", c->run, id);
+
+	if (n < 0 || n >= PATHS_MAX || paths_join(path, folder, id, &e) < 0 || workspaces_by_id(c->db, bytes_str(id), &row, &e) != 0 ||
+	    files_locked(lock))
+		return;
+	if (has_home(path)) {
+		log_line("%s belongs to no workspace but holds somebody's home: remove it by hand, or restore sawd.db", path);
+		return;
+	}
+	log_line("removing %s, which belongs to no workspace", path);
+	if (files_remove_tree(path, &e) < 0)
+		log_line("%s", e.text);
+}
+
+static void sweep_folder(struct core *c, const char *folder)
+{
+	DIR *d = opendir(folder);
+	struct dirent *entry;
+
+	while (d && (entry = readdir(d)) != NULL)
+		if (sawd_id_ok(bytes_str(entry->d_name), "ws-"))
+			sweep_one(c, folder, entry->d_name);
+	if (d)
+		(void)closedir(d);
+}
+
+/* Folders are made after their record and removed before it: one without a record is left over from an older state of the store. A
+ * home is never removed on such a guess. */
+void provision_sweep(struct core *c)
+{
+	char folder[PATHS_MAX];
+	struct err e = { 0 };
+
+	if (paths_join(folder, c->run, "ws", &e) == 0)
+		sweep_folder(c, folder);
+	if (paths_join(folder, c->state, "workspaces", &e) == 0)
+		sweep_folder(c, folder);
+}
