@@ -80,7 +80,7 @@ enum sawd_type {
 	MSG_API_TUNNEL_DONE, /* (u req, u tunnel, b session id, b workspace id, u ms until the session's end, fd guest's sshd) */
 	MSG_API_IMAGE_ROW, /* (u req, b digest, b name, u created real ms, u bytes) */
 	MSG_API_SHUTDOWN_DONE, /* (u req, u workspaces being stopped) */
-	MSG_API_CUT, /* (b session id or "", b workspace id or "", b why): end its tunnels; a workspace's log followers too */
+	MSG_API_CUT, /* (b session id or "", b workspace id or "", b why): end its tunnels */
 };
 
 enum sawd_verb { SAWD_START = 1, SAWD_STOP, SAWD_RESTART, SAWD_REBUILD, SAWD_DELETE, SAWD_VERB_END };

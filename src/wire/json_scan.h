@@ -8,7 +8,7 @@
 #include "base/buf.h"
 
 enum {
-	JSON_TEXT_MAX = 1024 * 1024,
+	JSON_TEXT_MAX = 16 * 1024 * 1024,
 	JSON_DEPTH_MAX = 16,
 	JSON_NUMBER_MAX = 64, /* bytes of one number */
 	JSON_MEMBERS_MAX = 512, /* of one object: bounds the search for duplicates */

@@ -10,7 +10,7 @@
 #include "os/fd.h"
 #include "sawd/core/core.h"
 
-enum { TREE_DEPTH_MAX = 4 };
+enum { TREE_DEPTH_MAX = 4, TAIL_MAX = 1000 };
 
 int files_path(const struct core *c, char ret[PATHS_MAX], const char *id, const char *name, struct err *e)
 {
@@ -103,6 +103,29 @@ int files_remove_tree(const char *path, struct err *e)
 	if (r == 0 && rmdir(path) < 0)
 		r = err_sys(e, errno, "remove %s", path);
 	return r;
+}
+
+void files_last_words(const char *path, char *ret, size_t size)
+{
+	FD_AUTO int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char tail[TAIL_MAX + 1];
+	off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	off_t at = end > TAIL_MAX ? end - TAIL_MAX : 0;
+	ssize_t n = fd < 0 ? 0 : pread(fd, tail, TAIL_MAX, at);
+	char *line;
+
+	ret[0] = '\0';
+	while (n > 0 && tail[n - 1] == '\n')
+		n--;
+	if (n <= 0)
+		return;
+	tail[n] = '\0';
+	line = strrchr(tail, '\n');
+	line = line ? line + 1 : tail;
+	/* "2026-11-24T17:00:00.000Z supervisor: sentence" */
+	for (unsigned i = 0; i < 2 && strchr(line, ' '); i++)
+		line = strchr(line, ' ') + 1;
+	(void)snprintf(ret, size, "%s", line);
 }
 
 bool files_locked(const char *path)

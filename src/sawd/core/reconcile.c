@@ -56,7 +56,9 @@ void reconcile_provisioned(struct ws *w, const char *fault)
 	}
 	if (w->state == SAWD_REBUILDING)
 		clear_pending(w, WORKSPACE_REBUILD);
-	ws_set(w, SAWD_STOPPED, "");
+	/* Whoever waits for "running" sees no "stopped" on the way there. */
+	if (wants_down(w) || w->state == SAWD_REBUILDING)
+		ws_set(w, SAWD_STOPPED, "");
 	ws_kick(w);
 }
 
@@ -166,6 +168,18 @@ static void lost(struct ws *w)
 		ws_fail(w, "its supervisor ended unexpectedly: see `saw log`");
 }
 
+/* Nobody was connected to hear why: it stands in its log. */
+static void fail_with_last_words(struct ws *w)
+{
+	char path[PATHS_MAX];
+	char words[600] = "";
+	struct err e = { 0 };
+
+	if (files_path(w->core, path, w->row.id, "supervisor.log", &e) == 0)
+		files_last_words(path, words, sizeof(words));
+	ws_fail(w, "%s", *words ? words : "its supervisor ended at once: see `saw log`");
+}
+
 static void connect_again(struct ws *w)
 {
 	struct err e = { 0 };
@@ -177,7 +191,7 @@ static void connect_again(struct ws *w)
 		if (wants_down(w))
 			ws_set(w, SAWD_STOPPED, "");
 		else
-			ws_fail(w, "its supervisor ended at once: see `saw log`");
+			fail_with_last_words(w);
 		ws_kick(w);
 		return;
 	}
