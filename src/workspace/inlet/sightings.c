@@ -65,6 +65,9 @@ static enum reason judge_syn(const struct packet *p, const struct sightings_worl
 {
 	enum reason reason;
 
+	/* Only what opens a connection; the rest belongs to one, or is answered with a reset. */
+	if ((p->tcp_flags & (PACKET_TCP_SYN | PACKET_TCP_ACK)) != PACKET_TCP_SYN)
+		return REASON_OK;
 	if (!ours(p->dst))
 		return REASON_NO_ROUTE;
 	if (w->has_port(w->owner, p->dst_port))
