@@ -1,14 +1,12 @@
-#include "net/http_server.h"
+#include "net/http_server_session.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/json_out.h"
 #include "base/must.h"
 #include "os/fd.h"
-#include "wire/http1_body.h"
 #include "wire/http1_target.h"
 
 /* One request at a time: while an answer is owed nothing is read, so a pipelined request waits in the kernel or in `in`. Every
@@ -18,46 +16,21 @@
  *
  * The head is copied to `head_text` once complete, and taken apart there: its views stay good while the body arrives. */
 
-enum phase { HEAD, BODY, OWED, STREAM, CLOSING, LINGER, UPGRADING, DEAD };
-
 enum { READ_SIZE = 16 * 1024 };
-
-struct http_server {
-	struct loop *loop;
-	struct loop_io io;
-	struct loop_timer timer;
-	struct loop_later later;
-	int fd;
-	const struct http_server_ops *ops;
-	void *owner;
-	enum phase phase;
-	bool keep;
-	bool to_head;
-	bool drain_wanted;
-	struct buf in;
-	struct buf out;
-	struct buf head_text;
-	struct buf target;
-	struct buf content;
-	struct http1_scan scan;
-	struct http1_head head;
-	struct http1_body body;
-	struct http_server_request request;
-};
 
 static void step(struct loop_later *l);
 static void late(struct loop_timer *t);
 
-static void schedule(struct http_server *s)
+void http_server_schedule(struct http_server *s)
 {
 	loop_later(s->loop, &s->later, step, s);
 }
 
-static void deadline(struct http_server *s, uint64_t ms)
+void http_server_deadline(struct http_server *s, uint64_t ms)
 {
 	if (!loop_timer_arm(s->loop, &s->timer, ms, late, s)) {
 		s->phase = DEAD;
-		schedule(s);
+		http_server_schedule(s);
 	}
 }
 
@@ -77,12 +50,12 @@ static void release(struct http_server *s)
 }
 
 /* The end is told at the end of the turn, since a callback of the owner may be on the stack. */
-static void end(struct http_server *s)
+void http_server_fail(struct http_server *s)
 {
 	loop_io_remove(&s->io);
 	loop_timer_disarm(&s->timer);
 	s->phase = DEAD;
-	schedule(s);
+	http_server_schedule(s);
 }
 
 static void want(struct http_server *s)
@@ -97,14 +70,14 @@ static void want(struct http_server *s)
 static void flushed(struct http_server *s)
 {
 	if (s->phase == HEAD)
-		deadline(s, s->in.len ? HTTP_SERVER_HEAD_MS : HTTP_SERVER_IDLE_MS);
+		http_server_deadline(s, s->in.len ? HTTP_SERVER_HEAD_MS : HTTP_SERVER_IDLE_MS);
 	else if (s->phase == OWED || s->phase == STREAM)
 		loop_timer_disarm(&s->timer); /* our own slowness is not the peer's */
 	if (s->phase == CLOSING || s->phase == UPGRADING || s->drain_wanted)
-		schedule(s);
+		http_server_schedule(s);
 }
 
-static void flush(struct http_server *s)
+void http_server_flush(struct http_server *s)
 {
 	while (s->out.len && s->phase != DEAD) {
 		ssize_t n = send(s->fd, s->out.p, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -112,158 +85,17 @@ static void flush(struct http_server *s)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno != EAGAIN) {
-			end(s);
+			http_server_fail(s);
 			return;
 		}
 		if (n < 0)
 			break;
 		buf_consume(&s->out, (size_t)n);
-		deadline(s, HTTP_SERVER_STALL_MS);
+		http_server_deadline(s, HTTP_SERVER_STALL_MS);
 	}
 	if (s->out.len == 0)
 		flushed(s);
 	want(s);
-}
-
-static void forget_request(struct http_server *s)
-{
-	buf_deinit(&s->head_text);
-	buf_deinit(&s->target);
-	buf_deinit(&s->content);
-	s->scan = (struct http1_scan){ 0 };
-	s->request = (struct http_server_request){ 0 };
-}
-
-/* The answer is whole: the next request, or the end. */
-static void answered(struct http_server *s)
-{
-	forget_request(s);
-	s->phase = s->keep ? HEAD : CLOSING;
-	deadline(s, HTTP_SERVER_STALL_MS);
-	flush(s);
-	schedule(s);
-}
-
-static bool clean(struct bytes value)
-{
-	for (size_t i = 0; i < value.len; i++)
-		if (value.p[i] < 0x20 || value.p[i] == 0x7f)
-			return false;
-	return true;
-}
-
-static void put_status(struct http_server *s, unsigned status, const char *content_type)
-{
-	(void)buf_fmt(&s->out, "HTTP/1.1 %u %s\r\n", status, http1_phrase(status));
-	if (content_type)
-		(void)buf_fmt(&s->out, "Content-Type: %s\r\n", content_type);
-	if (!s->keep)
-		(void)buf_str(&s->out, "Connection: close\r\n");
-}
-
-void http_server_answer_with(struct http_server *s, unsigned status, const char *content_type, struct bytes body,
-			     const struct http1_field *extra, size_t n_extra)
-{
-	if (s->phase == DEAD) /* the peer went away meanwhile; on_end is on its way */
-		return;
-	must(s->phase == OWED);
-	put_status(s, status, content_type);
-	for (size_t i = 0; i < n_extra; i++) {
-		must(http1_is_token(extra[i].name) && clean(extra[i].value));
-		(void)buf_bytes(&s->out, extra[i].name);
-		(void)buf_str(&s->out, ": ");
-		(void)buf_bytes(&s->out, extra[i].value);
-		(void)buf_str(&s->out, "\r\n");
-	}
-	if (status != 204)
-		(void)buf_fmt(&s->out, "Content-Length: %zu\r\n", content_type ? body.len : 0);
-	(void)buf_str(&s->out, "\r\n");
-	if (content_type && !s->to_head)
-		(void)buf_bytes(&s->out, body);
-	if (s->out.failed)
-		end(s);
-	else
-		answered(s);
-}
-
-void http_server_answer(struct http_server *s, unsigned status, const char *content_type, struct bytes body)
-{
-	http_server_answer_with(s, status, content_type, body, NULL, 0);
-}
-
-/* A refusal of our own, before any request was handed out: the connection is of no further use. */
-static void refuse(struct http_server *s, unsigned status)
-{
-	struct buf text BUF_AUTO = { 0 };
-	struct json_out j;
-
-	buf_init(&text, 1024);
-	json_out_init(&j, &text);
-	json_out_object(&j);
-	json_out_key_str(&j, "type", "about:blank");
-	json_out_key_str(&j, "title", http1_phrase(status));
-	json_out_key_u64(&j, "status", status);
-	json_out_object_end(&j);
-	s->keep = false;
-	s->to_head = false;
-	s->phase = OWED;
-	http_server_answer(s, status, "application/problem+json", buf_view(&text));
-}
-
-void http_server_stream(struct http_server *s, unsigned status, const char *content_type)
-{
-	if (s->phase == DEAD) /* the peer went away meanwhile; on_end is on its way */
-		return;
-	must(s->phase == OWED);
-	put_status(s, status, content_type);
-	(void)buf_str(&s->out, "Transfer-Encoding: chunked\r\n\r\n");
-	s->phase = STREAM;
-	flush(s);
-}
-
-bool http_server_write(struct http_server *s, struct bytes data)
-{
-	must(s->phase == STREAM || s->phase == DEAD);
-	if (s->phase == DEAD || s->to_head || data.len == 0)
-		return true;
-	s->drain_wanted = true;
-	if (data.len > HTTP_SERVER_BACKLOG_MAX - s->out.len)
-		return false;
-	(void)buf_fmt(&s->out, "%zx\r\n", data.len);
-	(void)buf_bytes(&s->out, data);
-	(void)buf_str(&s->out, "\r\n");
-	if (s->out.failed)
-		end(s);
-	else
-		flush(s);
-	return true;
-}
-
-size_t http_server_backlog(const struct http_server *s)
-{
-	return s->out.len;
-}
-
-void http_server_stream_end(struct http_server *s)
-{
-	must(s->phase == STREAM || s->phase == DEAD);
-	if (s->phase == DEAD)
-		return;
-	s->drain_wanted = false;
-	if (!s->to_head)
-		(void)buf_str(&s->out, "0\r\n\r\n");
-	answered(s);
-}
-
-void http_server_upgrade(struct http_server *s, const char *protocol)
-{
-	if (s->phase == DEAD) /* the peer went away meanwhile; on_end is on its way */
-		return;
-	must(s->phase == OWED && s->request.upgrade.len && s->ops->on_upgraded);
-	(void)buf_fmt(&s->out, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", protocol);
-	s->phase = UPGRADING;
-	flush(s);
-	schedule(s);
 }
 
 /* One protocol, asked for by both fields (RFC 9110, 7.8), on a request without a body. */
@@ -343,25 +175,25 @@ static bool read_head(struct http_server *s)
 	case HTTP1_MORE:
 		return false;
 	case HTTP1_BAD:
-		refuse(s, http1_fault_status(fault));
+		http_server_refuse(s, http1_fault_status(fault));
 		return false;
 	case HTTP1_DONE:
 		break;
 	}
 	if (!buf_add(&s->head_text, s->in.p, len)) {
-		refuse(s, 503);
+		http_server_refuse(s, 503);
 		return false;
 	}
 	buf_consume(&s->in, len);
 	must(http1_request_head(&again, buf_view(&s->head_text), &s->head, &len, &fault) == HTTP1_DONE);
 	status = begin(s);
 	if (status) {
-		refuse(s, status);
+		http_server_refuse(s, status);
 		return false;
 	}
 	s->phase = BODY;
-	deadline(s, HTTP_SERVER_STALL_MS);
-	flush(s);
+	http_server_deadline(s, HTTP_SERVER_STALL_MS);
+	http_server_flush(s);
 	return s->phase == BODY;
 }
 
@@ -375,7 +207,7 @@ static void read_body(struct http_server *s)
 	do {
 		answer = http1_body_next(&s->body, buf_view(&s->in), &used, &data, &fault);
 		if (answer == HTTP1_BAD || !buf_bytes(&s->content, data)) {
-			refuse(s, answer == HTTP1_BAD ? http1_fault_status(fault) : 413);
+			http_server_refuse(s, answer == HTTP1_BAD ? http1_fault_status(fault) : 413);
 			return;
 		}
 		buf_consume(&s->in, used);
@@ -429,7 +261,7 @@ static void step(struct loop_later *l)
 	} else if (s->phase == CLOSING && s->out.len == 0) {
 		(void)shutdown(s->fd, SHUT_WR);
 		s->phase = LINGER;
-		deadline(s, HTTP_SERVER_LINGER_MS);
+		http_server_deadline(s, HTTP_SERVER_LINGER_MS);
 		want(s);
 	} else if (s->phase == STREAM && s->drain_wanted && s->out.len == 0) {
 		s->drain_wanted = false;
@@ -445,9 +277,9 @@ static void late(struct loop_timer *t)
 	struct http_server *s = t->owner;
 
 	if ((s->phase == HEAD && s->in.len && s->out.len == 0) || s->phase == BODY)
-		refuse(s, 408);
+		http_server_refuse(s, 408);
 	else
-		end(s);
+		http_server_fail(s);
 }
 
 static void readable(struct http_server *s)
@@ -457,19 +289,19 @@ static void readable(struct http_server *s)
 	ssize_t n;
 
 	if (!room) {
-		end(s);
+		http_server_fail(s);
 		return;
 	}
 	n = recv(s->fd, room, READ_SIZE, MSG_DONTWAIT);
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-		end(s);
+		http_server_fail(s);
 		return;
 	}
 	if (n < 0 || s->phase == LINGER)
 		return;
 	buf_grew(&s->in, (size_t)n);
 	if (first || s->phase == BODY)
-		deadline(s, first ? HTTP_SERVER_HEAD_MS : HTTP_SERVER_STALL_MS);
+		http_server_deadline(s, first ? HTTP_SERVER_HEAD_MS : HTTP_SERVER_STALL_MS);
 	process(s);
 }
 
@@ -478,11 +310,11 @@ static void on_io(struct loop_io *io, uint32_t events)
 	struct http_server *s = io->owner;
 
 	if (events & EPOLLOUT)
-		flush(s);
+		http_server_flush(s);
 	if (s->phase != DEAD && (events & EPOLLIN) && (s->phase == HEAD || s->phase == BODY || s->phase == LINGER))
 		readable(s);
 	else if (s->phase != DEAD && (events & (EPOLLHUP | EPOLLERR)))
-		end(s);
+		http_server_fail(s);
 }
 
 int http_server_new(struct loop *l, int fd, size_t body_max, const struct http_server_ops *ops, void *owner,

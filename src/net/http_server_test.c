@@ -1,4 +1,4 @@
-#include "net/http_server.h"
+#include "net/http_server_session.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,6 +22,7 @@ struct rig {
 	unsigned n_drained;
 	char last[256];
 	bool hold; /* answer later */
+	bool free_at_once;
 	bool stream;
 	bool upgrade;
 	int upgraded_fd;
@@ -36,7 +37,9 @@ static void on_request(struct http_server *s, const struct http_server_request *
 	(void)snprintf(g->last, sizeof(g->last), "%.*s %.*s%s%.*s [%.*s]", (int)r->method.len, (const char *)r->method.p,
 		       (int)r->path.len, (const char *)r->path.p, r->has_query ? "?" : "", (int)r->query.len,
 		       (const char *)r->query.p, (int)r->body.len, (const char *)r->body.p);
-	if (g->upgrade && bytes_is(r->upgrade, "saw-tunnel"))
+	if (g->free_at_once)
+		g->s = http_server_free(s);
+	else if (g->upgrade && bytes_is(r->upgrade, "saw-tunnel"))
 		http_server_upgrade(s, "saw-tunnel");
 	else if (g->stream)
 		http_server_stream(s, 200, "text/plain");
@@ -311,5 +314,54 @@ TEST(a_peer_that_leaves_while_an_answer_is_owed_ends_the_session)
 	g.peer = fd_close(g.peer);
 	must(loop_turn(g.loop, 0, NULL) == 0);
 	CHECK_INT(g.n_ends, 1);
+	rig_stop(&g);
+}
+
+/* The deadline that is set now passes. */
+static void time_passes(struct rig *g)
+{
+	struct loop_timer *t = &g->s->timer;
+
+	must(t->slot);
+	loop_timer_disarm(t);
+	t->fn(t);
+	settle(g);
+}
+
+TEST(every_wait_for_the_peer_has_an_end_and_none_for_ourselves)
+{
+	static const char *const late[] = { "GET /x HT", "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nh" };
+	struct rig g;
+
+	for (size_t i = 0; i < 2; i++) {
+		rig_start(&g);
+		say(&g, late[i]);
+		time_passes(&g);
+		CHECK(strncmp(buf_cstr(&g.got), "HTTP/1.1 408 ", 13) == 0);
+		time_passes(&g); /* the peer does not close */
+		CHECK_INT(g.n_ends, 1);
+		rig_stop(&g);
+	}
+	rig_start(&g);
+	time_passes(&g);
+	CHECK_INT(g.got.len, 0);
+	CHECK_INT(g.n_ends, 1);
+	rig_stop(&g);
+	rig_start(&g);
+	g.hold = true;
+	say(&g, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+	CHECK_INT(g.s->timer.slot, 0);
+	rig_stop(&g);
+}
+
+TEST(a_session_can_be_freed_from_its_own_callback)
+{
+	struct rig g;
+
+	rig_start(&g);
+	g.free_at_once = true;
+	say(&g, "GET /x HTTP/1.1\r\nHost: a\r\n\r\nGET /y HTTP/1.1\r\nHost: a\r\n\r\n");
+	CHECK_INT(g.n_requests, 1);
+	CHECK_INT(g.n_ends, 0);
 	rig_stop(&g);
 }

@@ -156,7 +156,7 @@ static void idle(struct http_flow *f)
 
 void http_flow_pump(struct http_flow *f)
 {
-	bool was_idle = f->phase == HTTP_HEAD && f->timer.slot && f->canon.len == 0 && f->guest.in.len == 0;
+	bool was_idle = f->phase == HTTP_HEAD && f->guest.in.len == 0 && f->guest.out.len == 0;
 
 	while (step(f))
 		;

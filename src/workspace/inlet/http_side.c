@@ -80,7 +80,7 @@ size_t http_side_flush(struct http_side *s)
 {
 	size_t all = 0;
 
-	while (s->out.len && !s->deaf) {
+	while (s->out.len && !s->deaf && !s->out.failed) {
 		ssize_t n = send(s->fd, s->out.p, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
@@ -94,7 +94,9 @@ size_t http_side_flush(struct http_side *s)
 		all += n > 0 ? (size_t)n : 0;
 	}
 	s->moved += all;
-	if (s->deaf || s->out.failed)
+	if (s->out.failed) /* a piece is missing: what follows would mean something else */
+		s->deaf = true;
+	if (s->deaf)
 		buf_reset(&s->out);
 	return all;
 }
