@@ -13,6 +13,7 @@ static const struct cli_verb *const verbs[] = {
 	&policy_check_verb,
 	&policy_compile_verb,
 	&policy_test_verb,
+	&policy_diff_verb,
 };
 
 static const struct cli_verb *find(const char *name)
