@@ -99,6 +99,13 @@ def test_every_verb_has_a_man_page_that_names_each_of_its_options(saw, root):
             assert option["name"].replace("-", "\\-") in page or option["name"] in page, (v["verb"], option["name"])
 
 
+def test_the_policy_of_the_man_page_is_good(saw, root, tmp_path):
+    example = tmp_path / "example.yaml"
+    example.write_text((root / "man" / "saw-policy.5").read_text().split(".Bd -literal\n")[-1].split(".Ed\n")[0])
+    done = saw("policy", "check", str(example))
+    assert done.returncode == 0 and not done.stderr
+
+
 @pytest.mark.parametrize("args, says", [
     ([], "Usage"), (["nonsense"], "no verb `nonsense`"), (["show"], "something is missing"), (["ls", "--colour"], "unknown option --colour"),
     (["ls", "-l"], "two dashes"), (["ls", "x"], "one word too many"), (["ls", "--json", "--json"], "given twice"),
