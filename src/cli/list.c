@@ -188,7 +188,9 @@ static void show_text(struct buf *out, const struct api_doc *d)
 
 	show_line(out, "name", cell(d, w, "name", a));
 	show_line(out, "id", cell(d, w, "id", a));
-	snprintf(line, sizeof(line), "%s since %s (%s)", cell(d, w, "state", a), cell(d, w, "since", b), age(b, time));
+	cell(d, w, "state", a);
+	cell(d, w, "since", b);
+	snprintf(line, sizeof(line), "%s since %s (%s)", a, b, age(b, time));
 	show_line(out, "state", line);
 	if (strcmp(cell(d, w, "desired", b), a) != 0)
 		show_line(out, "wanted", b);
@@ -200,7 +202,9 @@ static void show_text(struct buf *out, const struct api_doc *d)
 		show_line(out, "accel", "tcg: EMULATED, slow, for trying out");
 	else
 		show_line(out, "accel", *a ? a : cell(d, w, "accel", b));
-	snprintf(line, sizeof(line), "%s (%.16s)", cell(d, w, "image", a), cell(d, w, "image_digest", b));
+	cell(d, w, "image", a);
+	cell(d, w, "image_digest", b);
+	snprintf(line, sizeof(line), *b ? "%s (%.16s)" : "%s%s", a, b);
 	show_line(out, "image", line);
 	snprintf(line, sizeof(line), "%s (%s), generation %" PRIu64 "%s", cell(d, policy, "name", a), cell(d, policy, "file", b),
 		 generation, loaded && loaded != generation ? ", not loaded yet" : "");
