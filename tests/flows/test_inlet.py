@@ -162,6 +162,7 @@ def a_hello_is_judged_before_anything_leaves_and_then_sent_whole(build):
     s.sendall(raw[30:] + b"early")
     o = w.dialer.accept()
     assert o.recv(4096) == raw + b"early"
+    w.sup.wait(lambda: w.dialer.seen)
     assert w.dialer.seen[0][2:4] == (b"pass.example", 443)
     o.sendall(b"server hello")
     assert s.recv(100) == b"server hello"
@@ -439,6 +440,8 @@ def inlet_stops_when_told_and_when_its_parent_goes(build):
     w = World(build)
     s = w.flow()
     o = w.dialer.accept()
+    o.sendall(b"x")
+    assert s.recv(1) == b"x"
     w.sup.stop()
     assert w.sup.codes_of() == ["flow/closed/gateway_role_down"]
     assert lib.everything(s) == lib.everything(o) == b"reset"

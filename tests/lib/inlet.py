@@ -79,7 +79,7 @@ class Supervisor(threading.Thread):
 
     def launch(self):
         """A fresh inlet with the same journal."""
-        self.channel, theirs = Channel.pair()
+        channel, theirs = Channel.pair()
         fd = theirs.fileno()
 
         def before():
@@ -89,8 +89,9 @@ class Supervisor(threading.Thread):
 
         self.process = subprocess.Popen([str(self.build / "src/workspace/inlet/saw-inlet")], preexec_fn=before, pass_fds=(3,))
         theirs.close()
-        self.channel.send("MSG_INLET_CONFIG", 0, "ws-000000000001", "dev", "alice", b"", fds=[self.journal])
-        self.channel.expect("MSG_READY")
+        channel.send("MSG_INLET_CONFIG", 0, "ws-000000000001", "dev", "alice", b"", fds=[self.journal])
+        channel.expect("MSG_READY")
+        self.channel = channel
 
     def run(self):
         while True:
@@ -200,7 +201,6 @@ class Supervisor(threading.Thread):
     def again(self, text, *ports):
         """After a crash: the next inlet gets everything that the last one had."""
         with self.changed:
-            self.channel.close()
             self.launch()
             self.changed.notify_all()
         self.policy(text)
@@ -229,6 +229,12 @@ class Dialer(threading.Thread):
         self.start()
 
     def run(self):
+        try:
+            self.serve()
+        except BrokenPipeError:
+            pass  # inlet has ended in the middle of our answer
+
+    def serve(self):
         numbers = {v: k for k, v in self.supervisor.codes.items()}
         while True:
             try:
