@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from gateway import Gateway
+from workspace import wait_for
 
 MINIMAL = "version: 1\nname: minimal\nlab: true\n"
 PASS = """network:
@@ -63,11 +64,7 @@ def test_k6_a_role_that_dies_is_replaced_and_never_opens_anything(gateway, role)
         with gw.attack() as a:
             assert not gw.do("tcp", "198.51.100.66", 443, timeout=1)["connected"]
             a.untouched()
-        for attempt in range(20):
-            if gw.do("https", "pass.example", ca=str(gw.arena.ca), timeout=3).get("status") == 200:
-                break
-        else:
-            pytest.fail("the role did not come back")
+        wait_for("the role's return", lambda: gw.do("https", "pass.example", ca=str(gw.arena.ca), timeout=3).get("status") == 200)
         assert gw.do("address", "pass.example") == address
 
 
@@ -96,13 +93,12 @@ def test_k8_no_audit_no_action(arena, build, tmp_path):
         gw = Gateway(arena, build, MINIMAL + PASS, disk / "gw")
         gw.healthy()
         filler = disk / "filler"
-        with open(filler, "wb") as f:
-            try:
-                while True:
-                    f.write(b"x" * 4096)
-                    f.flush()
-            except OSError:
-                pass
+        with open(filler, "wb", buffering=0) as f, pytest.raises(OSError):
+            while True:
+                f.write(b"x" * 4096)
+        for _ in range(20):  # the log's last page may still hold a few events
+            if "error" in gw.do("https", "pass.example", ca=str(gw.arena.ca), timeout=5):
+                break
         with gw.attack() as a:
             assert "error" in gw.do("https", "pass.example", ca=str(gw.arena.ca), timeout=5)
             assert gw.do("dns", "evil.example", timeout=3).get("addresses") in (None, [])

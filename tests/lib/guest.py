@@ -209,7 +209,7 @@ def https(host, path="/", ca=None, sni=None, timeout=8, port=443):
 
 def raw_ethernet(frames, wait=0.5):
     """Sends whole Ethernet frames on the guest's link; `{gw}` and `{me}` MACs are filled in by the caller."""
-    name = link()["name"]
+    name = link(ask=False)["name"]
     s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
     s.bind((name, 0))
     for f in frames:
@@ -218,7 +218,7 @@ def raw_ethernet(frames, wait=0.5):
     return True
 
 
-def link():
+def link(ask=True):
     """The guest's link: its name, MAC, and the gateway's MAC."""
     names = [n for n in os.listdir("/sys/class/net") if n != "lo"] if os.path.isdir("/sys/class/net") else []
     text = open("/proc/net/route").read().split("\n")[1:]
@@ -226,7 +226,8 @@ def link():
     import fcntl
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     me = fcntl.ioctl(s.fileno(), 0x8927, struct.pack("256s", name.encode()))[18:24].hex()
-    dns("good.example")
+    if ask:  # so that the gateway stands in the ARP table
+        dns("good.example")
     gw = "ffffffffffff"
     for l in open("/proc/net/arp").read().split("\n")[1:]:
         if l.startswith("100.64.0.1 "):
