@@ -109,7 +109,8 @@ static int start_agent(const struct agent_place *p, struct err *e)
 		return err_in(e, r, "start the SSH agent");
 	/* it lives on without us; init collects it */
 	fd_close(child.pid_fd);
-	out = fd_close(out);
+	/* so that the end of the agent is the end of the pipe */
+	fd_closep(&out);
 	return read_ready(in, e);
 }
 

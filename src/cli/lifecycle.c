@@ -159,20 +159,57 @@ static const struct cli_option force_options[] = {
 	{ NULL, NULL, NULL, CLI_TEXT },
 };
 
-#define WISH_VERB(symbol, verb, line, list, function)                                                              \
-	const struct cli_verb symbol = {                                                                           \
-		.name = verb,                                                                                      \
-		.args = "NAME...",                                                                                 \
-		.help = line,                                                                                      \
-		.options = list,                                                                                   \
-		.words = CLI_WORKSPACE,                                                                            \
-		.words_min = 1,                                                                                    \
-		.words_max = CLI_WORDS_MAX,                                                                        \
-		.run = function,                                                                                   \
-	}
+const struct cli_verb cli_start_verb = {
+	.name = "start",
+	.args = "NAME...",
+	.help = "start a workspace",
+	.options = plain_options,
+	.words = CLI_WORKSPACE,
+	.words_min = 1,
+	.words_max = CLI_WORDS_MAX,
+	.run = start_run,
+};
 
-WISH_VERB(cli_start_verb, "start", "start a workspace", plain_options, start_run);
-WISH_VERB(cli_stop_verb, "stop", "stop a workspace; its sessions are cut", stop_options, stop_run);
-WISH_VERB(cli_restart_verb, "restart", "stop a workspace and start it again", plain_options, restart_run);
-WISH_VERB(cli_rebuild_verb, "rebuild", "drop the system of a workspace, keep its home", force_options, rebuild_run);
-WISH_VERB(cli_rm_verb, "rm", "remove a workspace with its disks", force_options, rm_run);
+const struct cli_verb cli_stop_verb = {
+	.name = "stop",
+	.args = "NAME...",
+	.help = "stop a workspace; its sessions are cut",
+	.options = stop_options,
+	.words = CLI_WORKSPACE,
+	.words_min = 1,
+	.words_max = CLI_WORDS_MAX,
+	.run = stop_run,
+};
+
+const struct cli_verb cli_restart_verb = {
+	.name = "restart",
+	.args = "NAME...",
+	.help = "stop a workspace and start it again",
+	.options = plain_options,
+	.words = CLI_WORKSPACE,
+	.words_min = 1,
+	.words_max = CLI_WORDS_MAX,
+	.run = restart_run,
+};
+
+const struct cli_verb cli_rebuild_verb = {
+	.name = "rebuild",
+	.args = "NAME...",
+	.help = "drop the system of a workspace, keep its home",
+	.options = force_options,
+	.words = CLI_WORKSPACE,
+	.words_min = 1,
+	.words_max = CLI_WORDS_MAX,
+	.run = rebuild_run,
+};
+
+const struct cli_verb cli_rm_verb = {
+	.name = "rm",
+	.args = "NAME...",
+	.help = "remove a workspace with its disks",
+	.options = force_options,
+	.words = CLI_WORKSPACE,
+	.words_min = 1,
+	.words_max = CLI_WORDS_MAX,
+	.run = rm_run,
+};

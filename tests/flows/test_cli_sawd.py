@@ -1,0 +1,122 @@
+"""`saw` and the real control plane together, with workspaces of driver `try`."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+
+POLICY = ("version: 1\nname: p\nlab: true\nnetwork:\n"
+          "  - {name: a, hosts: [a.example], ports: [443], mode: passthrough, reason: \"pins its certificate\"}\n")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    # a socket's name is short
+    short = pathlib.Path(os.path.realpath("/tmp")) / f"saws-{os.getpid()}-{abs(hash(str(tmp_path))) % 10**8}"
+    short.mkdir(mode=0o700)
+    yield short
+    subprocess.run(["rm", "-rf", str(short)], check=True)
+
+
+@pytest.fixture
+def saw(build, folder):
+    env = {**os.environ, "SAW_RUN": str(folder / "run"), "SAW_STATE": str(folder / "state")}
+
+    def run(*args, **kw):
+        return subprocess.run([str(build / "src/cli/saw"), *args], env=env, capture_output=True, text=True, timeout=120, check=False,
+                              stdin=subprocess.DEVNULL, **kw)
+    run.env = env
+    yield run
+    run("down", "--all")
+
+
+@pytest.fixture
+def policy(folder):
+    path = folder / "p.yaml"
+    path.write_text(POLICY)
+    return str(path)
+
+
+@pytest.fixture
+def up(saw, build, folder):
+    done = saw("up", "--lab")
+    if done.returncode and ("user namespace" in done.stderr or "tun" in done.stderr):
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stderr
+    return saw
+
+
+def test_up_and_down_are_harmless_when_repeated_and_name_socket_and_identity(saw, folder):
+    first = saw("up")
+    assert first.returncode == 0, first.stderr
+    assert str(folder / "run" / "api.sock") in first.stdout and f"uid {os.getuid()}" in first.stdout
+    again = saw("up", "--json")
+    assert again.returncode == 0 and json.loads(again.stdout)["uid"] == os.getuid()
+    assert saw("down").returncode == 0
+    assert saw("ls").returncode == 5
+    assert saw("down").stdout == "The control plane was not running.\n"
+
+
+def test_the_socket_is_nobody_elses(up, folder):
+    assert (folder / "run").stat().st_mode & 0o077 == 0 and (folder / "run" / "api.sock").stat().st_mode & 0o077 == 0
+
+
+def test_a_workspace_lives_from_create_to_rm(up, policy):
+    assert up("create", "dev", "--policy", policy, "--driver", "try").stdout == "dev: running\n"
+    assert json.loads(up("show", "dev", "--json").stdout)["state"] == "running"
+    assert up("ls", "--names").stdout == "dev\n"
+    assert up("stop", "dev").stdout == "dev: stopped\n"
+    assert up("start", "dev").stdout == "dev: running\n"
+    assert up("restart", "dev").stdout == "dev: running\n"
+    assert up("rebuild", "--force", "dev").stdout == "dev: running\n"
+    assert up("set-policy", "dev", policy).stdout == "dev: policy p, generation 2\n"
+    assert up("create", "dev", "--policy", policy, "--driver", "try").returncode == 1
+    assert up("rm", "--force", "dev").stdout == "dev: deleted\n"
+    assert up("show", "dev").returncode == 4 and up("rm", "--force", "dev").returncode == 4
+
+
+def test_what_happened_is_in_the_two_logs(up, policy):
+    up("create", "dev", "--policy", policy, "--driver", "try")
+    control = up("audit").stdout
+    assert "workspaces.create" in control and "workspace" in control
+    gateway = [json.loads(l) for l in up("audit", "dev", "--json").stdout.splitlines()]
+    assert [e["metadata"]["sequence"] for e in gateway] == list(range(1, len(gateway) + 1))
+    assert "process Launch inlet" in up("audit", "dev").stdout
+
+
+def test_followed_audit_shows_what_happens_meanwhile(up, build, policy):
+    up("create", "dev", "--policy", policy, "--driver", "try")
+    with subprocess.Popen([str(build / "src/cli/saw"), "audit", "dev", "--follow"], env=up.env, stdout=subprocess.PIPE, text=True) as p:
+        assert "dev" in p.stdout.readline()
+        up("set-policy", "dev", policy)
+        assert any("generation 2" in line for line in p.stdout)
+        p.send_signal(signal.SIGTERM)
+
+
+def test_down_leaves_workspaces_and_down_all_stops_them(up, policy):
+    up("create", "dev", "--policy", policy, "--driver", "try")
+    before = json.loads(up("show", "dev", "--json").stdout)
+    assert up("down").returncode == 0
+    assert up("up", "--lab").returncode == 0
+    after = json.loads(up("show", "dev", "--json").stdout)
+    assert after["state"] == "running" and after["since"] == before["since"]
+    assert "stopped" in up("down", "--all").stdout
+
+
+@pytest.mark.parametrize("args, says", [
+    (["--image", "nothing"], "image"), (["--memory", "1KiB", "--driver", "try"], "memory"), (["--disk", "1KiB", "--driver", "try"], "disk"),
+    (["--upstream-proxy", "x", "--driver", "try"], "proxy"),
+])
+def test_bad_values_are_refused_by_name_and_nothing_is_created(up, policy, args, says):
+    done = up("create", "dev", "--policy", policy, *args)
+    assert done.returncode in (2, 4) and says in done.stderr
+    assert up("ls", "--names").stdout == ""
+
+
+def test_a_stopped_workspace_has_no_ssh_and_says_so(up, policy):
+    up("create", "dev", "--policy", policy, "--driver", "try", "--no-start")
+    done = up("ssh", "dev", "--", "true")
+    assert done.returncode in (1, 5) and "dev" in done.stderr
+    assert up("ssh", "nope", "--", "true").returncode == 4
