@@ -49,6 +49,7 @@ struct attempt {
 	char dir[PATHS_MAX];
 	char run[PATHS_MAX];
 	int code; /* of the command; -1: it never ended by itself */
+	int stopped_by; /* signal that we passed on; 0: none */
 	char failed[ERR_MAX];
 };
 
@@ -189,6 +190,7 @@ static void on_signal(struct loop_io *io, uint32_t events)
 		return;
 	if (info.ssi_signo == SIGINT || info.ssi_signo == SIGQUIT)
 		return; /* the command has it too, and decides */
+	t->stopped_by = (int)info.ssi_signo;
 	msg_start(&out, MSG_STOP);
 	chan_send(t->chan, &out);
 }
@@ -299,6 +301,8 @@ static void print_json(const struct attempt *t)
 
 static int outcome(struct attempt *t)
 {
+	if (t->code < 0 && t->stopped_by)
+		return 128 + t->stopped_by;
 	if (t->code < 0 && !t->failed[0])
 		(void)snprintf(t->failed, sizeof(t->failed), "the gateway ended before the command did");
 	if (t->args->value[JSON])

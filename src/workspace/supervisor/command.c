@@ -88,7 +88,7 @@ void command_tell_end(struct ws *w)
 {
 	if (!parent)
 		return;
-	if (w->state == IPC_STATE_FAILED) {
+	if (w->exit_code < 0) {
 		msg_start(&out, MSG_FAILED);
 		msg_str(&out, w->detail);
 	} else {

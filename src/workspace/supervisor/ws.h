@@ -41,7 +41,7 @@ struct ws {
 	char detail[WS_DETAIL_MAX];
 	char limits[WS_DETAIL_MAX]; /* why there is no cgroup; "" when there is one */
 	bool was_running;
-	int exit_code;
+	int exit_code; /* of the command; -1: it never ended by itself */
 
 	struct role roles[ROLE_COUNT];
 	struct trail *trail;
