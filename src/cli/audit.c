@@ -1,8 +1,10 @@
-/* `saw audit`: the log of one workspace's gateway, or of the control plane. Verifying it is another program's work (audit verify). */
+/* `saw audit`: the log of one workspace's gateway, or of the control plane. `saw audit verify` needs no control plane. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/api.h"
 #include "cli/audit_line.h"
+#include "cli/audit_verify.h"
 #include "cli/say.h"
 #include "cli/verbs.h"
 
@@ -36,6 +38,10 @@ static int audit_run(const struct cli_args *a)
 	int r;
 	int got;
 
+	if (a->n_words > 1 && strcmp(a->word[0], "verify") == 0)
+		return cli_audit_verify(a->word + 1, a->n_words - 1, a->value[A_JSON] != NULL);
+	if (a->n_words > 1)
+		return say_fail(CLI_USAGE, "audit: one name at a time (`saw audit verify LOG...` takes several)");
 	if (a->n_words == 1 && !api_name_ok(a->word[0]))
 		return say_fail(CLI_USAGE, "audit: `%s` is no name of a workspace", a->word[0]);
 	snprintf(target, sizeof(target), "/v1/audit?follow=%d%s%s", a->value[A_FOLLOW] ? 1 : 0, a->n_words ? "&workspace=" : "",
@@ -62,11 +68,12 @@ static const struct cli_option audit_options[] = {
 
 const struct cli_verb cli_audit_verb = {
 	.name = "audit",
-	.args = "[NAME]",
+	.args = "[NAME | verify LOG...]",
 	.help = "print what a workspace was allowed and refused",
-	.more = "Without NAME: the control plane's own log. A deleted workspace is named by its id.",
+	.more = "Without NAME: the control plane's own log. A deleted workspace is named by its id.\n"
+		"verify: hold each LOG (a file, the id of a workspace, or `control`) against its hash chain, offline.",
 	.options = audit_options,
 	.words = CLI_WORKSPACE,
-	.words_max = 1,
+	.words_max = CLI_WORDS_MAX,
 	.run = audit_run,
 };

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,18 +108,15 @@ int audit_log_policy(struct audit_log *l, struct bytes label, bool lab, struct e
 /* Opens folder and file, and makes a new file's name durable. */
 static int open_file(struct audit_log *l, struct err *e)
 {
-	char copy[PATH_MAX];
+	const char *slash = strrchr(l->path, '/');
+	const char *name = slash ? slash + 1 : l->path;
+	char dir[PATH_MAX] = ".";
 	struct stat st;
+	int len = slash ? snprintf(dir, sizeof(dir), "%.*s", (int)(slash - l->path + 1), l->path) : 1;
 
-	if (strlen(l->path) >= sizeof(copy))
+	if (len >= (int)sizeof(dir) || snprintf(l->name, sizeof(l->name), "%s", name) >= (int)sizeof(l->name))
 		return err_set(e, ENAMETOOLONG, "%s: the path is too long", l->path);
-	strcpy(copy, l->path);
-	if (strlen(basename(copy)) >= sizeof(l->name))
-		return err_set(e, ENAMETOOLONG, "%s: the file's name is too long", l->path);
-	strcpy(copy, l->path);
-	strcpy(l->name, basename(copy));
-	strcpy(copy, l->path);
-	l->dir_fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	l->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (l->dir_fd < 0)
 		return err_sys(e, errno, "folder of %s", l->path);
 	l->fd = openat(l->dir_fd, l->name, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);

@@ -383,7 +383,8 @@ def test_a_broken_policy_leaves_the_last_good_one(world, dialer):
 @pytest.mark.parametrize("message", [("MSG_DIAL", 5, "GOOD.example", 443, 1), ("MSG_DIAL", 5, "good.example.", 443, 1),
                                      ("MSG_DIAL", 5, "127.0.0.1", 443, 1), ("MSG_DIAL", 5, "good.example", 0, 1),
                                      ("MSG_DIAL", 0, "good.example", 443, 1), ("MSG_DIAL", 5, "good.example", 443),
-                                     ("MSG_DIAL", 5, "a" * 300, 443, 1), ("MSG_EVENT", 1), ("MSG_STOP",), ("MSG_POLICY", 3)])
+                                     ("MSG_DIAL", 5, "a" * 300, 443, 1), ("MSG_EVENT", 1), ("MSG_STOP",), ("MSG_POLICY", 3)],
+                         ids=lambda m: f"{m[0]}-{str(m[1:])[:40]}")
 def test_a_broken_inlet_loses_its_channel_and_a_fresh_one_is_served(world, build, message):
     d = Dialer(world, build, POLICY)
     world.resolve = zone(good_example=[GOOD])
@@ -447,7 +448,8 @@ def test_a_proxy_s_answer_may_come_in_pieces(world, proxied):
 
 
 @pytest.mark.parametrize("answer,why", [(b"HTTP/1.1 403 Forbidden\r\n\r\n", "answered 403"), (b"HTTP/1.1 200 OK\n\n", "malformed"),
-                                        (b"SSH-2.0-x\r\n", "malformed"), (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 3000, "malformed")])
+                                        (b"SSH-2.0-x\r\n", "malformed"), (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 3000, "malformed")],
+                         ids=["403", "bare LF", "not HTTP", "over the cap"])
 def test_a_proxy_that_refuses_or_talks_nonsense_is_a_failure(world, proxied, answer, why):
     world.proxy = lambda head: answer
     flow = proxied.dial("good.example")

@@ -251,9 +251,14 @@ int main(void)
 	code = code < 0 ? code : loop_run(r.d.loop, &e);
 	if (code < 0)
 		log_line("%s", e.text);
-	dial_cancel_all(&r.d);
-	chan_free(r.d.peer);
-	chan_free(r.old_peer);
-	chan_free(r.d.parent);
+	if (r.d.loop) {
+		dial_cancel_all(&r.d);
+		loop_later_cancel(&r.drop);
+		chan_free(r.d.peer);
+		chan_free(r.old_peer);
+		chan_free(r.d.parent);
+		(void)loop_turn(r.d.loop, 0, NULL); /* frees what was cancelled */
+		loop_free(r.d.loop);
+	}
 	return code == 0 ? 0 : 1;
 }
