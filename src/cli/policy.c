@@ -14,6 +14,7 @@ static const struct cli_verb *const verbs[] = {
 	&policy_compile_verb,
 	&policy_test_verb,
 	&policy_diff_verb,
+	&policy_import_verb,
 };
 
 static const struct cli_verb *find(const char *name)
@@ -70,11 +71,13 @@ int cli_policy(int argc, char **argv)
 
 const struct cli_verb cli_policy_verb = {
 	.name = "policy",
-	.args = "check|compile|test ...",
-	.help = "check, compile and try out policy files",
+	.args = "check|compile|test|diff|import ...",
+	.help = "check, compile, try out and compare policy files",
 	.more = "policy check FILE [--production]          errors with line, column and remedy\n"
 		"policy compile FILE -o BLOB               the form that the gateway maps\n"
-		"policy test FILE 'GET http://host/path'   the gateway's own verdict, offline; exit code 3 when denied",
+		"policy test FILE 'GET http://host/path'   the gateway's own verdict, offline; exit code 3 when denied\n"
+		"policy diff OLD NEW                       what becomes allowed, what no longer is\n"
+		"policy import openshell FILE [-o POLICY]  converts, and lists every difference that it had to settle",
 
 	.own = cli_policy,
 };

@@ -1,7 +1,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "rules/policy_random_kit.h"
+#include "rules/policy_slow_kit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,4 +1,4 @@
-#include "rules/policy_random_kit.h"
+#include "rules/policy_slow_kit.h"
 
 TEST(compiled_verdicts_are_those_of_the_definition)
 {
