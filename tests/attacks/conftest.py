@@ -41,6 +41,14 @@ network:
     protocol: rest
     access: read-only
     addresses: [127.0.0.10/32]
+  - name: narrow
+    hosts: [narrow.example]
+    ports: [80]
+    mode: http
+    protocol: rest
+    addresses: [127.0.0.10/32]
+    rules:
+      - {class: read, methods: [GET], paths: ["/public/**"]}
   - name: database
     hosts: [db.example]
     ports: [5432]
@@ -54,7 +62,7 @@ network:
     reason: "resolves to whatever a test wants; no private range is listed"
 """
 GOOD = [{"a": "127.0.0.10"}]
-ZONE = {name: GOOD for name in ("pass.example", "two.example", "plain.example", "db.example", "*.wild.example", "*.deep.example")}
+ZONE = {name: GOOD for name in ("pass.example", "two.example", "plain.example", "narrow.example", "db.example", "*.wild.example", "*.deep.example")}
 
 
 @pytest.fixture(scope="session")
