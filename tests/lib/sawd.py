@@ -1,0 +1,244 @@
+"""A control plane under test: sawd in folders of its own, and a client of its API. Workspaces are of driver `try` unless a test says otherwise."""
+import http.client
+import json
+import os
+import pathlib
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+POLICY = """version: 1
+name: test
+network:
+  - name: good
+    hosts: [good.example]
+    ports: [443]
+    mode: passthrough
+    reason: "a test"
+"""
+ROLES = ("front", "core", "keeper", "compiler")
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path, timeout=30):
+        super().__init__("saw.local", timeout=timeout)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class Answer:
+    def __init__(self, status, headers, raw):
+        self.status, self.headers, self.raw = status, headers, raw
+        kind = headers.get("Content-Type", "")
+        self.json = json.loads(raw) if kind in ("application/json", "application/problem+json") else None
+
+    def __repr__(self):
+        return f"{self.status} {self.raw[:400]!r}"
+
+
+class Stream:
+    """An answer that goes on: lines as they come."""
+
+    def __init__(self, path, target, timeout=60):
+        self.conn = UnixConnection(path, timeout)
+        self.conn.request("GET", target)
+        self.answer = self.conn.getresponse()
+        assert self.answer.status == 200, self.answer.read()
+
+    def line(self):
+        return self.answer.readline()
+
+    def close(self):
+        self.conn.close()
+
+
+def alive(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def children(pid):
+    try:
+        return [int(p) for p in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def title(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
+    except OSError:
+        return ""
+
+
+def wait_gone(pid, timeout=20):
+    """Until the process has ended; by pidfd, so also for one that is not our child."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([fd], [], [], timeout)[0], f"process {pid} ({title(pid)}) still runs"
+    finally:
+        os.close(fd)
+
+
+class Sawd:
+    def __init__(self, build, lab=True):
+        self.build, self.lab = build, lab
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="sawd-", dir="/tmp"))
+        self.state, self.run = self.home / "s", self.home / "r"
+        self.env = {**os.environ, "SAW_STATE": str(self.state), "SAW_RUN": str(self.run)}
+        self.binary = build / "src/sawd/launcher/sawd"
+        self.process = None
+        self.errors = open(self.home / "stderr.log", "ab")
+
+    # the process
+
+    def start(self, check=True):
+        ours, theirs = os.pipe()
+        self.process = subprocess.Popen([self.binary, "--foreground", "--ready-fd", str(theirs), *(["--lab"] if self.lab else [])],
+                                        env=self.env, pass_fds=[theirs], stdin=subprocess.DEVNULL, stderr=self.errors)
+        os.close(theirs)
+        assert select.select([ours], [], [], 60)[0], "sawd says nothing"
+        said = os.read(ours, 2000).decode()
+        os.close(ours)
+        if check:
+            assert said == "ready\n", said + self.log()
+        return said
+
+    def log(self):
+        return (self.home / "stderr.log").read_text(errors="replace")[-6000:]
+
+    def stop(self):
+        """sawd alone."""
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            assert self.process.wait(30) == 0, self.log()
+        self.process = None
+
+    def kill(self):
+        roles = self.roles()
+        self.process.kill()
+        self.process.wait(30)
+        for pid in roles.values():
+            wait_gone(pid)
+        self.process = None
+
+    def close(self):
+        """Everything, workspaces too; what the test left behind is an error."""
+        try:
+            if not self.process or self.process.poll() is not None:
+                self.start()
+            supervisors = self.supervisors()
+            self.call("POST", "/v1/shutdown", {"workspaces": True})
+            self.process.wait(120)
+            for pid in supervisors:
+                wait_gone(pid)
+        finally:
+            if self.process and self.process.poll() is None:
+                self.process.kill()
+            for pid in self.supervisors():
+                os.kill(pid, signal.SIGKILL)
+            self.errors.close()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def roles(self):
+        """Role -> process id."""
+        found = {title(p).removeprefix("sawd-"): p for p in children(self.process.pid)}
+        return {r: found[r] for r in ROLES if r in found}
+
+    def supervisors(self):
+        """Process ids of the workspaces of this state folder."""
+        found = []
+        for entry in os.listdir("/proc"):
+            if entry.isdigit() and alive(int(entry)):
+                try:
+                    line = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes()
+                except OSError:
+                    continue
+                if line.startswith(b"saw-workspace:") and str(self.state).encode() in line:
+                    found.append(int(entry))
+        return found
+
+    # the API
+
+    @property
+    def socket(self):
+        return self.run / "api.sock"
+
+    def call(self, method, target, body=None, headers=None, raw=None, timeout=60):
+        conn = UnixConnection(self.socket, timeout)
+        try:
+            data = raw if raw is not None else json.dumps(body) if body is not None else None
+            conn.request(method, target, data, {**({"Content-Type": "application/json"} if data is not None else {}), **(headers or {})})
+            answer = conn.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+        finally:
+            conn.close()
+
+    def until_served(self, timeout=30):
+        """Core may be restarting: asks until it answers."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            try:
+                if self.call("GET", "/v1/version").status == 200:
+                    return
+            except OSError:
+                pass
+            select.select([], [], [], 0.05)
+        raise AssertionError("sawd does not serve: " + self.log())
+
+    def create(self, name, **more):
+        body = {"name": name, "driver": "try", "policy": {"text": POLICY, "file": "p.yaml"}, **more}
+        return self.call("POST", "/v1/workspaces", body)
+
+    def show(self, name):
+        return self.call("GET", f"/v1/workspaces/{name}").json
+
+    def wait(self, name, *states, timeout=60, but_not=(), where=lambda event: True):
+        """Until the workspace is in one of these states; the event that says so."""
+        stream = Stream(self.socket, f"/v1/events?workspace={name}&follow=1", timeout)
+        seen = []
+        try:
+            while True:
+                line = stream.line()
+                assert line, f"{name}: the stream ended; seen: {seen}\n{self.log()}"
+                event = json.loads(line)
+                seen.append(event["state"])
+                assert event["state"] not in but_not, f"{name} is {event}\n{self.log()}"
+                if event["state"] in states and where(event):
+                    return event
+        except TimeoutError:
+            raise AssertionError(f"{name} did not become {states}; seen: {seen}; {self.show(name)}\n{self.log()}") from None
+        finally:
+            stream.close()
+
+    def running(self, name, **more):
+        """A new workspace that runs; its record."""
+        answer = self.create(name, **more)
+        assert answer.status == 201, answer
+        self.wait(name, "running", but_not=("failed",))
+        return self.show(name)
+
+    def rm(self, name):
+        assert self.call("DELETE", f"/v1/workspaces/{name}").status == 202
+        if self.call("GET", f"/v1/workspaces/{name}").status == 200:
+            try:
+                self.wait(name, "deleted")
+            except AssertionError as e:
+                if "404" not in str(e):
+                    raise
+
+    def control_log(self):
+        return [json.loads(l) for l in (self.state / "audit/control.jsonl").read_text().splitlines()]
