@@ -1,0 +1,530 @@
+"""The control plane's life: workspaces come, go, survive it, and are never lost or doubled."""
+import hashlib
+import json
+import os
+import pathlib
+import random
+import re
+import select
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from sawd import POLICY, ROLES, Sawd, UnixConnection, alive, children, title, wait_gone
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGQXx0O/fAQn0TLmaVXz6xG1MpEGKdZsJF+9vCttjlte x"
+pytestmark = pytest.mark.usefixtures("userns")
+
+
+def supervisor_of(sawd, record):
+    found = [p for p in sawd.supervisors() if record["id"] in pathlib.Path(f"/proc/{p}/cmdline").read_text()]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def until(done, tries=100):
+    for _ in range(tries):
+        if done():
+            return
+        select.select([], [], [], 0.1)
+    raise AssertionError("it does not come")
+
+
+def check_chain(path):
+    """Every line chains to the one before, from sequence 1."""
+    before, n = "0" * 64, 0
+    for line in path.read_bytes().splitlines():
+        event = json.loads(line)
+        n += 1
+        assert event["unmapped"]["prev_sha256"] == before and event["metadata"]["sequence"] == n, f"{path}:{n}"
+        before = hashlib.sha256(line).hexdigest()
+    return n
+
+
+def test_a_workspace_is_created_stopped_started_rebuilt_and_removed(sawd):
+    record = sawd.running("dev")
+    assert record["desired"] == "running" and record["policy"]["loaded_generation"] == 1
+    for verb, state in (("stop", "stopped"), ("start", "running"), ("restart", "running"), ("rebuild", "running")):
+        answer = sawd.call("POST", f"/v1/workspaces/dev/{verb}")
+        assert answer.status == 202, answer
+        if verb in ("restart", "rebuild"):
+            sawd.wait("dev", "stopping", "stopped", "starting", but_not=("failed",))
+        sawd.wait("dev", state, but_not=("failed",))
+    folder = sawd.state / "workspaces" / record["id"]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert all(stat.S_IMODE(f.stat().st_mode) == 0o600 for f in folder.iterdir())
+    sawd.rm("dev")
+    assert sawd.call("GET", "/v1/workspaces/dev").status == 404
+    assert not folder.exists() and not (sawd.run / "ws" / record["id"]).exists() and not sawd.supervisors()
+    kept = sawd.state / "audit/workspaces" / f"{record['id']}.jsonl"
+    assert check_chain(kept) > 0
+    assert sawd.call("GET", f"/v1/audit?workspace={record['id']}").raw == kept.read_bytes()
+    assert check_chain(sawd.state / "audit/control.jsonl") > 10
+    operations = [e["api"]["operation"] for e in sawd.control_log() if "api" in e]
+    assert operations == [f"workspaces.{v}" for v in ("create", "stop", "start", "restart", "rebuild", "delete")]
+
+
+def test_asking_for_what_is_so_already_changes_nothing(sawd):
+    record = sawd.running("dev")
+    pid = supervisor_of(sawd, record)
+    n = len(sawd.control_log())
+    assert sawd.call("POST", "/v1/workspaces/dev/start").status == 202
+    assert len(sawd.control_log()) == n and supervisor_of(sawd, record) == pid
+
+
+def test_a_workspace_outlives_sawd_and_is_adopted(sawd):
+    record = sawd.running("dev")
+    pid = supervisor_of(sawd, record)
+    sawd.stop()
+    assert alive(pid)
+    sawd.start()
+    sawd.wait("dev", "running", where=lambda e: True)
+    assert supervisor_of(sawd, record) == pid and sawd.show("dev")["policy"]["loaded_generation"] == 1
+    sawd.call("POST", "/v1/workspaces/dev/stop")
+    sawd.wait("dev", "stopped")
+    wait_gone(pid)
+
+
+def test_shutdown_with_workspaces_stops_them_and_the_next_sawd_starts_them(sawd):
+    sawd.running("dev")
+    sawd.create("idle", start=False)
+    answer = sawd.call("POST", "/v1/shutdown", {"workspaces": True})
+    assert answer.status == 202 and answer.json["stopping"] == 1
+    assert sawd.process.wait(60) == 0 and not sawd.supervisors()
+    sawd.start()
+    sawd.wait("dev", "running", but_not=("failed",))
+    assert sawd.show("idle")["state"] == "stopped"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_killed_role_comes_back_and_the_workspace_goes_on(sawd, role):
+    record = sawd.running("dev")
+    pid = supervisor_of(sawd, record)
+    victim = sawd.roles()[role]
+    os.kill(victim, signal.SIGKILL)
+    wait_gone(victim)
+    sawd.until_served()
+    sawd.wait("dev", "running")
+    assert supervisor_of(sawd, record) == pid
+    # every role is asked for something
+    until(lambda: sawd.create("second", start=False).status in (201, 409))
+    until(lambda: sawd.call("POST", "/v1/workspaces/dev/sessions", {"public_key": KEY}).status == 201)
+    assert sawd.roles()[role] != victim
+
+
+def test_killed_sawd_leaves_no_role_behind_and_the_next_adopts(sawd):
+    record = sawd.running("dev")
+    pid = supervisor_of(sawd, record)
+    sawd.kill()
+    assert alive(pid)
+    sawd.start()
+    sawd.wait("dev", "running")
+    assert supervisor_of(sawd, record) == pid
+
+
+def test_a_killed_supervisor_is_started_again_and_leaves_nothing(sawd):
+    record = sawd.running("dev")
+    pid = supervisor_of(sawd, record)
+    below = [p for p in children(pid)]
+    os.kill(pid, signal.SIGKILL)
+    for p in [pid, *below]:
+        wait_gone(p)
+    sawd.wait("dev", "failed", "starting", "running", where=lambda e: e["state"] != "running" or sawd.supervisors())
+    sawd.wait("dev", "running")
+    assert supervisor_of(sawd, record) != pid
+    assert check_chain(sawd.state / "workspaces" / record["id"] / "audit.jsonl") > 0
+
+
+def test_a_supervisor_that_dies_while_sawd_is_away_is_started_again(sawd):
+    record = sawd.running("dev")
+    pid = supervisor_of(sawd, record)
+    sawd.stop()
+    os.kill(pid, signal.SIGKILL)
+    wait_gone(pid)
+    sawd.start()
+    sawd.wait("dev", "running", where=lambda e: sawd.supervisors())
+    assert supervisor_of(sawd, record) != pid
+
+
+def test_kills_at_random_moments_lose_and_double_nothing(sawd, sanitized):
+    rng = random.Random(7)
+    names = [f"w{i}" for i in range(4)]
+    for name in names:
+        assert sawd.create(name).status == 201
+    for _ in range(8 if sanitized else 20):
+        victims = [*sawd.roles().values(), *sawd.supervisors()]
+        if rng.random() < 0.2 or not victims:
+            sawd.kill()
+            sawd.start()
+        else:
+            os.kill(rng.choice(victims), signal.SIGKILL)
+        # another call in the middle of it; it may be refused, it may not half happen
+        try:
+            sawd.call("POST", f"/v1/workspaces/{rng.choice(names)}/{rng.choice(['restart', 'start'])}", timeout=10)
+        except OSError:
+            pass
+        select.select([], [], [], rng.random() * 0.3)
+    sawd.until_served()
+    for name in names:
+        sawd.wait(name, "running", where=lambda e: e["desired"] == "running")
+    ids = {w["id"]: w["name"] for w in sawd.call("GET", "/v1/workspaces").json["workspaces"]}
+    assert sorted(ids.values()) == names
+    assert sorted(os.listdir(sawd.state / "workspaces")) == sorted(ids)
+    assert len(sawd.supervisors()) == len(names)
+    check_chain(sawd.state / "audit/control.jsonl")
+    for i in ids:
+        check_chain(sawd.state / "workspaces" / i / "audit.jsonl")
+
+
+def test_twenty_workspaces_run_at_once(sawd):
+    names = [f"many-{i}" for i in range(20)]
+    for name in names:
+        assert sawd.create(name).status == 201
+    for name in names:
+        sawd.wait(name, "running", but_not=("failed",), timeout=120)
+    assert len(sawd.supervisors()) == 20
+    for name in names:
+        assert sawd.call("DELETE", f"/v1/workspaces/{name}").status == 202
+    while sawd.call("GET", "/v1/workspaces").json["workspaces"]:
+        select.select([], [], [], 0.1)
+    assert not sawd.supervisors() and not os.listdir(sawd.run / "ws")
+
+
+def test_a_second_sawd_is_refused(sawd):
+    done = subprocess.run([sawd.binary], env=sawd.env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and "runs already" in done.stderr and str(sawd.process.pid) in done.stderr
+
+
+def test_sawd_goes_to_the_background_when_it_serves(build):
+    s = Sawd(build)
+    try:
+        done = subprocess.run([s.binary], env=s.env, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        version = s.call("GET", "/v1/version").json
+        assert version["run_dir"] == str(s.run) and version["audit_writable"] is True
+        assert title(version["pid"]).endswith("sawd") and os.getsid(version["pid"]) == version["pid"]
+        assert s.call("POST", "/v1/shutdown").status == 202
+        wait_gone(version["pid"])
+    finally:
+        s.close()
+
+
+@pytest.mark.parametrize("args,words", [(["--colour"], "usage"), (["x"], "unexpected"), (["--ready-fd", "99"], "descriptor"),
+                                        (["--ready-fd", "-1"], "descriptor")])
+def test_wrong_arguments_are_a_usage_error(build, args, words):
+    done = subprocess.run([build / "src/sawd/launcher/sawd", *args], capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2 and words in done.stderr
+
+
+def test_a_state_folder_that_others_can_write_is_refused(build):
+    s = Sawd(build)
+    s.state.mkdir()
+    os.chmod(s.state, 0o777)
+    said = s.start(check=False)
+    assert "writable by others" in said and s.process.wait(20) == 1
+    os.chmod(s.state, 0o700)
+    s.process = None
+    s.close()
+
+
+def test_keys_that_others_can_read_are_refused(build):
+    s = Sawd(build)
+    s.start()
+    s.stop()
+    os.chmod(s.state / "keys/user_ca.seed", 0o644)
+    said = s.start(check=False)
+    assert "0600" in said and s.process.wait(20) == 1
+    os.chmod(s.state / "keys/user_ca.seed", 0o600)
+    s.process = None
+    s.close()
+
+
+def test_nothing_changes_while_the_audit_log_cannot_be_written(sawd):
+    assert sawd.create("dev", start=False).status == 201
+    log = sawd.state / "audit/control.jsonl"
+    aside = sawd.state / "audit/aside"
+    log.rename(aside)
+    log.mkdir()
+    for answer in (sawd.create("new"), sawd.call("POST", "/v1/workspaces/dev/start"), sawd.call("DELETE", "/v1/workspaces/dev"),
+                   sawd.call("PUT", "/v1/workspaces/dev/policy", {"text": POLICY.replace("name: test", "name: other")})):
+        assert answer.status == 503 and answer.json["type"].endswith(":audit_not_writable"), answer
+    assert sawd.call("GET", "/v1/version").json["audit_writable"] is False
+    assert sawd.call("GET", "/v1/workspaces/new").status == 404
+    record = sawd.show("dev")
+    assert (record["state"], record["desired"], record["policy"]["generation"]) == ("stopped", "stopped", 1)
+    log.rmdir()
+    aside.rename(log)
+    assert sawd.call("POST", "/v1/workspaces/dev/start").status == 202
+    sawd.wait("dev", "running", but_not=("failed",))
+    check_chain(log)
+
+
+def test_a_full_disk_under_the_audit_log_refuses_changes(build):
+    if os.getuid() != 0:
+        pytest.skip("needs root to mount a small file system")
+    s = Sawd(build)
+    s.start()
+    s.create("dev", start=False)
+    s.stop()
+    audit = s.state / "audit"
+    moved = s.home / "audit"
+    shutil.move(audit, moved)
+    audit.mkdir(mode=0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "none", audit], check=True)
+    try:
+        shutil.copytree(moved, audit, dirs_exist_ok=True)
+        s.start()
+        (audit / "filler").write_bytes(b"")
+        with open(audit / "filler", "ab", buffering=0) as f:
+            try:
+                while f.write(b"x" * 512):
+                    pass
+            except OSError:
+                pass
+        answers = [s.call("POST", f"/v1/workspaces/dev/{v}") for v in ("start", "stop") * 8]
+        assert answers[-1].status == 503 and answers[-1].json["type"].endswith(":audit_not_writable")
+        desired = s.show("dev")["desired"]
+        s.call("POST", "/v1/workspaces/dev/" + ("stop" if desired == "running" else "start"))
+        assert s.show("dev")["desired"] == desired
+        (audit / "filler").unlink()
+        assert s.call("POST", "/v1/workspaces/dev/stop").status == 202
+        s.wait("dev", "stopped")
+        check_chain(audit / "control.jsonl")
+        s.call("POST", "/v1/shutdown", {"workspaces": True})
+        s.process.wait(60)
+    finally:
+        if s.process and s.process.poll() is None:
+            s.process.kill()
+            s.process.wait(20)
+        subprocess.run(["umount", "-l", audit], check=True)
+        s.close()
+
+
+def test_a_new_policy_reaches_the_running_gateway(sawd):
+    record = sawd.running("dev")
+    pid = supervisor_of(sawd, record)
+    changed = POLICY.replace("good.example", "other.example")
+    answer = sawd.call("PUT", "/v1/workspaces/dev/policy", {"text": changed, "file": "new.yaml"})
+    assert answer.status == 200 and answer.json["policy"]["generation"] == 2 and answer.json["policy"]["loaded_generation"] == 2
+    assert answer.json["policy"]["file"] == "new.yaml" and answer.json["policy"]["sha256"] != record["policy"]["sha256"]
+    assert supervisor_of(sawd, record) == pid
+    sawd.stop()
+    sawd.start()
+    sawd.wait("dev", "running")
+    assert sawd.show("dev")["policy"]["loaded_generation"] == 2
+
+
+def test_a_refused_policy_leaves_the_last_good_one(sawd):
+    record = sawd.running("dev")
+    for text in ("", "version: 2\n", POLICY + "colour: red\n", "\x01", POLICY.replace("443", "0")):
+        answer = sawd.call("PUT", "/v1/workspaces/dev/policy", {"text": text})
+        assert answer.status == 422, answer
+    now = sawd.show("dev")
+    assert now["policy"] == record["policy"] and now["state"] == "running"
+
+
+@pytest.mark.parametrize("harm", ["missing", "flipped", "cut", "empty"])
+def test_a_damaged_stored_policy_starts_nothing_until_it_is_loaded_again(sawd, harm):
+    record = sawd.running("dev")
+    sawd.call("POST", "/v1/workspaces/dev/stop")
+    sawd.wait("dev", "stopped")
+    blob = sawd.state / "policies" / f"{record['policy']['sha256']}.blob"
+    data = blob.read_bytes()
+    if harm == "missing":
+        blob.unlink()
+    else:
+        blob.write_bytes({"flipped": data[:-1] + bytes([data[-1] ^ 1]), "cut": data[:-9], "empty": b""}[harm])
+    sawd.call("POST", "/v1/workspaces/dev/start")
+    event = sawd.wait("dev", "failed", but_not=("running",))
+    assert "policy" in event["detail"] and "load it again" in event["detail"] and not sawd.supervisors()
+    assert sawd.call("PUT", "/v1/workspaces/dev/policy", {"text": POLICY}).status == 200
+    sawd.wait("dev", "running")
+
+
+def test_a_session_is_a_certificate_of_five_minutes_for_one_workspace(sawd):
+    record = sawd.running("dev")
+    key = sawd.home / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    answer = sawd.call("POST", "/v1/workspaces/dev/sessions",
+                       {"public_key": key.with_suffix(".pub").read_text(), "pty": True, "agent_forwarding": True})
+    assert answer.status == 201, answer
+    issued = answer.json
+    cert = sawd.home / "key-cert.pub"
+    cert.write_text(issued["certificate"] + "\n")
+    text = subprocess.run(["ssh-keygen", "-L", "-f", cert], capture_output=True, text=True, check=True).stdout
+    assert "ssh-ed25519-cert-v01@openssh.com user certificate" in text
+    principals = text.split("Principals:")[1].split("Critical Options:")[0].split()
+    assert principals == [record["id"]] == [issued["principal"]]
+    assert "Critical Options: (none)" in text
+    assert text.split("Extensions:")[1].split() == ["permit-agent-forwarding", "permit-pty"]
+    assert issued["session_id"] in text.split("Key ID:")[1].splitlines()[0]
+    since, until = re.search(r"from (\S+) to (\S+)", text).groups()
+    minutes = subprocess.run(["date", "-d", until, "+%s"], capture_output=True, text=True, check=True).stdout
+    began = subprocess.run(["date", "-d", since, "+%s"], capture_output=True, text=True, check=True).stdout
+    assert int(minutes) - int(began) == 360
+    known = sawd.home / "known_hosts"
+    known.write_text(issued["host_key"] + "\n")
+    assert record["id"] in subprocess.run(["ssh-keygen", "-l", "-F", record["id"], "-f", known], capture_output=True, text=True,
+                                          check=True).stdout
+    # the CA in the log's words is the one that signed: the same for each certificate
+    again = sawd.call("POST", "/v1/workspaces/dev/sessions", {"public_key": key.with_suffix(".pub").read_text()}).json
+    cert.write_text(again["certificate"] + "\n")
+    text2 = subprocess.run(["ssh-keygen", "-L", "-f", cert], capture_output=True, text=True, check=True).stdout
+    assert re.search(r"Signing CA: (.*)", text)[1] == re.search(r"Signing CA: (.*)", text2)[1] and again["host_key"] == issued["host_key"]
+    listed = sawd.call("GET", "/v1/sessions").json["sessions"]
+    assert {s["session_id"] for s in listed} == {issued["session_id"], again["session_id"]}
+
+
+def issue(sawd, name="dev"):
+    answer = sawd.call("POST", f"/v1/workspaces/{name}/sessions",
+                       {"public_key": KEY})
+    assert answer.status == 201, answer
+    return answer.json["session_id"]
+
+
+ECHO = """
+import socket, sys, threading
+s = socket.create_server(("100.64.0.2", 22), backlog=64)
+print("up", flush=True)
+def serve(c):
+    while (data := c.recv(65536)):
+        c.sendall(data)
+    c.shutdown(socket.SHUT_WR)
+while True:
+    threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
+"""
+
+
+@pytest.fixture
+def echo(sawd):
+    """A workspace whose "sshd" sends everything back."""
+    record = sawd.running("dev")
+    pid = supervisor_of(sawd, record)
+    todo, sleeper = [pid], None
+    while todo:
+        p = todo.pop()
+        todo += children(p)
+        if title(p) == "/bin/sleep":
+            sleeper = p
+    enter = ["nsenter", "-t", str(sleeper), "-n"] + ([] if os.getuid() == 0 else ["-U", "--preserve-credentials"])
+    process = subprocess.Popen([*enter, sys.executable, "-c", ECHO], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"up\n"
+    yield record
+    process.kill()
+    process.wait()
+
+
+def tunnel(sawd, session, name="dev"):
+    """(status, socket)"""
+    c = socket.socket(socket.AF_UNIX)
+    c.settimeout(30)
+    c.connect(str(sawd.socket))
+    c.sendall(f"GET /v1/workspaces/{name}/tunnel?session={session} HTTP/1.1\r\nHost: saw.local\r\n"
+              "Connection: Upgrade\r\nUpgrade: saw-tunnel\r\n\r\n".encode())
+    head = b""
+    while b"\r\n\r\n" not in head:
+        got = c.recv(1)
+        assert got, head
+        head += got
+    return int(head.split()[1]), c
+
+
+def closed(c):
+    try:
+        return c.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_a_tunnel_carries_bytes_both_ways_and_its_end(sawd, echo):
+    session = issue(sawd)
+    status, c = tunnel(sawd, session)
+    assert status == 101
+    data = os.urandom(3 * 1024 * 1024)
+    got = b""
+    sent = 0
+    c.setblocking(False)
+    while len(got) < len(data):
+        readable, writable, _ = select.select([c], [c] if sent < len(data) else [], [], 30)
+        if writable:
+            sent += c.send(data[sent:sent + 65536])
+        if readable:
+            got += c.recv(65536)
+    assert got == data
+    assert sawd.show("dev")["sessions"] == 1
+    c.setblocking(True)
+    c.shutdown(socket.SHUT_WR)
+    assert c.recv(1) == b""
+    c.close()
+    sawd.wait("dev", "running", where=lambda e: sawd.show("dev")["sessions"] == 0)
+    events = [e for e in sawd.control_log() if e["class_uid"] == 4007]
+    assert [e["activity_name"] for e in events][:3] == ["issued", "Open", "Close"]
+    own = sawd.call("GET", "/v1/audit?workspace=dev").raw.decode().splitlines()
+    assert session in "".join(l for l in own if '"class_uid":4007' in l)
+
+
+@pytest.mark.parametrize("how", ["stop", "delete", "session", "core", "front"])
+def test_tunnels_are_cut(sawd, echo, how):
+    session = issue(sawd)
+    status, c = tunnel(sawd, session)
+    assert status == 101
+    c.sendall(b"x")
+    assert c.recv(1) == b"x"
+    if how == "stop":
+        sawd.call("POST", "/v1/workspaces/dev/stop")
+    elif how == "delete":
+        sawd.call("DELETE", "/v1/workspaces/dev")
+    elif how == "session":
+        assert sawd.call("DELETE", f"/v1/sessions/{session}").status == 204
+    else:
+        os.kill(sawd.roles()[how], signal.SIGKILL)
+    c.settimeout(5)
+    assert closed(c)
+    c.close()
+    if how in ("session", "core", "front"):
+        sawd.until_served()
+        sawd.wait("dev", "running")
+        assert tunnel(sawd, session)[0] == 404
+
+
+def test_a_tunnel_needs_its_own_session_and_an_answering_guest(sawd):
+    sawd.running("dev")
+    sawd.running("other")
+    session = issue(sawd)
+    assert tunnel(sawd, "se-000000000000")[0] == 404
+    assert tunnel(sawd, session, "other")[0] == 404
+    assert tunnel(sawd, session)[0] == 502
+    conn = UnixConnection(sawd.socket)
+    conn.request("GET", f"/v1/workspaces/dev/tunnel?session={session}")
+    assert conn.getresponse().status == 426
+    sawd.call("POST", "/v1/workspaces/dev/stop")
+    sawd.wait("dev", "stopped")
+    assert tunnel(sawd, session)[0] == 409
+
+
+def test_the_keys_never_leave_the_keeper(sawd):
+    sawd.running("dev")
+    issue(sawd)
+    seeds = [(sawd.state / "keys" / n).read_bytes() for n in ("user_ca.seed", "host_keys.seed")]
+    for path in sawd.home.rglob("*"):
+        if path.is_file() and path.parent.name != "keys":
+            data = path.read_bytes()
+            assert not any(s in data for s in seeds), path
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("role", ROLES)
+def test_each_role_is_jailed(sawd, role, sanitized):
+    if sanitized:
+        pytest.skip("sanitized builds leave the filter out")
+    pid = sawd.roles()[role]
+    status = dict(l.split(":\t", 1) for l in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in l)
+    assert status["Seccomp"] == "2" and status["NoNewPrivs"] == "1"
+    assert int(status["CapEff"], 16) == 0 and int(status["CapPrm"], 16) == 0
+    if os.getuid() == 0 and role in ("front", "compiler"):
+        assert status["Uid"].split()[0] != "0"
