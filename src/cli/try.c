@@ -1,4 +1,5 @@
 /* `saw try`: a command in the guest's place behind a gateway of its own, without a machine. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -84,34 +86,55 @@ static int write_file(const char *dir, const char *name, struct bytes text, stru
 	return fd < 0 ? err_sys(e, errno, "make %s", path) : 0;
 }
 
+/* What may lie there, and nothing else: a folder with a stranger's file in it is left alone. */
+static void remove_folder(const char *dir)
+{
+	static const char *const names[] = { "spec", "policy.blob", "audit.jsonl", "audit.jsonl.torn", "log", "run/lock",
+					     "run/control.sock", "run" };
+	char path[PATHS_MAX];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (paths_join(path, dir, names[i], NULL) == 0)
+			(void)remove(path);
+	(void)rmdir(dir);
+}
+
+/* A `saw try` that was killed could not clean up behind itself. Its lock says whether it is gone; without one it is just starting. */
+static void sweep(const char *top)
+{
+	DIR *d = opendir(top);
+	struct dirent *at;
+
+	while (d && (at = readdir(d)) != NULL) {
+		char dir[PATHS_MAX];
+		char lock[PATHS_MAX];
+		FD_AUTO int fd = -1;
+
+		if (strncmp(at->d_name, "saw-try-", 8) != 0 || paths_join(dir, top, at->d_name, NULL) < 0 ||
+		    paths_check_dir(dir, NULL) < 0 || paths_join(lock, dir, "run/lock", NULL) < 0)
+			continue;
+		fd = open(lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+			remove_folder(dir);
+	}
+	if (d)
+		(void)closedir(d);
+}
+
 static int make_folder(struct attempt *t, struct err *e)
 {
 	const char *top = getenv("TMPDIR");
 
-	if (!top || top[0] != '/' || strlen(top) > 60)
+	/* A socket's path has 107 bytes. */
+	if (!top || top[0] != '/' || strlen(top) > 75)
 		top = "/tmp";
+	sweep(top);
 	(void)snprintf(t->dir, sizeof(t->dir), "%s/saw-try-XXXXXX", top);
 	if (!mkdtemp(t->dir)) {
 		t->dir[0] = '\0';
 		return err_sys(e, errno, "make a temporary folder in %s", top);
 	}
 	return paths_join(t->run, t->dir, "run", e);
-}
-
-/* What may lie there, and nothing else: a folder with a stranger's file in it is left alone. */
-static void remove_folder(struct attempt *t)
-{
-	static const char *const names[] = { "spec",	 "policy.blob",	   "audit.jsonl", "audit.jsonl.torn",
-					     "log",	 "run/lock",	   "run/control.sock" };
-	char path[PATHS_MAX];
-
-	if (!t->dir[0])
-		return;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (paths_join(path, t->dir, names[i], NULL) == 0)
-			(void)unlink(path);
-	(void)rmdir(t->run);
-	(void)rmdir(t->dir);
 }
 
 static int write_spec(struct attempt *t, struct err *e)
@@ -336,7 +359,8 @@ static int run(const struct cli_args *a)
 	t.chan = chan_free(t.chan);
 	child_kill(&t.child);
 	loop_free(t.loop);
-	remove_folder(&t);
+	if (t.dir[0])
+		remove_folder(t.dir);
 	return outcome(&t);
 }
 

@@ -1,0 +1,45 @@
+"""Runs in the guest: uses the gateway without pause and tries what is forbidden; one line for each success of a listed name."""
+import socket
+import ssl
+import sys
+import threading
+import time
+
+CONTEXT = ssl._create_unverified_context()  # the arena's own certificate; who answers is seen by the origin
+
+
+def use():
+    while True:
+        try:
+            with socket.create_connection(("pass.example", 443), 3) as s, CONTEXT.wrap_socket(s, server_hostname="pass.example") as t:
+                t.sendall(b"GET /load HTTP/1.1\r\nHost: pass.example\r\n\r\n")
+                if t.recv(64).startswith(b"HTTP/1.1 200"):
+                    print("ok", socket.gethostbyname("pass.example"), flush=True)
+        except OSError:
+            pass
+        time.sleep(0.02)
+
+
+def attack():
+    """Never a gap: what is forbidden is tried all the time, also while a part of the gateway is missing."""
+    while True:
+        for to in (("198.51.100.66", 443), ("198.51.100.66", 80), ("198.18.0.200", 443), ("127.0.0.10", 443)):
+            try:
+                with socket.create_connection(to, 0.3) as s:
+                    s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                    if s.recv(16):
+                        print("REACHED", to, flush=True)
+            except OSError:
+                pass
+        try:
+            u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            u.sendto(b"x", ("198.51.100.66", 53))
+            u.close()
+        except OSError:
+            pass
+        time.sleep(0.01)
+
+
+for work in (use, use, attack):
+    threading.Thread(target=work, daemon=True).start()
+sys.stdin.read()
