@@ -78,7 +78,7 @@ print(open('/etc/resolv.conf').read().split())
 print(sorted(n for _, n in socket.if_nameindex()))
 print(max(int(p) for p in os.listdir('/proc') if p.isdigit()) < 20)
 """)
-    assert done.stdout == "['nameserver', '100.64.0.1', 'options', 'no-aaaa']\n['eth0', 'lo']\nTrue\n", done
+    assert done.stdout == "['nameserver', '100.64.0.1', 'options', 'no-aaaa', 'timeout:1', 'attempts:5']\n['eth0', 'lo']\nTrue\n", done
 
 
 def test_the_user_stays_who_he_is_and_root_is_root_with_raw_sockets(saw):

@@ -1,4 +1,5 @@
 """Runs in the guest: uses the gateway without pause and tries what is forbidden; one line for each success of a listed name."""
+import os
 import socket
 import ssl
 import sys
@@ -8,13 +9,17 @@ import time
 CONTEXT = ssl._create_unverified_context()  # the arena's own certificate; who answers is seen by the origin
 
 
+def say(*words):
+    os.write(1, (" ".join(map(str, words)) + "\n").encode())  # one write a line: there are several threads
+
+
 def use():
     while True:
         try:
             with socket.create_connection(("pass.example", 443), 3) as s, CONTEXT.wrap_socket(s, server_hostname="pass.example") as t:
                 t.sendall(b"GET /load HTTP/1.1\r\nHost: pass.example\r\n\r\n")
                 if t.recv(64).startswith(b"HTTP/1.1 200"):
-                    print("ok", socket.gethostbyname("pass.example"), flush=True)
+                    say("ok", socket.gethostbyname("pass.example"))
         except OSError:
             pass
         time.sleep(0.02)
@@ -28,7 +33,7 @@ def attack():
                 with socket.create_connection(to, 0.3) as s:
                     s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
                     if s.recv(16):
-                        print("REACHED", to, flush=True)
+                        say("REACHED", to)
             except OSError:
                 pass
         try:

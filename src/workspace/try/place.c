@@ -22,7 +22,8 @@
 
 /* What answers names beside the DNS of resolv.conf; hidden where it exists. */
 static const char *const hidden[] = { "/run/nscd", "/var/run/nscd", "/run/systemd/resolve", "/run/avahi-daemon" };
-static const char resolv_text[] = "nameserver 100.64.0.1\noptions no-aaaa\n";
+/* The gateway answers at once or not at all: a question that was lost with an inlet is soon asked again. */
+static const char resolv_text[] = "nameserver 100.64.0.1\noptions no-aaaa timeout:1 attempts:5\n";
 
 /* The link has no IPv6; without this the kernel would try, and each try be an event. Absent where the host has none itself. */
 static int no_ipv6(struct err *e)
