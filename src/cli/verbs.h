@@ -10,6 +10,7 @@ extern const struct cli_verb cli_create_verb;
 extern const struct cli_verb cli_doctor_verb;
 extern const struct cli_verb cli_down_verb;
 extern const struct cli_verb cli_help_verb;
+extern const struct cli_verb cli_image_verb;
 extern const struct cli_verb cli_log_verb;
 extern const struct cli_verb cli_ls_verb;
 extern const struct cli_verb cli_policy_verb;
