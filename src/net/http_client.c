@@ -128,7 +128,7 @@ int http_client_call(struct http_client *c, const struct http_client_request *r,
 {
 	struct http1_head *head = NULL;
 	struct buf text BUF_AUTO = { 0 };
-	struct http1_length length;
+	struct http1_length length = { 0 };
 	enum http1_fault fault;
 	struct bytes value = { 0 };
 	int interim = 0;
