@@ -71,7 +71,7 @@ const struct cli_verb cli_audit_verb = {
 	.args = "[NAME | verify LOG...]",
 	.help = "print what a workspace was allowed and refused",
 	.more = "Without NAME: the control plane's own log. A deleted workspace is named by its id.\n"
-		"verify: hold each LOG (a file, the id of a workspace, or `control`) against its hash chain, offline.",
+		"verify: hold each LOG (a file, a workspace, or `control`) against its hash chain, offline.",
 	.options = audit_options,
 	.words = CLI_WORKSPACE,
 	.words_max = CLI_WORDS_MAX,

@@ -3,29 +3,64 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/json_out.h"
+#include "cli/api.h"
 #include "cli/say.h"
 #include "os/fd.h"
 #include "os/paths.h"
 #include "store/audit_log.h"
 
-/* A file as named, else the log that the state folder keeps under this id. */
-static int open_log(const char *log, struct err *e)
+/* The id behind a name, as far as the control plane runs and knows it. */
+static void look_up(const char *name, char ret[API_NAME_MAX + 1])
+{
+	struct api_doc doc API_DOC_AUTO = { 0 };
+	struct buf text BUF_AUTO = { 0 };
+	struct err e = { "" };
+	char target[128];
+
+	snprintf(ret, API_NAME_MAX + 1, "%s", name);
+	snprintf(target, sizeof(target), "/v1/workspaces/%s", name);
+	if (strncmp(name, "ws-", 3) != 0 && api_try("GET", target, NULL, &doc, &e) == CLI_DONE && api_name_ok(api_text(&doc, "id", &text)))
+		snprintf(ret, API_NAME_MAX + 1, "%s", buf_cstr(&text));
+}
+
+/* Of the control plane, of a workspace, or what a deleted workspace left. */
+static int open_kept(const char *log)
 {
 	char state[PATHS_MAX];
 	char path[PATHS_MAX + 256];
+	char id[API_NAME_MAX + 1];
+	int fd;
+
+	if (!api_name_ok(log) || paths_state(state, NULL) < 0) {
+		errno = ENOENT;
+		return -1;
+	}
+	if (strcmp(log, "control") == 0) {
+		snprintf(path, sizeof(path), "%s/audit/control.jsonl", state);
+		return open(path, O_RDONLY | O_CLOEXEC);
+	}
+	look_up(log, id);
+	snprintf(path, sizeof(path), "%s/workspaces/%s/audit.jsonl", state, id);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	snprintf(path, sizeof(path), "%s/audit/workspaces/%s.jsonl", state, id);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* A file as named, else the log that the state folder keeps under this id or name. */
+static int open_log(const char *log, struct err *e)
+{
 	struct stat st;
 	int fd = open(log, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
-	if (fd < 0 && errno == ENOENT && !strchr(log, '/') && strlen(log) < 128 && paths_state(state, NULL) == 0) {
-		(void)snprintf(path, sizeof(path), strcmp(log, "control") == 0 ? "%s/audit/control.jsonl" : "%s/workspaces/%s/audit.jsonl",
-			       state, log);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-	}
+	if (fd < 0 && errno == ENOENT)
+		fd = open_kept(log);
 	if (fd < 0)
 		return err_sys(e, errno, "%s", log);
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
@@ -79,7 +114,7 @@ static int verify(const char *log, bool json)
 	int r;
 
 	if (fd == -ENOENT)
-		return say_fail(CLI_NOT_FOUND, "audit verify: %s: there is no such file, nor a workspace with this id", log);
+		return say_fail(CLI_NOT_FOUND, "audit verify: %s: there is no such file, nor a workspace of this name or id; names need the control plane", log);
 	if (fd < 0)
 		return say_fail(CLI_FAILED, "audit verify: %s", e.text);
 	r = audit_log_verify(fd, &head, &torn, &e);

@@ -120,3 +120,19 @@ def test_a_stopped_workspace_has_no_ssh_and_says_so(up, policy):
     done = up("ssh", "dev", "--", "true")
     assert done.returncode in (1, 5) and "dev" in done.stderr
     assert up("ssh", "nope", "--", "true").returncode == 4
+
+
+def test_logs_verify_by_name_id_and_file_also_when_the_workspace_is_gone(up, policy, folder):
+    up("create", "dev", "--policy", policy, "--driver", "try")
+    ident = json.loads(up("show", "dev", "--json").stdout)["id"]
+    assert up("audit", "verify", "dev", ident, "control").stdout.count(": whole, ") == 3
+    up("rm", "--force", "dev")
+    kept = folder / "state" / "audit" / "workspaces" / f"{ident}.jsonl"
+    assert up("audit", "verify", "dev").returncode == 4
+    assert up("down").returncode == 0
+    report = json.loads(up("audit", "verify", ident, "--json").stdout)
+    assert report["ok"] and report["events"] == len(kept.read_text().splitlines())
+    assert up("audit", "verify", str(kept), "control").returncode == 0
+    kept.write_text("".join(kept.read_text().splitlines(keepends=True)[1:]))
+    assert up("audit", "verify", ident).returncode == 1
+    assert up("audit", "verify", "ws-000000000000").returncode == 4
