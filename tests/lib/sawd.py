@@ -3,6 +3,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import select
 import shutil
 import signal
@@ -151,7 +152,15 @@ class Sawd:
             for pid in self.supervisors():
                 os.kill(pid, signal.SIGKILL)
             self.errors.close()
+        self.check_logs()
         shutil.rmtree(self.home, ignore_errors=True)
+
+    def check_logs(self):
+        """No process of ours was ended by its jail, by a broken invariant, or by a sanitizer."""
+        for log in (self.home / "stderr.log", self.state / "sawd.log", *self.state.glob("workspaces/*/supervisor.log")):
+            text = log.read_text(errors="replace") if log.exists() else ""
+            fault = re.search(r"ERROR: AddressSanitizer|LeakSanitizer: detected|runtime error:|Bad system call|invariant|not permitted or malformed", text)
+            assert not fault, f"{log}:\n{text[max(0, fault.start() - 1000):fault.start() + 3000]}"
 
     def roles(self):
         """Role -> process id."""
