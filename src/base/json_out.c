@@ -99,7 +99,7 @@ void json_out_bytes(struct json_out *j, struct bytes text)
 			continue;
 		}
 		n = utf8_next(bytes_skip(text, i), &c);
-		if (n == 0) {
+		if (n == 0 || c == 0) {
 			(void)buf_str(j->out, "\xef\xbf\xbd");
 			n = 1;
 		} else if (plain(c)) {

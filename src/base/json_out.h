@@ -22,8 +22,8 @@ void json_out_array(struct json_out *j);
 void json_out_array_end(struct json_out *j);
 void json_out_key(struct json_out *j, const char *key);
 
-/* Text: bytes that are not valid UTF-8 are written as U+FFFD each; control characters, quotes and
- * U+2028/2029 are escaped. The output is always valid UTF-8 JSON. */
+/* Text: bytes that are not valid UTF-8, and NUL (which readers, ours too, refuse), are written as U+FFFD each; control
+ * characters, quotes and U+2028/2029 are escaped. The output is always valid UTF-8 JSON. */
 void json_out_bytes(struct json_out *j, struct bytes text);
 void json_out_str(struct json_out *j, const char *text);
 void json_out_u64(struct json_out *j, uint64_t v);

@@ -24,3 +24,14 @@ TEST(commas_and_escapes_are_the_writers_business)
 	CHECK_STR(buf_cstr(&b), "{\"a\":\"q\\\" \\\\ \\n \\u0001 \\u007f \\u2028 \xef\xbf\xbd é\","
 				"\"l\":[18446744073709551615,-1,null,{}],\"t\":true}");
 }
+
+TEST(bytes_that_readers_refuse_are_replaced)
+{
+	BUF_AUTO struct buf b;
+	struct json_out j;
+
+	buf_init(&b, 4096);
+	json_out_init(&j, &b);
+	json_out_bytes(&j, bytes_of("a\0b\xff", 4));
+	CHECK_STR(buf_cstr(&b), "\"a\xef\xbf\xbd" "b\xef\xbf\xbd\"");
+}

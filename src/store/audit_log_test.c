@@ -353,6 +353,26 @@ TEST(a_log_that_was_moved_away_or_written_by_others_is_refused)
 	audit_log_free(l);
 }
 
+TEST(what_a_guest_puts_into_a_name_does_not_spoil_the_log)
+{
+	struct event ev = { .kind = EVENT_FLOW, .action = EVENT_DENIED };
+	uint8_t all[256];
+	struct audit_log *l;
+
+	for (size_t i = 0; i < sizeof(all); i++)
+		all[i] = (uint8_t)i;
+	ev.name = ev.path = ev.detail = ev.verb = bytes_of(all, sizeof(all));
+	fresh();
+	l = open_log();
+	for (int kind = 1; kind < EVENT_KIND_END; kind++) {
+		ev.kind = (enum event_kind)kind;
+		CHECK(audit_log_add(l, &ev, "code", "sentence"));
+	}
+	CHECK_INT(audit_log_commit(l, &e), 0);
+	audit_log_free(l);
+	CHECK_INT(verified(0, NULL), EVENT_KIND_END - 1);
+}
+
 TEST(more_than_the_cap_waits_for_a_commit)
 {
 	static char big[EVENT_TEXT_MAX + 1];

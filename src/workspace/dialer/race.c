@@ -25,7 +25,7 @@ void race_order(struct ip *ips, unsigned n)
 	bool routable[ORDER_MAX];
 	struct ip v6[ORDER_MAX];
 	struct ip v4[ORDER_MAX];
-	struct ip out[ORDER_MAX];
+	struct ip out[ORDER_MAX] = { 0 };
 	unsigned k = 0;
 
 	must(n <= ORDER_MAX);
