@@ -344,6 +344,10 @@ TEST(a_log_that_was_moved_away_or_written_by_others_is_refused)
 	CHECK(rename(path, other) == 0);
 	CHECK(add(l, "two"));
 	CHECK_INT(audit_log_commit(l, &e), -ESTALE);
+	(void)close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	CHECK(add(l, "into another file"));
+	CHECK_INT(audit_log_commit(l, &e), -ESTALE);
+	CHECK_INT(file_size(path), 0);
 	CHECK(rename(other, path) == 0);
 	CHECK(add(l, "three"));
 	CHECK_INT(audit_log_commit(l, &e), 0);

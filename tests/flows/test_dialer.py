@@ -399,6 +399,25 @@ def test_a_broken_inlet_loses_its_channel_and_a_fresh_one_is_served(world, build
     assert d.stop() == 0
 
 
+def test_dials_of_an_inlet_that_is_gone_are_dropped(world, build):
+    d = Dialer(world, build, POLICY)
+    before = d.fds()
+    world.resolve = zone(good_example=[HOLE])
+    d.dial("good.example")
+    d.event()  # connecting
+    world.resolve = lambda q: []
+    d.dial("good.example")  # resolving
+    d.peer.close()
+    d.peer, theirs = dw.ipc.Channel.pair()
+    d.parent.send("MSG_PEER", fds=[theirs.fileno()])
+    theirs.close()
+    d.flow = 0  # a fresh inlet may count anew
+    world.resolve = zone(good_example=[GOOD])
+    d.dialed("good.example")[2].close()
+    assert d.fds() == before and d.late_events() == []
+    assert d.stop() == 0
+
+
 def test_a_flow_that_is_dialled_twice_at_once_is_a_broken_inlet(world, build):
     d = Dialer(world, build, POLICY)
     world.resolve = lambda q: []
@@ -407,6 +426,19 @@ def test_a_flow_that_is_dialled_twice_at_once_is_a_broken_inlet(world, build):
     d.dial("good.example")
     assert d.peer.receive() is None
     assert d.stop() == 0
+
+
+def test_its_jail_is_closed(world, build, sanitized, one):
+    if sanitized:
+        pytest.skip("sanitizers cannot live in the whole jail")
+    status = dict(l.split(":\t", 1) for l in open(f"/proc/{one.process.pid}/status").read().splitlines() if ":\t" in l)
+    assert [status[k].strip() for k in ("Seccomp", "NoNewPrivs", "CapEff", "CapPrm", "CapBnd")] == ["2", "1"] + ["0" * 16] * 3
+
+
+def test_a_proxy_setting_that_is_none_is_a_refusal_to_start(world, build):
+    for proxy in ("proxy", "http://proxy.example:80", "127.1:80", "169.254.169.254:80", "proxy.example:0", "Proxy\n.example:80"):
+        with pytest.raises(EOFError):
+            Dialer(world, build, POLICY, proxy=proxy)
 
 
 def test_it_ends_with_its_parent(world, build):
