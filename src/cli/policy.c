@@ -15,6 +15,7 @@ static const struct cli_verb *const verbs[] = {
 	&policy_test_verb,
 	&policy_diff_verb,
 	&policy_import_verb,
+	&policy_pack_verb,
 };
 
 static const struct cli_verb *find(const char *name)
@@ -71,13 +72,14 @@ int cli_policy(int argc, char **argv)
 
 const struct cli_verb cli_policy_verb = {
 	.name = "policy",
-	.args = "check|compile|test|diff|import ...",
+	.args = "check|compile|test|diff|import|pack ...",
 	.help = "check, compile, try out and compare policy files",
 	.more = "policy check FILE [--production]          errors with line, column and remedy\n"
 		"policy compile FILE -o BLOB               the form that the gateway maps\n"
 		"policy test FILE 'GET http://host/path'   the gateway's own verdict, offline; exit code 3 when denied\n"
 		"policy diff OLD NEW                       what becomes allowed, what no longer is\n"
-		"policy import openshell FILE [-o POLICY]  converts, and lists every difference that it had to settle",
+		"policy import openshell FILE [-o POLICY]  converts, and lists every difference that it had to settle\n"
+		"policy pack TEMPLATE KEY=VALUE...         fills in a template",
 
 	.own = cli_policy,
 };

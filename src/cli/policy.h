@@ -11,6 +11,7 @@ extern const struct cli_verb policy_check_verb;
 extern const struct cli_verb policy_compile_verb;
 extern const struct cli_verb policy_diff_verb;
 extern const struct cli_verb policy_import_verb;
+extern const struct cli_verb policy_pack_verb;
 extern const struct cli_verb policy_test_verb;
 
 #endif

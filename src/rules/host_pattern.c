@@ -222,8 +222,8 @@ static bool owner_ok(const struct name *n, char *ret)
 
 bool host_pattern_ok(struct bytes text, char ret_fault[HOST_PATTERN_FAULT_MAX])
 {
-	struct bytes suffix;
-	struct name n;
+	struct bytes suffix = text;
+	struct name n = { 0 };
 	bool wild = false;
 
 	if (!shape_ok(text, ret_fault) || !spelling_ok(text, ret_fault) || !wildcard_ok(text, &wild, &suffix, ret_fault) ||

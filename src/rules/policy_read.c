@@ -245,7 +245,9 @@ static void read_addresses(struct model *m, struct model_entry *e, const struct 
 	if (node->n == 0)
 		model_warning(m, place_of(node), "`addresses` is empty and permits no private address, as without it; list ranges, or remove it");
 	e->prefixes = arena_alloc(m->arena, node->n, sizeof(*e->prefixes));
-	for (const struct yaml_tree_node *v = node->first; v && e->prefixes; v = v->next)
+	if (!e->prefixes)
+		return;
+	for (const struct yaml_tree_node *v = node->first; v; v = v->next)
 		read_address(m, e, v);
 	if (e->n_prefixes > 1)
 		qsort(e->prefixes, e->n_prefixes, sizeof(*e->prefixes), prefix_cmp);
@@ -420,7 +422,9 @@ static void read_network(struct model *m, const struct yaml_tree_node *node)
 	if (!field_is_list(m, node, "network"))
 		return;
 	m->entries = arena_alloc(m->arena, node->n, sizeof(struct model_entry *));
-	for (const struct yaml_tree_node *v = node->first; v && m->entries; v = v->next) {
+	if (!m->entries)
+		return;
+	for (const struct yaml_tree_node *v = node->first; v; v = v->next) {
 		struct model_entry *e = arena_alloc(m->arena, 1, sizeof(*e));
 
 		if (!e)

@@ -1,0 +1,145 @@
+"""`saw policy`: its verbs, their exit codes and their JSON."""
+import json
+import os
+import stat
+import subprocess
+
+import pytest
+
+GOOD = """\
+version: 1
+name: flow
+verdicts: {read: allow, write: review}
+network:
+  - {name: web, hosts: [web.example], ports: [80], mode: http, protocol: rest, access: read-write, addresses: [10.0.0.0/8]}
+  - {name: pinned, hosts: [pass.example], ports: [443], mode: passthrough, reason: "pins its certificate"}
+  - {name: db, hosts: [db.example], ports: [5432], mode: tcp, reason: "a database"}
+"""
+
+
+@pytest.fixture
+def saw(build, tmp_path):
+    def run(*args, text=None, code=0):
+        done = subprocess.run([str(build / "src/cli/saw"), "policy", *map(str, args)], capture_output=True, text=True, timeout=60, check=False,
+                              input=text, cwd=tmp_path)
+        assert done.returncode == code, (args, done)
+        return done
+    return run
+
+
+@pytest.fixture
+def good(tmp_path):
+    path = tmp_path / "good.yaml"
+    path.write_text(GOOD)
+    return path
+
+
+def test_a_good_file_is_summed_up_with_its_digest(saw, good):
+    assert "policy flow is good: 3 hosts, 3 ports" in saw("check", good).stdout
+    told = json.loads(saw("check", good, "--json").stdout)
+    assert told["ok"] and told["policy"] == "flow" and len(told["sha256"]) == 64 and told["hosts"] == 3
+    assert [p["severity"] for p in told["problems"]] == ["warning"]
+
+
+def test_compile_writes_a_private_file_at_once_or_nothing(saw, good, tmp_path):
+    saw("compile", good, "-o", "p.blob")
+    blob = tmp_path / "p.blob"
+    assert blob.read_bytes()[:8] == b"SAWPOLCY" and stat.S_IMODE(blob.stat().st_mode) == 0o600
+    before = blob.read_bytes()
+    (tmp_path / "bad.yaml").write_text("version: 2\n")
+    saw("compile", "bad.yaml", "--output", "p.blob", code=1)
+    assert blob.read_bytes() == before and sorted(os.listdir(tmp_path)) == ["bad.yaml", "good.yaml", "p.blob"]
+    assert "No such file" in saw("compile", good, "-o", "no/such/folder/p.blob", code=1).stderr
+
+
+@pytest.mark.parametrize("words,decision,reason,rule", [
+    (["GET http://web.example/x"], "allowed", "ok", "web: read GET,HEAD /**"),
+    (["http://web.example"], "allowed", "ok", "web: read GET,HEAD /**"),
+    (["POST", "http://web.example/x?y=1"], "denied", "review_not_available", "web: write POST,PUT,PATCH /**"),
+    (["DELETE", "http://web.example/x"], "denied", "method_not_listed", "web"),
+    (["http://WEB.example./x"], "allowed", "ok", "web: read GET,HEAD /**"),
+    (["http://web.example:81/"], "denied", "port_not_listed", None),
+    (["http://evil.example/"], "denied", "name_not_listed", None),
+    (["http://127.1/"], "denied", "not_a_host_name", None),
+    (["http://web.example@evil.example/"], "denied", "userinfo_in_target", None),
+    (["http://web.example/a/../b"], "denied", "dot_segment", "web"),
+    (["http://web.example/a//b"], "denied", "empty_segment", "web"),
+    (["http://web.example/a%2Fb"], "denied", "encoded_slash", "web"),
+    (["https://pass.example/any/path"], "allowed", "ok", "pinned"),
+    (["https://web.example:80/"], "denied", "not_http", "web"),
+    (["http://pass.example:443/"], "denied", "not_tls", "pinned"),
+    (["tcp://db.example:5432"], "allowed", "ok", "db"),
+    (["tcp://pass.example:443"], "denied", "not_tls", "pinned"),
+])
+def test_a_request_has_the_gateways_verdict_from_text_and_from_blob_alike(saw, good, words, decision, reason, rule):
+    saw("compile", good, "-o", "p.blob")
+    code = 3 if decision == "denied" else 0
+    told = json.loads(saw("test", good, *words, "--json", code=code).stdout)
+    assert (told["decision"], told["reason"], told.get("rule")) == (decision, reason, rule)
+    assert told == json.loads(saw("test", "p.blob", *words, "--json", code=code).stdout)
+    shown = saw("test", good, *words, code=code).stdout
+    assert shown.startswith(f"{decision}: ") and f"({reason})" in shown
+    assert (f"remedy  {told['remedy']}" in shown) == (decision == "denied")
+
+
+def test_header_conditions_can_be_asked(saw, tmp_path):
+    (tmp_path / "p.yaml").write_text("version: 1\nverdicts: {read: allow}\nnetwork:\n  - {name: a, hosts: [a.example], ports: [80], mode: http, "
+                                     "protocol: rest, rules: [{class: read, methods: [GET], paths: [/x], headers: [x-kind]}]}\n")
+    assert json.loads(saw("test", "p.yaml", "http://a.example/x", "--json", code=3).stdout)["reason"] == "condition_not_met"
+    saw("test", "p.yaml", "http://a.example/x", "--headers", "accept,X-Kind")
+
+
+@pytest.mark.parametrize("words", [[], ["check"], ["nosuch"], ["test", "f.yaml"], ["compile", "f.yaml"], ["check", "f.yaml", "--nosuch"],
+                                   ["test", "f.yaml", "no url"], ["test", "f.yaml", "ftp://a.example/"], ["test", "f.yaml", "G@T http://a.example/"],
+                                   ["import", "other", "f.yaml"], ["diff", "f.yaml"], ["pack", "f.yaml", "nonsense"], ["pack", "f.yaml", "a=\"b"]])
+def test_wrong_use_ends_with_2_and_says_how(saw, words):
+    assert saw(*words, code=2).stderr
+
+
+def test_help_is_no_error(saw):
+    assert "policy import openshell FILE" in saw("help").stdout
+    assert "--production" in saw("check", "--help").stdout
+
+
+@pytest.mark.parametrize("content", ["", "version: 2\n", "\0", "[1, 2", "SAWPOLCY and then nonsense"])
+def test_a_file_that_is_no_policy_is_refused_by_every_verb(saw, good, tmp_path, content):
+    (tmp_path / "bad").write_text(content)
+    for words in (["check", "bad"], ["test", "bad", "https://a.example"], ["diff", good, "bad"], ["import", "openshell", "bad"]):
+        assert "bad" in saw(*words, code=1).stderr
+    assert "missing.yaml: No such file" in saw("check", "missing.yaml", code=1).stderr
+
+
+def test_standard_input_is_a_file_too(saw):
+    assert saw("check", "-", text=GOOD).stdout.startswith("-: policy flow")
+    assert "-:1:10: " in saw("check", "-", text="version: 3\n", code=1).stderr
+
+
+def test_diff_tells_what_becomes_allowed_and_what_no_longer_is(saw, good, tmp_path):
+    (tmp_path / "new.yaml").write_text(GOOD.replace("write: review", "write: allow").replace("[db.example]", "[db2.example]"))
+    lines = saw("diff", good, "new.yaml").stdout.splitlines()
+    assert lines == ["+ tcp db2.example:5432 (entry db)", "+ requests POST,PUT,PATCH /** (entry web)", "- tcp db.example:5432 (entry db)"]
+    told = json.loads(saw("diff", "new.yaml", good, "--json").stdout)
+    assert told["removed"] == [l[2:] for l in lines if l[0] == "+"] and told["added"] == [l[2:] for l in lines if l[0] == "-"] and not told["same"]
+    assert saw("diff", good, good).stdout == "the same policy\n"
+    (tmp_path / "renamed.yaml").write_text(GOOD.replace("pins its certificate", "another reason").replace("name: flow", "name: other"))
+    assert "nothing becomes reachable" in saw("diff", good, "renamed.yaml").stdout
+
+
+@pytest.mark.parametrize("pack", ["package-mirror-http", "package-mirror-https", "git-hosting", "model-endpoint"])
+def test_a_pack_filled_in_is_a_policy_without_problems(saw, root, tmp_path, pack):
+    template = root / "packs" / f"{pack}.yaml"
+    words = ["host=service.example"] + (["path=debian"] if "${path}" in template.read_text() else [])
+    saw("pack", template, *words, "-o", "p.yaml")
+    told = json.loads(saw("check", "p.yaml", "--production", "--json").stdout)
+    assert told["ok"] and not told["problems"] and "${" not in (tmp_path / "p.yaml").read_text()
+    assert "service.example" in saw("pack", template, *words).stdout
+    assert "needs host=VALUE" in saw("pack", template, *words[1:], code=2).stderr
+    assert "no ${extra}" in saw("pack", template, *words, "extra=1", code=2).stderr
+    assert "write `service.example`" in saw("pack", template, "host=Service.example", *words[1:], code=1).stderr
+
+
+def test_the_mirror_pack_opens_nothing_but_the_mirrors_path(saw, root):
+    saw("pack", root / "packs/package-mirror-http.yaml", "host=mirror.example", "path=debian", "-o", "p.yaml")
+    saw("test", "p.yaml", "http://mirror.example/debian/pool/a.deb")
+    for words in (["http://mirror.example/other"], ["PUT", "http://mirror.example/debian/x"], ["https://mirror.example/debian/x"]):
+        saw("test", "p.yaml", *words, code=3)
