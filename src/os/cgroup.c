@@ -41,6 +41,16 @@ static int write_text(const char *folder, const char *name, const char *text)
 }
 
 /* The mount point of the unified hierarchy: fifth field of the mountinfo line whose type is cgroup2 (proc(5)). */
+/* The fifth field of a mountinfo line: proc(5). */
+static bool mount_point(char *line, char ret[PATHS_MAX])
+{
+	const char *field = NULL;
+
+	for (int i = 0; i < 5; i++)
+		field = strsep(&line, " ");
+	return field && snprintf(ret, PATHS_MAX, "%s", field) < PATHS_MAX;
+}
+
 static bool find_mount(char ret[PATHS_MAX])
 {
 	char text[TEXT_MAX];
@@ -50,7 +60,7 @@ static bool find_mount(char ret[PATHS_MAX])
 	if (read_text("/proc/self/mountinfo", text) < 0)
 		return false;
 	while ((line = strsep(&rest, "\n")) != NULL)
-		if (strstr(line, " - cgroup2 ") && sscanf(line, "%*s %*s %*s %*s %4095s", ret) == 1)
+		if (strstr(line, " - cgroup2 ") && mount_point(line, ret))
 			return true;
 	return false;
 }

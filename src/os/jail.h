@@ -55,8 +55,10 @@ struct jail_path {
 	int must_exist;
 };
 /* Landlock needs kernel 5.13 (ABI 1); TCP rules are enforced from ABI 4, signal and abstract-socket scopes from ABI 6; seccomp and the
- * empty network namespace carry these below that. `paths` NULL: no file at all can be opened any more. */
+ * empty network namespace carry these below that. */
 int jail_files(const struct jail_path *paths, size_t n, unsigned net, struct err *e);
+/* The same without any path: no file at all can be opened any more. */
+int jail_no_files(unsigned net, struct err *e);
 
 enum jail_set {
 	JAIL_SYS_BASE = 0, /* memory, clocks, epoll, read and write, messages on open sockets, exit */

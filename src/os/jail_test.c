@@ -59,7 +59,7 @@ static int like_inlet(void)
 	int r = first_stages();
 
 	r = r < 0 ? r : jail_namespaces(NULL);
-	r = r < 0 ? r : jail_files(NULL, 0, JAIL_NET_NONE, NULL);
+	r = r < 0 ? r : jail_no_files(JAIL_NET_NONE, NULL);
 	return r < 0 ? r : jail_syscalls(JAIL_SYS_ACCEPT | JAIL_SYS_SPLICE, NULL);
 }
 
@@ -67,7 +67,7 @@ static int like_dialer(void)
 {
 	int r = first_stages();
 
-	r = r < 0 ? r : jail_files(NULL, 0, JAIL_NET_CONNECT, NULL);
+	r = r < 0 ? r : jail_no_files(JAIL_NET_CONNECT, NULL);
 	return r < 0 ? r : jail_syscalls(JAIL_SYS_CONNECT, NULL);
 }
 
@@ -76,7 +76,7 @@ static int without_seccomp(void)
 	int r = first_stages();
 
 	r = r < 0 ? r : jail_namespaces(NULL);
-	return r < 0 ? r : jail_files(NULL, 0, JAIL_NET_NONE, NULL);
+	return r < 0 ? r : jail_no_files(JAIL_NET_NONE, NULL);
 }
 
 static int files_only(void)

@@ -1,10 +1,10 @@
 """Runs in the guest: uses the gateway without pause and tries what is forbidden; one line for each success of a listed name."""
 import os
+import select
 import socket
 import ssl
 import sys
 import threading
-import time
 
 CONTEXT = ssl._create_unverified_context()  # the arena's own certificate; who answers is seen by the origin
 
@@ -22,7 +22,7 @@ def use():
                     say("ok", socket.gethostbyname("pass.example"))
         except OSError:
             pass
-        time.sleep(0.02)
+        select.select([], [], [], 0.02)  # paces the load; nothing waits for it
 
 
 def attack():
@@ -42,7 +42,7 @@ def attack():
             u.close()
         except OSError:
             pass
-        time.sleep(0.01)
+        select.select([], [], [], 0.01)
 
 
 for work in (use, use, attack):

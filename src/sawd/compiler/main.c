@@ -120,7 +120,7 @@ static int enter_jail(struct err *e)
 
 	sha256(bytes_str(""), digest); /* libcrypto loads now what it could not load in the jail */
 	r = jail_capabilities(0, COMPILER_FDS, 0, e);
-	r = r < 0 ? r : jail_files(NULL, 0, JAIL_NET_NONE, e);
+	r = r < 0 ? r : jail_no_files(JAIL_NET_NONE, e);
 	return r < 0 ? r : jail_syscalls(JAIL_SYS_MEMFD, e);
 }
 

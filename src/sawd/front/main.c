@@ -16,7 +16,7 @@ static int enter_jail(struct err *e)
 {
 	int r = jail_capabilities(0, FRONT_FDS, 0, e);
 
-	r = r < 0 ? r : jail_files(NULL, 0, JAIL_NET_NONE, e);
+	r = r < 0 ? r : jail_no_files(JAIL_NET_NONE, e);
 	return r < 0 ? r : jail_syscalls(JAIL_SYS_ACCEPT | JAIL_SYS_APPEND | JAIL_SYS_MEMFD, e);
 }
 

@@ -40,7 +40,7 @@ static int enter_jail(uint64_t uid, struct err *e)
 	int r = jail_identity(uid, e);
 
 	r = r < 0 ? r : jail_capabilities(0, DIALER_FDS, 0, e);
-	r = r < 0 ? r : jail_files(NULL, 0, JAIL_NET_CONNECT, e);
+	r = r < 0 ? r : jail_no_files(JAIL_NET_CONNECT, e);
 	return r < 0 ? r : jail_syscalls(JAIL_SYS_CONNECT, e);
 }
 

@@ -70,7 +70,7 @@ static int enter_jail(uint64_t uid, uint64_t fds, struct err *e)
 
 	r = r < 0 ? r : jail_capabilities(0, fds, 0, e);
 	r = r < 0 ? r : jail_namespaces(e);
-	r = r < 0 ? r : jail_files(NULL, 0, JAIL_NET_NONE, e);
+	r = r < 0 ? r : jail_no_files(JAIL_NET_NONE, e);
 	return r < 0 ? r : jail_syscalls(JAIL_SYS_ACCEPT | JAIL_SYS_SPLICE, e);
 }
 

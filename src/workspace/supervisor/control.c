@@ -227,7 +227,7 @@ static int listen_at(const char *path, struct err *e)
 	if (strlen(path) >= sizeof(at.sun_path))
 		return err_set(e, ENAMETOOLONG, "%s is too long for a socket (%zu bytes at most): set SAW_RUN to a shorter folder",
 			       path, sizeof(at.sun_path) - 1);
-	strcpy(at.sun_path, path);
+	memcpy(at.sun_path, path, strlen(path) + 1);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return err_sys(e, errno, "remove %s", path);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || chmod(path, 0600) < 0 || listen(fd, 16) < 0)

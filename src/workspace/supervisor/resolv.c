@@ -101,7 +101,7 @@ int resolv_new(struct resolv **ret, struct loop *l, const char *path, void (*cha
 		free(r);
 		return err_set(e, ENAMETOOLONG, "path of resolv.conf is too long");
 	}
-	strcpy(r->path, path);
+	memcpy(r->path, path, strlen(path) + 1);
 	r->len = read_file(path, r->text);
 	r->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (r->watch_fd >= 0 && loop_io_add(l, &r->io, r->watch_fd, EPOLLIN, on_watch, r, NULL) == 0)
