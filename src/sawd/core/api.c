@@ -3,13 +3,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/time_text.h"
 #include "ipc/types.h"
 #include "os/fd.h"
 #include "os/log.h"
 #include "sawd/core/ws.h"
+#include "store/images.h"
 
 enum { PAGE_MAX = 1000, GRACE_MAX_MS = 600 * 1000 };
 
@@ -303,33 +306,41 @@ static bool on_file(void *owner, struct msg_in *in)
 	return true;
 }
 
-static bool on_image(void *ctx, const struct image *i)
+static void send_image(struct core *c, uint64_t req, const struct image *i)
 {
-	const struct page *p = ctx;
+	uint64_t created = 0;
 
+	(void)time_text_parse(bytes_str(i->created), &created);
 	msg_start(&core_out, MSG_API_IMAGE_ROW);
-	msg_u64(&core_out, p->req);
+	msg_u64(&core_out, req);
 	msg_str(&core_out, i->digest);
 	msg_str(&core_out, i->name);
-	msg_u64(&core_out, i->created_ms);
+	msg_u64(&core_out, created);
 	msg_u64(&core_out, i->bytes);
-	core_send(p->core, SAWD_FRONT);
-	return true;
+	core_send(c, SAWD_FRONT);
 }
 
 static bool on_images(void *owner, struct msg_in *in)
 {
-	struct page p = { .core = owner, .req = msg_get_u64(in) };
+	struct core *c = owner;
+	uint64_t req = msg_get_u64(in);
+	struct image *list = NULL;
+	char dir[PATHS_MAX];
 	struct err e = { 0 };
+	size_t n = 0;
 	int r;
 
 	if (!msg_end(in))
 		return false;
-	r = images_list(p.core, on_image, &p, &e);
+	r = files_images(c, dir, &e);
+	r = r < 0 ? r : images_list(dir, &list, &n, &e);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		send_image(c, req, &list[i]);
+	free(list);
 	if (r < 0)
-		api_error(p.core, p.req, r, &e);
+		api_error(c, req, r, &e);
 	else
-		end(p.core, p.req, "");
+		end(c, req, "");
 	return true;
 }
 

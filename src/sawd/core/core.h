@@ -67,6 +67,7 @@ void ask_forget(struct core *c, const void *owner);
 
 /* files.c: folders and files of this state folder. */
 int files_path(const struct core *c, char ret[PATHS_MAX], const char *id, const char *name, struct err *e);
+int files_images(const struct core *c, char ret[PATHS_MAX], struct err *e);
 /* Whole or not at all: written beside, synced, renamed, folder synced. Mode 0600. */
 int files_put(const char *folder, const char *name, struct bytes data, struct err *e);
 /* Removes the folder and all below it, at most a few levels deep. A folder that is not there is fine. */
@@ -75,18 +76,6 @@ int files_remove_tree(const char *path, struct err *e);
 void files_last_words(const char *path, char *ret, size_t size);
 /* True while some process holds the flock on this file. */
 bool files_locked(const char *path);
-
-/* images.c */
-struct image {
-	char digest[SAWD_IMAGE_MAX + 1];
-	char name[SAWD_IMAGE_MAX + 1];
-	uint64_t created_ms;
-	uint64_t bytes;
-};
-/* By name, digest, or a unique beginning of the digest. -ENOENT, or -EEXIST when several match; with a sentence. */
-int images_find(const struct core *c, struct bytes asked, struct image *ret, struct err *e);
-typedef bool (*images_fn)(void *ctx, const struct image *i);
-int images_list(const struct core *c, images_fn fn, void *ctx, struct err *e);
 
 /* policies.c: compiled policies, stored under their content's hash. */
 /* Checks the sealed blob in `fd` and stores it, on disk before it returns. */

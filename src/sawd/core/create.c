@@ -12,6 +12,7 @@
 #include "os/fd.h"
 #include "sawd/core/api.h"
 #include "sawd/core/ws.h"
+#include "store/images.h"
 
 #define MIB (1024ULL * 1024)
 #define GIB (1024 * MIB)
@@ -112,13 +113,17 @@ static bool name_is_free(struct core *c, uint64_t req, struct bytes name)
 
 static bool find_image(struct core *c, uint64_t req, const struct sawd_new *n, struct image *ret)
 {
+	char dir[PATHS_MAX];
+	char what[SAWD_IMAGE_MAX + 1];
 	struct err e = { 0 };
 	int r;
 
-	*ret = (struct image){ 0 };
+	*ret = (struct image){ .digest = "" };
 	if (n->driver == SPEC_DRIVER_TRY)
 		return true;
-	r = images_find(c, n->image, ret, &e);
+	set_text(what, sizeof(what), n->image);
+	r = files_images(c, dir, &e);
+	r = r < 0 ? r : images_find(dir, what, ret, &e);
 	if (r == 0)
 		return true;
 	if (r == -ENOENT)

@@ -19,6 +19,11 @@ int files_path(const struct core *c, char ret[PATHS_MAX], const char *id, const 
 	return n < 0 || n >= PATHS_MAX ? err_set(e, ENAMETOOLONG, "the state folder's path is too long") : 0;
 }
 
+int files_images(const struct core *c, char ret[PATHS_MAX], struct err *e)
+{
+	return paths_join(ret, c->state, "images", e);
+}
+
 static int write_all(int fd, struct bytes data)
 {
 	while (data.len) {

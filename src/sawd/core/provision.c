@@ -12,6 +12,7 @@
 #include "os/log.h"
 #include "rules/policy.h"
 #include "sawd/core/ws.h"
+#include "store/images.h"
 #include "wire/seed.h"
 #include "wire/ssh_key.h"
 
@@ -173,27 +174,33 @@ static int put_policy(struct ws *w, const char *folder, struct err *e)
 	return r;
 }
 
+/* The image of this digest is there and has not changed since its digests were checked. */
+static int check_image(struct ws *w, struct image *ret, struct err *e)
+{
+	char dir[PATHS_MAX];
+	int r;
+
+	if (!*w->row.image_digest)
+		return 0;
+	r = files_images(w->core, dir, e);
+	r = r < 0 ? r : images_find(dir, w->row.image_digest, ret, e);
+	return r < 0 ? r : images_check(ret, e);
+}
+
 int provision_refresh(struct ws *w, struct err *e)
 {
 	struct workspace *row = &w->row;
 	char folder[PATHS_MAX];
-	char image_dir[PATHS_MAX] = "";
+	struct image image = { .digest = "" };
 	struct spec s = { .driver = (enum spec_driver)row->driver, .id = bytes_str(row->id), .name = bytes_str(row->name),
 			  .owner = bytes_str(row->owner), .cpus = row->cpus, .memory_bytes = row->memory_bytes, .accel = row->accel,
 			  .uid_base = row->uid_base, .kernel_args = bytes_str(row->kernel_args),
 			  .upstream_proxy = bytes_str(row->upstream_proxy), .generation = row->generation };
 	int r = make_folder(w, folder, e);
 
-	if (r == 0 && *row->image_digest) {
-		char part[SAWD_IMAGE_MAX + 16];
-
-		(void)snprintf(part, sizeof(part), "images/%s", row->image_digest);
-		r = paths_join(image_dir, w->core->state, part, e);
-	}
-	s.image_dir = bytes_str(image_dir);
-	if (r < 0)
-		return r;
-	r = put_policy(w, folder, e);
+	r = r < 0 ? r : check_image(w, &image, e);
+	s.image_dir = bytes_str(image.dir);
+	r = r < 0 ? r : put_policy(w, folder, e);
 	if (r < 0)
 		return r;
 	spec_put(&core_out, &s);

@@ -510,7 +510,11 @@ void sessions_start(struct core *c)
 
 void sessions_deinit(struct core *c)
 {
+	struct session *s;
+
 	loop_timer_disarm(&c->sweep);
-	while (c->sessions)
-		session_free(c->sessions);
+	while ((s = c->sessions) != NULL) {
+		c->sessions = s->next;
+		session_free(s);
+	}
 }

@@ -219,10 +219,13 @@ bool jobs_on_disks(void *owner, struct msg_in *in)
 
 void jobs_deinit(struct launcher *l)
 {
-	while (l->jobs) {
-		if (!*l->jobs->id)
-			child_kill(&l->jobs->child);
-		job_free(l->jobs);
+	struct job *j;
+
+	while ((j = l->jobs) != NULL) {
+		l->jobs = j->next;
+		if (!*j->id)
+			child_kill(&j->child);
+		job_free(j);
 	}
 }
 
