@@ -102,13 +102,14 @@ static void add_text(struct image_files *tree, const char *name, const char *tex
 
 static int make_tree(struct build *b, const char *recipe, struct err *e)
 {
-	BUF_AUTO struct buf roots;
+	BUF_AUTO struct buf roots, distro;
 	char setup[PATHS_MAX], folder[PATHS_MAX], guest[PATHS_MAX];
 	struct image_files tree;
 	struct err tar = { 0 };
 	int r, closed;
 
 	buf_init(&roots, IMAGE_HOST_TEXT_MAX);
+	buf_init(&distro, IMAGE_HOST_TEXT_MAX);
 	image_files_open(&tree, IMAGE_FILES_TAR, "tree.tar", &tar);
 	r = image_plan_read(&b->plan, recipe, &tree, e);
 	r = r < 0 ? r : image_plan_folder(folder, e);
@@ -117,10 +118,11 @@ static int make_tree(struct build *b, const char *recipe, struct err *e)
 	r = r < 0 ? r : image_host_sources(b->plan.suite, b->mirror, &b->sources, e);
 	r = r < 0 ? r : add_npm(b, &tree, e);
 	if (r == 0) {
-		image_host_roots(&roots);
+		image_host_roots(&roots, &distro);
 		image_files_copy(&tree, "/usr/lib/saw/saw-guest", 0755, guest);
 		image_files_copy(&tree, IN_TREE "/setup", 0755, setup);
 		image_files_file(&tree, IN_TREE "/host-roots.pem", 0644, buf_view(&roots));
+		image_files_file(&tree, IN_TREE "/distro-roots.pem", 0644, buf_view(&distro));
 		image_files_file(&tree, IN_TREE "/modules", 0644, buf_view(&b->plan.modules));
 		add_text(&tree, IN_TREE "/kernel", b->plan.kernel);
 		add_text(&tree, IN_TREE "/user", b->plan.user);

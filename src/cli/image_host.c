@@ -167,19 +167,11 @@ static void add_file(const char *path, struct buf *out)
 		(void)buf_byte(out, '\n');
 }
 
-void image_host_roots(struct buf *out)
+static void add_folder(const char *folder, struct buf *out)
 {
-	static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-					       "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem" };
-	static const char folder[] = "/usr/local/share/ca-certificates";
 	const struct dirent *entry;
 	DIR *d = opendir(folder);
 
-	for (size_t i = 0; i < sizeof(bundles) / sizeof(bundles[0]); i++)
-		if (access(bundles[i], R_OK) == 0) {
-			add_file(bundles[i], out);
-			break;
-		}
 	while (d && (entry = readdir(d))) {
 		size_t n = strlen(entry->d_name);
 		char path[PATHS_MAX];
@@ -189,4 +181,15 @@ void image_host_roots(struct buf *out)
 	}
 	if (d)
 		(void)closedir(d);
+}
+
+void image_host_roots(struct buf *out, struct buf *distro)
+{
+	add_folder("/usr/share/ca-certificates/mozilla", distro);
+	add_folder("/usr/share/ca-certificates", distro);
+	/* Without the distribution's own set to compare with, a bundle tells nothing. */
+	if (distro->len)
+		add_file("/etc/ssl/certs/ca-certificates.crt", out);
+	add_folder("/usr/local/share/ca-certificates", out);
+	add_folder("/etc/pki/ca-trust/source/anchors", out);
 }

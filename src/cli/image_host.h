@@ -12,7 +12,8 @@ enum { IMAGE_HOST_TEXT_MAX = 4 * 1024 * 1024 };
 int image_host_sources(const char *suite, const char *mirror, struct buf *out, struct err *e);
 /* Appends the registry's address. False when this machine has no npm, or npm names none that may be taken along. */
 bool image_host_registry(struct buf *out);
-/* Appends every root certificate that this machine trusts, PEM. */
-void image_host_roots(struct buf *out);
+/* Root certificates, PEM: `out` gets what this machine trusts, `distro` what its distribution gave it. Only what is in the first and not in
+ * the second is a decision of this machine's owner; a root that Debian distrusts by now is not brought back from an older bundle. */
+void image_host_roots(struct buf *out, struct buf *distro);
 
 #endif
