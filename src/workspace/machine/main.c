@@ -16,7 +16,7 @@
 #include "workspace/machine/monitor.h"
 #include "workspace/machine/qemu.h"
 
-enum { MACHINE_FDS = 128, ARGS_LEN_MAX = 8000, LINK_MAX = 4096 };
+enum { MACHINE_FDS = 128, ARGS_LEN_MAX = 8000 };
 
 struct machine {
 	struct loop *loop;
@@ -86,7 +86,7 @@ static void on_qemu_end(struct loop_io *io, uint32_t events)
  * loader reads again by /proc/self/fd. */
 static int enter_files(const struct qemu_config *c, struct err *e)
 {
-	char links[2][LINK_MAX];
+	char links[2][32];
 	struct jail_path paths[] = {
 		{ "/usr", JAIL_READ | JAIL_LIST | JAIL_EXEC, 1 },
 		{ "/lib", JAIL_READ | JAIL_EXEC, 0 },
@@ -100,16 +100,9 @@ static int enter_files(const struct qemu_config *c, struct err *e)
 		{ links[1], JAIL_READ, 1 },
 	};
 
-	for (int i = 0; i < 2; i++) {
-		char name[32];
-		ssize_t n;
-
-		(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", c->fds[i ? QEMU_INITRD : QEMU_KERNEL]);
-		n = readlink(name, links[i], LINK_MAX - 1);
-		if (n <= 0)
-			return err_sys(e, errno, "find the path of the kernel image");
-		links[i][n] = '\0';
-	}
+	/* through the descriptors: their folders are closed to the role's uid */
+	(void)snprintf(links[0], sizeof(links[0]), "/proc/self/fd/%d", c->fds[QEMU_KERNEL]);
+	(void)snprintf(links[1], sizeof(links[1]), "/proc/self/fd/%d", c->fds[QEMU_INITRD]);
 	return jail_files(paths, sizeof(paths) / sizeof(paths[0]), JAIL_NET_NONE, e);
 }
 
