@@ -12,6 +12,8 @@ enum {
 	POLICY_LIST_MAX = 20000, /* elements of any list of texts */
 	POLICY_BUDGET_MAX = 10000,
 };
+/* Comparing rules costs at most about two nanoseconds for each pair of bytes of their patterns: some ten seconds for a whole policy. */
+#define POLICY_WORK_MAX 5000000000ULL
 
 struct place {
 	uint32_t line;
@@ -79,6 +81,7 @@ struct model {
 		enum policy_effect effect;
 		struct place at;
 	} verdicts[POLICY_CLASS_END];
+	uint64_t work; /* spent on comparing rules */
 	struct model_entry **entries; /* after reading: sorted by name */
 	uint32_t n_entries;
 };

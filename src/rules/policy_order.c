@@ -328,11 +328,30 @@ static void name_rule(struct model *m, const struct model_entry *e, struct model
 	r->name = arena_copy(m->arena, buf_view(&text));
 }
 
+/* Two patterns without stars are told apart at a glance; the others take the product of their lengths. */
+static bool affordable(struct model *m, const struct model_entry *e)
+{
+	uint64_t all = 0, starred = 0;
+
+	for (uint32_t i = 0; i < e->n_rules; i++)
+		for (uint32_t k = 0; k < e->rules[i].n_paths; k++) {
+			struct bytes path = e->rules[i].paths[k].text;
+
+			all += path.len;
+			starred += bytes_find(path, '*') < path.len ? path.len : 0;
+		}
+	m->work += all * starred;
+	if (m->work <= POLICY_WORK_MAX)
+		return true;
+	model_error(m, e->at, "too many patterns with stars to compare with each other; split the entry by host, or use fewer and wider patterns");
+	return false;
+}
+
 void policy_order(struct model *m, struct model_entry *e)
 {
 	struct order o = { .m = m, .e = e, .n = e->n_rules };
 
-	if (o.n == 0)
+	if (o.n == 0 || !affordable(m, e))
 		return;
 	qsort(e->rules, o.n, sizeof(*e->rules), rule_cmp);
 	o.inside = arena_alloc(m->arena, (size_t)o.n * o.n, 1);

@@ -289,6 +289,30 @@ TEST(k10_an_observing_entry_says_what_it_would_have_refused)
 	kit_free(&k);
 }
 
+TEST(a_file_made_to_take_for_ever_is_refused_at_once)
+{
+	BUF_AUTO struct buf text = { .max = POLICY_TEXT_MAX };
+	struct kit k;
+
+	buf_str(&text, RULES("read: allow"));
+	for (int r = 0; r < 1000; r++) {
+		buf_fmt(&text, "      - {class: read, methods: [GET], paths: [");
+		for (int p = 0; p < 10; p++)
+			buf_fmt(&text, "%s\"/*/a*a*a*a*a/*/x%d\"", p ? ", " : "", r * 10 + p);
+		buf_str(&text, "]}\n");
+	}
+	kit_compile_bytes(&k, buf_view(&text), false);
+	CHECK(!k.ok && kit_has(&k, POLICY_ERROR, 5, 0, "too many patterns"));
+	kit_free(&k);
+	buf_reset(&text);
+	buf_str(&text, "version: 1\nnetwork:\n");
+	for (int e = 0; e < 2000; e++)
+		buf_fmt(&text, "  - {name: e%d, hosts: [a.example], ports: [443], mode: passthrough, reason: x}\n", e);
+	kit_compile_bytes(&k, buf_view(&text), false);
+	CHECK(!k.ok && k.problems.n > 0 && strstr(k.problems.v[0].text, "more than 64 entries"));
+	kit_free(&k);
+}
+
 TEST(a_deny_notes_that_case_counts)
 {
 	kit_warned(RULES("read: allow") RULE("read", "GET", "/**") DENY("GET", "/admin/**"), 12, 0, "case");

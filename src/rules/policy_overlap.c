@@ -155,6 +155,11 @@ static void check_owner(const struct overlap *o, size_t i)
 	struct bytes rest;
 	enum blob_wild w = blob_wild_of(own->host->text, &rest);
 
+	/* a policy has no more ports than this, so more entries could only repeat each other */
+	if (i + POLICY_PORTS_MAX < o->n && bytes_eq(o->owners[i + POLICY_PORTS_MAX].host->text, own->host->text)) {
+		model_error(o->m, o->owners[i + POLICY_PORTS_MAX].host->at, "the host stands in more than %d entries; join them", POLICY_PORTS_MAX);
+		return;
+	}
 	for (size_t k = i + 1; k < o->n && bytes_eq(o->owners[k].host->text, own->host->text); k++) {
 		check_pair(o->m, own, &o->owners[k]);
 		check_budget(o->m, own, &o->owners[k]);
