@@ -457,6 +457,16 @@ def test_a_stop_asks_the_guest_first_and_forces_it_after_the_grace(vm):
     assert [k for k, _, _, _ in w.told("machine")][1:] == ["MSG_MACHINE_POWERDOWN", "MSG_MACHINE_QUIT"] and w.end() == 0
 
 
+def test_the_power_button_is_pressed_again_for_a_guest_that_was_still_booting(vm):
+    w = vm()
+    control = w.start()
+    wait_for("the machine's configuration", lambda: w.told("machine"))
+    control.send("MSG_SHUTDOWN", 60000)
+    wait_for("a second press", lambda: [k for k, _, _, _ in w.told("machine")].count("MSG_MACHINE_POWERDOWN") == 2)
+    control.send("MSG_SHUTDOWN", 0)
+    w.wait_state(control, "stopped")
+
+
 def test_a_missing_disk_is_named(vm):
     w = vm()
     (w.dir / "home.img").unlink()

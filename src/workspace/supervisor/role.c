@@ -59,7 +59,7 @@ static void note(struct role *r, const char *verb, const char *detail)
 	ev.verb = bytes_str(verb);
 	ev.actor = bytes_str(r->ops->name);
 	ev.detail = bytes_str(detail);
-	ev.pid = r->child.pid > 0 ? (uint32_t)r->child.pid : 0;
+	ev.pid = (uint32_t)r->pid;
 	trail_note(r->ws->trail, &ev);
 }
 
@@ -204,6 +204,7 @@ static int start(struct role *r, struct err *e)
 		child_kill(&r->child);
 		return res;
 	}
+	r->pid = r->child.pid;
 	r->runs = true;
 	if (r->ops->has_ready)
 		(void)loop_timer_arm(w->loop, &r->slow, ROLE_READY_MS, on_slow, r);

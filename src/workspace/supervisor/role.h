@@ -41,6 +41,7 @@ struct role {
 	struct loop_timer retry;
 	struct loop_timer slow;
 	struct child_end end;
+	pid_t pid; /* of this incarnation, also after its end */
 	uint64_t retry_ms;
 	uint64_t started_ms;
 	bool runs; /* from its start until its last message was read */

@@ -27,7 +27,7 @@
  * deadline, after which it is forced. */
 
 enum stop_phase { STOP_NONE, STOP_POWERDOWN, STOP_QUIT, STOP_GUEST_KILLED, STOP_GATEWAY, STOP_ALL_KILLED, STOP_DONE };
-enum { QUIT_MS = 5000, KILL_MS = 3000, GATEWAY_MS = 2000 };
+enum { QUIT_MS = 5000, KILL_MS = 3000, GATEWAY_MS = 2000, BUTTON_MS = 3000 };
 enum { MEMORY_OVERHEAD = 768 * 1024 * 1024, PIDS_MAX = 512 };
 
 static void stop_step(struct ws *w, enum stop_phase phase);
@@ -81,11 +81,23 @@ static void finish(struct ws *w)
 {
 	w->stop_phase = STOP_DONE;
 	loop_timer_disarm(&w->stop_timer);
+	loop_timer_disarm(&w->button_timer);
 	note(w, w->state == IPC_STATE_FAILED ? "failed" : "stopped", w->detail);
 	trail_flush(w->trail);
 	ws_state(w, w->state == IPC_STATE_FAILED ? IPC_STATE_FAILED : IPC_STATE_STOPPED, w->detail);
 	command_tell_end(w);
 	loop_stop(w->loop, w->state == IPC_STATE_FAILED ? 1 : 0);
+}
+
+/* A guest that is still booting misses the button: it is pressed again until the machine is off or the grace is over. */
+static void on_button(struct loop_timer *t)
+{
+	struct ws *w = t->owner;
+
+	if (w->stop_phase != STOP_POWERDOWN)
+		return;
+	machine_powerdown(w);
+	(void)loop_timer_arm(w->loop, t, BUTTON_MS, on_button, w);
 }
 
 static void on_stop_timer(struct loop_timer *t)
@@ -151,7 +163,7 @@ void ws_stop(struct ws *w, uint64_t grace_ms, const char *why)
 		w->stop_phase = STOP_POWERDOWN;
 		guest_of(w)->expected_end = true;
 		if (grace_ms)
-			machine_powerdown(w);
+			(void)loop_timer_arm(w->loop, &w->button_timer, 0, on_button, w);
 	}
 	if (w->stop_phase == STOP_POWERDOWN && (!w->stop_timer.slot || grace_ms < w->stop_timer.at_ms - loop_now_ms(w->loop)))
 		wait_step(w, grace_ms);

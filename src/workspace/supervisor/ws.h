@@ -51,6 +51,7 @@ struct ws {
 	struct resolv *resolv;
 	struct cgroup cgroup;
 	struct loop_timer stop_timer;
+	struct loop_timer button_timer;
 	unsigned stop_phase;
 
 	int lock_fd;
