@@ -4,6 +4,7 @@
 #include "cli/policy.h"
 #include "cli/policy_file.h"
 #include "cli/say.h"
+#include "rules/http_reason.h"
 #include "wire/http1_authority.h"
 #include "wire/http1_target.h"
 
@@ -59,29 +60,6 @@ static bool parse(const char *method, const char *url, struct question *ret)
 	return true;
 }
 
-static enum reason reason_of_fault(enum http1_fault f)
-{
-	static const struct {
-		enum http1_fault fault;
-		enum reason reason;
-	} rows[] = {
-		{ HTTP1_FAULT_HOST, REASON_HTTP_HOST },
-		{ HTTP1_FAULT_AUTHORITY, REASON_NAME_MALFORMED },
-		{ HTTP1_FAULT_NAME, REASON_NAME_MALFORMED },
-		{ HTTP1_FAULT_NAME_ADDRESS, REASON_NAME_IS_ADDRESS },
-		{ HTTP1_FAULT_USERINFO, REASON_HTTP_USERINFO },
-		{ HTTP1_FAULT_DOT_SEGMENT, REASON_HTTP_DOT_SEGMENT },
-		{ HTTP1_FAULT_EMPTY_SEGMENT, REASON_HTTP_EMPTY_SEGMENT },
-		{ HTTP1_FAULT_ENCODED_SLASH, REASON_HTTP_ENCODED_SLASH },
-		{ HTTP1_FAULT_TARGET_TOO_LONG, REASON_HTTP_TARGET_TOO_LONG },
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (rows[i].fault == f)
-			return rows[i].reason;
-	return REASON_HTTP_TARGET;
-}
-
 static bool has_header(const void *headers, struct bytes name)
 {
 	struct bytes list = bytes_str(headers);
@@ -110,7 +88,7 @@ static enum reason judge_http(const struct policy *p, const struct question *q, 
 		return REASON_HTTP_TARGET_TOO_LONG;
 	f = http1_target_canon(buf_view(&raw), a->entry.encoded_slash, &a->target, &t);
 	if (f != HTTP1_FAULT_NONE)
-		return reason_of_fault(f);
+		return http_fault_reason(f);
 	r.path = bytes_of(a->target.p, t.path_len);
 	r.has_query = t.has_query;
 	if (t.has_query)
@@ -130,7 +108,7 @@ static enum reason ask(const struct policy *p, const struct question *q, const c
 		return REASON_HTTP_USERINFO;
 	f = http1_authority_parse(q->authority, &a->authority);
 	if (f != HTTP1_FAULT_NONE)
-		return reason_of_fault(f);
+		return http_fault_reason(f);
 	if (a->authority.port == 0)
 		a->authority.port = default_port[q->scheme];
 	reason = policy_find(p, name_bytes(&a->authority.name), a->authority.port, &a->entry);

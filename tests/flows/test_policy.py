@@ -65,6 +65,7 @@ def test_compile_writes_a_private_file_at_once_or_nothing(saw, good, tmp_path):
     (["http://web.example/a/../b"], "denied", "dot_segment", "web"),
     (["http://web.example/a//b"], "denied", "empty_segment", "web"),
     (["http://web.example/a%2Fb"], "denied", "encoded_slash", "web"),
+    (["http://web.example/a;b"], "denied", "path_parameter", "web"),
     (["https://pass.example/any/path"], "allowed", "ok", "pinned"),
     (["https://web.example:80/"], "denied", "not_http", "web"),
     (["http://pass.example:443/"], "denied", "not_tls", "pinned"),

@@ -11,6 +11,7 @@
 #ifndef SAW_INLET_HTTP_FLOW_H
 #define SAW_INLET_HTTP_FLOW_H
 
+#include "rules/http_reason.h"
 #include "wire/http1_form.h"
 #include "wire/http1_request.h"
 #include "workspace/inlet/flow.h"
@@ -122,7 +123,6 @@ void http_refuse(struct http_flow *f, unsigned status, enum event_action action,
 void http_refuse_fault(struct http_flow *f, enum http1_fault fault);
 /* As http_refuse, for what another role has put on record already. */
 void http_refuse_silently(struct http_flow *f, unsigned status, enum reason reason);
-enum reason http_fault_reason(enum http1_fault fault);
 /* An event of the present request: method and path as canonical as they are known, rule, what was stripped. */
 struct event http_request_event(const struct http_flow *f, enum event_action action, enum reason reason);
 
