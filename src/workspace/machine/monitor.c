@@ -11,18 +11,25 @@
 #include "os/fd.h"
 #include "wire/qmp.h"
 
-enum { COMMAND_MAX = 128 };
+/* A full disk of the host is not the guest's fault: QEMU holds the machine where it is, and we let it go on every few seconds. It
+ * counts as running again once a while has passed without the next error. */
 
-enum { ID_CAPABILITIES = 1, ID_STATUS, ID_POWERDOWN, ID_QUIT };
+enum { COMMAND_MAX = 128, FULL_RETRY_MS = 5000, FULL_SETTLED_MS = 2000 };
+
+enum { ID_CAPABILITIES = 1, ID_STATUS, ID_POWERDOWN, ID_QUIT, ID_CONT };
+
+static const char disk_full[] = "the host's disk is full: the machine waits, and goes on by itself when there is space";
 
 struct monitor {
 	struct loop *loop;
 	struct loop_io io;
 	struct loop_timer deadline;
+	struct loop_timer again;
 	int fd;
 	struct buf in;
 	bool greeted;
 	bool over;
+	bool full; /* the latest stop is for want of space on the host */
 	unsigned waiting; /* commands without an answer yet */
 	monitor_state_fn on_state;
 	void *owner;
@@ -35,6 +42,7 @@ static void fail(struct monitor *m, const char *why)
 	m->over = true;
 	loop_io_remove(&m->io);
 	loop_timer_disarm(&m->deadline);
+	loop_timer_disarm(&m->again);
 	m->on_state(m->owner, IPC_MACHINE_FAILED, why);
 }
 
@@ -62,6 +70,52 @@ static void command(struct monitor *m, const char *name, unsigned id)
 		fail(m, "out of memory");
 }
 
+static void on_retry(struct loop_timer *t)
+{
+	command(t->owner, "cont", ID_CONT);
+}
+
+static void on_settled(struct loop_timer *t)
+{
+	struct monitor *m = t->owner;
+
+	m->on_state(m->owner, IPC_MACHINE_RUNNING, "");
+}
+
+static void on_stop(struct monitor *m)
+{
+	if (m->full)
+		(void)loop_timer_arm(m->loop, &m->again, FULL_RETRY_MS, on_retry, m);
+	else
+		m->on_state(m->owner, IPC_MACHINE_PAUSED, "paused");
+}
+
+static void on_resume(struct monitor *m)
+{
+	if (m->full)
+		(void)loop_timer_arm(m->loop, &m->again, FULL_SETTLED_MS, on_settled, m);
+	else
+		m->on_state(m->owner, IPC_MACHINE_RUNNING, "");
+	m->full = false;
+}
+
+static void on_disk_error(struct monitor *m, const char *reason)
+{
+	char detail[QMP_TEXT_MAX + 32];
+
+	/* QEMU's environment is empty: its C library speaks English. */
+	if (strcmp(reason, "No space left on device") == 0) {
+		loop_timer_disarm(&m->again);
+		if (!m->full)
+			m->on_state(m->owner, IPC_MACHINE_PAUSED, disk_full);
+		m->full = true;
+		return;
+	}
+	/* The guest is told of the error and runs on. */
+	(void)snprintf(detail, sizeof(detail), "disk error: %s", *reason ? reason : "see the host's disk");
+	m->on_state(m->owner, IPC_MACHINE_RUNNING, detail);
+}
+
 static void on_event(struct monitor *m, const struct qmp *q)
 {
 	char detail[QMP_TEXT_MAX + 32];
@@ -70,12 +124,11 @@ static void on_event(struct monitor *m, const struct qmp *q)
 		(void)snprintf(detail, sizeof(detail), "%s", q->text[0] ? q->text : "powered off");
 		m->on_state(m->owner, IPC_MACHINE_OFF, detail);
 	} else if (strcmp(q->name, "STOP") == 0) {
-		m->on_state(m->owner, IPC_MACHINE_PAUSED, "paused");
+		on_stop(m);
 	} else if (strcmp(q->name, "RESUME") == 0) {
-		m->on_state(m->owner, IPC_MACHINE_RUNNING, "");
+		on_resume(m);
 	} else if (strcmp(q->name, "BLOCK_IO_ERROR") == 0) {
-		(void)snprintf(detail, sizeof(detail), "disk error: %s", q->text[0] ? q->text : "see the host's disk");
-		m->on_state(m->owner, IPC_MACHINE_PAUSED, detail);
+		on_disk_error(m, q->text);
 	} else if (strcmp(q->name, "GUEST_PANICKED") == 0) {
 		fail(m, "the guest's kernel panicked");
 	}
@@ -178,6 +231,7 @@ struct monitor *monitor_free(struct monitor *m)
 		return NULL;
 	loop_io_remove(&m->io);
 	loop_timer_disarm(&m->deadline);
+	loop_timer_disarm(&m->again);
 	buf_deinit(&m->in);
 	(void)fd_close(m->fd);
 	free(m);

@@ -20,11 +20,13 @@ static const char emulator[] = "qemu-system-x86_64";
 static const char machine[] = "q35,usb=off,sata=off,smbus=off,vmport=off";
 static const char bus[] = "pci";
 static const char console[] = "console=ttyS0";
+static const char emulated_cpu[] = "max,la57=off";
 #elif defined(__aarch64__)
 static const char emulator[] = "qemu-system-aarch64";
 static const char machine[] = "virt,gic-version=max,usb=off";
 static const char bus[] = "pci";
 static const char console[] = "console=ttyAMA0";
+static const char emulated_cpu[] = "max";
 #else
 #error "no virtual machine is defined for this architecture: add a row"
 #endif
@@ -99,7 +101,8 @@ static void add_all(struct args *a, const struct qemu_config *c)
 	add(a, "-accel");
 	add(a, "%s", c->accel == IPC_ACCEL_KVM ? "kvm" : "tcg,thread=multi");
 	add(a, "-cpu");
-	add(a, "%s", c->accel == IPC_ACCEL_KVM ? "host" : "max");
+	/* Emulation pays for each level of page tables. */
+	add(a, "%s", c->accel == IPC_ACCEL_KVM ? "host" : emulated_cpu);
 	add(a, "-smp");
 	add(a, "%llu", (unsigned long long)c->cpus);
 	add(a, "-m");
@@ -109,8 +112,9 @@ static void add_all(struct args *a, const struct qemu_config *c)
 	add(a, "-initrd");
 	add(a, "/proc/self/fd/%d", FIRST_FD + QEMU_INITRD);
 	add(a, "-append");
-	add(a, "%s quiet loglevel=4 net.ifnames=0 panic=10%s%.*s", console, c->kernel_args.len ? " " : "",
-	    (int)c->kernel_args.len, (const char *)c->kernel_args.p);
+	/* Mitigations of a CPU that is not there only cost. */
+	add(a, "%s quiet loglevel=4 net.ifnames=0 panic=10%s%s%.*s", console, c->accel == IPC_ACCEL_KVM ? "" : " mitigations=off",
+	    c->kernel_args.len ? " " : "", (int)c->kernel_args.len, (const char *)c->kernel_args.p);
 	add(a, "-add-fd");
 	add(a, "fd=%d,set=%d", FIRST_FD + QEMU_CONSOLE, QEMU_CONSOLE);
 	add(a, "-chardev");

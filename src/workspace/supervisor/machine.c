@@ -114,6 +114,7 @@ static bool on_state(void *owner, struct msg_in *in)
 	uint64_t state = msg_get_max(in, IPC_MACHINE_FAILED);
 	uint64_t accel = msg_get_max(in, IPC_ACCEL_TCG);
 	struct bytes detail = msg_get_bytes(in, ERR_MAX);
+	char text[WS_DETAIL_MAX];
 
 	if (!msg_end(in) || !state)
 		return false;
@@ -122,6 +123,10 @@ static bool on_state(void *owner, struct msg_in *in)
 		w->accel = accel;
 	if (state == IPC_MACHINE_RUNNING)
 		on_runs(w);
+	if (w->state == IPC_STATE_RUNNING && (state == IPC_MACHINE_RUNNING || state == IPC_MACHINE_PAUSED)) {
+		(void)snprintf(text, sizeof(text), "%.*s", (int)detail.len, (const char *)detail.p);
+		ws_state(w, w->state, text);
+	}
 	if (state == IPC_MACHINE_OFF)
 		powered_off = true;
 	if (state == IPC_MACHINE_FAILED)
