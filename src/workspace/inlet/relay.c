@@ -11,10 +11,22 @@
 #include "os/fd.h"
 
 /* Level-triggered. A direction is in one of two states: reading (its source is watched for input) or blocked (bytes lie in the
- * head or in the pipe, its target is watched for output, its source is not read). A turn costs one wait, one splice in and one
- * out; interest changes only when a direction blocks or unblocks, which moves a whole socket buffer each time.
+ * head or in the pipe, its target is watched for output, its source is not read). Interest changes only when a direction blocks or
+ * unblocks, which moves a whole socket buffer each time.
+ *
+ * Small messages are cheapest copied: one read, one write. A read that fills the copy buffer makes the direction `bulk`: from then on its
+ * bytes are spliced and never touched, until a splice brings little. A turn costs one wait, one call in and one call out; a short read
+ * is not followed by a second one, since the loop tells when there is more.
  *
  * A pipe is taken when bytes are about to move and given back when it is empty, so that idle flows hold none. */
+
+enum {
+	COPY_MAX = 16 * 1024,
+	MORE_MIN = 64 * 1024, /* a splice of this many bytes is followed by another one at once */
+};
+
+/* One direction at a time is served on the one thread. */
+static uint8_t copy[COPY_MAX];
 
 static struct relay_pipe kept[RELAY_PIPES_KEPT];
 static unsigned n_kept;
@@ -113,23 +125,43 @@ static enum moved fill_pipe(struct relay *r, struct relay_way *w)
 		return blocked_or_failed();
 	w->in_pipe = (size_t)n;
 	w->eof = n == 0;
-	return MOVED_SOME;
+	w->bulk = n >= COPY_MAX;
+	w->more = n >= MORE_MIN;
+	return drain_pipe(r, w);
+}
+
+static enum moved copy_some(struct relay *r, struct relay_way *w)
+{
+	ssize_t n = recv(r->end[w->from].fd, copy, sizeof(copy), MSG_DONTWAIT);
+	ssize_t sent;
+
+	if (n < 0)
+		return blocked_or_failed();
+	w->eof = n == 0;
+	w->bulk = w->more = n == COPY_MAX;
+	if (n == 0)
+		return MOVED_SOME;
+	sent = send(r->end[w->to].fd, copy, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent < 0 && blocked_or_failed() == MOVED_FAILED)
+		return MOVED_FAILED;
+	sent = sent < 0 ? 0 : sent;
+	w->moved += (uint64_t)sent;
+	if (sent == n)
+		return MOVED_SOME;
+	w->head = &w->rest;
+	return buf_add(w->head, copy + sent, (size_t)(n - sent)) ? MOVED_BLOCKED : MOVED_FAILED;
 }
 
 /* Moves what can be moved now. False: this direction has failed. */
 static bool way_run(struct relay *r, struct relay_way *w)
 {
-	enum moved m = MOVED_SOME;
+	enum moved m = send_head(r, w);
 
-	for (unsigned i = 0; i < RELAY_ROUNDS && m == MOVED_SOME; i++) {
-		m = send_head(r, w);
-		m = m == MOVED_SOME ? drain_pipe(r, w) : m;
-		if (m != MOVED_SOME || w->eof)
-			break;
-		m = fill_pipe(r, w);
-	}
-	if (m == MOVED_SOME && w->in_pipe)
+	if (m == MOVED_SOME)
 		m = drain_pipe(r, w);
+	w->more = true;
+	for (unsigned i = 0; i < RELAY_ROUNDS && m == MOVED_SOME && !w->eof && w->more; i++)
+		m = w->bulk ? fill_pipe(r, w) : copy_some(r, w);
 	if (m == MOVED_FAILED)
 		return false;
 	if (w->head || w->in_pipe)
@@ -227,6 +259,7 @@ int relay_start(struct relay *r, struct loop *l, int fd0, int fd1, struct buf *h
 	for (unsigned i = 0; i < 2; i++) {
 		r->end[i] = (struct relay_end){ .relay = r, .fd = i ? fd1 : fd0 };
 		r->way[i] = (struct relay_way){ .from = i, .to = !i };
+		buf_init(&r->way[i].rest, COPY_MAX);
 		tune(r->end[i].fd);
 	}
 	r->way[0].head = head && head->len ? head : NULL;
@@ -246,5 +279,6 @@ void relay_stop(struct relay *r)
 		loop_io_remove(&r->end[i].io);
 		pipe_give(&r->way[i]);
 		r->way[i].head = NULL;
+		buf_deinit(&r->way[i].rest);
 	}
 }

@@ -30,6 +30,9 @@ struct relay_way {
 	unsigned from;
 	unsigned to;
 	struct buf *head; /* bytes to send first; NULL when sent */
+	struct buf rest; /* of a copy that `to` did not take whole */
+	bool bulk; /* splice; else copy */
+	bool more; /* the last read brought so much that another one is worth its call */
 	struct relay_pipe pipe;
 	bool has_pipe;
 	size_t in_pipe;
