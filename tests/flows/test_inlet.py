@@ -2,6 +2,7 @@
 import hashlib
 import os
 import pathlib
+import random
 import socket
 import struct
 import subprocess
@@ -403,6 +404,82 @@ def a_flood_of_refusals_is_recorded_one_by_one_and_survived(build):
     assert all(lib.everything(s) == b"reset" for s in flows)
     w.sup.wait(lambda: len(w.sup.codes_of()) == 600)
     assert set(w.sup.codes_of()) == {"flow/denied/address_of_no_name"}
+
+
+@case
+def a_flood_of_questions_waits_in_the_kernel(build):
+    w = World(build)
+    w.sup.write = "hold"
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(5)
+    s.bind((lib.GUEST, 0))
+    for i in range(2000):
+        s.sendto(lib.question("evil.example", ident=i), (lib.GATEWAY, 53))
+    w.sup.wait(lambda: len(w.sup.held) >= 256)
+    assert len(w.sup.held) == 256
+    w.sup.release()
+    assert lib.answer(s.recv(512)) == (3, None)
+    assert lib.resolve("pass.example")[0] == 0
+
+
+@case
+def dns_connections_over_the_limit_wait_for_their_turn(build):
+    w = World(build)
+    idle = [lib.guest(lib.GATEWAY, 53) for _ in range(32)]
+    q = lib.question("pass.example")
+    for s in idle:
+        s.sendall(struct.pack("!H", len(q)) + q)
+        assert s.recv(512)
+    late = lib.guest(lib.GATEWAY, 53)
+    late.sendall(struct.pack("!H", len(q)) + q)
+    late.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        late.recv(512)
+    late.settimeout(5)
+    idle[7].close()
+    assert late.recv(512)
+    assert len(w.sup.codes_of("dns")) == 33
+
+
+@case
+def noise_on_every_door_leaves_it_healthy(build):
+    w = World(build)
+    addresses = {n: lib.resolve(n)[1] for n in ("pass.example", "db.example")}
+    dice = random.Random(4711)
+    rest = w.sup.fds()
+    whole = lib.hello("pass.example")
+    for _ in range(400):
+        raw = bytearray(whole)
+        for _ in range(dice.randrange(4)):
+            raw[dice.randrange(len(raw))] = dice.randrange(256)
+        if not dice.randrange(3):
+            raw = bytearray(dice.randbytes(dice.randrange(1, 3000)))
+        s = lib.guest(*dice.choice([(addresses["pass.example"], 443), (addresses["db.example"], 443), (lib.GATEWAY, 53)]))
+        try:
+            s.sendall(raw[:dice.randrange(len(raw) + 1)])
+            if dice.randrange(2):
+                s.shutdown(socket.SHUT_WR)
+        except (OSError, AttributeError):
+            pass  # refused already
+        s.close()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
+            u.bind((lib.GUEST, 0))
+            q = bytearray(lib.question("pass.example"))
+            q[dice.randrange(len(q))] = dice.randrange(256)
+            u.sendto(q[:dice.randrange(len(q) + 1)], (lib.GATEWAY, 53))
+    assert lib.resolve("db.example")[1] == addresses["db.example"]
+    s = w.flow()
+    for _ in range(400):  # flows of whole hellos that were closed at once may have come before
+        o = w.dialer.accept()
+        s.sendall(b"mine")
+        if lib.first(o) == b"mine":
+            break
+    else:
+        raise AssertionError("the flow did not arrive")
+    s.close()
+    o.close()
+    w.sup.wait(lambda: w.sup.fds() <= rest + 40)
+    assert w.sup.process.poll() is None
 
 
 @case

@@ -301,6 +301,14 @@ def everything(s):
     return out
 
 
+def first(s):
+    """The first bytes, or b"" at the end of a connection, however it ended."""
+    try:
+        return s.recv(4)
+    except OSError:
+        return b""
+
+
 def question(name, qtype=1, ident=7, opcode=0):
     labels = b"".join(bytes([len(l)]) + l.encode() for l in name.split("."))
     return struct.pack("!HHHHHH", ident, 0x100 | opcode << 11, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", qtype, 1)
