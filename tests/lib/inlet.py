@@ -314,13 +314,19 @@ def question(name, qtype=1, ident=7, opcode=0):
     return struct.pack("!HHHHHH", ident, 0x100 | opcode << 11, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", qtype, 1)
 
 
-def resolve(name, source=GUEST, timeout=10, **kw):
-    """(rcode, address or None)"""
+def resolve(name, source=GUEST, timeout=10, tries=1, **kw):
+    """(rcode, address or None); asks again as a stub resolver does, `tries` times in all"""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.settimeout(timeout)
         s.bind((source, 0))
-        s.sendto(question(name, **kw), (GATEWAY, 53))
-        return answer(s.recv(4096))
+        for left in range(tries - 1, -1, -1):
+            s.sendto(question(name, **kw), (GATEWAY, 53))
+            try:
+                return answer(s.recv(4096))
+            except TimeoutError:
+                if not left:
+                    raise
+    return None
 
 
 def answer(raw):
