@@ -92,7 +92,7 @@ static int show_run(const struct cli_args *a)
 {
 	BUF_AUTO struct buf out;
 	char dir[PATHS_MAX], path[PATHS_MAX];
-	struct image i;
+	struct image i = { 0 };
 	struct err e = { 0 };
 	FD_AUTO int fd = -1;
 	uint8_t chunk[8192];
@@ -119,7 +119,7 @@ static int show_run(const struct cli_args *a)
 static int verify_run(const struct cli_args *a)
 {
 	char dir[PATHS_MAX];
-	struct image i;
+	struct image i = { 0 };
 	struct err e = { 0 };
 	int r = find(a->word[0], dir, &i);
 
@@ -175,7 +175,7 @@ static bool in_use(const struct image *i, char ret_name[SPEC_NAME_MAX + 1])
 static int rm_run(const struct cli_args *a)
 {
 	char dir[PATHS_MAX], name[SPEC_NAME_MAX + 1];
-	struct image i;
+	struct image i = { 0 };
 	struct err e = { 0 };
 	bool gone;
 	int r = find(a->word[0], dir, &i);

@@ -133,7 +133,7 @@ int run_in(const char *root, const char *const argv[])
 
 		for (size_t i = 0; argv[i] && i < 15; i++)
 			args[i] = strdup(argv[i]);
-		if (chroot(root) == 0 && chdir("/") == 0)
+		if (args[0] && chroot(root) == 0 && chdir("/") == 0)
 			(void)execve(args[0], args, env);
 		_exit(127);
 	}
