@@ -1,5 +1,6 @@
 #include "os/cgroup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -40,7 +41,6 @@ static int write_text(const char *folder, const char *name, const char *text)
 	return 0;
 }
 
-/* The mount point of the unified hierarchy: fifth field of the mountinfo line whose type is cgroup2 (proc(5)). */
 /* The fifth field of a mountinfo line: proc(5). */
 static bool mount_point(char *line, char ret[PATHS_MAX])
 {
@@ -137,4 +137,21 @@ void cgroup_leave(struct cgroup *c)
 	(void)write_text(above, "cgroup.procs", pid);
 	(void)rmdir(c->path);
 	c->path[0] = '\0';
+}
+
+unsigned cgroup_sweep(const char *prefix)
+{
+	char own[PATHS_MAX];
+	struct dirent *entry;
+	unsigned n = 0;
+	DIR *d = find_own(own) ? opendir(own) : NULL;
+
+	if (!d)
+		return 0;
+	/* The kernel refuses to remove one that is in use. */
+	while ((entry = readdir(d)) != NULL)
+		if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 && unlinkat(dirfd(d), entry->d_name, AT_REMOVEDIR) == 0)
+			n++;
+	(void)closedir(d);
+	return n;
 }

@@ -17,4 +17,8 @@ int cgroup_enter(struct cgroup *ret, const char *name, uint64_t memory_max, uint
 /* Moves this process back to where it was and removes the leaf. Best effort; safe on an empty one. */
 void cgroup_leave(struct cgroup *c);
 
+/* Removes leaves below our own cgroup whose name starts with `prefix` and which hold no process any more: those of supervisors
+ * that were killed. Gives how many. */
+unsigned cgroup_sweep(const char *prefix);
+
 #endif

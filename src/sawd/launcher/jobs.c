@@ -9,6 +9,7 @@
 #include "ipc/sawd_row.h"
 #include "ipc/spec.h"
 #include "ipc/types.h"
+#include "os/cgroup.h"
 #include "os/disk.h"
 #include "os/fd.h"
 #include "os/log.h"
@@ -23,6 +24,7 @@ struct job {
 	struct child child;
 	struct loop_io io;
 	uint64_t req; /* of a disks job: its answer is owed */
+	int why_fd; /* of a disks job: what went wrong, in its words; -1 */
 	char id[SAWD_ID_LEN + 1]; /* of a workspace; "" for a disks job */
 };
 
@@ -53,6 +55,7 @@ static void job_free(struct job *j)
 		}
 	loop_io_remove(&j->io);
 	j->child.pid_fd = fd_close(j->child.pid_fd);
+	j->why_fd = fd_close(j->why_fd);
 	free(j);
 }
 
@@ -68,35 +71,50 @@ static void tell_end(struct job *j, const char *how)
 	chan_send(core, &out);
 }
 
+static void tell_disks(struct job *j, const struct child_end *end)
+{
+	char why[ERR_MAX];
+	ssize_t n = read(j->why_fd, why, sizeof(why) - 1);
+	bool ok = !end->signalled && end->code == 0;
+
+	why[n > 0 ? n : 0] = '\0';
+	answer(j->launcher, MSG_SAWD_DISKS_DONE, j->req, ok, ok ? "" : *why ? why : "the disks could not be made: see sawd.log");
+}
+
 static void on_job_end(struct loop_io *io, uint32_t events)
 {
 	struct job *j = io->owner;
 	char text[CHILD_END_TEXT_MAX];
+	char cgroup[32];
 	struct child_end end;
 
 	(void)events;
 	if (child_reap(&j->child, &end) <= 0)
 		return;
 	child_end_text(&end, text);
-	if (*j->id)
+	if (*j->id) {
+		/* One that was killed could not remove its cgroup. */
+		(void)snprintf(cgroup, sizeof(cgroup), "saw-%s", j->id);
+		(void)cgroup_sweep(cgroup);
 		tell_end(j, text);
-	else
-		answer(j->launcher, MSG_SAWD_DISKS_DONE, j->req, !end.signalled && end.code == 0,
-		       end.code == 0 ? "" : "the disks could not be made: see sawd.log in the state folder");
+	} else {
+		tell_disks(j, &end);
+	}
 	job_free(j);
 }
 
-static int job_start(struct launcher *l, const struct child_spec *s, uint64_t req, const char *id, struct err *e)
+/* Takes `why_fd`, also on failure. */
+static int job_start(struct launcher *l, const struct child_spec *s, uint64_t req, const char *id, int why_fd, struct err *e)
 {
 	struct job *j;
 	int r;
 
-	if (l->n_jobs >= LAUNCHER_JOBS_MAX)
-		return err_set(e, EAGAIN, "more than %d workspaces on this machine", LAUNCHER_JOBS_MAX);
-	j = calloc(1, sizeof(*j));
-	if (!j)
-		return err_set(e, ENOMEM, "out of memory");
-	*j = (struct job){ .launcher = l, .child = CHILD_NONE, .req = req, .next = l->jobs };
+	j = l->n_jobs < LAUNCHER_JOBS_MAX ? calloc(1, sizeof(*j)) : NULL;
+	if (!j) {
+		(void)fd_close(why_fd);
+		return err_set(e, EAGAIN, "no room for another child: at most %d workspaces run at once", LAUNCHER_JOBS_MAX);
+	}
+	*j = (struct job){ .launcher = l, .child = CHILD_NONE, .req = req, .why_fd = why_fd, .next = l->jobs };
 	(void)snprintf(j->id, sizeof(j->id), "%s", id);
 	l->jobs = j;
 	l->n_jobs++;
@@ -132,7 +150,7 @@ static int spawn_as(struct launcher *l, struct spawn *s, const char *id, bool is
 	return job_start(l,
 			 &(struct child_spec){ .path = s->path, .title = s->title, .args = args, .fds = fds,
 					       .n_fds = is_try ? 7 : 2, .flags = CHILD_OUTLIVES },
-			 0, id, e);
+			 0, id, -1, e);
 }
 
 static int spawn(struct launcher *l, const char *id, const char *name, bool is_try, int log_fd, struct err *e)
@@ -184,36 +202,43 @@ bool jobs_on_spawn(void *owner, struct msg_in *in)
 	return true;
 }
 
-bool jobs_on_disks(void *owner, struct msg_in *in)
+static int make_disks(struct launcher *l, struct bytes id, uint64_t bytes, uint64_t req, struct err *e)
 {
-	struct role *core = owner;
-	struct launcher *l = core->launcher;
-	uint64_t req = msg_get_u64(in);
-	struct bytes id = msg_get_bytes(in, SAWD_ID_LEN);
-	uint64_t bytes = msg_get_u64(in);
 	char folder[PATHS_MAX];
 	char part[64];
 	char size[32];
 	char self[PATHS_MAX];
+	const char *const args[] = { "--make-disks", folder, size, NULL };
+	int why[2];
+	int r = paths_helper("sawd", self, e);
+
+	(void)snprintf(part, sizeof(part), "workspaces/%.*s", (int)id.len, (const char *)id.p);
+	(void)snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
+	r = r < 0 ? r : paths_join(folder, l->state, part, e);
+	if (r == 0 && pipe2(why, O_CLOEXEC | O_NONBLOCK) < 0)
+		r = err_sys(e, errno, "make a pipe");
+	if (r < 0)
+		return r;
+	r = job_start(l,
+		      &(struct child_spec){ .path = self, .title = "sawd: making disks", .args = args,
+					    .fds = (struct child_fd[]){ { why[1], 1 }, { l->log_fd, 2 } }, .n_fds = 2 },
+		      req, "", why[0], e);
+	(void)fd_close(why[1]);
+	return r;
+}
+
+bool jobs_on_disks(void *owner, struct msg_in *in)
+{
+	struct role *core = owner;
+	uint64_t req = msg_get_u64(in);
+	struct bytes id = msg_get_bytes(in, SAWD_ID_LEN);
+	uint64_t bytes = msg_get_u64(in);
 	struct err e = { 0 };
-	int r;
 
 	if (!msg_end(in) || !sawd_id_ok(id, "ws-"))
 		return false;
-	(void)snprintf(part, sizeof(part), "workspaces/%.*s", (int)id.len, (const char *)id.p);
-	(void)snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
-	r = paths_join(folder, l->state, part, &e);
-	r = r < 0 ? r : paths_helper("sawd", self, &e);
-	r = r < 0 ? r :
-		    job_start(l,
-			      &(struct child_spec){ .path = self,
-						    .title = "sawd: making disks",
-						    .args = (const char *const[]){ "--make-disks", folder, size, NULL },
-						    .fds = (struct child_fd[]){ { l->log_fd, 2 } },
-						    .n_fds = 1 },
-			      req, "", &e);
-	if (r < 0)
-		answer(l, MSG_SAWD_DISKS_DONE, req, false, e.text);
+	if (make_disks(core->launcher, id, bytes, req, &e) < 0)
+		answer(core->launcher, MSG_SAWD_DISKS_DONE, req, false, e.text);
 	return true;
 }
 
@@ -241,7 +266,9 @@ int jobs_make_disks(const char *folder, const char *size)
 		r = paths_join(path, folder, disks[i][0], &e);
 		r = r < 0 ? r : disk_create(path, bytes, disks[i][1], &e);
 	}
-	if (r < 0)
+	if (r < 0) {
 		log_line("make disks in %s: %s", folder, e.text);
+		(void)!write(1, e.text, strlen(e.text));
+	}
 	return r < 0 ? 1 : 0;
 }
