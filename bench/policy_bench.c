@@ -31,15 +31,18 @@ static double now(void)
 
 static void write_policy(struct buf *out, const struct shape *s)
 {
-	buf_str(out, "version: 1\nname: bench\nverdicts: {read: allow, write: allow}\nnetwork:\n  - name: ruled\n    hosts: [");
+	buf_str(out,
+		"version: 1\nname: bench\nverdicts: {read: allow, write: allow}\nnetwork:\n  - name: ruled\n    hosts: [");
 	for (int i = 0; i < NAMES; i++)
 		buf_fmt(out, "%shost%d.zone%d.example", i ? ", " : "", i, i % 97);
-	buf_str(out, ", '*.wild.example', '**.deep.example']\n    ports: [80, 8080]\n    mode: http\n    protocol: rest\n    rules:\n");
+	buf_str(out,
+		", '*.wild.example', '**.deep.example']\n    ports: [80, 8080]\n    mode: http\n    protocol: rest\n    rules:\n");
 	for (int i = 0; i < RULES; i++) {
 		char path[128];
 
 		(void)snprintf(path, sizeof(path), "%s%d%s", s->path[0], i, s->path[1]);
-		buf_fmt(out, "      - {class: %s, methods: [%s], paths: [\"%s\"]}\n", i % 2 ? "read" : "write", i % 2 ? "GET" : "POST, PUT", path);
+		buf_fmt(out, "      - {class: %s, methods: [%s], paths: [\"%s\"]}\n",
+			i % 2 ? "read" : "write", i % 2 ? "GET" : "POST, PUT", path);
 	}
 }
 
@@ -53,14 +56,18 @@ static void decide(const struct policy *p, const struct shape *s)
 	for (int i = 0; i < 4096; i++) {
 		int n = (i * 7919) % NAMES;
 
-		names[i].len = (uint8_t)snprintf(names[i].text, sizeof(names[i].text), "host%d.%s%d.%s", n, i % 8 ? "zone" : "y", n % 97,
+		names[i].len = (uint8_t)snprintf(names[i].text, sizeof(names[i].text),
+						 "host%d.%s%d.%s", n, i % 8 ? "zone" : "y", n % 97,
 						 i % 8 ? "example" : "deep.example");
-		(void)snprintf(paths[i], sizeof(paths[i]), "%s%d%s", s->asked[0], (i * 31) % RULES, s->asked[1]);
+		(void)snprintf(paths[i], sizeof(paths[i]), "%s%d%s", s->asked[0], (i * 31) % RULES,
+			       s->asked[1]);
 	}
 	start = now();
 	for (int i = 0; i < ROUNDS; i++) {
 		int k = i & 4095;
-		struct policy_request r = { .method = bytes_str((k * 31) % RULES % 2 ? "GET" : "PUT"), .path = bytes_str(paths[k]) };
+		struct policy_request r = { .method =
+						    bytes_str((k * 31) % RULES % 2 ? "GET" : "PUT"),
+					    .path = bytes_str(paths[k]) };
 		struct policy_verdict v;
 		struct policy_entry e;
 
@@ -91,7 +98,8 @@ static void reload(struct bytes blob)
 		open_took += opened - start;
 		seal_took += now() - opened;
 	}
-	printf("policy reload: open %.2f ms, seal %.2f ms, %zu bytes\n", open_took / RELOADS * 1e3, seal_took / RELOADS * 1e3, blob.len);
+	printf("policy reload: open %.2f ms, seal %.2f ms, %zu bytes\n", open_took / RELOADS * 1e3,
+	       seal_took / RELOADS * 1e3, blob.len);
 }
 
 int main(void)
@@ -111,10 +119,12 @@ int main(void)
 		start = now();
 		if (!policy_compile(buf_view(&text), &options, &blob, &problems)) {
 			for (size_t n = 0; n < problems.n && n < 5; n++)
-				(void)fprintf(stderr, "%u:%u: %s\n", problems.v[n].line, problems.v[n].column, problems.v[n].text);
+				(void)fprintf(stderr, "%u:%u: %s\n", problems.v[n].line,
+					      problems.v[n].column, problems.v[n].text);
 			return 1;
 		}
-		printf("policy compile (%s): %.0f ms from %zu bytes of YAML\n", shapes[i].name, (now() - start) * 1e3, text.len);
+		printf("policy compile (%s): %.0f ms from %zu bytes of YAML\n", shapes[i].name,
+		       (now() - start) * 1e3, text.len);
 		must(policy_open(&p, buf_view(&blob), &e));
 		decide(&p, &shapes[i]);
 		reload(buf_view(&blob));

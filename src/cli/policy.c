@@ -10,12 +10,8 @@
 enum { ARGS_MAX = 64 };
 
 static const struct cli_verb *const verbs[] = {
-	&policy_check_verb,
-	&policy_compile_verb,
-	&policy_test_verb,
-	&policy_diff_verb,
-	&policy_import_verb,
-	&policy_pack_verb,
+	&policy_check_verb, &policy_compile_verb, &policy_test_verb,
+	&policy_diff_verb,  &policy_import_verb,  &policy_pack_verb,
 };
 
 static const struct cli_verb *find(const char *name)
@@ -32,7 +28,8 @@ static int help(int r)
 
 	(void)fprintf(f, "saw policy VERB [ARGUMENTS]\n\n");
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		(void)fprintf(f, "  %s %s\n      %s\n", verbs[i]->name, verbs[i]->args, verbs[i]->help);
+		(void)fprintf(f, "  %s %s\n      %s\n", verbs[i]->name, verbs[i]->args,
+			      verbs[i]->help);
 	return r;
 }
 
@@ -56,7 +53,9 @@ int cli_policy(int argc, char **argv)
 		return help(CLI_DONE);
 	v = find(argv[1]);
 	if (!v)
-		return say_fail(CLI_USAGE, "there is no verb `policy %s`; `saw policy help` lists them", argv[1]);
+		return say_fail(CLI_USAGE,
+				"there is no verb `policy %s`; `saw policy help` lists them",
+				argv[1]);
 	if (n > ARGS_MAX)
 		return say_fail(CLI_USAGE, "%s: too many words; see `saw policy help`", v->name);
 	for (int i = 0; i < n; i++) {

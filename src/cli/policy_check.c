@@ -30,7 +30,8 @@ static void digest_hex(const struct policy *p, char ret[SHA256_HEX_MAX])
 	sha256_hex(digest, ret);
 }
 
-static int report_json(const char *path, bool ok, const struct policy *p, const struct policy_problems *problems, const char *output)
+static int report_json(const char *path, bool ok, const struct policy *p,
+		       const struct policy_problems *problems, const char *output)
 {
 	BUF_AUTO struct buf out;
 	char hex[SHA256_HEX_MAX];
@@ -62,7 +63,8 @@ static int report_json(const char *path, bool ok, const struct policy *p, const 
 	return ok ? r : CLI_FAILED;
 }
 
-static int report(const char *path, bool ok, const struct policy *p, const struct policy_problems *problems, const char *output)
+static int report(const char *path, bool ok, const struct policy *p,
+		  const struct policy_problems *problems, const char *output)
 {
 	char hex[SHA256_HEX_MAX];
 	struct counts c;
@@ -72,8 +74,9 @@ static int report(const char *path, bool ok, const struct policy *p, const struc
 		return CLI_FAILED;
 	c = count(p);
 	digest_hex(p, hex);
-	printf("%s: policy %.*s is %s: %u hosts, %zu ports, %zu bytes, sha256 %s%s\n", output ? output : path, (int)policy_label(p).len,
-	       (const char *)policy_label(p).p, output ? "compiled" : "good", c.rows, c.n_ports, p->blob.len, hex,
+	printf("%s: policy %.*s is %s: %u hosts, %zu ports, %zu bytes, sha256 %s%s\n",
+	       output ? output : path, (int)policy_label(p).len, (const char *)policy_label(p).p,
+	       output ? "compiled" : "good", c.rows, c.n_ports, p->blob.len, hex,
 	       policy_lab(p) ? "\n  lab: true, no production channel takes it" : "");
 	return CLI_DONE;
 }
@@ -94,7 +97,8 @@ static int check(const char *path, bool production, const char *output, bool jso
 		return say_fail(CLI_FAILED, "%s: %s", path, e.text);
 	if (ok && output && policy_file_write(output, buf_view(&blob), &e) < 0)
 		return say_fail(CLI_FAILED, "%s", e.text);
-	return json ? report_json(path, ok, &p, &problems, output) : report(path, ok, &p, &problems, output);
+	return json ? report_json(path, ok, &p, &problems, output)
+		    : report(path, ok, &p, &problems, output);
 }
 
 enum { CHECK_PRODUCTION, CHECK_JSON };
@@ -108,11 +112,14 @@ const struct cli_verb policy_check_verb = {
 	.name = "policy check",
 	.args = "FILE",
 	.help = "says what is wrong with a policy file: FILE:LINE:COLUMN: what; remedy",
-	.options = (const struct cli_option[]){
-		[CHECK_PRODUCTION] = { "production", NULL, "as for a production channel: no `lab`, no `observe`", CLI_TEXT },
-		[CHECK_JSON] = { "json", NULL, "one JSON object", CLI_TEXT },
-		{ NULL, NULL, NULL, CLI_TEXT },
-	},
+	.options =
+		(const struct cli_option[]){
+			[CHECK_PRODUCTION] = { "production", NULL,
+					       "as for a production channel: no `lab`, no `observe`",
+					       CLI_TEXT },
+			[CHECK_JSON] = { "json", NULL, "one JSON object", CLI_TEXT },
+			{ NULL, NULL, NULL, CLI_TEXT },
+		},
 	.words = CLI_FILE,
 	.words_min = 1,
 	.words_max = 1,
@@ -125,19 +132,24 @@ static int compile_run(const struct cli_args *a)
 {
 	if (!a->value[COMPILE_OUTPUT])
 		return say_fail(CLI_USAGE, "policy compile: where to? add `-o BLOB`");
-	return check(a->word[0], a->value[COMPILE_PRODUCTION], a->value[COMPILE_OUTPUT], a->value[COMPILE_JSON]);
+	return check(a->word[0], a->value[COMPILE_PRODUCTION], a->value[COMPILE_OUTPUT],
+		     a->value[COMPILE_JSON]);
 }
 
 const struct cli_verb policy_compile_verb = {
 	.name = "policy compile",
 	.args = "FILE -o BLOB",
 	.help = "compiles a policy file into the form that the gateway maps",
-	.options = (const struct cli_option[]){
-		[COMPILE_OUTPUT] = { "output", "BLOB", "where to write it; -o BLOB is the same", CLI_FILE },
-		[COMPILE_PRODUCTION] = { "production", NULL, "as for a production channel: no `lab`, no `observe`", CLI_TEXT },
-		[COMPILE_JSON] = { "json", NULL, "one JSON object", CLI_TEXT },
-		{ NULL, NULL, NULL, CLI_TEXT },
-	},
+	.options =
+		(const struct cli_option[]){
+			[COMPILE_OUTPUT] = { "output", "BLOB",
+					     "where to write it; -o BLOB is the same", CLI_FILE },
+			[COMPILE_PRODUCTION] = { "production", NULL,
+						 "as for a production channel: no `lab`, no `observe`",
+						 CLI_TEXT },
+			[COMPILE_JSON] = { "json", NULL, "one JSON object", CLI_TEXT },
+			{ NULL, NULL, NULL, CLI_TEXT },
+		},
 	.words = CLI_FILE,
 	.words_min = 1,
 	.words_max = 1,

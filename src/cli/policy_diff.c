@@ -58,12 +58,14 @@ static int diff_text(const struct policy *before, const struct policy *after)
 	struct lines more = { .out = &out, .sign = "+", .colour = say_colour(stdout, SAY_GREEN) };
 	struct lines less = { .out = &out, .sign = "-", .colour = say_colour(stdout, SAY_RED) };
 
-	if (!policy_diff(before, after, on_line, &more) || !policy_diff(after, before, on_line, &less) || out.failed)
+	if (!policy_diff(before, after, on_line, &more) ||
+	    !policy_diff(after, before, on_line, &less) || out.failed)
 		return say_fail(CLI_FAILED, "policy diff: out of memory");
 	if (bytes_eq(policy_sha256(before), policy_sha256(after)))
 		buf_str(&out, "the same policy\n");
 	else if (more.n + less.n == 0)
-		buf_str(&out, "nothing becomes reachable or unreachable; names, verdicts of refused requests or budgets differ\n");
+		buf_str(&out,
+			"nothing becomes reachable or unreachable; names, verdicts of refused requests or budgets differ\n");
 	return say_out(&out);
 }
 
@@ -71,10 +73,12 @@ enum { DIFF_JSON };
 
 static int diff_run(const struct cli_args *a)
 {
-	BUF_AUTO struct buf old_blob = { .max = POLICY_BLOB_MAX }, new_blob = { .max = POLICY_BLOB_MAX };
+	BUF_AUTO struct buf old_blob = { .max = POLICY_BLOB_MAX },
+			    new_blob = { .max = POLICY_BLOB_MAX };
 	struct policy before = { 0 }, after = { 0 };
 
-	if (!policy_file_open(a->word[0], &old_blob, &before) || !policy_file_open(a->word[1], &new_blob, &after))
+	if (!policy_file_open(a->word[0], &old_blob, &before) ||
+	    !policy_file_open(a->word[1], &new_blob, &after))
 		return CLI_FAILED;
 	return a->value[DIFF_JSON] ? diff_json(&before, &after) : diff_text(&before, &after);
 }
@@ -84,10 +88,11 @@ const struct cli_verb policy_diff_verb = {
 	.args = "OLD NEW",
 	.help = "what becomes allowed (+) and what no longer is (-)",
 	.more = "OLD and NEW are policy files or compiled policies.",
-	.options = (const struct cli_option[]){
-		[DIFF_JSON] = { "json", NULL, "one JSON object", CLI_TEXT },
-		{ NULL, NULL, NULL, CLI_TEXT },
-	},
+	.options =
+		(const struct cli_option[]){
+			[DIFF_JSON] = { "json", NULL, "one JSON object", CLI_TEXT },
+			{ NULL, NULL, NULL, CLI_TEXT },
+		},
 	.words = CLI_FILE,
 	.words_min = 2,
 	.words_max = 2,

@@ -27,7 +27,8 @@ int policy_file_read(const char *path, struct buf *ret, struct err *e)
 		ssize_t n = room ? read(fd, room, READ_LEN) : -1;
 
 		if (!room)
-			return err_set(e, EFBIG, "%s: larger than any policy; is it the right file?", path);
+			return err_set(e, EFBIG,
+				       "%s: larger than any policy; is it the right file?", path);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -73,7 +74,8 @@ int policy_file_write(const char *path, struct bytes data, struct err *e)
 	return 0;
 }
 
-bool policy_file_compile(struct bytes text, bool production, struct buf *ret_blob, struct policy_problems *problems)
+bool policy_file_compile(struct bytes text, bool production, struct buf *ret_blob,
+			 struct policy_problems *problems)
 {
 	const struct policy_options options = { .sha256 = sha256, .production = production };
 
@@ -87,8 +89,8 @@ void policy_file_print(const char *path, const struct policy_problems *problems)
 		bool warning = p->severity == POLICY_WARNING;
 
 		(void)fprintf(stderr, "%s:%u:%u: %s%s%s%s\n", path, p->line, p->column,
-			      say_colour(stderr, warning ? SAY_YELLOW : SAY_RED), warning ? "warning: " : "", say_colour(stderr, SAY_PLAIN),
-			      p->text);
+			      say_colour(stderr, warning ? SAY_YELLOW : SAY_RED),
+			      warning ? "warning: " : "", say_colour(stderr, SAY_PLAIN), p->text);
 	}
 	if (problems->full)
 		(void)fprintf(stderr, "%s: more problems than fit here; mend these first\n", path);

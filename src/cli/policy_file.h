@@ -11,7 +11,8 @@ int policy_file_read(const char *path, struct buf *ret, struct err *e);
 int policy_file_write(const char *path, struct bytes data, struct err *e);
 
 /* Compiles `text`. As policy_compile(), with this program's SHA-256. */
-bool policy_file_compile(struct bytes text, bool production, struct buf *ret_blob, struct policy_problems *problems);
+bool policy_file_compile(struct bytes text, bool production, struct buf *ret_blob,
+			 struct policy_problems *problems);
 
 /* Initialises *ret_blob, reads `path`, compiles it unless it is a blob, opens it. False after saying why on fd 2, with every
  * problem; warnings of a good file belong to `policy check` and are not repeated here. */

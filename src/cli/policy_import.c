@@ -10,12 +10,14 @@ enum { IMPORT_OUTPUT, IMPORT_ANY_PROCESS, IMPORT_NETWORK_ONLY, IMPORT_JSON };
 
 static void header(const char *path, const struct policy_problems *notes, struct buf *out)
 {
-	buf_fmt(out, "# Converted from %s by `saw policy import openshell`.\n", strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
+	buf_fmt(out, "# Converted from %s by `saw policy import openshell`.\n",
+		strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
 	for (size_t i = 0; i < notes->n; i++)
 		buf_fmt(out, "# line %u: %s\n", notes->v[i].line, notes->v[i].text);
 }
 
-static int report_json(const char *path, bool ok, const struct policy_problems *notes, const struct policy_problems *own, struct bytes policy)
+static int report_json(const char *path, bool ok, const struct policy_problems *notes,
+		       const struct policy_problems *own, struct bytes policy)
 {
 	BUF_AUTO struct buf out = { .max = POLICY_BLOB_MAX };
 	struct json_out j;
@@ -34,7 +36,8 @@ static int report_json(const char *path, bool ok, const struct policy_problems *
 	return ok ? r : CLI_FAILED;
 }
 
-static int deliver(const struct cli_args *a, const char *path, const struct policy_problems *notes, const struct buf *policy)
+static int deliver(const struct cli_args *a, const char *path, const struct policy_problems *notes,
+		   const struct buf *policy)
 {
 	const char *output = a->value[IMPORT_OUTPUT];
 	struct err e = { 0 };
@@ -50,16 +53,20 @@ static int deliver(const struct cli_args *a, const char *path, const struct poli
 
 static int import_run(const struct cli_args *a)
 {
-	const struct openshell_options options = { .any_process = a->value[IMPORT_ANY_PROCESS], .network_only = a->value[IMPORT_NETWORK_ONLY] };
+	const struct openshell_options options = { .any_process = a->value[IMPORT_ANY_PROCESS],
+						   .network_only = a->value[IMPORT_NETWORK_ONLY] };
 	POLICY_PROBLEMS_AUTO struct policy_problems notes = { 0 }, own = { 0 };
-	BUF_AUTO struct buf text = { 0 }, yaml = { .max = POLICY_TEXT_MAX }, whole = { .max = POLICY_TEXT_MAX };
+	BUF_AUTO struct buf text = { 0 }, yaml = { .max = POLICY_TEXT_MAX },
+			    whole = { .max = POLICY_TEXT_MAX };
 	BUF_AUTO struct buf blob = { .max = POLICY_BLOB_MAX };
 	const char *path = a->word[1];
 	struct err e = { 0 };
 	bool ok;
 
 	if (strcmp(a->word[0], "openshell") != 0)
-		return say_fail(CLI_USAGE, "policy import: `%s` is no format that is known; write `openshell`", a->word[0]);
+		return say_fail(CLI_USAGE,
+				"policy import: `%s` is no format that is known; write `openshell`",
+				a->word[0]);
 	if (policy_file_read(path, &text, &e) < 0)
 		return say_fail(CLI_FAILED, "%s", e.text);
 	ok = openshell_import(buf_view(&text), &options, &yaml, &notes);
@@ -75,7 +82,10 @@ static int import_run(const struct cli_args *a)
 	policy_file_print(path, &notes);
 	if (notes.n_errors)
 		return CLI_FAILED;
-	(void)fprintf(stderr, "%s: what it says cannot be said as one policy here; the converted text has these problems:\n", path);
+	(void)fprintf(
+		stderr,
+		"%s: what it says cannot be said as one policy here; the converted text has these problems:\n",
+		path);
 	policy_file_print("converted", &own);
 	return CLI_FAILED;
 }
@@ -84,13 +94,20 @@ const struct cli_verb policy_import_verb = {
 	.name = "policy import",
 	.args = "openshell FILE [-o POLICY]",
 	.help = "converts another runtime's policy, never to something wider, and lists every settled difference",
-	.options = (const struct cli_option[]){
-		[IMPORT_OUTPUT] = { "output", "POLICY", "where to write it; standard output otherwise", CLI_FILE },
-		[IMPORT_ANY_PROCESS] = { "any-process", NULL, "leave lists of programs out: every process may use each entry", CLI_TEXT },
-		[IMPORT_NETWORK_ONLY] = { "network-only", NULL, "leave the filesystem, landlock and process sections out", CLI_TEXT },
-		[IMPORT_JSON] = { "json", NULL, "one JSON object", CLI_TEXT },
-		{ NULL, NULL, NULL, CLI_TEXT },
-	},
+	.options =
+		(const struct cli_option[]){
+			[IMPORT_OUTPUT] = { "output", "POLICY",
+					    "where to write it; standard output otherwise",
+					    CLI_FILE },
+			[IMPORT_ANY_PROCESS] = { "any-process", NULL,
+						 "leave lists of programs out: every process may use each entry",
+						 CLI_TEXT },
+			[IMPORT_NETWORK_ONLY] = { "network-only", NULL,
+						  "leave the filesystem, landlock and process sections out",
+						  CLI_TEXT },
+			[IMPORT_JSON] = { "json", NULL, "one JSON object", CLI_TEXT },
+			{ NULL, NULL, NULL, CLI_TEXT },
+		},
 	.words = CLI_FILE,
 	.words_min = 2,
 	.words_max = 2,

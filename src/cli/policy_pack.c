@@ -13,13 +13,15 @@ static bool value_ok(struct bytes v)
 	for (size_t i = 0; i < v.len; i++) {
 		uint8_t c = v.p[i];
 
-		if (!(c >= '0' && c <= '9') && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !strchr("-._~/%+@,=:*", c ? c : '"'))
+		if (!(c >= '0' && c <= '9') && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z') &&
+		    !strchr("-._~/%+@,=:*", c ? c : '"'))
 			return false;
 	}
 	return v.len > 0;
 }
 
-static bool value_of(const struct cli_args *a, struct bytes key, bool used[PARAMETERS_MAX], struct bytes *ret)
+static bool value_of(const struct cli_args *a, struct bytes key, bool used[PARAMETERS_MAX],
+		     struct bytes *ret)
 {
 	for (size_t i = 1; i < a->n_words; i++) {
 		struct bytes word = bytes_str(a->word[i]);
@@ -43,8 +45,10 @@ static int check_words(const struct cli_args *a)
 		if (equals == 0 || equals == word.len || equals > KEY_LEN_MAX)
 			return say_fail(CLI_USAGE, "policy pack: `%s` is no KEY=VALUE", a->word[i]);
 		if (!value_ok(bytes_skip(word, equals + 1)))
-			return say_fail(CLI_USAGE, "policy pack: the value of `%.*s` is empty or has a character that no host or path has",
-					(int)equals, a->word[i]);
+			return say_fail(
+				CLI_USAGE,
+				"policy pack: the value of `%.*s` is empty or has a character that no host or path has",
+				(int)equals, a->word[i]);
 	}
 	return CLI_DONE;
 }
@@ -53,7 +57,8 @@ static int unused(const struct cli_args *a, const bool used[PARAMETERS_MAX], con
 {
 	for (size_t i = 1; i < a->n_words; i++)
 		if (!used[i])
-			return say_fail(CLI_USAGE, "policy pack: %s has no ${%.*s}", path, (int)bytes_find(bytes_str(a->word[i]), '='), a->word[i]);
+			return say_fail(CLI_USAGE, "policy pack: %s has no ${%.*s}", path,
+					(int)bytes_find(bytes_str(a->word[i]), '='), a->word[i]);
 	return CLI_DONE;
 }
 
@@ -71,14 +76,16 @@ static int fill(const struct cli_args *a, struct bytes text, struct buf *out)
 		rest = bytes_skip(rest, at);
 		if (rest.len == 0)
 			break;
-		if (!bytes_starts(rest, bytes_str("${")) || bytes_find(rest, '}') > KEY_LEN_MAX + 2) {
+		if (!bytes_starts(rest, bytes_str("${")) ||
+		    bytes_find(rest, '}') > KEY_LEN_MAX + 2) {
 			buf_byte(out, '$');
 			rest = bytes_skip(rest, 1);
 			continue;
 		}
 		key = bytes_of(rest.p + 2, bytes_find(rest, '}') - 2);
 		if (!value_of(a, key, used, &value))
-			return say_fail(CLI_USAGE, "policy pack: %s needs %.*s=VALUE", a->word[0], (int)key.len, (const char *)key.p);
+			return say_fail(CLI_USAGE, "policy pack: %s needs %.*s=VALUE", a->word[0],
+					(int)key.len, (const char *)key.p);
 		buf_bytes(out, value);
 		rest = bytes_skip(rest, bytes_find(rest, '}') + 1);
 	}
@@ -87,7 +94,8 @@ static int fill(const struct cli_args *a, struct bytes text, struct buf *out)
 
 enum { PACK_OUTPUT, PACK_JSON };
 
-static int deliver(const struct cli_args *a, const struct buf *policy, const struct policy_problems *problems)
+static int deliver(const struct cli_args *a, const struct buf *policy,
+		   const struct policy_problems *problems)
 {
 	BUF_AUTO struct buf out = { .max = POLICY_BLOB_MAX };
 	const char *output = a->value[PACK_OUTPUT];
@@ -111,7 +119,8 @@ static int deliver(const struct cli_args *a, const struct buf *policy, const str
 static int pack_run(const struct cli_args *a)
 {
 	POLICY_PROBLEMS_AUTO struct policy_problems problems = { 0 };
-	BUF_AUTO struct buf text = { 0 }, policy = { .max = POLICY_TEXT_MAX }, blob = { .max = POLICY_BLOB_MAX };
+	BUF_AUTO struct buf text = { 0 }, policy = { .max = POLICY_TEXT_MAX },
+			    blob = { .max = POLICY_BLOB_MAX };
 	struct err e = { 0 };
 	bool ok;
 	int r = check_words(a);
@@ -134,11 +143,14 @@ const struct cli_verb policy_pack_verb = {
 	.args = "TEMPLATE KEY=VALUE... [-o POLICY]",
 	.help = "fills in a template and checks the policy that it becomes",
 	.more = "Templates for package mirrors, git hosting and model endpoints are in share/saw/packs.",
-	.options = (const struct cli_option[]){
-		[PACK_OUTPUT] = { "output", "POLICY", "where to write it; standard output otherwise", CLI_FILE },
-		[PACK_JSON] = { "json", NULL, "one JSON object", CLI_TEXT },
-		{ NULL, NULL, NULL, CLI_TEXT },
-	},
+	.options =
+		(const struct cli_option[]){
+			[PACK_OUTPUT] = { "output", "POLICY",
+					  "where to write it; standard output otherwise",
+					  CLI_FILE },
+			[PACK_JSON] = { "json", NULL, "one JSON object", CLI_TEXT },
+			{ NULL, NULL, NULL, CLI_TEXT },
+		},
 	.words = CLI_FILE,
 	.words_min = 1,
 	.words_max = PARAMETERS_MAX,

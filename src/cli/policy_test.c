@@ -74,10 +74,13 @@ static bool has_header(const void *headers, struct bytes name)
 	return false;
 }
 
-static enum reason judge_http(const struct policy *p, const struct question *q, const char *headers, struct answer *a)
+static enum reason judge_http(const struct policy *p, const struct question *q, const char *headers,
+			      struct answer *a)
 {
 	struct http1_target t;
-	struct policy_request r = { .method = q->method, .has_header = has_header, .headers = headers ? headers : "" };
+	struct policy_request r = { .method = q->method,
+				    .has_header = has_header,
+				    .headers = headers ? headers : "" };
 	BUF_AUTO struct buf raw;
 	enum http1_fault f;
 
@@ -98,7 +101,8 @@ static enum reason judge_http(const struct policy *p, const struct question *q, 
 	return a->verdict.reason;
 }
 
-static enum reason ask(const struct policy *p, const struct question *q, const char *headers, struct answer *a)
+static enum reason ask(const struct policy *p, const struct question *q, const char *headers,
+		       struct answer *a)
 {
 	static const uint16_t default_port[] = { 80, 443, 0 };
 	enum http1_fault f;
@@ -178,8 +182,12 @@ static int report(const struct question *q, const struct answer *a)
 	BUF_AUTO struct buf out;
 
 	buf_init(&out, 64 * 1024);
-	buf_fmt(&out, "%s%s%s: %s (%s)\n", say_colour(stdout, a->reason == REASON_OK ? SAY_GREEN : a->observed ? SAY_YELLOW : SAY_RED),
-		decision(a), say_colour(stdout, SAY_PLAIN), reason_sentence(a->reason), reason_code(a->reason));
+	buf_fmt(&out, "%s%s%s: %s (%s)\n",
+		say_colour(stdout, a->reason == REASON_OK ? SAY_GREEN
+				   : a->observed          ? SAY_YELLOW
+							  : SAY_RED),
+		decision(a), say_colour(stdout, SAY_PLAIN), reason_sentence(a->reason),
+		reason_code(a->reason));
 	if (a->has_entry) {
 		line(&out, "entry", a->entry.rule);
 		line(&out, "mode", bytes_str(policy_mode_text(a->entry.mode)));
@@ -189,9 +197,11 @@ static int report(const struct question *q, const struct answer *a)
 	if (a->has_entry && a->entry.mode == POLICY_HTTP)
 		line(&out, "target", buf_view(&a->target));
 	if (a->reason == REASON_OK && a->entry.mode == POLICY_PASSTHROUGH && q->target.len)
-		buf_str(&out, "  note    nobody sees the path: every path of the host is allowed\n");
+		buf_str(&out,
+			"  note    nobody sees the path: every path of the host is allowed\n");
 	if (a->observed)
-		buf_str(&out, "  note    the entry only observes: the request passes and is recorded\n");
+		buf_str(&out,
+			"  note    the entry only observes: the request passes and is recorded\n");
 	line(&out, "remedy", bytes_str(reason_remedy(a->reason)));
 	return say_out(&out);
 }
@@ -208,9 +218,10 @@ static int test_run(const struct cli_args *args)
 	int r;
 
 	if (!parse(method, args->word[args->n_words - 1], &q))
-		return say_fail(CLI_USAGE,
-				"policy test: `%s` is no request; write 'GET http://host/path', https://host or tcp://host:port",
-				args->word[args->n_words - 1]);
+		return say_fail(
+			CLI_USAGE,
+			"policy test: `%s` is no request; write 'GET http://host/path', https://host or tcp://host:port",
+			args->word[args->n_words - 1]);
 	if (!policy_file_open(args->word[0], &blob, &p))
 		return CLI_FAILED;
 	buf_init(&a.target, HTTP1_LINE_MAX);
@@ -227,11 +238,13 @@ const struct cli_verb policy_test_verb = {
 	.args = "FILE [METHOD] URL",
 	.help = "the gateway's verdict about a request, offline; exit code 3 when denied",
 	.more = "URL is http://host/path, https://host or tcp://host:port. FILE is a policy file or a compiled policy.",
-	.options = (const struct cli_option[]){
-		[TEST_HEADERS] = { "headers", "NAMES", "header fields that the request has: a,b", CLI_TEXT },
-		[TEST_JSON] = { "json", NULL, "one JSON object", CLI_TEXT },
-		{ NULL, NULL, NULL, CLI_TEXT },
-	},
+	.options =
+		(const struct cli_option[]){
+			[TEST_HEADERS] = { "headers", "NAMES",
+					   "header fields that the request has: a,b", CLI_TEXT },
+			[TEST_JSON] = { "json", NULL, "one JSON object", CLI_TEXT },
+			{ NULL, NULL, NULL, CLI_TEXT },
+		},
 	.words = CLI_FILE,
 	.words_min = 2,
 	.words_max = 3,

@@ -12,7 +12,8 @@
 
 enum { TEXT_MAX = 512 };
 
-static bool fault(char ret[HOST_PATTERN_FAULT_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool fault(char ret[HOST_PATTERN_FAULT_MAX], const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 static bool fault(char ret[HOST_PATTERN_FAULT_MAX], const char *format, ...)
 {
@@ -78,10 +79,13 @@ static bool idn_fault(struct bytes text, char *ret)
 	uint8_t *ascii = NULL;
 
 	(void)snprintf(name, sizeof(name), "%.*s", (int)text.len, (const char *)text.p);
-	if (idn2_lookup_u8((const uint8_t *)name, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) == IDN2_OK)
-		(void)fault(ret, "`%s` is not in A-label form; write `%s`", name, (const char *)ascii);
+	if (idn2_lookup_u8((const uint8_t *)name, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) ==
+	    IDN2_OK)
+		(void)fault(ret, "`%s` is not in A-label form; write `%s`", name,
+			    (const char *)ascii);
 	else
-		(void)fault(ret, "`%s` is no host name in any script; write its A-label (xn--...)", name);
+		(void)fault(ret, "`%s` is no host name in any script; write its A-label (xn--...)",
+			    name);
 	idn2_free(ascii);
 	return false;
 }
@@ -97,7 +101,8 @@ static bool shape_ok(struct bytes text, char *ret)
 	if (text.len >= TEXT_MAX / 2 + 3)
 		return fault(ret, "a host of more than 253 characters; names are shorter");
 	if (bare.len != text.len)
-		return fault(ret, "blanks around `%.*s`; write it without them", (int)bare.len, (const char *)bare.p);
+		return fault(ret, "blanks around `%.*s`; write it without them", (int)bare.len,
+			     (const char *)bare.p);
 	if (has(text, "://")) {
 		struct bytes host = text;
 
@@ -105,19 +110,27 @@ static bool shape_ok(struct bytes text, char *ret)
 			host = bytes_skip(host, 1);
 		host = bytes_skip(host, 3);
 		host.len = bytes_find(host, '/');
-		return fault(ret, "a host is not a URL; write `%.*s`", (int)host.len, (const char *)host.p);
+		return fault(ret, "a host is not a URL; write `%.*s`", (int)host.len,
+			     (const char *)host.p);
 	}
-	if (ip_parse(text, &ip) || (text.len > 2 && text.p[0] == '[' && ip_parse(bytes_of(text.p + 1, bytes_find(text, ']') - 1), &ip)))
-		return fault(ret, "an address is no host name; write the host's name, and the range under `addresses` if it is private");
+	if (ip_parse(text, &ip) || (text.len > 2 && text.p[0] == '[' &&
+				    ip_parse(bytes_of(text.p + 1, bytes_find(text, ']') - 1), &ip)))
+		return fault(
+			ret,
+			"an address is no host name; write the host's name, and the range under `addresses` if it is private");
 	if (bytes_find(text, '/') < text.len)
-		return fault(ret, "a host has no path; write `%.*s` and the path under `paths` of a rule", (int)bytes_find(text, '/'),
-			     (const char *)text.p);
+		return fault(
+			ret,
+			"a host has no path; write `%.*s` and the path under `paths` of a rule",
+			(int)bytes_find(text, '/'), (const char *)text.p);
 	if (bytes_find(text, ':') < text.len)
-		return fault(ret, "a host has no port; write `%.*s` and the port under `ports`", (int)bytes_find(text, ':'),
-			     (const char *)text.p);
+		return fault(ret, "a host has no port; write `%.*s` and the port under `ports`",
+			     (int)bytes_find(text, ':'), (const char *)text.p);
 	if (any_of(text, "@\\#%=&+,; \t\"'<>()!$^`|~"))
-		return fault(ret, "`%.*s` has a character that no host name has; write letters, digits, hyphens and dots", (int)text.len,
-			     (const char *)text.p);
+		return fault(
+			ret,
+			"`%.*s` has a character that no host name has; write letters, digits, hyphens and dots",
+			(int)text.len, (const char *)text.p);
 	if (has_8bit(text))
 		return idn_fault(text, ret);
 	return true;
@@ -128,11 +141,13 @@ static bool spelling_ok(struct bytes text, char *ret)
 	char lower[TEXT_MAX];
 
 	if (text.len > 1 && text.p[text.len - 1] == '.' && text.p[text.len - 2] != '.')
-		return fault(ret, "a trailing dot; write `%.*s`", (int)text.len - 1, (const char *)text.p);
+		return fault(ret, "a trailing dot; write `%.*s`", (int)text.len - 1,
+			     (const char *)text.p);
 	if (!has_upper(text))
 		return true;
 	for (size_t i = 0; i < text.len; i++)
-		lower[i] = (char)(text.p[i] >= 'A' && text.p[i] <= 'Z' ? text.p[i] | 0x20 : text.p[i]);
+		lower[i] =
+			(char)(text.p[i] >= 'A' && text.p[i] <= 'Z' ? text.p[i] | 0x20 : text.p[i]);
 	return fault(ret, "upper-case letters; write `%.*s`", (int)text.len, lower);
 }
 
@@ -147,7 +162,8 @@ static bool wildcard_ok(struct bytes text, bool *ret_wild, struct bytes *ret_suf
 	struct bytes rest = text;
 
 	if (any_of(text, "?[]{}"))
-		return fault(ret, "a wildcard is a whole label, `*` or `**`; list the names one by one");
+		return fault(ret,
+			     "a wildcard is a whole label, `*` or `**`; list the names one by one");
 	*ret_wild = false;
 	*ret_suffix = text;
 	for (bool first = true;; first = false) {
@@ -156,11 +172,17 @@ static bool wildcard_ok(struct bytes text, bool *ret_wild, struct bytes *ret_suf
 
 		if (bytes_find(label, '*') < label.len) {
 			if (!label_is_wild(label))
-				return fault(ret, "a wildcard is a whole label; write `*.` and the domain, or list the names one by one");
+				return fault(
+					ret,
+					"a wildcard is a whole label; write `*.` and the domain, or list the names one by one");
 			if (!first)
-				return fault(ret, "a wildcard may only be the first label; list the names one by one");
+				return fault(
+					ret,
+					"a wildcard may only be the first label; list the names one by one");
 			if (dot == rest.len)
-				return fault(ret, "a wildcard over everything is not allowed here; write the domain behind it, as `*.corp.example`");
+				return fault(
+					ret,
+					"a wildcard over everything is not allowed here; write the domain behind it, as `*.corp.example`");
 			*ret_wild = true;
 			*ret_suffix = bytes_skip(rest, dot + 1);
 		}
@@ -175,7 +197,8 @@ static bool idna_canonical(const char *name)
 	char *unicode = NULL;
 	uint8_t *again = NULL;
 	bool ok = idn2_to_unicode_8z8z(name, &unicode, IDN2_NONTRANSITIONAL) == IDN2_OK &&
-		  idn2_lookup_u8((const uint8_t *)unicode, &again, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) == IDN2_OK &&
+		  idn2_lookup_u8((const uint8_t *)unicode, &again,
+				 IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) == IDN2_OK &&
 		  strcmp((const char *)again, name) == 0;
 
 	idn2_free(unicode);
@@ -189,18 +212,26 @@ static bool name_ok(struct bytes text, struct name *n, char *ret)
 	case NAME_OK:
 		break;
 	case NAME_ADDRESS:
-		return fault(ret, "`%.*s` is an address to many programs, not a host name; write the host's name", (int)text.len,
-			     (const char *)text.p);
+		return fault(
+			ret,
+			"`%.*s` is an address to many programs, not a host name; write the host's name",
+			(int)text.len, (const char *)text.p);
 	case NAME_NOT_CANONICAL:
-		return fault(ret, "`%.*s` has an xn-- label that no encoder writes; write the A-label of the intended name", (int)text.len,
-			     (const char *)text.p);
+		return fault(
+			ret,
+			"`%.*s` has an xn-- label that no encoder writes; write the A-label of the intended name",
+			(int)text.len, (const char *)text.p);
 	case NAME_MALFORMED:
-		return fault(ret,
-			     "`%.*s` is no host name; labels have 1 to 63 letters, digits or hyphens, no hyphen at an end, no empty label",
-			     (int)text.len, (const char *)text.p);
+		return fault(
+			ret,
+			"`%.*s` is no host name; labels have 1 to 63 letters, digits or hyphens, no hyphen at an end, no empty label",
+			(int)text.len, (const char *)text.p);
 	}
 	if (has(name_bytes(n), "xn--") && !idna_canonical(n->text))
-		return fault(ret, "`%s` is not a valid A-label under IDNA 2008; write the A-label of the intended name", n->text);
+		return fault(
+			ret,
+			"`%s` is not a valid A-label under IDNA 2008; write the A-label of the intended name",
+			n->text);
 	return true;
 }
 
@@ -210,13 +241,21 @@ static bool owner_ok(const struct name *n, char *ret)
 	char below[TEXT_MAX];
 
 	if (bytes_find(name_bytes(n), '.') == n->len)
-		return fault(ret, "a wildcard directly above the top level is not allowed here; write the domain, as `*.corp.%s`", n->text);
+		return fault(
+			ret,
+			"a wildcard directly above the top level is not allowed here; write the domain, as `*.corp.%s`",
+			n->text);
 	(void)snprintf(below, sizeof(below), "any.%s", n->text);
 	if (!psl)
-		return fault(ret, "this build has no public suffix list, so wildcards cannot be checked; list the names one by one");
-	if (psl_is_public_suffix2(psl, n->text, PSL_TYPE_ANY) || psl_is_public_suffix2(psl, below, PSL_TYPE_ANY))
-		return fault(ret, "`%s` is a public suffix, anybody can own names below it; write the domain of the one owner, as `*.owner.%s`",
-			     n->text, n->text);
+		return fault(
+			ret,
+			"this build has no public suffix list, so wildcards cannot be checked; list the names one by one");
+	if (psl_is_public_suffix2(psl, n->text, PSL_TYPE_ANY) ||
+	    psl_is_public_suffix2(psl, below, PSL_TYPE_ANY))
+		return fault(
+			ret,
+			"`%s` is a public suffix, anybody can own names below it; write the domain of the one owner, as `*.owner.%s`",
+			n->text, n->text);
 	return true;
 }
 
@@ -226,11 +265,12 @@ bool host_pattern_ok(struct bytes text, char ret_fault[HOST_PATTERN_FAULT_MAX])
 	struct name n = { 0 };
 	bool wild = false;
 
-	if (!shape_ok(text, ret_fault) || !spelling_ok(text, ret_fault) || !wildcard_ok(text, &wild, &suffix, ret_fault) ||
-	    !name_ok(suffix, &n, ret_fault))
+	if (!shape_ok(text, ret_fault) || !spelling_ok(text, ret_fault) ||
+	    !wildcard_ok(text, &wild, &suffix, ret_fault) || !name_ok(suffix, &n, ret_fault))
 		return false;
 	if (bytes_is(suffix, "saw.internal") || name_under(suffix, bytes_str("saw.internal"), true))
-		return fault(ret_fault, "`saw.internal` is the gateway itself and needs no rule; remove it");
+		return fault(ret_fault,
+			     "`saw.internal` is the gateway itself and needs no rule; remove it");
 	return !wild || owner_ok(&n, ret_fault);
 }
 
@@ -238,11 +278,35 @@ bool host_pattern_shared(struct bytes text)
 {
 	/* Object stores, raw file hosts, paste pages, hosting of everybody's repositories: each also stands for all names below it. */
 	static const char *const hosts[] = {
-		"amazonaws.com", "azureedge.net", "backblazeb2.com", "bitbucket.org", "codeberg.org", "core.windows.net",
-		"digitaloceanspaces.com", "discord.com", "docs.google.com", "drive.google.com", "dropbox.com",
-		"dropboxusercontent.com", "file.io", "gist.github.com", "github.com", "githubusercontent.com", "gitlab.com",
-		"googleapis.com", "hastebin.com", "huggingface.co", "ngrok.io", "onedrive.live.com", "pastebin.com",
-		"r2.cloudflarestorage.com", "sharepoint.com", "slack.com", "telegram.org", "transfer.sh", "workers.dev",
+		"amazonaws.com",
+		"azureedge.net",
+		"backblazeb2.com",
+		"bitbucket.org",
+		"codeberg.org",
+		"core.windows.net",
+		"digitaloceanspaces.com",
+		"discord.com",
+		"docs.google.com",
+		"drive.google.com",
+		"dropbox.com",
+		"dropboxusercontent.com",
+		"file.io",
+		"gist.github.com",
+		"github.com",
+		"githubusercontent.com",
+		"gitlab.com",
+		"googleapis.com",
+		"hastebin.com",
+		"huggingface.co",
+		"ngrok.io",
+		"onedrive.live.com",
+		"pastebin.com",
+		"r2.cloudflarestorage.com",
+		"sharepoint.com",
+		"slack.com",
+		"telegram.org",
+		"transfer.sh",
+		"workers.dev",
 	};
 	struct bytes name = text;
 

@@ -17,8 +17,11 @@ static void refused(const char *text, const char *word)
 
 TEST(names_and_wildcards_below_one_owner_are_listed)
 {
-	static const char *const good[] = { "good.example", "a_b.good.example", "xn--bcher-kva.example", "xn--strae-oqa.example", "localhost",
-					    "*.wild.example", "**.deep.example", "*.corp.example.com", "1.example" };
+	static const char *const good[] = {
+		"good.example",          "a_b.good.example",   "xn--bcher-kva.example",
+		"xn--strae-oqa.example", "localhost",          "*.wild.example",
+		"**.deep.example",       "*.corp.example.com", "1.example"
+	};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		if (!CHECK(fault(good[i])[0] == '\0'))
@@ -59,8 +62,12 @@ TEST(another_spelling_is_refused_with_the_right_one)
 {
 	refused("GOOD.Example", "write `good.example`");
 	refused("good.example.", "write `good.example`");
-	refused("b\xc3\xbc" "cher.example", "write `xn--bcher-kva.example`");
-	refused("good\xe3\x80\x82" "example", "write `good.example`");
+	refused("b\xc3\xbc"
+		"cher.example",
+		"write `xn--bcher-kva.example`");
+	refused("good\xe3\x80\x82"
+		"example",
+		"write `good.example`");
 	refused("good.example:443", "write `good.example`");
 	refused("https://good.example/x", "write `good.example`");
 	refused("good.example/x", "write `good.example`");
@@ -100,7 +107,9 @@ TEST(the_gateway_itself_is_no_host_of_a_policy)
 
 TEST(hosts_of_many_owners_are_known)
 {
-	CHECK(host_pattern_shared(bytes_str("gist.github.com")) && host_pattern_shared(bytes_str("b.s3.eu-west-1.amazonaws.com")));
-	CHECK(host_pattern_shared(bytes_str("*.dropboxusercontent.com")) && !host_pattern_shared(bytes_str("good.example")));
+	CHECK(host_pattern_shared(bytes_str("gist.github.com")) &&
+	      host_pattern_shared(bytes_str("b.s3.eu-west-1.amazonaws.com")));
+	CHECK(host_pattern_shared(bytes_str("*.dropboxusercontent.com")) &&
+	      !host_pattern_shared(bytes_str("good.example")));
 	CHECK(!host_pattern_shared(bytes_str("evilgithub.com")));
 }

@@ -14,18 +14,40 @@
 
 enum { ARENA_MAX = 256 * 1024 * 1024, NAME_LEN_MAX = 63 };
 
-enum { KEY_VERSION, KEY_FILESYSTEM, KEY_LANDLOCK, KEY_PROCESS, KEY_NETWORK, KEY_MIDDLEWARES, TOP_KEYS };
+enum {
+	KEY_VERSION,
+	KEY_FILESYSTEM,
+	KEY_LANDLOCK,
+	KEY_PROCESS,
+	KEY_NETWORK,
+	KEY_MIDDLEWARES,
+	TOP_KEYS
+};
 static const struct field_key top_keys[TOP_KEYS] = {
 	{ "version", NULL }, { "filesystem_policy", NULL }, { "landlock", NULL },
 	{ "process", NULL }, { "network_policies", NULL },  { "network_middlewares", NULL },
 };
 
 enum { KEY_NAME, KEY_ENDPOINTS, KEY_BINARIES, RULE_KEYS };
-static const struct field_key rule_keys[RULE_KEYS] = { { "name", NULL }, { "endpoints", NULL }, { "binaries", NULL } };
+static const struct field_key rule_keys[RULE_KEYS] = { { "name", NULL },
+						       { "endpoints", NULL },
+						       { "binaries", NULL } };
 
 enum {
-	KEY_HOST, KEY_PORT, KEY_PORTS, KEY_PATH, KEY_PROTOCOL, KEY_TLS, KEY_ENFORCEMENT, KEY_ACCESS, KEY_RULES, KEY_DENY_RULES,
-	KEY_ALLOWED_IPS, KEY_ENCODED_SLASH, KEY_UNINSPECTED, ENDPOINT_KEYS_KNOWN
+	KEY_HOST,
+	KEY_PORT,
+	KEY_PORTS,
+	KEY_PATH,
+	KEY_PROTOCOL,
+	KEY_TLS,
+	KEY_ENFORCEMENT,
+	KEY_ACCESS,
+	KEY_RULES,
+	KEY_DENY_RULES,
+	KEY_ALLOWED_IPS,
+	KEY_ENCODED_SLASH,
+	KEY_UNINSPECTED,
+	ENDPOINT_KEYS_KNOWN
 };
 static const struct field_key endpoint_keys[] = {
 	{ "host", NULL },
@@ -55,8 +77,14 @@ static const struct field_key endpoint_keys[] = {
 };
 
 static const struct field_word protocols[] = {
-	{ "", 0, NULL },	    { "tcp", POLICY_TCP, NULL }, { "rest", POLICY_HTTP, NULL }, { "websocket", 0, PROTOCOL },
-	{ "graphql", 0, PROTOCOL }, { "sql", 0, PROTOCOL },	 { "json-rpc", 0, PROTOCOL },	{ "mcp", 0, PROTOCOL },
+	{ "", 0, NULL },
+	{ "tcp", POLICY_TCP, NULL },
+	{ "rest", POLICY_HTTP, NULL },
+	{ "websocket", 0, PROTOCOL },
+	{ "graphql", 0, PROTOCOL },
+	{ "sql", 0, PROTOCOL },
+	{ "json-rpc", 0, PROTOCOL },
+	{ "mcp", 0, PROTOCOL },
 };
 
 struct import {
@@ -111,7 +139,8 @@ static struct bytes entry_name(struct import *s, const struct yaml_tree_node *ke
 }
 
 /* Lower case, without a trailing dot, as ours are written. */
-static bool read_host(struct import *s, const struct yaml_tree_node *node, struct place at, struct bytes *ret)
+static bool read_host(struct import *s, const struct yaml_tree_node *node, struct place at,
+		      struct bytes *ret)
 {
 	char why[HOST_PATTERN_FAULT_MAX];
 	struct model_text t;
@@ -119,7 +148,8 @@ static bool read_host(struct import *s, const struct yaml_tree_node *node, struc
 	bool folded = false;
 
 	if (is_empty(node)) {
-		model_error(&s->m, at, "an endpoint without `host` is for every host; list the hosts");
+		model_error(&s->m, at,
+			    "an endpoint without `host` is for every host; list the hosts");
 		return false;
 	}
 	if (!field_text(&s->m, node, "host", 512, &t))
@@ -128,19 +158,23 @@ static bool read_host(struct import *s, const struct yaml_tree_node *node, struc
 	if (!lower)
 		return false;
 	for (size_t i = 0; i < t.text.len; i++) {
-		lower[i] = (uint8_t)(t.text.p[i] >= 'A' && t.text.p[i] <= 'Z' ? t.text.p[i] | 0x20 : t.text.p[i]);
+		lower[i] = (uint8_t)(t.text.p[i] >= 'A' && t.text.p[i] <= 'Z' ? t.text.p[i] | 0x20
+									      : t.text.p[i]);
 		folded = folded || lower[i] != t.text.p[i];
 	}
 	*ret = bytes_of(lower, t.text.len);
 	if (folded)
-		model_warning(&s->m, t.at, "the host is written in lower case; names compare without case in both");
+		model_warning(
+			&s->m, t.at,
+			"the host is written in lower case; names compare without case in both");
 	if (host_pattern_ok(*ret, why))
 		return true;
 	model_error(&s->m, t.at, "host: %s", why);
 	return false;
 }
 
-static bool read_ports(struct import *s, const struct yaml_tree_node *port, const struct yaml_tree_node *ports, struct place at,
+static bool read_ports(struct import *s, const struct yaml_tree_node *port,
+		       const struct yaml_tree_node *ports, struct place at,
 		       uint16_t ret[POLICY_PORTS_MAX], unsigned *ret_n)
 {
 	uint64_t one = 0, v;
@@ -170,13 +204,16 @@ static bool read_ports(struct import *s, const struct yaml_tree_node *port, cons
 		if (again)
 			continue;
 		if (*ret_n == POLICY_PORTS_MAX) {
-			model_error(&s->m, place_of(p), "more than %d ports; list fewer", POLICY_PORTS_MAX);
+			model_error(&s->m, place_of(p), "more than %d ports; list fewer",
+				    POLICY_PORTS_MAX);
 			return false;
 		}
 		ret[(*ret_n)++] = (uint16_t)v;
 	}
 	if (one && !found) {
-		model_error(&s->m, place_of(port), "`port` beside `ports` is ignored there; put it into `ports`, or remove it");
+		model_error(
+			&s->m, place_of(port),
+			"`port` beside `ports` is ignored there; put it into `ports`, or remove it");
 		return false;
 	}
 	return true;
@@ -188,17 +225,23 @@ static bool read_enforcement(struct import *s, const struct yaml_tree_node *node
 	char shown[FIELD_SHOW_MAX];
 
 	if (is_empty(node)) {
-		model_warning(&s->m, at, "without `enforcement: enforce` violations are only logged there; here they are refused");
+		model_warning(
+			&s->m, at,
+			"without `enforcement: enforce` violations are only logged there; here they are refused");
 		return true;
 	}
 	if (node->kind == YAML_TREE_SCALAR && bytes_is(node->text, "enforce"))
 		return true;
-	if (node->kind == YAML_TREE_SCALAR && (bytes_is(node->text, "audit") || bytes_ieq(node->text, bytes_str("enforce")))) {
-		model_warning(&s->m, place_of(node), "`%s` only logs there; here violations are refused, `observe: true` would let them pass",
-			      field_show(node->text, shown));
+	if (node->kind == YAML_TREE_SCALAR &&
+	    (bytes_is(node->text, "audit") || bytes_ieq(node->text, bytes_str("enforce")))) {
+		model_warning(
+			&s->m, place_of(node),
+			"`%s` only logs there; here violations are refused, `observe: true` would let them pass",
+			field_show(node->text, shown));
 		return true;
 	}
-	model_error(&s->m, place_of(node), "an unknown enforcement only logs there; write `enforce`");
+	model_error(&s->m, place_of(node),
+		    "an unknown enforcement only logs there; write `enforce`");
 	return false;
 }
 
@@ -208,14 +251,19 @@ static bool read_tls(struct import *s, const struct yaml_tree_node *node, bool i
 		return true;
 	if (node->kind == YAML_TREE_SCALAR && bytes_is(node->text, "skip")) {
 		if (inspected)
-			model_error(&s->m, place_of(node), "`tls: skip` beside rules leaves them without effect there; remove one of them");
+			model_error(
+				&s->m, place_of(node),
+				"`tls: skip` beside rules leaves them without effect there; remove one of them");
 		return !inspected;
 	}
-	if (node->kind == YAML_TREE_SCALAR && (bytes_is(node->text, "terminate") || bytes_is(node->text, "passthrough"))) {
-		model_warning(&s->m, place_of(node), "a deprecated `tls` value acts as automatic there; it is left out");
+	if (node->kind == YAML_TREE_SCALAR &&
+	    (bytes_is(node->text, "terminate") || bytes_is(node->text, "passthrough"))) {
+		model_warning(&s->m, place_of(node),
+			      "a deprecated `tls` value acts as automatic there; it is left out");
 		return true;
 	}
-	model_error(&s->m, place_of(node), "an unknown `tls` value acts as automatic there; write `skip`, or remove it");
+	model_error(&s->m, place_of(node),
+		    "an unknown `tls` value acts as automatic there; write `skip`, or remove it");
 	return false;
 }
 
@@ -228,40 +276,54 @@ static bool has_port(const uint16_t *ports, unsigned n, uint16_t port)
 }
 
 /* Which of our modes stands for the endpoint; 0 after saying why none does. */
-static enum policy_mode choose_mode(struct import *s, const struct yaml_tree_node *const *v, struct place at, const uint16_t *ports, unsigned n)
+static enum policy_mode choose_mode(struct import *s, const struct yaml_tree_node *const *v,
+				    struct place at, const uint16_t *ports, unsigned n)
 {
 	bool ruled = v[KEY_RULES] || v[KEY_ACCESS] || v[KEY_DENY_RULES];
 	int protocol = 0;
 
-	if (v[KEY_PROTOCOL] && !field_word(&s->m, v[KEY_PROTOCOL], "protocol", protocols, ITEMS(protocols), &protocol))
+	if (v[KEY_PROTOCOL] &&
+	    !field_word(&s->m, v[KEY_PROTOCOL], "protocol", protocols, ITEMS(protocols), &protocol))
 		return (enum policy_mode)0;
 	if (protocol == 0 && ruled) {
-		model_warning(&s->m, at, "rules without `protocol` are not looked at there; they are settled to protocol rest, as their author meant");
+		model_warning(
+			&s->m, at,
+			"rules without `protocol` are not looked at there; they are settled to protocol rest, as their author meant");
 		protocol = POLICY_HTTP;
 	}
-	if (protocol == POLICY_TCP && (ruled || !is_empty(v[KEY_ENFORCEMENT]) || !is_empty(v[KEY_PATH]))) {
+	if (protocol == POLICY_TCP &&
+	    (ruled || !is_empty(v[KEY_ENFORCEMENT]) || !is_empty(v[KEY_PATH]))) {
 		model_error(&s->m, at, "protocol tcp with rules, enforcement or path; remove them");
 		return (enum policy_mode)0;
 	}
 	if (protocol == POLICY_HTTP && has_port(ports, n, 443)) {
-		model_error(&s->m, at, "rules for https need interception, which is not available in this version; leave port 443 out, or write a passthrough entry by hand");
+		model_error(
+			&s->m, at,
+			"rules for https need interception, which is not available in this version; leave port 443 out, or write a passthrough entry by hand");
 		return (enum policy_mode)0;
 	}
 	if (protocol == POLICY_HTTP && !(n == 1 && ports[0] == 80))
-		model_warning(&s->m, at, "only plain http is let through on these ports; https would need interception");
+		model_warning(
+			&s->m, at,
+			"only plain http is let through on these ports; https would need interception");
 	if (protocol)
 		return (enum policy_mode)protocol;
 	if (!(n == 1 && ports[0] == 443))
 		return POLICY_TCP;
-	model_warning(&s->m, at, "the endpoint becomes passthrough: TLS with the host's name, where any bytes passed there");
+	model_warning(
+		&s->m, at,
+		"the endpoint becomes passthrough: TLS with the host's name, where any bytes passed there");
 	return POLICY_PASSTHROUGH;
 }
 
 static bool check_path(struct import *s, const struct yaml_tree_node *node)
 {
-	if (is_empty(node) || (node->kind == YAML_TREE_SCALAR && (bytes_is(node->text, "**") || bytes_is(node->text, "/**"))))
+	if (is_empty(node) || (node->kind == YAML_TREE_SCALAR &&
+			       (bytes_is(node->text, "**") || bytes_is(node->text, "/**"))))
 		return true;
-	model_error(&s->m, place_of(node), "a path selector has no equal here; write the path in front of the paths of the rules, and remove it");
+	model_error(
+		&s->m, place_of(node),
+		"a path selector has no equal here; write the path in front of the paths of the rules, and remove it");
 	return false;
 }
 
@@ -271,7 +333,8 @@ static bool write_http(struct import *s, const struct yaml_tree_node *const *v, 
 
 	s->cells = (struct openshell_cells){ .m = &s->m, .v = s->cells.v };
 	if (v[KEY_ENCODED_SLASH])
-		(void)field_bool(&s->m, v[KEY_ENCODED_SLASH], "allow_encoded_slash", &s->cells.encoded_slash);
+		(void)field_bool(&s->m, v[KEY_ENCODED_SLASH], "allow_encoded_slash",
+				 &s->cells.encoded_slash);
 	if (v[KEY_RULES] && v[KEY_ACCESS]) {
 		model_error(&s->m, place_of(v[KEY_ACCESS]), "`access` beside `rules`; keep one");
 		return false;
@@ -294,7 +357,8 @@ static bool write_http(struct import *s, const struct yaml_tree_node *const *v, 
 	return true;
 }
 
-static void import_endpoint(struct import *s, const struct yaml_tree_node *key, const struct yaml_tree_node *node)
+static void import_endpoint(struct import *s, const struct yaml_tree_node *key,
+			    const struct yaml_tree_node *node)
 {
 	const struct yaml_tree_node *v[ITEMS(endpoint_keys)];
 	struct place at = place_of(node);
@@ -303,22 +367,28 @@ static void import_endpoint(struct import *s, const struct yaml_tree_node *key, 
 	enum policy_mode mode;
 	unsigned n_ports;
 
-	if (!field_map(&s->m, node, "an endpoint", endpoint_keys, ITEMS(endpoint_keys), v) || !read_host(s, v[KEY_HOST], at, &host) ||
-	    !read_ports(s, v[KEY_PORT], v[KEY_PORTS], at, ports, &n_ports) || !check_path(s, v[KEY_PATH]))
+	if (!field_map(&s->m, node, "an endpoint", endpoint_keys, ITEMS(endpoint_keys), v) ||
+	    !read_host(s, v[KEY_HOST], at, &host) ||
+	    !read_ports(s, v[KEY_PORT], v[KEY_PORTS], at, ports, &n_ports) ||
+	    !check_path(s, v[KEY_PATH]))
 		return;
 	if (!is_empty(v[KEY_ALLOWED_IPS])) {
-		model_error(&s->m, place_of(v[KEY_ALLOWED_IPS]),
-			    "`allowed_ips` restricts to these addresses there; `addresses` here permits private ranges beside all public ones, so write the entry by hand");
+		model_error(
+			&s->m, place_of(v[KEY_ALLOWED_IPS]),
+			"`allowed_ips` restricts to these addresses there; `addresses` here permits private ranges beside all public ones, so write the entry by hand");
 		return;
 	}
 	mode = choose_mode(s, v, at, ports, n_ports);
-	if (!mode || !read_tls(s, v[KEY_TLS], mode == POLICY_HTTP) || (mode == POLICY_HTTP && !read_enforcement(s, v[KEY_ENFORCEMENT], at)))
+	if (!mode || !read_tls(s, v[KEY_TLS], mode == POLICY_HTTP) ||
+	    (mode == POLICY_HTTP && !read_enforcement(s, v[KEY_ENFORCEMENT], at)))
 		return;
 	if (s->n_names == 0)
-		model_warning(&s->m, at, "private addresses of hosts are not dialled here; list the range under `addresses` where a host has one");
+		model_warning(
+			&s->m, at,
+			"private addresses of hosts are not dialled here; list the range under `addresses` where a host has one");
 	name = entry_name(s, key);
-	buf_fmt(&s->body, "  - name: %.*s\n    hosts: [\"%.*s\"]\n    ports: [", (int)name.len, (const char *)name.p, (int)host.len,
-		(const char *)host.p);
+	buf_fmt(&s->body, "  - name: %.*s\n    hosts: [\"%.*s\"]\n    ports: [", (int)name.len,
+		(const char *)name.p, (int)host.len, (const char *)host.p);
 	for (unsigned i = 0; i < n_ports; i++)
 		buf_fmt(&s->body, "%s%u", i ? ", " : "", ports[i]);
 	buf_fmt(&s->body, "]\n    mode: %s\n", policy_mode_text(mode));
@@ -332,14 +402,16 @@ static bool is_any_binary(const struct yaml_tree_node *b)
 {
 	const struct yaml_tree_node *path = yaml_tree_get(b, "path");
 
-	return path && path->kind == YAML_TREE_SCALAR && (bytes_is(path->text, "/**") || bytes_is(path->text, "**"));
+	return path && path->kind == YAML_TREE_SCALAR &&
+	       (bytes_is(path->text, "/**") || bytes_is(path->text, "**"));
 }
 
 /* False: the rule is left out or refused. */
 static bool check_binaries(struct import *s, const struct yaml_tree_node *node, struct place at)
 {
 	if (is_empty(node)) {
-		model_warning(&s->m, at, "a rule without `binaries` grants nothing there; it is left out");
+		model_warning(&s->m, at,
+			      "a rule without `binaries` grants nothing there; it is left out");
 		return false;
 	}
 	if (!field_is_list(&s->m, node, "binaries"))
@@ -348,10 +420,13 @@ static bool check_binaries(struct import *s, const struct yaml_tree_node *node, 
 		if (is_any_binary(b))
 			return true;
 	if (s->options->any_process)
-		model_warning(&s->m, place_of(node), "the list of programs is left out, as asked; every process of the workspace may use this entry");
+		model_warning(
+			&s->m, place_of(node),
+			"the list of programs is left out, as asked; every process of the workspace may use this entry");
 	else
-		model_error(&s->m, place_of(node),
-			    "the gateway cannot tell the programs of a machine apart; give --any-process if every process may use this entry");
+		model_error(
+			&s->m, place_of(node),
+			"the gateway cannot tell the programs of a machine apart; give --any-process if every process may use this entry");
 	return s->options->any_process;
 }
 
@@ -360,7 +435,8 @@ static void import_rule(struct import *s, const struct yaml_tree_node *node)
 	const struct yaml_tree_node *v[RULE_KEYS];
 	struct place at = place_of(node);
 
-	if (!field_map(&s->m, node, "a rule of `network_policies`", rule_keys, RULE_KEYS, v) || !check_binaries(s, v[KEY_BINARIES], at))
+	if (!field_map(&s->m, node, "a rule of `network_policies`", rule_keys, RULE_KEYS, v) ||
+	    !check_binaries(s, v[KEY_BINARIES], at))
 		return;
 	if (is_empty(v[KEY_ENDPOINTS])) {
 		model_warning(&s->m, at, "a rule without endpoints grants nothing; it is left out");
@@ -370,7 +446,8 @@ static void import_rule(struct import *s, const struct yaml_tree_node *node)
 		return;
 	for (const struct yaml_tree_node *e = v[KEY_ENDPOINTS]->first; e; e = e->next) {
 		if (s->n_names == POLICY_LIST_MAX) {
-			model_error(&s->m, place_of(e), "more than %d endpoints; split the file", POLICY_LIST_MAX);
+			model_error(&s->m, place_of(e), "more than %d endpoints; split the file",
+				    POLICY_LIST_MAX);
 			return;
 		}
 		import_endpoint(s, node->key, e);
@@ -388,12 +465,20 @@ static void check_other_sections(struct import *s, const struct yaml_tree_node *
 		if (!n)
 			continue;
 		if (s->options->network_only)
-			model_warning(&s->m, place_of(n->key), "`%s` is left out, as asked; nothing enforces it in this version", key);
+			model_warning(
+				&s->m, place_of(n->key),
+				"`%s` is left out, as asked; nothing enforces it in this version",
+				key);
 		else
-			model_error(&s->m, place_of(n->key), "`%s` is not enforced by this version; give --network-only to leave it out", key);
+			model_error(
+				&s->m, place_of(n->key),
+				"`%s` is not enforced by this version; give --network-only to leave it out",
+				key);
 	}
 	if (!is_empty(v[KEY_MIDDLEWARES]))
-		model_error(&s->m, place_of(v[KEY_MIDDLEWARES]->key), "middlewares may refuse or change requests and have no equal here; remove them");
+		model_error(
+			&s->m, place_of(v[KEY_MIDDLEWARES]->key),
+			"middlewares may refuse or change requests and have no equal here; remove them");
 }
 
 static void import_file(struct import *s, const struct yaml_tree_node *root)
@@ -407,13 +492,16 @@ static void import_file(struct import *s, const struct yaml_tree_node *root)
 	}
 	if (!field_map(&s->m, root, "the policy", top_keys, TOP_KEYS, v))
 		return;
-	if (!v[KEY_VERSION] || v[KEY_VERSION]->kind != YAML_TREE_SCALAR || !bytes_is(v[KEY_VERSION]->text, "1"))
-		model_error(&s->m, v[KEY_VERSION] ? place_of(v[KEY_VERSION]) : start, "not version 1, whose meaning is known; write `version: 1` if it is");
+	if (!v[KEY_VERSION] || v[KEY_VERSION]->kind != YAML_TREE_SCALAR ||
+	    !bytes_is(v[KEY_VERSION]->text, "1"))
+		model_error(&s->m, v[KEY_VERSION] ? place_of(v[KEY_VERSION]) : start,
+			    "not version 1, whose meaning is known; write `version: 1` if it is");
 	check_other_sections(s, v);
 	if (is_empty(v[KEY_NETWORK]))
 		return;
 	if (v[KEY_NETWORK]->kind != YAML_TREE_MAP) {
-		model_error(&s->m, place_of(v[KEY_NETWORK]), "`network_policies` is no mapping; write `name: rule` below it");
+		model_error(&s->m, place_of(v[KEY_NETWORK]),
+			    "`network_policies` is no mapping; write `name: rule` below it");
 		return;
 	}
 	for (const struct yaml_tree_node *r = v[KEY_NETWORK]->first; r; r = r->next)
@@ -424,13 +512,14 @@ static void write_file(const struct import *s, struct buf *out)
 {
 	buf_str(out, "version: 1\nname: imported\n");
 	if (s->classes)
-		buf_fmt(out, "verdicts: {%s%s%s}\n", s->classes & 1 ? "read: allow" : "", s->classes == 3 ? ", " : "",
-			s->classes & 2 ? "write: allow" : "");
+		buf_fmt(out, "verdicts: {%s%s%s}\n", s->classes & 1 ? "read: allow" : "",
+			s->classes == 3 ? ", " : "", s->classes & 2 ? "write: allow" : "");
 	buf_str(out, s->body.len ? "network:\n" : "network: []\n");
 	buf_bytes(out, buf_view(&s->body));
 }
 
-bool openshell_import(struct bytes text, const struct openshell_options *options, struct buf *out, struct policy_problems *problems)
+bool openshell_import(struct bytes text, const struct openshell_options *options, struct buf *out,
+		      struct policy_problems *problems)
 {
 	ARENA_AUTO struct arena arena = { .max = ARENA_MAX };
 	struct import s = { .m = { .arena = &arena, .problems = problems }, .options = options };
@@ -442,11 +531,13 @@ bool openshell_import(struct bytes text, const struct openshell_options *options
 	s.names = arena_alloc(&arena, POLICY_LIST_MAX, sizeof(*s.names));
 	s.cells.v = arena_alloc(&arena, OPENSHELL_CELLS_MAX, sizeof(*s.cells.v));
 	if (!tree)
-		policy_problem_add(problems, POLICY_ERROR, fault.line, fault.column, "%s", fault.text);
+		policy_problem_add(problems, POLICY_ERROR, fault.line, fault.column, "%s",
+				   fault.text);
 	else if (s.names && s.cells.v)
 		import_file(&s, yaml_tree_root(tree));
 	if (arena.failed || s.body.failed)
-		policy_problem_add(problems, POLICY_ERROR, 1, 1, "the file needs too much memory; split it");
+		policy_problem_add(problems, POLICY_ERROR, 1, 1,
+				   "the file needs too much memory; split it");
 	policy_problems_sort(problems);
 	ok = problems->n_errors == 0;
 	if (ok)

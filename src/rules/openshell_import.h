@@ -14,6 +14,7 @@ struct openshell_options {
 
 /* Writes a policy of ours to `out`, with warnings for each difference that was settled; or false, with errors for what cannot be said
  * in our language without changing what it means. The text still goes through policy_compile(), which has the last word. */
-bool openshell_import(struct bytes text, const struct openshell_options *options, struct buf *out, struct policy_problems *problems);
+bool openshell_import(struct bytes text, const struct openshell_options *options, struct buf *out,
+		      struct policy_problems *problems);
 
 #endif

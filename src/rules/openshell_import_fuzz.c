@@ -10,7 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* What converts is YAML; what does not has a place and leaves nothing behind. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct openshell_options options = { .any_process = size & 1, .network_only = size & 2 };
+	const struct openshell_options options = { .any_process = size & 1,
+						   .network_only = size & 2 };
 	struct policy_problems problems = { 0 };
 	struct yaml_tree_fault fault = { 0 };
 	struct yaml_tree *tree;

@@ -7,7 +7,8 @@
 static const struct openshell_options strict = { false, false };
 
 /* Converts; the result compiles. */
-static struct kit import_with(const char *text, struct policy_problems *notes, const struct openshell_options *options)
+static struct kit import_with(const char *text, struct policy_problems *notes,
+			      const struct openshell_options *options)
 {
 	BUF_AUTO struct buf yaml = { .max = POLICY_TEXT_MAX };
 	struct kit k = { 0 };
@@ -24,7 +25,8 @@ static void refused(const char *text, uint32_t line, const char *word)
 	BUF_AUTO struct buf yaml = { .max = POLICY_TEXT_MAX };
 	struct kit k = { 0 };
 
-	if (!CHECK(!openshell_import(bytes_str(text), &strict, &yaml, &k.problems) && kit_has(&k, POLICY_ERROR, line, 0, word) && yaml.len == 0)) {
+	if (!CHECK(!openshell_import(bytes_str(text), &strict, &yaml, &k.problems) &&
+		   kit_has(&k, POLICY_ERROR, line, 0, word) && yaml.len == 0)) {
 		printf("# wanted %u: %s\n", line, word);
 		kit_print(&k, text);
 	}
@@ -48,10 +50,12 @@ static struct kit settled(const char *text, uint32_t line, const char *word)
 
 TEST(a_rest_endpoint_becomes_an_http_entry)
 {
-	struct kit k = settled(TOP "      - {host: Web.Example, port: 80, protocol: rest, enforcement: enforce, rules: [\n"
-				   "          {allow: {method: get, path: '/a/**'}}, {allow: {method: POST, path: /a/**/b}}, {allow: {method: GET, path: /a/x}}],\n"
-				   "         deny_rules: [{method: '*', path: '/a/secret/*'}]}\n",
-			       6, "lower case");
+	struct kit k = settled(
+		TOP
+		"      - {host: Web.Example, port: 80, protocol: rest, enforcement: enforce, rules: [\n"
+		"          {allow: {method: get, path: '/a/**'}}, {allow: {method: POST, path: /a/**/b}}, {allow: {method: GET, path: /a/x}}],\n"
+		"         deny_rules: [{method: '*', path: '/a/secret/*'}]}\n",
+		6, "lower case");
 
 	CHECK_INT(kit_ask(&k, "GET", "web.example", 80, "/a/x/y"), REASON_OK);
 	CHECK_INT(kit_ask(&k, "HEAD", "web.example", 80, "/a/x/y"), REASON_OK);
@@ -66,7 +70,10 @@ TEST(a_rest_endpoint_becomes_an_http_entry)
 
 TEST(presets_keep_their_expansion_there)
 {
-	struct kit k = settled(TOP "      - {host: web.example, port: 80, protocol: rest, enforcement: enforce, access: read-write}\n", 6, "private addresses");
+	struct kit k = settled(
+		TOP
+		"      - {host: web.example, port: 80, protocol: rest, enforcement: enforce, access: read-write}\n",
+		6, "private addresses");
 
 	CHECK_INT(kit_ask(&k, "OPTIONS", "web.example", 80, "/"), REASON_OK);
 	CHECK_INT(kit_ask(&k, "PATCH", "web.example", 80, "/"), REASON_OK);
@@ -76,11 +83,16 @@ TEST(presets_keep_their_expansion_there)
 
 TEST(bare_endpoints_become_passthrough_or_tcp)
 {
-	struct kit k = settled(TOP "      - {host: web.example, port: 443}\n      - {host: db.example, ports: [5432], protocol: tcp}\n", 6, "passthrough");
+	struct kit k = settled(
+		TOP
+		"      - {host: web.example, port: 443}\n      - {host: db.example, ports: [5432], protocol: tcp}\n",
+		6, "passthrough");
 	struct policy_entry e;
 
-	CHECK(k.ok && policy_find(&k.policy, bytes_str("web.example"), 443, &e) == REASON_OK && e.mode == POLICY_PASSTHROUGH);
-	CHECK(k.ok && policy_find(&k.policy, bytes_str("db.example"), 5432, &e) == REASON_OK && e.mode == POLICY_TCP);
+	CHECK(k.ok && policy_find(&k.policy, bytes_str("web.example"), 443, &e) == REASON_OK &&
+	      e.mode == POLICY_PASSTHROUGH);
+	CHECK(k.ok && policy_find(&k.policy, bytes_str("db.example"), 5432, &e) == REASON_OK &&
+	      e.mode == POLICY_TCP);
 	CHECK(k.ok && bytes_is(e.rule, "web-2"));
 	kit_free(&k);
 }
@@ -89,24 +101,41 @@ TEST(traps_are_settled_to_what_their_author_meant_and_listed)
 {
 	struct kit k;
 
-	k = settled(TOP "      - {host: web.example, port: 80, access: read-only}\n", 6, "without `protocol`");
+	k = settled(TOP "      - {host: web.example, port: 80, access: read-only}\n", 6,
+		    "without `protocol`");
 	CHECK_INT(kit_ask(&k, "POST", "web.example", 80, "/"), REASON_HTTP_METHOD_UNLISTED);
 	kit_free(&k);
-	k = settled(TOP "      - {host: web.example, port: 80, protocol: rest, access: read-only}\n", 6, "only logged there");
+	k = settled(TOP
+		    "      - {host: web.example, port: 80, protocol: rest, access: read-only}\n",
+		    6, "only logged there");
 	CHECK_INT(kit_ask(&k, "POST", "web.example", 80, "/"), REASON_HTTP_METHOD_UNLISTED);
 	kit_free(&k);
-	k = settled(TOP "      - {host: web.example, port: 80, protocol: rest, enforcement: Enforce, access: read-only}\n", 6, "only logs there");
+	k = settled(
+		TOP
+		"      - {host: web.example, port: 80, protocol: rest, enforcement: Enforce, access: read-only}\n",
+		6, "only logs there");
 	kit_free(&k);
-	k = settled(TOP "      - {host: web.example, port: 80, protocol: rest, access: full, deny_rules: [{path: '/admin/**'}]}\n", 6, "any method");
+	k = settled(
+		TOP
+		"      - {host: web.example, port: 80, protocol: rest, access: full, deny_rules: [{path: '/admin/**'}]}\n",
+		6, "any method");
 	CHECK_INT(kit_ask(&k, "DELETE", "web.example", 80, "/admin/x"), REASON_HTTP_DENIED);
 	kit_free(&k);
-	k = settled(TOP "      - {host: web.example, port: 80, protocol: rest, access: full, deny_rules: [{method: DELETE}]}\n", 6, "every path");
+	k = settled(
+		TOP
+		"      - {host: web.example, port: 80, protocol: rest, access: full, deny_rules: [{method: DELETE}]}\n",
+		6, "every path");
 	CHECK_INT(kit_ask(&k, "DELETE", "web.example", 80, "/x"), REASON_HTTP_DENIED);
 	kit_free(&k);
-	k = settled("version: 1\nnetwork_policies:\n  web:\n    endpoints: [{host: web.example, port: 443}]\n", 4, "grants nothing there");
+	k = settled(
+		"version: 1\nnetwork_policies:\n  web:\n    endpoints: [{host: web.example, port: 443}]\n",
+		4, "grants nothing there");
 	CHECK_INT(kit_ask(&k, "GET", "web.example", 443, "/"), REASON_NAME_UNLISTED);
 	kit_free(&k);
-	k = settled(TOP "      - {host: web.example, port: 80, protocol: rest, rules: [{allow: {method: GET, path: /a**}}]}\n", 6, "inside a segment");
+	k = settled(
+		TOP
+		"      - {host: web.example, port: 80, protocol: rest, rules: [{allow: {method: GET, path: /a**}}]}\n",
+		6, "inside a segment");
 	CHECK_INT(kit_ask(&k, "GET", "web.example", 80, "/abc"), REASON_OK);
 	CHECK_INT(kit_ask(&k, "GET", "web.example", 80, "/a/c"), REASON_HTTP_PATH_UNLISTED);
 	kit_free(&k);
@@ -117,36 +146,59 @@ TEST(what_has_no_equal_is_refused)
 	refused("version: 7\n", 1, "version 1");
 	refused("version: 1\nfilesystem_policy: {}\n", 2, "--network-only");
 	refused("version: 1\nnetwork_middlewares: {x: {middleware: y}}\n", 2, "no equal");
-	refused("version: 1\nnetwork_policies:\n  w: {binaries: [{path: /usr/bin/curl}], endpoints: [{host: a.example, port: 443}]}\n", 3, "--any-process");
+	refused("version: 1\nnetwork_policies:\n  w: {binaries: [{path: /usr/bin/curl}], endpoints: [{host: a.example, port: 443}]}\n",
+		3, "--any-process");
 	refused(TOP "      - {host: '', ports: [443]}\n", 6, "every host");
 	refused(TOP "      - {host: 'api.*', ports: [443]}\n", 6, "first label");
 	refused(TOP "      - {host: '*-api.example.com', ports: [443]}\n", 6, "whole label");
 	refused(TOP "      - {host: '*.co.uk', ports: [443]}\n", 6, "public suffix");
 	refused(TOP "      - {host: a.example, port: 80, ports: [443]}\n", 6, "ignored there");
-	refused(TOP "      - {host: a.example, port: 443, protocol: rest, access: full}\n", 6, "interception");
-	refused(TOP "      - {host: a.example, port: 80, protocol: MCP, access: full}\n", 6, "unknown value");
-	refused(TOP "      - {host: a.example, port: 80, protocol: graphql, access: full}\n", 6, "not available");
-	refused(TOP "      - {host: a.example, port: 80, protocol: rest, access: readonly}\n", 6, "unknown value");
-	refused(TOP "      - {host: a.example, port: 80, protocol: rest, enforcement: enfroce, access: read-only}\n", 6, "unknown enforcement");
-	refused(TOP "      - {host: a.example, port: 80, protocol: rest, tls: none, access: read-only}\n", 6, "unknown `tls`");
-	refused(TOP "      - {host: a.example, port: 80, protocol: rest, tls: skip, access: read-only}\n", 6, "without effect");
-	refused(TOP "      - {host: a.example, port: 443, allowed_ips: [10.0.0.0/8]}\n", 6, "by hand");
-	refused(TOP "      - {host: a.example, port: 80, path: /v1/**, protocol: rest, access: full}\n", 6, "path selector");
-	refused(TOP "      - {host: a.example, port: 80, protocol: rest, rules: [{allow: {method: GET}}]}\n", 6, "matches nothing");
-	refused(TOP "      - {host: a.example, port: 80, protocol: rest, rules: [{allow: {method: GET, path: '/a?c'}}]}\n", 6, "no wildcard");
-	refused(TOP "      - {host: a.example, port: 80, protocol: rest, rules: [{allow: {method: GET, path: /a, query: {x: 'v*'}}}]}\n", 6, "glob in a query");
-	refused(TOP "      - {host: a.example, port: 80, protocol: rest, acces: full}\n", 6, "did you mean `access`");
+	refused(TOP "      - {host: a.example, port: 443, protocol: rest, access: full}\n", 6,
+		"interception");
+	refused(TOP "      - {host: a.example, port: 80, protocol: MCP, access: full}\n", 6,
+		"unknown value");
+	refused(TOP "      - {host: a.example, port: 80, protocol: graphql, access: full}\n", 6,
+		"not available");
+	refused(TOP "      - {host: a.example, port: 80, protocol: rest, access: readonly}\n", 6,
+		"unknown value");
+	refused(TOP
+		"      - {host: a.example, port: 80, protocol: rest, enforcement: enfroce, access: read-only}\n",
+		6, "unknown enforcement");
+	refused(TOP
+		"      - {host: a.example, port: 80, protocol: rest, tls: none, access: read-only}\n",
+		6, "unknown `tls`");
+	refused(TOP
+		"      - {host: a.example, port: 80, protocol: rest, tls: skip, access: read-only}\n",
+		6, "without effect");
+	refused(TOP "      - {host: a.example, port: 443, allowed_ips: [10.0.0.0/8]}\n", 6,
+		"by hand");
+	refused(TOP
+		"      - {host: a.example, port: 80, path: /v1/**, protocol: rest, access: full}\n",
+		6, "path selector");
+	refused(TOP
+		"      - {host: a.example, port: 80, protocol: rest, rules: [{allow: {method: GET}}]}\n",
+		6, "matches nothing");
+	refused(TOP
+		"      - {host: a.example, port: 80, protocol: rest, rules: [{allow: {method: GET, path: '/a?c'}}]}\n",
+		6, "no wildcard");
+	refused(TOP
+		"      - {host: a.example, port: 80, protocol: rest, rules: [{allow: {method: GET, path: /a, query: {x: 'v*'}}}]}\n",
+		6, "glob in a query");
+	refused(TOP "      - {host: a.example, port: 80, protocol: rest, acces: full}\n", 6,
+		"did you mean `access`");
 }
 
 TEST(what_was_asked_for_is_left_out_and_listed)
 {
 	const struct openshell_options wide = { true, true };
 	struct policy_problems notes = { 0 };
-	struct kit k = import_with("version: 1\nprocess: {}\nnetwork_policies:\n  w: {binaries: [{path: /usr/bin/curl}], endpoints: [{host: a.example, port: 443}]}\n",
-				   &notes, &wide);
+	struct kit k = import_with(
+		"version: 1\nprocess: {}\nnetwork_policies:\n  w: {binaries: [{path: /usr/bin/curl}], endpoints: [{host: a.example, port: 443}]}\n",
+		&notes, &wide);
 	struct kit seen = { .problems = notes };
 
-	CHECK(kit_has(&seen, POLICY_WARNING, 2, 0, "as asked") && kit_has(&seen, POLICY_WARNING, 4, 0, "every process"));
+	CHECK(kit_has(&seen, POLICY_WARNING, 2, 0, "as asked") &&
+	      kit_has(&seen, POLICY_WARNING, 4, 0, "every process"));
 	policy_problems_deinit(&notes);
 	kit_free(&k);
 }

@@ -11,12 +11,18 @@
 #define ITEMS(a) (sizeof(a) / sizeof((a)[0]))
 #define OTHER "belongs to a protocol that is not available in this version; leave the endpoint out"
 
-enum { READING = POLICY_METHOD_GET | POLICY_METHOD_HEAD | POLICY_METHOD_OPTIONS, PATH_TEXT_MAX = 2 * POLICY_PATH_MAX };
+enum {
+	READING = POLICY_METHOD_GET | POLICY_METHOD_HEAD | POLICY_METHOD_OPTIONS,
+	PATH_TEXT_MAX = 2 * POLICY_PATH_MAX
+};
 
 enum { KEY_METHOD, KEY_PATH, KEY_QUERY, KEYS_KNOWN };
 static const struct field_key keys[] = {
-	{ "method", NULL },	       { "path", NULL },	   { "query", NULL },  { "command", OTHER }, { "operation_type", OTHER },
-	{ "operation_name", OTHER }, { "fields", OTHER }, { "tool", OTHER }, { "params", OTHER },
+	{ "method", NULL },          { "path", NULL },
+	{ "query", NULL },           { "command", OTHER },
+	{ "operation_type", OTHER }, { "operation_name", OTHER },
+	{ "fields", OTHER },         { "tool", OTHER },
+	{ "params", OTHER },
 };
 
 static void add(struct openshell_cells *c, struct openshell_cell cell)
@@ -28,7 +34,8 @@ static void add(struct openshell_cells *c, struct openshell_cell cell)
 		return;
 	}
 	if (c->n == OPENSHELL_CELLS_MAX) {
-		model_error(c->m, cell.at, "more than %d paths in one endpoint; split it", OPENSHELL_CELLS_MAX);
+		model_error(c->m, cell.at, "more than %d paths in one endpoint; split it",
+			    OPENSHELL_CELLS_MAX);
 		return;
 	}
 	cell.path = arena_copy(c->m->arena, cell.path);
@@ -44,14 +51,17 @@ static void add_middle(struct openshell_cells *c, struct openshell_cell cell)
 	for (size_t i = 0; i + 4 <= p.len; i++)
 		n_middle += memcmp(p.p + i, "/**/", 4) == 0;
 	if (n_middle > 1) {
-		model_error(c->m, cell.at, "more than one `**` before the end, each of which may stand for nothing there; write the paths one by one");
+		model_error(
+			c->m, cell.at,
+			"more than one `**` before the end, each of which may stand for nothing there; write the paths one by one");
 		return;
 	}
 	for (size_t i = 0; i + 4 <= p.len; i++)
 		if (memcmp(p.p + i, "/**/", 4) == 0) {
 			char without[PATH_TEXT_MAX];
 			struct openshell_cell shorter = cell;
-			int n = snprintf(without, sizeof(without), "%.*s%.*s", (int)i, (const char *)p.p, (int)(p.len - i - 3),
+			int n = snprintf(without, sizeof(without), "%.*s%.*s", (int)i,
+					 (const char *)p.p, (int)(p.len - i - 3),
 					 (const char *)p.p + i + 3);
 
 			shorter.path = bytes_of(without, (size_t)n);
@@ -76,7 +86,8 @@ static struct bytes single_stars(struct openshell_cells *c, struct place at, str
 		return path;
 	for (size_t i = 0; i < path.len; i++) {
 		bool start = i > 0 && path.p[i - 1] == '/';
-		bool whole = start && i + 1 < path.len && path.p[i + 1] == '*' && (i + 2 == path.len || path.p[i + 2] == '/');
+		bool whole = start && i + 1 < path.len && path.p[i + 1] == '*' &&
+			     (i + 2 == path.len || path.p[i + 2] == '/');
 
 		out[n++] = path.p[i];
 		if (path.p[i] != '*')
@@ -91,20 +102,27 @@ static struct bytes single_stars(struct openshell_cells *c, struct place at, str
 		}
 	}
 	if (changed)
-		model_warning(c->m, at, "`**` inside a segment acts like `*` there, so `*` is written; check that it is what was meant");
+		model_warning(
+			c->m, at,
+			"`**` inside a segment acts like `*` there, so `*` is written; check that it is what was meant");
 	return bytes_of(out, n);
 }
 
-static bool read_path(struct openshell_cells *c, const struct yaml_tree_node *node, struct openshell_cell *cell)
+static bool read_path(struct openshell_cells *c, const struct yaml_tree_node *node,
+		      struct openshell_cell *cell)
 {
 	struct model_text t;
 
 	if (!node || (node->kind == YAML_TREE_SCALAR && node->text.len == 0)) {
 		if (!cell->deny) {
-			model_error(c->m, cell->at, "an allow without `path` matches nothing there; write the path that was meant, or remove it");
+			model_error(
+				c->m, cell->at,
+				"an allow without `path` matches nothing there; write the path that was meant, or remove it");
 			return false;
 		}
-		model_warning(c->m, cell->at, "a deny without `path` never fires there; it is settled to every path, as its author meant");
+		model_warning(
+			c->m, cell->at,
+			"a deny without `path` never fires there; it is settled to every path, as its author meant");
 		cell->path = bytes_str("/**");
 		return true;
 	}
@@ -120,11 +138,14 @@ static bool read_path(struct openshell_cells *c, const struct yaml_tree_node *no
 		cell->path = single_stars(c, t.at, t.text);
 	}
 	if (!cell->deny && bytes_ends(cell->path, bytes_str("/*")))
-		model_warning(c->m, t.at, "a last `*` is one segment that is not empty here; the path that ends in a slash is left out, list it if it is needed");
+		model_warning(
+			c->m, t.at,
+			"a last `*` is one segment that is not empty here; the path that ends in a slash is left out, list it if it is needed");
 	return true;
 }
 
-static bool read_method(struct openshell_cells *c, const struct yaml_tree_node *node, struct openshell_cell *cell)
+static bool read_method(struct openshell_cells *c, const struct yaml_tree_node *node,
+			struct openshell_cell *cell)
 {
 	char shown[FIELD_SHOW_MAX];
 	uint8_t upper[32];
@@ -132,26 +153,33 @@ static bool read_method(struct openshell_cells *c, const struct yaml_tree_node *
 
 	if (!node || (node->kind == YAML_TREE_SCALAR && node->text.len == 0)) {
 		if (!cell->deny) {
-			model_error(c->m, cell->at, "an allow without `method`; write the methods that were meant");
+			model_error(c->m, cell->at,
+				    "an allow without `method`; write the methods that were meant");
 			return false;
 		}
-		model_warning(c->m, cell->at, "a deny without `method` never fires there; it is settled to any method, as its author meant");
+		model_warning(
+			c->m, cell->at,
+			"a deny without `method` never fires there; it is settled to any method, as its author meant");
 		cell->methods = POLICY_METHODS_ALL;
 		return true;
 	}
 	if (!field_text(c->m, node, "method", sizeof(upper), &t))
 		return false;
 	for (size_t i = 0; i < t.text.len; i++)
-		upper[i] = (uint8_t)(t.text.p[i] >= 'a' && t.text.p[i] <= 'z' ? t.text.p[i] - 0x20 : t.text.p[i]);
-	cell->methods = bytes_is(t.text, "*") ? POLICY_METHODS_ALL : policy_method_known(bytes_of(upper, t.text.len));
+		upper[i] = (uint8_t)(t.text.p[i] >= 'a' && t.text.p[i] <= 'z' ? t.text.p[i] - 0x20
+									      : t.text.p[i]);
+	cell->methods = bytes_is(t.text, "*") ? POLICY_METHODS_ALL
+					      : policy_method_known(bytes_of(upper, t.text.len));
 	if (cell->methods & POLICY_METHOD_GET)
 		cell->methods |= POLICY_METHOD_HEAD;
 	if (!cell->methods)
-		model_error(c->m, t.at, "unknown method `%s`; write one of HTTP", field_show(t.text, shown));
+		model_error(c->m, t.at, "unknown method `%s`; write one of HTTP",
+			    field_show(t.text, shown));
 	return cell->methods != 0;
 }
 
-static bool read_value(struct openshell_cells *c, const struct openshell_cell *cell, const struct yaml_tree_node *v, struct buf *out, bool first)
+static bool read_value(struct openshell_cells *c, const struct openshell_cell *cell,
+		       const struct yaml_tree_node *v, struct buf *out, bool first)
 {
 	struct model_text t;
 
@@ -159,36 +187,46 @@ static bool read_value(struct openshell_cells *c, const struct openshell_cell *c
 		return false;
 	for (size_t i = 0; i < t.text.len; i++)
 		if (strchr("?[]{}\\\"", t.text.p[i]) || (t.text.p[i] == '*' && !cell->deny)) {
-			model_error(c->m, t.at, "a glob in a query value means something else there; list the values");
+			model_error(
+				c->m, t.at,
+				"a glob in a query value means something else there; list the values");
 			return false;
 		}
 	buf_fmt(out, "%s\"%.*s\"", first ? "" : ", ", (int)t.text.len, (const char *)t.text.p);
 	return true;
 }
 
-static bool read_query(struct openshell_cells *c, const struct yaml_tree_node *node, struct openshell_cell *cell)
+static bool read_query(struct openshell_cells *c, const struct yaml_tree_node *node,
+		       struct openshell_cell *cell)
 {
 	BUF_AUTO struct buf out = { .max = 64 * 1024 };
 
 	if (!node)
 		return true;
 	if (node->kind != YAML_TREE_MAP || node->n == 0) {
-		model_error(c->m, place_of(node), "`query` is no mapping with keys; write `{key: value}`, or remove it");
+		model_error(c->m, place_of(node),
+			    "`query` is no mapping with keys; write `{key: value}`, or remove it");
 		return false;
 	}
 	buf_byte(&out, '{');
 	for (const struct yaml_tree_node *v = node->first; v; v = v->next) {
 		const struct yaml_tree_node *any = yaml_tree_get(v, "any");
 
-		if (v->kind == YAML_TREE_MAP && (!any || v->n != 1 || any->kind != YAML_TREE_LIST || any->n == 0)) {
-			model_error(c->m, place_of(v), "a matcher is a text or {any: [texts]}; write one of them");
+		if (v->kind == YAML_TREE_MAP &&
+		    (!any || v->n != 1 || any->kind != YAML_TREE_LIST || any->n == 0)) {
+			model_error(c->m, place_of(v),
+				    "a matcher is a text or {any: [texts]}; write one of them");
 			return false;
 		}
-		if (bytes_find(v->key->text, '"') < v->key->text.len || bytes_find(v->key->text, '\\') < v->key->text.len) {
-			model_error(c->m, place_of(v->key), "a query key with a quote or backslash; write the rule by hand");
+		if (bytes_find(v->key->text, '"') < v->key->text.len ||
+		    bytes_find(v->key->text, '\\') < v->key->text.len) {
+			model_error(
+				c->m, place_of(v->key),
+				"a query key with a quote or backslash; write the rule by hand");
 			return false;
 		}
-		buf_fmt(&out, "%s\"%.*s\": [", v == node->first ? "" : ", ", (int)v->key->text.len, (const char *)v->key->text.p);
+		buf_fmt(&out, "%s\"%.*s\": [", v == node->first ? "" : ", ", (int)v->key->text.len,
+			(const char *)v->key->text.p);
 		if (!any && !read_value(c, cell, v, &out, true))
 			return false;
 		for (const struct yaml_tree_node *w = any ? any->first : NULL; w; w = w->next)
@@ -208,7 +246,8 @@ static void add_rule(struct openshell_cells *c, const struct yaml_tree_node *nod
 
 	if (!field_map(c->m, node, deny ? "a deny rule" : "an allow rule", keys, ITEMS(keys), v))
 		return;
-	if (read_method(c, v[KEY_METHOD], &cell) && read_path(c, v[KEY_PATH], &cell) && read_query(c, v[KEY_QUERY], &cell))
+	if (read_method(c, v[KEY_METHOD], &cell) && read_path(c, v[KEY_PATH], &cell) &&
+	    read_query(c, v[KEY_QUERY], &cell))
 		add_middle(c, cell);
 }
 
@@ -238,7 +277,8 @@ void openshell_add_preset(struct openshell_cells *c, const struct yaml_tree_node
 {
 	static const struct field_word presets[] = {
 		{ "read-only", READING, NULL },
-		{ "read-write", READING | POLICY_METHOD_POST | POLICY_METHOD_PUT | POLICY_METHOD_PATCH, NULL },
+		{ "read-write",
+		  READING | POLICY_METHOD_POST | POLICY_METHOD_PUT | POLICY_METHOD_PATCH, NULL },
 		{ "full", (int)POLICY_METHODS_ALL, NULL },
 	};
 	struct openshell_cell cell = { .at = place_of(access), .path = bytes_str("/**") };
@@ -267,7 +307,8 @@ static void prune(struct openshell_cells *c)
 			const struct openshell_cell *by = &c->v[k];
 			uint32_t shared = in->methods & by->methods;
 
-			if (k == i || !shared || (in->deny && shared != in->methods) || !covered(in, by))
+			if (k == i || !shared || (in->deny && shared != in->methods) ||
+			    !covered(in, by))
 				continue;
 			if (k < i || !covered(by, in) || (in->deny && by->methods != in->methods))
 				in->methods &= ~shared;
@@ -281,9 +322,12 @@ static void drop_idle_denies(struct openshell_cells *c)
 		bool meets = false;
 
 		for (uint32_t k = 0; k < c->n && c->v[i].deny && !meets; k++)
-			meets = !c->v[k].deny && (c->v[k].methods & c->v[i].methods) && policy_path_overlaps(c->v[k].path, c->v[i].path);
+			meets = !c->v[k].deny && (c->v[k].methods & c->v[i].methods) &&
+				policy_path_overlaps(c->v[k].path, c->v[i].path);
 		if (c->v[i].deny && c->v[i].methods && !meets) {
-			model_warning(c->m, c->v[i].at, "this deny forbids nothing that the endpoint allows; it is left out");
+			model_warning(
+				c->m, c->v[i].at,
+				"this deny forbids nothing that the endpoint allows; it is left out");
 			c->v[i].methods = 0;
 		}
 	}
@@ -315,7 +359,8 @@ static uint32_t known_methods(void)
 }
 
 /* All cells with these methods and this query, as one rule. */
-static void write_rule(struct openshell_cells *c, uint32_t at, uint32_t methods, const char *kind, struct buf *out)
+static void write_rule(struct openshell_cells *c, uint32_t at, uint32_t methods, const char *kind,
+		       struct buf *out)
 {
 	const struct openshell_cell *like = &c->v[at];
 	bool first = true;
@@ -324,8 +369,10 @@ static void write_rule(struct openshell_cells *c, uint32_t at, uint32_t methods,
 	write_methods(methods, out);
 	buf_str(out, "], paths: [");
 	for (uint32_t k = at; k < c->n; k++)
-		if (c->v[k].deny == like->deny && c->v[k].methods == like->methods && bytes_eq(c->v[k].query, like->query)) {
-			buf_fmt(out, "%s\"%.*s\"", first ? "" : ", ", (int)c->v[k].path.len, (const char *)c->v[k].path.p);
+		if (c->v[k].deny == like->deny && c->v[k].methods == like->methods &&
+		    bytes_eq(c->v[k].query, like->query)) {
+			buf_fmt(out, "%s\"%.*s\"", first ? "" : ", ", (int)c->v[k].path.len,
+				(const char *)c->v[k].path.p);
 			first = false;
 		}
 	buf_byte(out, ']');
@@ -337,7 +384,8 @@ static void write_rule(struct openshell_cells *c, uint32_t at, uint32_t methods,
 static bool written_before(const struct openshell_cells *c, uint32_t at)
 {
 	for (uint32_t k = 0; k < at; k++)
-		if (c->v[k].deny == c->v[at].deny && c->v[k].methods == c->v[at].methods && bytes_eq(c->v[k].query, c->v[at].query))
+		if (c->v[k].deny == c->v[at].deny && c->v[k].methods == c->v[at].methods &&
+		    bytes_eq(c->v[k].query, c->v[at].query))
 			return true;
 	return false;
 }
@@ -349,7 +397,8 @@ void openshell_write_rules(struct openshell_cells *c, struct buf *out, unsigned 
 	*ret_classes = 0;
 	buf_str(out, "    rules:\n");
 	for (uint32_t i = 0; i < c->n; i++) {
-		uint32_t set = c->v[i].methods, reading = set & READING, writing = set & ~(uint32_t)READING;
+		uint32_t set = c->v[i].methods, reading = set & READING,
+			 writing = set & ~(uint32_t)READING;
 
 		if (!set || written_before(c, i))
 			continue;
@@ -358,7 +407,9 @@ void openshell_write_rules(struct openshell_cells *c, struct buf *out, unsigned 
 			continue;
 		}
 		if (writing & POLICY_METHOD_OTHER) {
-			model_warning(c->m, c->v[i].at, "any method is written as the list of known ones; add others if they are needed");
+			model_warning(
+				c->m, c->v[i].at,
+				"any method is written as the list of known ones; add others if they are needed");
 			writing &= ~(uint32_t)POLICY_METHOD_OTHER;
 		}
 		writing &= known_methods();

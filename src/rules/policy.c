@@ -2,9 +2,11 @@
 
 #include "base/must.h"
 #include "rules/policy_blob.h"
+#include "rules/policy_hash.h"
 #include "rules/policy_compile.h"
 
-_Static_assert(offsetof(struct blob_header, flags) == BLOB_SEALED_AT, "the seal covers everything behind it");
+_Static_assert(offsetof(struct blob_header, flags) == BLOB_SEALED_AT,
+	       "the seal covers everything behind it");
 
 enum { LABELS_MAX = NAME_MAX_LEN / 2 + 1 };
 
@@ -37,7 +39,8 @@ size_t policy_ports(const struct policy *p, uint16_t ret[POLICY_PORTS_MAX])
 	return n;
 }
 
-uint32_t blob_host_find(const struct policy *p, uint32_t hash, struct bytes suffix, enum blob_wild w)
+uint32_t blob_host_find(const struct policy *p, uint32_t hash, struct bytes suffix,
+			enum blob_wild w)
 {
 	const struct blob_host *hosts = blob_at(p, BLOB_HOSTS);
 	const uint32_t *slots = blob_at(p, BLOB_SLOTS);
@@ -49,7 +52,8 @@ uint32_t blob_host_find(const struct policy *p, uint32_t hash, struct bytes suff
 
 		if (host == BLOB_NONE)
 			break;
-		if (blob_wild_of(blob_text(p, hosts[host].text), &got) == w && bytes_eq(got, suffix))
+		if (blob_wild_of(blob_text(p, hosts[host].text), &got) == w &&
+		    bytes_eq(got, suffix))
 			return host;
 	}
 	return BLOB_NONE;
@@ -97,7 +101,9 @@ static uint32_t host_walk_next(struct host_walk *w)
 	while (w->at <= 2 * w->n) {
 		unsigned at = w->at++;
 		unsigned k = (at + 1) / 2;
-		enum blob_wild wild = at == 0 ? BLOB_EXACT : at % 2 ? BLOB_ONE_LABEL : BLOB_MANY_LABELS;
+		enum blob_wild wild = at == 0  ? BLOB_EXACT
+				      : at % 2 ? BLOB_ONE_LABEL
+					       : BLOB_MANY_LABELS;
 		struct bytes text = w->name;
 		uint32_t hash = w->exact_hash, host;
 
@@ -126,14 +132,17 @@ bool policy_find_host(const struct policy *p, struct bytes name, struct policy_h
 	host = host_walk_next(&w);
 	if (host == BLOB_NONE)
 		return false;
-	*ret = (struct policy_host){ .pattern = host, .text = blob_text(p, hosts[host].text), .budget = hosts[host].budget };
+	*ret = (struct policy_host){ .pattern = host,
+				     .text = blob_text(p, hosts[host].text),
+				     .budget = hosts[host].budget };
 	ret->wildcard = blob_wild_of(ret->text, &suffix) != BLOB_EXACT;
 	return true;
 }
 
 static uint32_t door_find(const struct policy *p, const struct blob_host *h, uint16_t port)
 {
-	const struct blob_door *doors = (const struct blob_door *)blob_at(p, BLOB_DOORS) + h->doors.first;
+	const struct blob_door *doors =
+		(const struct blob_door *)blob_at(p, BLOB_DOORS) + h->doors.first;
 
 	for (uint32_t i = 0; i < h->doors.n && doors[i].port <= port; i++)
 		if (doors[i].port == port)
@@ -141,7 +150,8 @@ static uint32_t door_find(const struct policy *p, const struct blob_host *h, uin
 	return BLOB_NONE;
 }
 
-enum reason policy_find(const struct policy *p, struct bytes name, uint16_t port, struct policy_entry *ret)
+enum reason policy_find(const struct policy *p, struct bytes name, uint16_t port,
+			struct policy_entry *ret)
 {
 	const struct blob_host *hosts = blob_at(p, BLOB_HOSTS);
 	const struct blob_entry *entries = blob_at(p, BLOB_ENTRIES);
@@ -171,10 +181,12 @@ enum reason policy_find(const struct policy *p, struct bytes name, uint16_t port
 
 static bool prefix_listed(const struct policy *p, const struct blob_entry *e, struct ip ip)
 {
-	const struct blob_prefix *prefixes = (const struct blob_prefix *)blob_at(p, BLOB_PREFIXES) + e->prefixes.first;
+	const struct blob_prefix *prefixes =
+		(const struct blob_prefix *)blob_at(p, BLOB_PREFIXES) + e->prefixes.first;
 
 	for (uint32_t i = 0; i < e->prefixes.n; i++) {
-		struct ip_prefix prefix = { .ip.family = (uint8_t)prefixes[i].family, .bits = (uint8_t)prefixes[i].bits };
+		struct ip_prefix prefix = { .ip.family = (uint8_t)prefixes[i].family,
+					    .bits = (uint8_t)prefixes[i].bits };
 
 		memcpy(prefix.ip.b, prefixes[i].b, sizeof(prefix.ip.b));
 		if (ip_prefix_has(prefix, ip))

@@ -14,7 +14,8 @@ enum {
 	POLICY_BLOB_VERSION = 1,
 	POLICY_BLOB_MAX = 64 * 1024 * 1024,
 	POLICY_PORTS_MAX = 64, /* distinct ports of one policy: one listener each */
-	POLICY_WILDCARD_BUDGET = 256, /* distinct names below one wildcard, unless the entry says otherwise */
+	POLICY_WILDCARD_BUDGET =
+		256, /* distinct names below one wildcard, unless the entry says otherwise */
 };
 
 enum policy_mode { POLICY_PASSTHROUGH = 1, POLICY_HTTP = 2, POLICY_TCP = 3 };
@@ -28,7 +29,9 @@ struct policy {
 bool policy_open(struct policy *ret, struct bytes blob, struct err *e);
 
 struct bytes policy_label(const struct policy *p); /* the file's `name` */
-struct bytes policy_sha256(const struct policy *p); /* 32 bytes over the rest of the blob: names the compiled content */
+struct bytes
+policy_sha256(const struct policy
+		      *p); /* 32 bytes over the rest of the blob: names the compiled content */
 bool policy_lab(const struct policy *p);
 
 /* Ports that need a listener, ascending, distinct. Gives how many (<= POLICY_PORTS_MAX). */
@@ -52,7 +55,8 @@ struct policy_entry {
 	bool encoded_slash; /* the documented %2F exception of http entries */
 };
 /* REASON_OK with *ret, or REASON_NAME_UNLISTED, or REASON_PORT_UNLISTED. */
-enum reason policy_find(const struct policy *p, struct bytes name, uint16_t port, struct policy_entry *ret);
+enum reason policy_find(const struct policy *p, struct bytes name, uint16_t port,
+			struct policy_entry *ret);
 
 /* What a rule of http mode judges. All borrowed, all canonical. */
 struct policy_request {
@@ -72,8 +76,8 @@ struct policy_verdict {
 	struct bytes class_name; /* empty when unclassified */
 	bool observed; /* reason is not OK, but the entry only observes: let it through and record it */
 };
-void policy_judge(const struct policy *p, const struct policy_entry *e, const struct policy_request *r,
-		  struct policy_verdict *ret);
+void policy_judge(const struct policy *p, const struct policy_entry *e,
+		  const struct policy_request *r, struct policy_verdict *ret);
 
 /* May this entry dial this literal? Public, or inside its `addresses` (never IP_SCOPE_NEVER; loopback only under lab). */
 bool policy_address_ok(const struct policy *p, const struct policy_entry *e, struct ip ip);

@@ -95,9 +95,21 @@ struct blob_prefix {
 	uint8_t b[16];
 };
 
-enum policy_class { POLICY_CLASS_NONE, POLICY_CLASS_READ, POLICY_CLASS_DRAFT, POLICY_CLASS_WRITE, POLICY_CLASS_END };
+enum policy_class {
+	POLICY_CLASS_NONE,
+	POLICY_CLASS_READ,
+	POLICY_CLASS_DRAFT,
+	POLICY_CLASS_WRITE,
+	POLICY_CLASS_END
+};
 /* Ascending strictness: a narrower rule with a higher value tightens. DENY_RULE is `deny: true`. */
-enum policy_effect { POLICY_EFFECT_ALLOW, POLICY_EFFECT_REVIEW, POLICY_EFFECT_DENY, POLICY_EFFECT_DENY_RULE, POLICY_EFFECT_END };
+enum policy_effect {
+	POLICY_EFFECT_ALLOW,
+	POLICY_EFFECT_REVIEW,
+	POLICY_EFFECT_DENY,
+	POLICY_EFFECT_DENY_RULE,
+	POLICY_EFFECT_END
+};
 
 struct blob_rule {
 	struct blob_str name; /* "wiki: read GET,HEAD /pages" */
@@ -107,7 +119,11 @@ struct blob_rule {
 	struct blob_run conditions;
 };
 
-enum policy_condition_kind { POLICY_CONDITION_QUERY = 1, POLICY_CONDITION_HEADER, POLICY_CONDITION_END };
+enum policy_condition_kind {
+	POLICY_CONDITION_QUERY = 1,
+	POLICY_CONDITION_HEADER,
+	POLICY_CONDITION_END
+};
 
 struct blob_condition {
 	uint32_t kind;
@@ -118,9 +134,11 @@ struct blob_condition {
 struct blob_node {
 	uint32_t depth;
 	uint32_t n_rules; /* of the entry that this tree belongs to: rules below are smaller */
-	struct blob_run edges; /* literal segments, sorted; children are consecutive from first_child on */
+	struct blob_run
+		edges; /* literal segments, sorted; children are consecutive from first_child on */
 	uint32_t first_child;
-	uint32_t any_child; /* after a whole-segment `*`: follows the literal children; or BLOB_NONE */
+	uint32_t
+		any_child; /* after a whole-segment `*`: follows the literal children; or BLOB_NONE */
 	struct blob_run ends; /* rules, ascending */
 	struct blob_run tails;
 };
@@ -165,40 +183,16 @@ enum blob_wild { BLOB_EXACT, BLOB_ONE_LABEL, BLOB_MANY_LABELS };
 /* Kind and text below the wildcard of a host pattern. */
 static inline enum blob_wild blob_wild_of(struct bytes text, struct bytes *ret_suffix)
 {
-	enum blob_wild w = bytes_starts(text, bytes_str("**.")) ? BLOB_MANY_LABELS :
-			   bytes_starts(text, bytes_str("*."))	? BLOB_ONE_LABEL :
-								  BLOB_EXACT;
+	enum blob_wild w = bytes_starts(text, bytes_str("**."))  ? BLOB_MANY_LABELS
+			   : bytes_starts(text, bytes_str("*.")) ? BLOB_ONE_LABEL
+								 : BLOB_EXACT;
 
 	*ret_suffix = bytes_skip(text, w == BLOB_EXACT ? 0 : w == BLOB_ONE_LABEL ? 2 : 3);
 	return w;
 }
 
-/* Hashes read names from the end, so that one pass gives the hash of every suffix. */
-#define BLOB_HASH_START 0x811c9dc5U
-
-static inline uint32_t blob_hash_add(uint32_t h, uint8_t c)
-{
-	return (h ^ c) * 0x01000193U;
-}
-
-static inline uint32_t blob_hash_end(uint32_t h, enum blob_wild w)
-{
-	h ^= (uint32_t)w * 0x9e3779b9U;
-	h ^= h >> 15;
-	h *= 0x85ebca6bU;
-	return h ^ h >> 13;
-}
-
-static inline uint32_t blob_hash(struct bytes suffix, enum blob_wild w)
-{
-	uint32_t h = BLOB_HASH_START;
-
-	for (size_t i = suffix.len; i > 0; i--)
-		h = blob_hash_add(h, suffix.p[i - 1]);
-	return blob_hash_end(h, w);
-}
-
 /* The host pattern with this kind and suffix, or BLOB_NONE. */
-uint32_t blob_host_find(const struct policy *p, uint32_t hash, struct bytes suffix, enum blob_wild w);
+uint32_t blob_host_find(const struct policy *p, uint32_t hash, struct bytes suffix,
+			enum blob_wild w);
 
 #endif

@@ -20,7 +20,10 @@ static void check_ports(struct model *m)
 			if (at < n)
 				continue;
 			if (n == POLICY_PORTS_MAX) {
-				model_error(m, m->entries[i]->ports_at[k], "the policy has more than %d distinct ports; list fewer", POLICY_PORTS_MAX);
+				model_error(
+					m, m->entries[i]->ports_at[k],
+					"the policy has more than %d distinct ports; list fewer",
+					POLICY_PORTS_MAX);
 				return;
 			}
 			seen[n++] = m->entries[i]->ports[k];
@@ -52,7 +55,8 @@ static bool compile(struct model *m, const struct yaml_tree_node *root, struct b
 	return true;
 }
 
-bool policy_compile(struct bytes text, const struct policy_options *options, struct buf *ret_blob, struct policy_problems *problems)
+bool policy_compile(struct bytes text, const struct policy_options *options, struct buf *ret_blob,
+		    struct policy_problems *problems)
 {
 	ARENA_AUTO struct arena arena;
 	BUF_AUTO struct buf blob;
@@ -68,7 +72,8 @@ bool policy_compile(struct bytes text, const struct policy_options *options, str
 	if (tree)
 		ok = compile(&m, yaml_tree_root(tree), &blob);
 	else
-		policy_problem_add(problems, POLICY_ERROR, fault.line, fault.column, "%s", fault.text);
+		policy_problem_add(problems, POLICY_ERROR, fault.line, fault.column, "%s",
+				   fault.text);
 	policy_problems_sort(problems);
 	if (ok)
 		ok = buf_bytes(ret_blob, buf_view(&blob));

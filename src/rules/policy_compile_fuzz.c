@@ -27,9 +27,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ok = policy_compile(bytes_of(data, size), &options, &a, &one);
 	must(policy_compile(bytes_of(data, size), &options, &b, &two) == ok && one.n == two.n);
 	must(ok == (one.n_errors == 0));
-	must(bytes_eq(buf_view(&a), buf_view(&b)) && (ok ? policy_open(&p, buf_view(&a), &e) : a.len == 0));
+	must(bytes_eq(buf_view(&a), buf_view(&b)) &&
+	     (ok ? policy_open(&p, buf_view(&a), &e) : a.len == 0));
 	for (size_t i = 0; i < one.n; i++)
-		must(one.v[i].line > 0 && one.v[i].column > 0 && one.v[i].text[0] && utf8_valid(bytes_str(one.v[i].text)));
+		must(one.v[i].line > 0 && one.v[i].column > 0 && one.v[i].text[0] &&
+		     utf8_valid(bytes_str(one.v[i].text)));
 	policy_problems_deinit(&one);
 	policy_problems_deinit(&two);
 	buf_deinit(&a);

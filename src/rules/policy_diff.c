@@ -73,7 +73,8 @@ struct climb {
 static void grants_node(struct grants *g, const struct blob_node *n, struct buf *path)
 {
 	const uint32_t *ends = (const uint32_t *)blob_at(g->p, BLOB_ENDS) + n->ends.first;
-	const struct blob_tail *tails = (const struct blob_tail *)blob_at(g->p, BLOB_TAILS) + n->tails.first;
+	const struct blob_tail *tails =
+		(const struct blob_tail *)blob_at(g->p, BLOB_TAILS) + n->tails.first;
 
 	for (uint32_t i = 0; i < n->ends.n; i++)
 		grants_add(g, buf_view(path), bytes_of(NULL, 0), ends[i]);
@@ -105,11 +106,14 @@ static void grants_read(struct grants *g, const struct policy *p, const struct b
 		if (child == 0)
 			grants_node(g, n, &path);
 		if (child < n->edges.n) {
-			const struct blob_edge *edge = (const struct blob_edge *)blob_at(p, BLOB_EDGES) + n->edges.first + child;
+			const struct blob_edge *edge =
+				(const struct blob_edge *)blob_at(p, BLOB_EDGES) + n->edges.first +
+				child;
 
 			buf_byte(&path, '/');
 			buf_bytes(&path, blob_text(p, edge->segment));
-			up[depth++] = (struct climb){ .node = n->first_child + child, .path_len = path.len };
+			up[depth++] = (struct climb){ .node = n->first_child + child,
+						      .path_len = path.len };
 		} else if (child == n->edges.n && n->any_child != BLOB_NONE) {
 			buf_str(&path, "/*");
 			up[depth++] = (struct climb){ .node = n->any_child, .path_len = path.len };
@@ -141,13 +145,15 @@ static bool refused_too(const struct grants *g, uint32_t method, struct bytes pa
 	for (size_t i = 0; i < g->n; i++) {
 		const struct blob_rule *r = rule_of(g, g->v[i].rule);
 
-		if (strict(r) && (r->methods & method) && r->conditions.n == 0 && policy_path_contains(g->v[i].pattern, pattern))
+		if (strict(r) && (r->methods & method) && r->conditions.n == 0 &&
+		    policy_path_contains(g->v[i].pattern, pattern))
 			return true;
 	}
 	return false;
 }
 
-static bool values_eq(const struct policy *p, struct blob_run a, const struct policy *q, struct blob_run b)
+static bool values_eq(const struct policy *p, struct blob_run a, const struct policy *q,
+		      struct blob_run b)
 {
 	const struct blob_str *x = (const struct blob_str *)blob_at(p, BLOB_VALUES) + a.first;
 	const struct blob_str *y = (const struct blob_str *)blob_at(q, BLOB_VALUES) + b.first;
@@ -158,32 +164,41 @@ static bool values_eq(const struct policy *p, struct blob_run a, const struct po
 	return a.n == b.n;
 }
 
-static bool conditions_eq(const struct policy *p, struct blob_run a, const struct policy *q, struct blob_run b)
+static bool conditions_eq(const struct policy *p, struct blob_run a, const struct policy *q,
+			  struct blob_run b)
 {
-	const struct blob_condition *x = (const struct blob_condition *)blob_at(p, BLOB_CONDITIONS) + a.first;
-	const struct blob_condition *y = (const struct blob_condition *)blob_at(q, BLOB_CONDITIONS) + b.first;
+	const struct blob_condition *x =
+		(const struct blob_condition *)blob_at(p, BLOB_CONDITIONS) + a.first;
+	const struct blob_condition *y =
+		(const struct blob_condition *)blob_at(q, BLOB_CONDITIONS) + b.first;
 
 	for (uint32_t i = 0; i < a.n && a.n == b.n; i++)
-		if (x[i].kind != y[i].kind || !bytes_eq(blob_text(p, x[i].key), blob_text(q, y[i].key)) ||
+		if (x[i].kind != y[i].kind ||
+		    !bytes_eq(blob_text(p, x[i].key), blob_text(q, y[i].key)) ||
 		    !values_eq(p, x[i].values, q, y[i].values))
 			return false;
 	return a.n == b.n;
 }
 
-static bool granted(const struct grants *from, const struct grants *to, uint32_t method, struct bytes pattern, const struct blob_rule *want)
+static bool granted(const struct grants *from, const struct grants *to, uint32_t method,
+		    struct bytes pattern, const struct blob_rule *want)
 {
 	for (size_t i = 0; i < from->n; i++) {
 		const struct blob_rule *r = rule_of(from, from->v[i].rule);
 		bool stopped = false;
 
-		if (strict(r) || !(r->methods & method) || !policy_path_contains(from->v[i].pattern, pattern) ||
-		    (r->conditions.n && !conditions_eq(from->p, r->conditions, to->p, want->conditions)))
+		if (strict(r) || !(r->methods & method) ||
+		    !policy_path_contains(from->v[i].pattern, pattern) ||
+		    (r->conditions.n &&
+		     !conditions_eq(from->p, r->conditions, to->p, want->conditions)))
 			continue;
 		for (size_t k = 0; k < from->n && !stopped; k++) {
 			const struct blob_rule *s = rule_of(from, from->v[k].rule);
 
-			stopped = strict(s) && from->v[k].rule < from->v[i].rule && (s->methods & method) &&
-				  policy_path_overlaps(from->v[k].pattern, pattern) && !refused_too(to, method, from->v[k].pattern);
+			stopped = strict(s) && from->v[k].rule < from->v[i].rule &&
+				  (s->methods & method) &&
+				  policy_path_overlaps(from->v[k].pattern, pattern) &&
+				  !refused_too(to, method, from->v[k].pattern);
 		}
 		if (!stopped)
 			return true;
@@ -215,7 +230,8 @@ static void add(struct buf *line, struct bytes text)
 	buf_bytes(line, text);
 }
 
-static void compare_grant(struct diff *d, const struct grants *from, const struct grants *to, const struct grant *g)
+static void compare_grant(struct diff *d, const struct grants *from, const struct grants *to,
+			  const struct grant *g)
 {
 	const struct blob_rule *r = rule_of(to, g->rule);
 	struct bytes conditions = conditions_text(to, r);
@@ -259,7 +275,8 @@ static bool seen(struct diff *d, uint32_t from, uint32_t to)
 }
 
 /* Strict rules of the old policy that the new one does not have show as grants that they touched. */
-static void compare_requests(struct diff *d, const struct blob_entry *from, const struct blob_entry *to)
+static void compare_requests(struct diff *d, const struct blob_entry *from,
+			     const struct blob_entry *to)
 {
 	struct grants a, b;
 
@@ -282,7 +299,8 @@ static struct ip_prefix prefix_of(const struct policy *p, uint32_t i)
 	return prefix;
 }
 
-static void compare_addresses(struct diff *d, const struct blob_entry *from, const struct blob_entry *to)
+static void compare_addresses(struct diff *d, const struct blob_entry *from,
+			      const struct blob_entry *to)
 {
 	for (uint32_t i = 0; i < to->prefixes.n; i++) {
 		struct ip_prefix p = prefix_of(d->to, to->prefixes.first + i);
@@ -318,7 +336,8 @@ static void tell_host(struct diff *d, const struct policy_reach *r, uint16_t por
 }
 
 /* The entry of `from` that owns a name which this pattern stands for, or BLOB_NONE. */
-static uint32_t owner_of(const struct policy *from, struct bytes host, const char *labels, uint16_t port)
+static uint32_t owner_of(const struct policy *from, struct bytes host, const char *labels,
+			 uint16_t port)
 {
 	BUF_AUTO struct buf name = { .max = LINE_MAX_LEN };
 	struct policy_entry e;
@@ -327,12 +346,16 @@ static uint32_t owner_of(const struct policy *from, struct bytes host, const cha
 	if (blob_wild_of(host, &suffix) != BLOB_EXACT)
 		buf_str(&name, labels);
 	add(&name, suffix);
-	return !name.failed && policy_find(from, buf_view(&name), port, &e) == REASON_OK ? e.index : BLOB_NONE;
+	return !name.failed && policy_find(from, buf_view(&name), port, &e) == REASON_OK
+		       ? e.index
+		       : BLOB_NONE;
 }
 
-static void compare_pair(struct diff *d, const struct policy_reach *r, const struct blob_reach *at, uint32_t from, uint16_t port)
+static void compare_pair(struct diff *d, const struct policy_reach *r, const struct blob_reach *at,
+			 uint32_t from, uint16_t port)
 {
-	const struct blob_entry *to_entry = (const struct blob_entry *)blob_at(d->to, BLOB_ENTRIES) + at->entry;
+	const struct blob_entry *to_entry =
+		(const struct blob_entry *)blob_at(d->to, BLOB_ENTRIES) + at->entry;
 	const struct blob_entry *from_entry = NULL;
 
 	if (from == BLOB_NONE) {
@@ -345,7 +368,8 @@ static void compare_pair(struct diff *d, const struct policy_reach *r, const str
 	if (seen(d, from, at->entry))
 		return;
 	compare_addresses(d, from_entry, to_entry);
-	if ((to_entry->flags & BLOB_OBSERVE) && !(from_entry && (from_entry->flags & BLOB_OBSERVE))) {
+	if ((to_entry->flags & BLOB_OBSERVE) &&
+	    !(from_entry && (from_entry->flags & BLOB_OBSERVE))) {
 		BUF_AUTO struct buf line = { .max = LINE_MAX_LEN };
 
 		buf_str(&line, "requests of every kind, it only observes (entry ");
@@ -356,11 +380,14 @@ static void compare_pair(struct diff *d, const struct policy_reach *r, const str
 	if (to_entry->mode == POLICY_HTTP) {
 		static const struct blob_entry nothing = { .root = BLOB_NONE };
 
-		compare_requests(d, from_entry && from_entry->mode == POLICY_HTTP ? from_entry : &nothing, to_entry);
+		compare_requests(
+			d, from_entry && from_entry->mode == POLICY_HTTP ? from_entry : &nothing,
+			to_entry);
 	}
 }
 
-bool policy_diff(const struct policy *from, const struct policy *to, policy_change_fn *tell_fn, void *owner)
+bool policy_diff(const struct policy *from, const struct policy *to, policy_change_fn *tell_fn,
+		 void *owner)
 {
 	/* Two labels that no policy lists stand for every name below a wildcard. */
 	static const char one[] = "any-name-below.", two[] = "any-name.any-name-below.";
@@ -370,12 +397,14 @@ bool policy_diff(const struct policy *from, const struct policy *to, policy_chan
 	if (policy_lab(to) && !policy_lab(from))
 		tell_fn(owner, "loopback addresses, it is marked lab: true");
 	for (uint32_t i = 0; policy_reach_at(to, i, &r) && !d.failed; i++) {
-		const struct blob_reach *at = (const struct blob_reach *)blob_at(to, BLOB_REACH) + i;
+		const struct blob_reach *at =
+			(const struct blob_reach *)blob_at(to, BLOB_REACH) + i;
 
 		for (size_t k = 0; k < r.n_ports; k++) {
 			uint32_t a = owner_of(from, r.host, one, r.ports[k]);
 
-			if (bytes_starts(r.host, bytes_str("**")) && a != BLOB_NONE && owner_of(from, r.host, two, r.ports[k]) == BLOB_NONE)
+			if (bytes_starts(r.host, bytes_str("**")) && a != BLOB_NONE &&
+			    owner_of(from, r.host, two, r.ports[k]) == BLOB_NONE)
 				a = BLOB_NONE;
 			compare_pair(&d, &r, at, a, r.ports[k]);
 		}

@@ -10,6 +10,7 @@ typedef void policy_change_fn(void *owner, const char *text);
 /* Tells what `to` allows and `from` does not: hosts and ports, modes, requests, address ranges, observing. Never silent about something
  * newly allowed; a request that is allowed by another way of saying it may be told as well. Called with exchanged policies it
  * tells what is no longer allowed. False when out of memory. */
-bool policy_diff(const struct policy *from, const struct policy *to, policy_change_fn *tell, void *owner);
+bool policy_diff(const struct policy *from, const struct policy *to, policy_change_fn *tell,
+		 void *owner);
 
 #endif

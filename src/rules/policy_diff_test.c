@@ -3,7 +3,9 @@
 #include "rules/policy_test_kit.h"
 
 #define TOP "version: 1\nverdicts: {read: allow, write: allow}\nnetwork:\n"
-#define HTTP(host, rules) "  - {name: a, hosts: [" host "], ports: [80], mode: http, protocol: rest, rules: [" rules "]}\n"
+#define HTTP(host, rules)                                                                          \
+	"  - {name: a, hosts: [" host "], ports: [80], mode: http, protocol: rest, rules: [" rules \
+	"]}\n"
 #define READ "{class: read, methods: [GET], paths: ['/**']}"
 #define WRITE(path) ", {class: write, methods: [POST], paths: ['" path "']}"
 #define DENY(path) ", {deny: true, methods: [POST], paths: ['" path "']}"
@@ -28,43 +30,65 @@ static void check(const char *from, const char *to, const char *want)
 
 TEST(the_same_policy_has_no_difference)
 {
-	check(TOP HTTP("a.example", READ WRITE("/x/**") DENY("/x/y")), TOP HTTP("a.example", READ WRITE("/x/**") DENY("/x/y")), "");
+	check(TOP HTTP("a.example", READ WRITE("/x/**") DENY("/x/y")),
+	      TOP HTTP("a.example", READ WRITE("/x/**") DENY("/x/y")), "");
 }
 
 TEST(a_new_host_and_a_new_port_are_told)
 {
-	check(TOP HTTP("a.example", READ WRITE("/x")), TOP HTTP("a.example, b.example", READ WRITE("/x")), "http b.example:80 (entry a)\n"
+	check(TOP HTTP("a.example", READ WRITE("/x")),
+	      TOP HTTP("a.example, b.example", READ WRITE("/x")),
+	      "http b.example:80 (entry a)\n"
 	      "requests GET,HEAD /** (entry a)\nrequests POST /x (entry a)\n");
 	check("version: 1\nnetwork:\n  - {name: t, hosts: [t.example], ports: [1], mode: tcp, reason: x}\n",
-	      "version: 1\nnetwork:\n  - {name: t, hosts: [t.example], ports: [1, 2], mode: tcp, reason: x}\n", "tcp t.example:2 (entry t)\n");
+	      "version: 1\nnetwork:\n  - {name: t, hosts: [t.example], ports: [1, 2], mode: tcp, reason: x}\n",
+	      "tcp t.example:2 (entry t)\n");
 }
 
 TEST(a_wildcard_over_a_listed_name_is_wider)
 {
-	check(TOP HTTP("x.a.example", READ WRITE("/x")), TOP HTTP("'*.a.example'", READ WRITE("/x")),
+	check(TOP HTTP("x.a.example", READ WRITE("/x")),
+	      TOP HTTP("'*.a.example'", READ WRITE("/x")),
 	      "http *.a.example:80 (entry a)\nrequests GET,HEAD /** (entry a)\nrequests POST /x (entry a)\n");
-	check(TOP HTTP("'*.a.example'", READ WRITE("/x")), TOP HTTP("x.a.example", READ WRITE("/x")), "");
-	check(TOP HTTP("'**.a.example'", READ WRITE("/x")), TOP HTTP("'*.a.example'", READ WRITE("/x")), "");
-	check(TOP HTTP("'*.a.example'", READ WRITE("/x")), TOP HTTP("'**.a.example'", READ WRITE("/x")),
+	check(TOP HTTP("'*.a.example'", READ WRITE("/x")),
+	      TOP HTTP("x.a.example", READ WRITE("/x")), "");
+	check(TOP HTTP("'**.a.example'", READ WRITE("/x")),
+	      TOP HTTP("'*.a.example'", READ WRITE("/x")), "");
+	check(TOP HTTP("'*.a.example'", READ WRITE("/x")),
+	      TOP HTTP("'**.a.example'", READ WRITE("/x")),
 	      "http **.a.example:80 (entry a)\nrequests GET,HEAD /** (entry a)\nrequests POST /x (entry a)\n");
 }
 
 TEST(a_wider_path_and_a_lifted_deny_are_told)
 {
-	check(TOP HTTP("a.example", READ WRITE("/x/y")), TOP HTTP("a.example", READ WRITE("/x/**")), "requests POST /x/** (entry a)\n");
-	check(TOP HTTP("a.example", READ WRITE("/x/**")), TOP HTTP("a.example", READ WRITE("/x/y")), "");
-	check(TOP HTTP("a.example", READ WRITE("/x/**") DENY("/x/y")), TOP HTTP("a.example", READ WRITE("/x/**")), "requests POST /x/** (entry a)\n");
-	check(TOP HTTP("a.example", READ WRITE("/x/**")), TOP HTTP("a.example", READ WRITE("/x/**") DENY("/x/y")), "");
-	check(TOP HTTP("a.example", READ WRITE("/x/**") DENY("/x/y")), TOP HTTP("a.example", READ WRITE("/x/**") DENY("/x/*")), "");
+	check(TOP HTTP("a.example", READ WRITE("/x/y")), TOP HTTP("a.example", READ WRITE("/x/**")),
+	      "requests POST /x/** (entry a)\n");
+	check(TOP HTTP("a.example", READ WRITE("/x/**")), TOP HTTP("a.example", READ WRITE("/x/y")),
+	      "");
+	check(TOP HTTP("a.example", READ WRITE("/x/**") DENY("/x/y")),
+	      TOP HTTP("a.example", READ WRITE("/x/**")), "requests POST /x/** (entry a)\n");
+	check(TOP HTTP("a.example", READ WRITE("/x/**")),
+	      TOP HTTP("a.example", READ WRITE("/x/**") DENY("/x/y")), "");
+	check(TOP HTTP("a.example", READ WRITE("/x/**") DENY("/x/y")),
+	      TOP HTTP("a.example", READ WRITE("/x/**") DENY("/x/*")), "");
 }
 
 TEST(another_condition_is_another_grant)
 {
-	check(TOP HTTP("a.example", "{class: read, methods: [GET], paths: [/h], query: {x: ['1']}}, {class: write, methods: [POST], paths: [/h]}"),
-	      TOP HTTP("a.example", "{class: read, methods: [GET], paths: [/h], query: {x: ['2']}}, {class: write, methods: [POST], paths: [/h]}"),
+	check(TOP HTTP(
+		      "a.example",
+		      "{class: read, methods: [GET], paths: [/h], query: {x: ['1']}}, {class: write, methods: [POST], paths: [/h]}"),
+	      TOP HTTP(
+		      "a.example",
+		      "{class: read, methods: [GET], paths: [/h], query: {x: ['2']}}, {class: write, methods: [POST], paths: [/h]}"),
 	      "requests GET,HEAD /h ?x (entry a)\n");
-	check(TOP HTTP("a.example", "{class: read, methods: [GET], paths: [/h], query: {x: ['1']}}, {class: write, methods: [POST], paths: [/h]}"),
-	      TOP HTTP("a.example", "{class: read, methods: [GET], paths: [/h], query: {x: ['1']}}, {class: write, methods: [POST], paths: [/h]}"), "");
+	check(TOP HTTP(
+		      "a.example",
+		      "{class: read, methods: [GET], paths: [/h], query: {x: ['1']}}, {class: write, methods: [POST], paths: [/h]}"),
+	      TOP HTTP(
+		      "a.example",
+		      "{class: read, methods: [GET], paths: [/h], query: {x: ['1']}}, {class: write, methods: [POST], paths: [/h]}"),
+	      "");
 }
 
 TEST(modes_addresses_and_observing_are_told)
@@ -73,6 +97,8 @@ TEST(modes_addresses_and_observing_are_told)
 	      "version: 1\nnetwork:\n  - {name: t, hosts: [t.example], ports: [443], mode: tcp, reason: x, addresses: [10.0.0.0/8]}\n",
 	      "tcp t.example:443 (entry t; the other policy has mode passthrough)\naddresses 10.0.0.0/8 (entry t)\n");
 	check(TOP HTTP("a.example", READ WRITE("/x")),
-	      TOP "  - {name: a, hosts: [a.example], ports: [80], observe: true, mode: http, protocol: rest, rules: [" READ WRITE("/x") "]}\n",
+	      TOP
+	      "  - {name: a, hosts: [a.example], ports: [80], observe: true, mode: http, protocol: rest, rules: [" READ
+		      WRITE("/x") "]}\n",
 	      "requests of every kind, it only observes (entry a)\n");
 }

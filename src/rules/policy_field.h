@@ -9,13 +9,14 @@ enum { FIELD_SHOW_MAX = 84 };
 /* A key that a mapping may have. */
 struct field_key {
 	const char *key;
-	const char *refused; /* a key of another place or version: why it cannot stand here; NULL: it may */
+	const char *
+		refused; /* a key of another place or version: why it cannot stand here; NULL: it may */
 };
 
 /* Looks at every key of a mapping; values[i] becomes the value of keys[i] or NULL. False when `node` is no mapping. Every unknown or
  * refused key is a problem, and the rest is read all the same. */
-bool field_map(struct model *m, const struct yaml_tree_node *node, const char *what, const struct field_key *keys, size_t n,
-	       const struct yaml_tree_node **values);
+bool field_map(struct model *m, const struct yaml_tree_node *node, const char *what,
+	       const struct field_key *keys, size_t n, const struct yaml_tree_node **values);
 
 struct field_word {
 	const char *word;
@@ -23,16 +24,19 @@ struct field_word {
 	const char *refused; /* as in field_key */
 };
 /* One of a list of words, exactly. */
-bool field_word(struct model *m, const struct yaml_tree_node *node, const char *key, const struct field_word *words, size_t n,
-		int *ret);
+bool field_word(struct model *m, const struct yaml_tree_node *node, const char *key,
+		const struct field_word *words, size_t n, int *ret);
 
 /* Text that no reader of YAML would take for anything else, on one line, 1 to `max` bytes. */
-bool field_text(struct model *m, const struct yaml_tree_node *node, const char *key, size_t max, struct model_text *ret);
+bool field_text(struct model *m, const struct yaml_tree_node *node, const char *key, size_t max,
+		struct model_text *ret);
 /* [a-z0-9][a-z0-9._-]*, at most 63. */
-bool field_name(struct model *m, const struct yaml_tree_node *node, const char *key, struct model_text *ret);
+bool field_name(struct model *m, const struct yaml_tree_node *node, const char *key,
+		struct model_text *ret);
 bool field_bool(struct model *m, const struct yaml_tree_node *node, const char *key, bool *ret);
 /* Decimal, without quotes, sign or leading zeros. */
-bool field_number(struct model *m, const struct yaml_tree_node *node, const char *key, uint64_t min, uint64_t max, uint64_t *ret);
+bool field_number(struct model *m, const struct yaml_tree_node *node, const char *key, uint64_t min,
+		  uint64_t max, uint64_t *ret);
 bool field_is_list(struct model *m, const struct yaml_tree_node *node, const char *key);
 
 /* At most 80 bytes of a text for a message, cut with "..." at a character. */

@@ -24,7 +24,8 @@ struct judge {
 
 static enum met query_met(const struct judge *j, const struct blob_condition *c)
 {
-	const struct blob_str *values = (const struct blob_str *)blob_at(j->p, BLOB_VALUES) + c->values.first;
+	const struct blob_str *values =
+		(const struct blob_str *)blob_at(j->p, BLOB_VALUES) + c->values.first;
 	struct policy_query_value got;
 
 	if (!j->r->has_query)
@@ -45,7 +46,9 @@ static enum met query_met(const struct judge *j, const struct blob_condition *c)
 
 static enum met conditions_met(const struct judge *j, const struct blob_rule *rule)
 {
-	const struct blob_condition *c = (const struct blob_condition *)blob_at(j->p, BLOB_CONDITIONS) + rule->conditions.first;
+	const struct blob_condition *c =
+		(const struct blob_condition *)blob_at(j->p, BLOB_CONDITIONS) +
+		rule->conditions.first;
 	enum met all = MET;
 
 	for (uint32_t i = 0; i < rule->conditions.n; i++) {
@@ -54,7 +57,10 @@ static enum met conditions_met(const struct judge *j, const struct blob_rule *ru
 		if (c[i].kind == POLICY_CONDITION_QUERY)
 			met = query_met(j, &c[i]);
 		else
-			met = j->r->has_header && j->r->has_header(j->r->headers, blob_text(j->p, c[i].key)) ? MET : UNMET;
+			met = j->r->has_header && j->r->has_header(j->r->headers,
+								   blob_text(j->p, c[i].key))
+				      ? MET
+				      : UNMET;
 		if (met == UNMET)
 			return UNMET;
 		if (met == UNCLEAR)
@@ -85,7 +91,8 @@ static void consider(struct judge *j, uint32_t index)
 
 static uint32_t edge_find(const struct judge *j, const struct blob_node *n, struct bytes segment)
 {
-	const struct blob_edge *edges = (const struct blob_edge *)blob_at(j->p, BLOB_EDGES) + n->edges.first;
+	const struct blob_edge *edges =
+		(const struct blob_edge *)blob_at(j->p, BLOB_EDGES) + n->edges.first;
 	uint32_t low = 0, high = n->edges.n;
 
 	while (low < high) {
@@ -110,7 +117,8 @@ struct stop {
 static void walk_node(struct judge *j, const struct blob_node *n, bool done, struct bytes rest)
 {
 	const uint32_t *ends = (const uint32_t *)blob_at(j->p, BLOB_ENDS) + n->ends.first;
-	const struct blob_tail *tails = (const struct blob_tail *)blob_at(j->p, BLOB_TAILS) + n->tails.first;
+	const struct blob_tail *tails =
+		(const struct blob_tail *)blob_at(j->p, BLOB_TAILS) + n->tails.first;
 
 	if (done) {
 		for (uint32_t i = 0; i < n->ends.n; i++)
@@ -118,7 +126,8 @@ static void walk_node(struct judge *j, const struct blob_node *n, bool done, str
 		return;
 	}
 	for (uint32_t i = 0; i < n->tails.n; i++)
-		if (tails[i].rule < j->best && policy_path_match_tail(blob_text(j->p, tails[i].pattern), rest))
+		if (tails[i].rule < j->best &&
+		    policy_path_match_tail(blob_text(j->p, tails[i].pattern), rest))
 			consider(j, tails[i].rule);
 }
 
@@ -144,9 +153,11 @@ static void walk(struct judge *j, uint32_t root, struct bytes path)
 		child = edge_find(j, node, segment);
 		must(n + 2 <= sizeof(stack) / sizeof(stack[0]));
 		if (node->any_child != BLOB_NONE && segment.len > 0)
-			stack[n++] = (struct stop){ .node = node->any_child, .off = at.off + segment.len + 1 };
+			stack[n++] = (struct stop){ .node = node->any_child,
+						    .off = at.off + segment.len + 1 };
 		if (child != BLOB_NONE)
-			stack[n++] = (struct stop){ .node = child, .off = at.off + segment.len + 1 };
+			stack[n++] =
+				(struct stop){ .node = child, .off = at.off + segment.len + 1 };
 	}
 }
 
@@ -171,18 +182,22 @@ static enum reason reason_of(const struct judge *j)
 
 static const char *const class_words[POLICY_CLASS_END] = { "", "read", "draft", "write" };
 
-void policy_judge(const struct policy *p, const struct policy_entry *e, const struct policy_request *r, struct policy_verdict *ret)
+void policy_judge(const struct policy *p, const struct policy_entry *e,
+		  const struct policy_request *r, struct policy_verdict *ret)
 {
 	const struct blob_entry *entries = blob_at(p, BLOB_ENTRIES);
 	const struct blob_entry *entry;
-	struct judge j = { .p = p, .r = r, .best = BLOB_NONE, .method = policy_method_bit(r->method) };
+	struct judge j = {
+		.p = p, .r = r, .best = BLOB_NONE, .method = policy_method_bit(r->method)
+	};
 
 	must(e->index < blob_n(p, BLOB_ENTRIES));
 	entry = &entries[e->index];
 	j.rules = (const struct blob_rule *)blob_at(p, BLOB_RULES) + entry->rules.first;
 	if (entry->root != BLOB_NONE && r->path.len > 0 && r->path.p[0] == '/')
 		walk(&j, entry->root, r->path);
-	*ret = (struct policy_verdict){ .reason = reason_of(&j), .rule = blob_text(p, entry->name) };
+	*ret = (struct policy_verdict){ .reason = reason_of(&j),
+					.rule = blob_text(p, entry->name) };
 	if (j.best != BLOB_NONE) {
 		ret->rule = blob_text(p, j.rules[j.best].name);
 		ret->class_name = bytes_str(class_words[j.rules[j.best].class]);

@@ -21,9 +21,10 @@ TEST(compiled_verdicts_are_those_of_the_definition)
 
 TEST(unlisted_methods_paths_and_conditions_have_reasons_of_their_own)
 {
-	struct kit k = kit_compile("version: 1\nverdicts: {read: allow}\nnetwork:\n"
-				   "  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: rest, rules: [\n"
-				   "      {class: read, methods: [GET], paths: [/a]}, {class: read, methods: [GET], paths: [/q], query: {x: [\"1\"]}}]}\n");
+	struct kit k = kit_compile(
+		"version: 1\nverdicts: {read: allow}\nnetwork:\n"
+		"  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: rest, rules: [\n"
+		"      {class: read, methods: [GET], paths: [/a]}, {class: read, methods: [GET], paths: [/q], query: {x: [\"1\"]}}]}\n");
 
 	CHECK_INT(kit_ask(&k, "GET", "a.example", 80, "/a"), REASON_OK);
 	CHECK_INT(kit_ask(&k, "POST", "a.example", 80, "/a"), REASON_HTTP_METHOD_UNLISTED);
@@ -37,9 +38,10 @@ TEST(unlisted_methods_paths_and_conditions_have_reasons_of_their_own)
 TEST(paths_longer_than_any_pattern_are_walked_safely)
 {
 	char path[8000];
-	struct kit k = kit_compile("version: 1\nverdicts: {read: allow}\nnetwork:\n"
-				   "  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: rest, rules: [\n"
-				   "      {class: read, methods: [GET], paths: ['/*/*/*/*/*/x', '/a/a/a/**/z', '/**/*a*a*a*b']}]}\n");
+	struct kit k = kit_compile(
+		"version: 1\nverdicts: {read: allow}\nnetwork:\n"
+		"  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: rest, rules: [\n"
+		"      {class: read, methods: [GET], paths: ['/*/*/*/*/*/x', '/a/a/a/**/z', '/**/*a*a*a*b']}]}\n");
 
 	for (size_t i = 0; i + 1 < sizeof(path); i += 2)
 		memcpy(path + i, "/a", 2);

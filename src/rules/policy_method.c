@@ -1,9 +1,9 @@
 #include "rules/policy_method.h"
 
 /* Bit i belongs to word i: the order is part of the blob format. */
-static const char *const words[] = { "GET",   "HEAD",      "OPTIONS", "POST", "PUT",  "PATCH", "DELETE", "QUERY",
-				     "PROPFIND", "PROPPATCH", "MKCOL",   "COPY", "MOVE", "LOCK",  "UNLOCK", "REPORT",
-				     "SEARCH" };
+static const char *const words[] = { "GET",    "HEAD",  "OPTIONS",  "POST",      "PUT",   "PATCH",
+				     "DELETE", "QUERY", "PROPFIND", "PROPPATCH", "MKCOL", "COPY",
+				     "MOVE",   "LOCK",  "UNLOCK",   "REPORT",    "SEARCH" };
 
 enum { N_WORDS = sizeof(words) / sizeof(words[0]) };
 

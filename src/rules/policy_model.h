@@ -46,7 +46,15 @@ struct model_rule {
 	struct bytes name;
 };
 
-enum model_field { FIELD_MODE, FIELD_RULES, FIELD_ADDRESSES, FIELD_OBSERVE, FIELD_ENCODED_SLASH, FIELD_BUDGET, FIELD_END };
+enum model_field {
+	FIELD_MODE,
+	FIELD_RULES,
+	FIELD_ADDRESSES,
+	FIELD_OBSERVE,
+	FIELD_ENCODED_SLASH,
+	FIELD_BUDGET,
+	FIELD_END
+};
 
 struct model_entry {
 	struct place at;
@@ -65,7 +73,8 @@ struct model_entry {
 	uint32_t n_prefixes;
 	struct model_rule *rules; /* after policy_order(): in the order in which they decide */
 	uint32_t n_rules;
-	struct place field[FIELD_END]; /* where each was said; the entry's own place when it was not */
+	struct place
+		field[FIELD_END]; /* where each was said; the entry's own place when it was not */
 	uint32_t index; /* in the blob: by name */
 };
 
@@ -91,14 +100,17 @@ static inline struct place place_of(const struct yaml_tree_node *n)
 	return (struct place){ n->line, n->column };
 }
 
-#define model_error(m, at, ...) policy_problem_add((m)->problems, POLICY_ERROR, (at).line, (at).column, __VA_ARGS__)
-#define model_warning(m, at, ...) policy_problem_add((m)->problems, POLICY_WARNING, (at).line, (at).column, __VA_ARGS__)
+#define model_error(m, at, ...)                                                                    \
+	policy_problem_add((m)->problems, POLICY_ERROR, (at).line, (at).column, __VA_ARGS__)
+#define model_warning(m, at, ...)                                                                  \
+	policy_problem_add((m)->problems, POLICY_WARNING, (at).line, (at).column, __VA_ARGS__)
 
 /* policy_read.c: the whole file; false when nothing of it makes sense. */
 bool policy_read(struct model *m, const struct yaml_tree_node *root);
 /* policy_read_rule.c: rules or the expansion of an access preset, into e->rules. */
 void policy_read_rules(struct model *m, struct model_entry *e, const struct yaml_tree_node *rules);
-void policy_read_access(struct model *m, struct model_entry *e, const struct yaml_tree_node *access);
+void policy_read_access(struct model *m, struct model_entry *e,
+			const struct yaml_tree_node *access);
 /* policy_order.c: what rules of one entry mean beside each other; sorts them. */
 void policy_order(struct model *m, struct model_entry *e);
 /* policy_overlap.c: entries that share a name and a port. */

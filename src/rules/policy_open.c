@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "rules/policy_blob.h"
+#include "rules/policy_hash.h"
 #include "rules/policy_path.h"
 
 static const uint32_t element_len[BLOB_SECTIONS] = {
@@ -33,8 +34,10 @@ static bool header_ok(struct bytes blob, struct err *e)
 	    memcmp(h->magic, POLICY_BLOB_MAGIC, sizeof(h->magic)) != 0)
 		return !err_set(e, 1, "not a compiled policy; make one with `saw policy compile`");
 	if (h->version != POLICY_BLOB_VERSION)
-		return !err_set(e, 1, "compiled policy of version %u, this program reads %d; compile it anew", h->version,
-			       POLICY_BLOB_VERSION);
+		return !err_set(
+			e, 1,
+			"compiled policy of version %u, this program reads %d; compile it anew",
+			h->version, POLICY_BLOB_VERSION);
 	if (h->size != blob.len)
 		return !err_set(e, 1, "compiled policy is cut short; compile it anew");
 	return true;
@@ -93,7 +96,8 @@ static bool host_ok(const struct policy *p, uint32_t i)
 	struct bytes suffix;
 	enum blob_wild w;
 
-	if (!str_ok(p, hosts[i].text) || !run_ok(p, BLOB_DOORS, hosts[i].doors) || !host_pattern_ok(blob_text(p, hosts[i].text)))
+	if (!str_ok(p, hosts[i].text) || !run_ok(p, BLOB_DOORS, hosts[i].doors) ||
+	    !host_pattern_ok(blob_text(p, hosts[i].text)))
 		return false;
 	if (i > 0 && bytes_cmp(blob_text(p, hosts[i - 1].text), blob_text(p, hosts[i].text)) >= 0)
 		return false;
@@ -103,7 +107,8 @@ static bool host_ok(const struct policy *p, uint32_t i)
 	for (uint32_t k = 0; k < hosts[i].doors.n; k++) {
 		const struct blob_door *d = &doors[hosts[i].doors.first + k];
 
-		if (d->port == 0 || d->port > UINT16_MAX || d->entry >= blob_n(p, BLOB_ENTRIES) || (k > 0 && d->port <= d[-1].port))
+		if (d->port == 0 || d->port > UINT16_MAX || d->entry >= blob_n(p, BLOB_ENTRIES) ||
+		    (k > 0 && d->port <= d[-1].port))
 			return false;
 	}
 	return true;
@@ -136,7 +141,8 @@ static bool hosts_ok(const struct policy *p)
 static bool entry_ok(const struct policy *p, const struct blob_entry *e)
 {
 	return str_ok(p, e->name) && e->mode >= POLICY_PASSTHROUGH && e->mode <= POLICY_TCP &&
-	       (e->flags & ~(uint32_t)BLOB_ENTRY_FLAGS_ALL) == 0 && run_ok(p, BLOB_PORTS, e->ports) && e->ports.n <= POLICY_PORTS_MAX &&
+	       (e->flags & ~(uint32_t)BLOB_ENTRY_FLAGS_ALL) == 0 &&
+	       run_ok(p, BLOB_PORTS, e->ports) && e->ports.n <= POLICY_PORTS_MAX &&
 	       ascending((const uint16_t *)blob_at(p, BLOB_PORTS) + e->ports.first, e->ports.n) &&
 	       run_ok(p, BLOB_PREFIXES, e->prefixes) && run_ok(p, BLOB_RULES, e->rules);
 }
@@ -158,8 +164,8 @@ static bool entries_ok(const struct policy *p)
 				return false;
 			continue;
 		}
-		if (entries[i].root != root || root == blob_head(p)->n_roots || nodes[root].n_rules != entries[i].rules.n ||
-		    nodes[root].depth != 0)
+		if (entries[i].root != root || root == blob_head(p)->n_roots ||
+		    nodes[root].n_rules != entries[i].rules.n || nodes[root].depth != 0)
 			return false;
 		root++;
 	}
@@ -168,19 +174,23 @@ static bool entries_ok(const struct policy *p)
 
 static bool node_lists_ok(const struct policy *p, const struct blob_node *n)
 {
-	const struct blob_edge *edges = (const struct blob_edge *)blob_at(p, BLOB_EDGES) + n->edges.first;
+	const struct blob_edge *edges =
+		(const struct blob_edge *)blob_at(p, BLOB_EDGES) + n->edges.first;
 	const uint32_t *ends = (const uint32_t *)blob_at(p, BLOB_ENDS) + n->ends.first;
-	const struct blob_tail *tails = (const struct blob_tail *)blob_at(p, BLOB_TAILS) + n->tails.first;
+	const struct blob_tail *tails =
+		(const struct blob_tail *)blob_at(p, BLOB_TAILS) + n->tails.first;
 
 	for (uint32_t i = 0; i < n->edges.n; i++)
 		if (!str_ok(p, edges[i].segment) ||
-		    (i > 0 && bytes_cmp(blob_text(p, edges[i - 1].segment), blob_text(p, edges[i].segment)) >= 0))
+		    (i > 0 && bytes_cmp(blob_text(p, edges[i - 1].segment),
+					blob_text(p, edges[i].segment)) >= 0))
 			return false;
 	for (uint32_t i = 0; i < n->ends.n; i++)
 		if (ends[i] >= n->n_rules)
 			return false;
 	for (uint32_t i = 0; i < n->tails.n; i++)
-		if (tails[i].rule >= n->n_rules || !str_ok(p, tails[i].pattern) || tails[i].pattern.len > POLICY_PATH_MAX)
+		if (tails[i].rule >= n->n_rules || !str_ok(p, tails[i].pattern) ||
+		    tails[i].pattern.len > POLICY_PATH_MAX)
 			return false;
 	return true;
 }
@@ -190,7 +200,8 @@ static bool child_ok(const struct policy *p, const struct blob_node *parent, uin
 	const struct blob_node *nodes = blob_at(p, BLOB_NODES);
 	const struct blob_node *c = &nodes[child];
 
-	return c > parent && c->depth == parent->depth + 1 && c->depth <= POLICY_PATH_SEGMENTS_MAX && c->n_rules == parent->n_rules;
+	return c > parent && c->depth == parent->depth + 1 &&
+	       c->depth <= POLICY_PATH_SEGMENTS_MAX && c->n_rules == parent->n_rules;
 }
 
 /* Children and lists are numbered without a gap in the order of the nodes: see policy_blob.h. */
@@ -203,8 +214,9 @@ static bool nodes_ok(const struct policy *p)
 	for (uint32_t i = 0; i < n; i++) {
 		const struct blob_node *at = &nodes[i];
 
-		if (at->edges.first != edge || at->ends.first != end || at->tails.first != tail || !run_ok(p, BLOB_EDGES, at->edges) ||
-		    !run_ok(p, BLOB_ENDS, at->ends) || !run_ok(p, BLOB_TAILS, at->tails) || !node_lists_ok(p, at))
+		if (at->edges.first != edge || at->ends.first != end || at->tails.first != tail ||
+		    !run_ok(p, BLOB_EDGES, at->edges) || !run_ok(p, BLOB_ENDS, at->ends) ||
+		    !run_ok(p, BLOB_TAILS, at->tails) || !node_lists_ok(p, at))
 			return false;
 		edge += at->edges.n;
 		end += at->ends.n;
@@ -221,7 +233,8 @@ static bool nodes_ok(const struct policy *p)
 			return false;
 		next++;
 	}
-	return next == n && edge == blob_n(p, BLOB_EDGES) && end == blob_n(p, BLOB_ENDS) && tail == blob_n(p, BLOB_TAILS);
+	return next == n && edge == blob_n(p, BLOB_EDGES) && end == blob_n(p, BLOB_ENDS) &&
+	       tail == blob_n(p, BLOB_TAILS);
 }
 
 static bool rules_ok(const struct policy *p)
@@ -231,13 +244,15 @@ static bool rules_ok(const struct policy *p)
 	const struct blob_str *values = blob_at(p, BLOB_VALUES);
 
 	for (uint32_t i = 0; i < blob_n(p, BLOB_RULES); i++)
-		if (!str_ok(p, rules[i].name) || rules[i].class >= POLICY_CLASS_END || rules[i].effect >= POLICY_EFFECT_END ||
-		    (rules[i].class == POLICY_CLASS_NONE) != (rules[i].effect == POLICY_EFFECT_DENY_RULE) ||
+		if (!str_ok(p, rules[i].name) || rules[i].class >= POLICY_CLASS_END ||
+		    rules[i].effect >= POLICY_EFFECT_END ||
+		    (rules[i].class == POLICY_CLASS_NONE) !=
+			    (rules[i].effect == POLICY_EFFECT_DENY_RULE) ||
 		    !run_ok(p, BLOB_CONDITIONS, rules[i].conditions))
 			return false;
 	for (uint32_t i = 0; i < blob_n(p, BLOB_CONDITIONS); i++)
-		if (conditions[i].kind == 0 || conditions[i].kind >= POLICY_CONDITION_END || !str_ok(p, conditions[i].key) ||
-		    !run_ok(p, BLOB_VALUES, conditions[i].values))
+		if (conditions[i].kind == 0 || conditions[i].kind >= POLICY_CONDITION_END ||
+		    !str_ok(p, conditions[i].key) || !run_ok(p, BLOB_VALUES, conditions[i].values))
 			return false;
 	for (uint32_t i = 0; i < blob_n(p, BLOB_VALUES); i++)
 		if (!str_ok(p, values[i]))
@@ -251,10 +266,12 @@ static bool rest_ok(const struct policy *p)
 	const struct blob_reach *reach = blob_at(p, BLOB_REACH);
 
 	for (uint32_t i = 0; i < blob_n(p, BLOB_PREFIXES); i++)
-		if (!(prefixes[i].family == 4 && prefixes[i].bits <= 32) && !(prefixes[i].family == 6 && prefixes[i].bits <= 128))
+		if (!(prefixes[i].family == 4 && prefixes[i].bits <= 32) &&
+		    !(prefixes[i].family == 6 && prefixes[i].bits <= 128))
 			return false;
 	for (uint32_t i = 0; i < blob_n(p, BLOB_REACH); i++)
-		if (reach[i].entry >= blob_n(p, BLOB_ENTRIES) || reach[i].host >= blob_n(p, BLOB_HOSTS))
+		if (reach[i].entry >= blob_n(p, BLOB_ENTRIES) ||
+		    reach[i].host >= blob_n(p, BLOB_HOSTS))
 			return false;
 	return str_ok(p, blob_head(p)->label) && blob_n(p, BLOB_ALL_PORTS) <= POLICY_PORTS_MAX &&
 	       ascending(blob_at(p, BLOB_ALL_PORTS), blob_n(p, BLOB_ALL_PORTS));
@@ -266,7 +283,8 @@ bool policy_open(struct policy *ret, struct bytes blob, struct err *e)
 
 	if (!header_ok(blob, e))
 		return false;
-	if (!sections_ok(&p) || !hosts_ok(&p) || !entries_ok(&p) || !nodes_ok(&p) || !rules_ok(&p) || !rest_ok(&p)) {
+	if (!sections_ok(&p) || !hosts_ok(&p) || !entries_ok(&p) || !nodes_ok(&p) ||
+	    !rules_ok(&p) || !rest_ok(&p)) {
 		(void)err_set(e, 1, "compiled policy is damaged; compile it anew");
 		return false;
 	}

@@ -14,14 +14,19 @@ static bool no_header(const void *headers, struct bytes name)
 
 static void judge(const struct policy *p, const struct policy_entry *e)
 {
-	static const char *const paths[] = { "/", "/a", "/a/b/c/d", "/repos/o/r/pulls", "/x/", "", "no slash" };
+	static const char *const paths[] = { "/",   "/a", "/a/b/c/d", "/repos/o/r/pulls",
+					     "/x/", "",   "no slash" };
 	static const char *const methods[] = { "GET", "POST", "FOO", "TRACE" };
 	struct policy_verdict v;
 
 	for (size_t i = 0; i < 7; i++)
 		for (size_t m = 0; m < 4; m++) {
-			const struct policy_request r = { .method = bytes_str(methods[m]), .path = bytes_str(paths[i]), .has_query = i % 2,
-							  .query = bytes_str("a=1&action=x;b"), .has_header = no_header, .headers = p };
+			const struct policy_request r = { .method = bytes_str(methods[m]),
+							  .path = bytes_str(paths[i]),
+							  .has_query = i % 2,
+							  .query = bytes_str("a=1&action=x;b"),
+							  .has_header = no_header,
+							  .headers = p };
 
 			policy_judge(p, e, &r, &v);
 			must(v.reason < REASON_COUNT);
@@ -33,7 +38,8 @@ static void judge(const struct policy *p, const struct policy_entry *e)
 /* A blob that opens answers every question. */
 static void ask(const struct policy *p)
 {
-	static const char *const names[] = { "a.example", "x.a.example", "x.y.a.example", "plain.example", "com", "" };
+	static const char *const names[] = { "a.example",     "x.a.example", "x.y.a.example",
+					     "plain.example", "com",         "" };
 	uint16_t ports[POLICY_PORTS_MAX];
 	struct policy_reach reach;
 	struct policy_host host;

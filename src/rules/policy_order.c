@@ -20,7 +20,8 @@ static bool is_deny(const struct model_rule *r)
 	return r->effect == POLICY_EFFECT_DENY_RULE;
 }
 
-static int texts_cmp(const struct model_text *a, uint32_t n_a, const struct model_text *b, uint32_t n_b)
+static int texts_cmp(const struct model_text *a, uint32_t n_a, const struct model_text *b,
+		     uint32_t n_b)
 {
 	for (uint32_t i = 0; i < n_a && i < n_b; i++) {
 		int c = bytes_cmp(a[i].text, b[i].text);
@@ -70,10 +71,12 @@ static int rule_cmp(const void *a, const void *b)
 	return c ? c : (x->at.column < y->at.column ? -1 : 1);
 }
 
-static const struct model_condition *condition_of(const struct model_rule *r, const struct model_condition *like)
+static const struct model_condition *condition_of(const struct model_rule *r,
+						  const struct model_condition *like)
 {
 	for (uint32_t i = 0; i < r->n_conditions; i++)
-		if (r->conditions[i].kind == like->kind && bytes_eq(r->conditions[i].key.text, like->key.text))
+		if (r->conditions[i].kind == like->kind &&
+		    bytes_eq(r->conditions[i].key.text, like->key.text))
 			return &r->conditions[i];
 	return NULL;
 }
@@ -145,7 +148,8 @@ static bool paths_overlap(const struct model_rule *a, const struct model_rule *b
 
 static bool contains(const struct model_rule *outer, const struct model_rule *inner)
 {
-	return (inner->methods & ~outer->methods) == 0 && conditions_contain(outer, inner) && paths_contain(outer, inner);
+	return (inner->methods & ~outer->methods) == 0 && conditions_contain(outer, inner) &&
+	       paths_contain(outer, inner);
 }
 
 static bool overlaps(const struct model_rule *a, const struct model_rule *b)
@@ -166,7 +170,8 @@ static bool inside(const struct order *o, uint32_t i, uint32_t k)
 }
 
 /* One method of path `p` of rule `r` is denied, or decided by a rule as strict inside `broad`. */
-static bool covered(const struct order *o, uint32_t narrow, uint32_t broad, uint32_t method, struct bytes path)
+static bool covered(const struct order *o, uint32_t narrow, uint32_t broad, uint32_t method,
+		    struct bytes path)
 {
 	const struct model_rule *rules = o->e->rules;
 
@@ -200,8 +205,10 @@ static bool check_tightening(const struct order *o, uint32_t narrow, uint32_t br
 		if (!open)
 			continue;
 		policy_methods_text(open, &text);
-		model_error(o->m, r->methods_at, "%s on %s stays allowed by the rule on line %u; list it here, or write a deny for it",
-			    buf_cstr(&text), field_show(r->paths[i].text, shown), b->at.line);
+		model_error(
+			o->m, r->methods_at,
+			"%s on %s stays allowed by the rule on line %u; list it here, or write a deny for it",
+			buf_cstr(&text), field_show(r->paths[i].text, shown), b->at.line);
 		return false;
 	}
 	return true;
@@ -221,14 +228,19 @@ static void check_nested(const struct order *o, uint32_t narrow, uint32_t broad)
 	const struct model_rule *r = &o->e->rules[narrow], *b = &o->e->rules[broad];
 
 	if (r->class == b->class && next_to(o, narrow, broad))
-		model_error(o->m, r->at, "this rule changes nothing: the rule on line %u says the same for all its requests; remove one", b->at.line);
+		model_error(
+			o->m, r->at,
+			"this rule changes nothing: the rule on line %u says the same for all its requests; remove one",
+			b->at.line);
 	else if (r->effect >= b->effect && r->class != b->class)
 		(void)check_tightening(o, narrow, broad);
 }
 
-static struct place later(const struct model_rule *a, const struct model_rule *b, const struct model_rule **ret_earlier)
+static struct place later(const struct model_rule *a, const struct model_rule *b,
+			  const struct model_rule **ret_earlier)
 {
-	bool a_later = a->at.line != b->at.line ? a->at.line > b->at.line : a->at.column > b->at.column;
+	bool a_later =
+		a->at.line != b->at.line ? a->at.line > b->at.line : a->at.column > b->at.column;
 
 	*ret_earlier = a_later ? b : a;
 	return a_later ? a->at : b->at;
@@ -240,19 +252,23 @@ static void check_pair(const struct order *o, uint32_t i, uint32_t k)
 	struct place at = later(a, b, &earlier);
 
 	if (inside(o, i, k) && inside(o, k, i))
-		model_error(o->m, at, "the rule on line %u is about the same requests; keep one of them", earlier->at.line);
+		model_error(o->m, at,
+			    "the rule on line %u is about the same requests; keep one of them",
+			    earlier->at.line);
 	else if (is_deny(a) && (inside(o, i, k) || inside(o, k, i)))
-		model_error(o->m, inside(o, i, k) ? a->at : b->at, "this deny changes nothing: the one on line %u covers it; remove it",
+		model_error(o->m, inside(o, i, k) ? a->at : b->at,
+			    "this deny changes nothing: the one on line %u covers it; remove it",
 			    inside(o, i, k) ? b->at.line : a->at.line);
 	else if (inside(o, i, k))
 		check_nested(o, i, k);
 	else if (inside(o, k, i))
 		check_nested(o, k, i);
 	else if (!is_deny(a) && a->class != b->class && overlaps(a, b))
-		model_error(o->m, at,
-			    "rules disagree: some requests are of this rule and of the one on line %u, with another class, and neither is the narrower; "
-			    "make one a part of the other, or split off what they share",
-			    earlier->at.line);
+		model_error(
+			o->m, at,
+			"rules disagree: some requests are of this rule and of the one on line %u, with another class, and neither is the narrower; "
+			"make one a part of the other, or split off what they share",
+			earlier->at.line);
 }
 
 static void check_deny(const struct order *o, const struct model_rule *deny)
@@ -260,15 +276,19 @@ static void check_deny(const struct order *o, const struct model_rule *deny)
 	for (uint32_t k = 0; k < o->n; k++)
 		if (!is_deny(&o->e->rules[k]) && overlaps(deny, &o->e->rules[k]))
 			return;
-	model_error(o->m, deny->at, "this deny can never fire: no rule of the entry allows what it forbids; remove it, or mend its methods and paths");
+	model_error(
+		o->m, deny->at,
+		"this deny can never fire: no rule of the entry allows what it forbids; remove it, or mend its methods and paths");
 }
 
-static bool denied(const struct order *o, const struct model_rule *r, uint32_t method, struct bytes path)
+static bool denied(const struct order *o, const struct model_rule *r, uint32_t method,
+		   struct bytes path)
 {
 	for (uint32_t k = 0; k < o->n; k++) {
 		const struct model_rule *deny = &o->e->rules[k];
 
-		if (is_deny(deny) && (deny->methods & method) && conditions_contain(deny, r) && has_path(deny, path))
+		if (is_deny(deny) && (deny->methods & method) && conditions_contain(deny, r) &&
+		    has_path(deny, path))
 			return true;
 	}
 	return false;
@@ -280,7 +300,9 @@ static void check_allow(const struct order *o, const struct model_rule *r)
 		for (uint32_t i = 0; i < r->n_paths; i++)
 			if ((r->methods & bit) && !denied(o, r, bit, r->paths[i].text))
 				return;
-	model_error(o->m, r->at, "this rule can never match: denies cover all of it; remove it, or mend the denies");
+	model_error(
+		o->m, r->at,
+		"this rule can never match: denies cover all of it; remove it, or mend the denies");
 }
 
 /* Denies, then repeatedly the first rule by content that has no rule inside it left. */
@@ -294,7 +316,8 @@ static void sort_rules(const struct order *o)
 		return;
 	for (uint32_t i = 0; i < o->n; i++)
 		for (uint32_t k = 0; k < o->n; k++)
-			left[i] += k != i && !is_deny(&o->e->rules[i]) && inside(o, k, i) && !is_deny(&o->e->rules[k]);
+			left[i] += k != i && !is_deny(&o->e->rules[i]) && inside(o, k, i) &&
+				   !is_deny(&o->e->rules[k]);
 	while (done < o->n) {
 		uint32_t i = 0;
 
@@ -305,7 +328,8 @@ static void sort_rules(const struct order *o)
 		sorted[done++] = o->e->rules[i];
 		left[i] = UINT32_MAX;
 		for (uint32_t k = 0; k < o->n; k++)
-			if (k != i && left[k] != 0 && left[k] != UINT32_MAX && inside(o, i, k) && !is_deny(&o->e->rules[i]))
+			if (k != i && left[k] != 0 && left[k] != UINT32_MAX && inside(o, i, k) &&
+			    !is_deny(&o->e->rules[i]))
 				left[k]--;
 	}
 	o->e->rules = sorted;
@@ -317,13 +341,15 @@ static void name_rule(struct model *m, const struct model_entry *e, struct model
 	BUF_AUTO struct buf text = { .max = 1024 };
 	char shown[FIELD_SHOW_MAX];
 
-	buf_fmt(&text, "%.*s: %s ", (int)e->name.text.len, (const char *)e->name.text.p, words[r->class]);
+	buf_fmt(&text, "%.*s: %s ", (int)e->name.text.len, (const char *)e->name.text.p,
+		words[r->class]);
 	policy_methods_text(r->methods, &text);
 	buf_fmt(&text, " %s", field_show(r->paths[0].text, shown));
 	if (r->n_paths > 1)
 		buf_fmt(&text, " (+%u)", r->n_paths - 1);
 	for (uint32_t i = 0; i < r->n_conditions && i < 3; i++)
-		buf_fmt(&text, " %s%s", r->conditions[i].kind == POLICY_CONDITION_QUERY ? "?" : "header ",
+		buf_fmt(&text, " %s%s",
+			r->conditions[i].kind == POLICY_CONDITION_QUERY ? "?" : "header ",
 			field_show(r->conditions[i].key.text, shown));
 	r->name = arena_copy(m->arena, buf_view(&text));
 }
@@ -343,7 +369,9 @@ static bool affordable(struct model *m, const struct model_entry *e)
 	m->work += all * starred;
 	if (m->work <= POLICY_WORK_MAX)
 		return true;
-	model_error(m, e->at, "too many patterns with stars to compare with each other; split the entry by host, or use fewer and wider patterns");
+	model_error(
+		m, e->at,
+		"too many patterns with stars to compare with each other; split the entry by host, or use fewer and wider patterns");
 	return false;
 }
 
@@ -359,8 +387,9 @@ void policy_order(struct model *m, struct model_entry *e)
 		return;
 	for (uint32_t i = 0; i < o.n; i++)
 		for (uint32_t k = 0; k < o.n; k++)
-			o.inside[(size_t)i * o.n + k] = i != k && is_deny(&e->rules[i]) == is_deny(&e->rules[k]) &&
-							contains(&e->rules[k], &e->rules[i]);
+			o.inside[(size_t)i * o.n + k] =
+				i != k && is_deny(&e->rules[i]) == is_deny(&e->rules[k]) &&
+				contains(&e->rules[k], &e->rules[i]);
 	for (uint32_t i = 0; i < o.n; i++)
 		for (uint32_t k = i + 1; k < o.n; k++)
 			if (is_deny(&e->rules[i]) == is_deny(&e->rules[k]))

@@ -30,7 +30,8 @@ static bool prefixes_eq(const struct model_entry *a, const struct model_entry *b
 	if (a->n_prefixes != b->n_prefixes)
 		return false;
 	for (uint32_t i = 0; i < a->n_prefixes; i++)
-		if (!ip_eq(a->prefixes[i].ip, b->prefixes[i].ip) || a->prefixes[i].bits != b->prefixes[i].bits)
+		if (!ip_eq(a->prefixes[i].ip, b->prefixes[i].ip) ||
+		    a->prefixes[i].bits != b->prefixes[i].bits)
 			return false;
 	return true;
 }
@@ -40,7 +41,8 @@ static bool rules_eq(const struct model_entry *a, const struct model_entry *b)
 	if (a->n_rules != b->n_rules)
 		return false;
 	for (uint32_t i = 0; i < a->n_rules; i++)
-		if (model_rule_cmp(&a->rules[i], &b->rules[i]) != 0 || a->rules[i].effect != b->rules[i].effect)
+		if (model_rule_cmp(&a->rules[i], &b->rules[i]) != 0 ||
+		    a->rules[i].effect != b->rules[i].effect)
 			return false;
 	return true;
 }
@@ -86,7 +88,8 @@ static bool stands_later(const struct owner *a, const struct owner *b)
 /* The one that stands later in the file is told what it disagrees with. */
 static void check_pair(struct model *m, const struct owner *a, const struct owner *b)
 {
-	static const char *const words[FIELD_END] = { "mode", "rules", "addresses", "observe", "encoded_slash", "budget" };
+	static const char *const words[FIELD_END] = { "mode",    "rules",         "addresses",
+						      "observe", "encoded_slash", "budget" };
 	const struct owner *late = stands_later(a, b) ? a : b, *early = late == a ? b : a;
 	char shown[FIELD_SHOW_MAX];
 	uint16_t port;
@@ -94,16 +97,21 @@ static void check_pair(struct model *m, const struct owner *a, const struct owne
 	if (!shared_port(a->entry, b->entry, &port))
 		return;
 	for (int f = 0; f < FIELD_END; f++) {
-		bool blind = late->entry->mode != early->entry->mode && (late->entry->mode == POLICY_HTTP || early->entry->mode == POLICY_HTTP);
+		bool blind =
+			late->entry->mode != early->entry->mode &&
+			(late->entry->mode == POLICY_HTTP || early->entry->mode == POLICY_HTTP);
 
 		if (field_eq((enum model_field)f, late->entry, early->entry))
 			continue;
-		model_error(m, late->host->at,
-			    "entries disagree: `%s` and `%.*s` (entry `%.*s`, line %u) share names on port %u, but differ in `%s` (lines %u and %u)%s; "
-			    "make them agree, or take the name out of one",
-			    field_show(late->host->text, shown), (int)early->host->text.len, (const char *)early->host->text.p,
-			    (int)early->entry->name.text.len, (const char *)early->entry->name.text.p, early->host->at.line, port, words[f],
-			    early->entry->field[f].line, late->entry->field[f].line, blind ? ", which would void the inspection" : "");
+		model_error(
+			m, late->host->at,
+			"entries disagree: `%s` and `%.*s` (entry `%.*s`, line %u) share names on port %u, but differ in `%s` (lines %u and %u)%s; "
+			"make them agree, or take the name out of one",
+			field_show(late->host->text, shown), (int)early->host->text.len,
+			(const char *)early->host->text.p, (int)early->entry->name.text.len,
+			(const char *)early->entry->name.text.p, early->host->at.line, port,
+			words[f], early->entry->field[f].line, late->entry->field[f].line,
+			blind ? ", which would void the inspection" : "");
 		return;
 	}
 }
@@ -114,8 +122,11 @@ static void check_budget(struct model *m, const struct owner *a, const struct ow
 	char shown[FIELD_SHOW_MAX];
 
 	if (late->host->text.p[0] == '*' && late->entry->budget != early->entry->budget)
-		model_error(m, late->entry->field[FIELD_BUDGET], "`budget` of `%s` is %u here and %u on line %u; a wildcard has one budget",
-			    field_show(late->host->text, shown), late->entry->budget, early->entry->budget, early->entry->field[FIELD_BUDGET].line);
+		model_error(
+			m, late->entry->field[FIELD_BUDGET],
+			"`budget` of `%s` is %u here and %u on line %u; a wildcard has one budget",
+			field_show(late->host->text, shown), late->entry->budget,
+			early->entry->budget, early->entry->field[FIELD_BUDGET].line);
 }
 
 static size_t find(const struct overlap *o, struct bytes text)
@@ -134,7 +145,8 @@ static size_t find(const struct overlap *o, struct bytes text)
 }
 
 /* All owners of the wildcard over `suffix`. */
-static void check_wildcard(const struct overlap *o, const struct owner *narrow, const char *stars, struct bytes suffix)
+static void check_wildcard(const struct overlap *o, const struct owner *narrow, const char *stars,
+			   struct bytes suffix)
 {
 	uint8_t text[NAME_MAX_LEN + 3];
 	size_t len = strlen(stars);
@@ -156,11 +168,14 @@ static void check_owner(const struct overlap *o, size_t i)
 	enum blob_wild w = blob_wild_of(own->host->text, &rest);
 
 	/* a policy has no more ports than this, so more entries could only repeat each other */
-	if (i + POLICY_PORTS_MAX < o->n && bytes_eq(o->owners[i + POLICY_PORTS_MAX].host->text, own->host->text)) {
-		model_error(o->m, o->owners[i + POLICY_PORTS_MAX].host->at, "the host stands in more than %d entries; join them", POLICY_PORTS_MAX);
+	if (i + POLICY_PORTS_MAX < o->n &&
+	    bytes_eq(o->owners[i + POLICY_PORTS_MAX].host->text, own->host->text)) {
+		model_error(o->m, o->owners[i + POLICY_PORTS_MAX].host->at,
+			    "the host stands in more than %d entries; join them", POLICY_PORTS_MAX);
 		return;
 	}
-	for (size_t k = i + 1; k < o->n && bytes_eq(o->owners[k].host->text, own->host->text); k++) {
+	for (size_t k = i + 1; k < o->n && bytes_eq(o->owners[k].host->text, own->host->text);
+	     k++) {
 		check_pair(o->m, own, &o->owners[k]);
 		check_budget(o->m, own, &o->owners[k]);
 	}

@@ -94,7 +94,8 @@ bool policy_path_match_tail(struct bytes pattern, struct bytes path)
 			if (w.s == path.len)
 				return true;
 		} else if (pattern.p[w.p] == '*') {
-			if (at_start(pattern, w.p) && pattern.len - w.p == 2 && pattern.p[w.p + 1] == '*')
+			if (at_start(pattern, w.p) && pattern.len - w.p == 2 &&
+			    pattern.p[w.p + 1] == '*')
 				return true;
 			if (walk_star(&w, pattern, path))
 				continue;
@@ -199,7 +200,8 @@ static void step(const struct line *outer, struct token in, bool at[TOKENS_MAX +
 			next[i] = k == ANY || k == RUN;
 		else if (k == ANY || (k == RUN && (in.kind == ONE || in.c != '/')))
 			next[i] = true;
-		else if ((k == ONE && (in.kind == ONE || in.c != '/')) || (k == LITERAL && in.kind == LITERAL && outer->t[i].c == in.c))
+		else if ((k == ONE && (in.kind == ONE || in.c != '/')) ||
+			 (k == LITERAL && in.kind == LITERAL && outer->t[i].c == in.c))
 			next[i + 1] = true;
 	}
 	memcpy(at, next, sizeof(next));
@@ -235,7 +237,9 @@ static bool share_character(struct token a, struct token b)
 
 static bool line_overlaps(const struct line *a, const struct line *b)
 {
-	bool row[TOKENS_MAX + 1] = { true }; /* places in b that some text reaches together with place i of a */
+	bool row[TOKENS_MAX + 1] = {
+		true
+	}; /* places in b that some text reaches together with place i of a */
 
 	for (size_t i = 0;; i++) {
 		bool next[TOKENS_MAX + 1] = { false };
@@ -276,14 +280,16 @@ bool policy_path_contains(struct bytes outer, struct bytes inner)
 {
 	struct line o, i;
 
-	return !differ_early(outer, inner) && line_of_path(outer, &o) && line_of_path(inner, &i) && line_contains(&o, &i);
+	return !differ_early(outer, inner) && line_of_path(outer, &o) && line_of_path(inner, &i) &&
+	       line_contains(&o, &i);
 }
 
 bool policy_path_overlaps(struct bytes a, struct bytes b)
 {
 	struct line l, m;
 
-	return !differ_early(a, b) && line_of_path(a, &l) && line_of_path(b, &m) && line_overlaps(&l, &m);
+	return !differ_early(a, b) && line_of_path(a, &l) && line_of_path(b, &m) &&
+	       line_overlaps(&l, &m);
 }
 
 bool policy_value_contains(struct bytes outer, struct bytes inner)

@@ -9,7 +9,8 @@
 enum { POLICY_PATH_MAX = 512, POLICY_PATH_SEGMENTS_MAX = 64, POLICY_PATH_FAULT_MAX = 240 };
 
 /* True when a rule may say this, else false with "what is wrong; remedy". `encoded_slash`: the entry takes %2F. */
-bool policy_path_ok(struct bytes pattern, bool encoded_slash, char ret_fault[POLICY_PATH_FAULT_MAX]);
+bool policy_path_ok(struct bytes pattern, bool encoded_slash,
+		    char ret_fault[POLICY_PATH_FAULT_MAX]);
 
 /* Any bytes are safe; only patterns without fault mean anything. Both start with '/'. */
 bool policy_path_match(struct bytes pattern, struct bytes path);

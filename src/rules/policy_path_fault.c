@@ -28,10 +28,13 @@ static const char *fault_text(enum http1_fault f)
 		enum http1_fault fault;
 		const char *text;
 	} texts[] = {
-		{ HTTP1_FAULT_DOT_SEGMENT, "a dot segment never arrives; write the path that it leads to" },
+		{ HTTP1_FAULT_DOT_SEGMENT,
+		  "a dot segment never arrives; write the path that it leads to" },
 		{ HTTP1_FAULT_EMPTY_SEGMENT, "an empty segment never arrives; write one slash" },
-		{ HTTP1_FAULT_ENCODED_SLASH, "an encoded slash never arrives; set `encoded_slash: true` on the entry if the host needs it" },
-		{ HTTP1_FAULT_PATH_PARAMETER, "a `;` never arrives in a path; write the path without it" },
+		{ HTTP1_FAULT_ENCODED_SLASH,
+		  "an encoded slash never arrives; set `encoded_slash: true` on the entry if the host needs it" },
+		{ HTTP1_FAULT_PATH_PARAMETER,
+		  "a `;` never arrives in a path; write the path without it" },
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -53,7 +56,8 @@ static bool shape_ok(struct bytes pattern, char ret[POLICY_PATH_FAULT_MAX])
 			return false;
 		}
 		if (++n > POLICY_PATH_SEGMENTS_MAX) {
-			(void)snprintf(ret, POLICY_PATH_FAULT_MAX, "more than %d segments; use `**`", POLICY_PATH_SEGMENTS_MAX);
+			(void)snprintf(ret, POLICY_PATH_FAULT_MAX,
+				       "more than %d segments; use `**`", POLICY_PATH_SEGMENTS_MAX);
 			return false;
 		}
 		if (slash == rest.len)
@@ -69,12 +73,14 @@ bool policy_path_ok(struct bytes pattern, bool encoded_slash, char ret_fault[POL
 	enum http1_fault f;
 
 	if (pattern.len == 0 || pattern.p[0] != '/') {
-		(void)snprintf(ret_fault, POLICY_PATH_FAULT_MAX, "a path starts with a slash; write `%s` first",
+		(void)snprintf(ret_fault, POLICY_PATH_FAULT_MAX,
+			       "a path starts with a slash; write `%s` first",
 			       bytes_starts(pattern, bytes_str("*")) ? "/**/` or `/" : "/");
 		return false;
 	}
 	if (pattern.len > POLICY_PATH_MAX) {
-		(void)snprintf(ret_fault, POLICY_PATH_FAULT_MAX, "more than %d bytes; shorten it", POLICY_PATH_MAX);
+		(void)snprintf(ret_fault, POLICY_PATH_FAULT_MAX, "more than %d bytes; shorten it",
+			       POLICY_PATH_MAX);
 		return false;
 	}
 	if (!shape_ok(pattern, ret_fault))
@@ -83,7 +89,9 @@ bool policy_path_ok(struct bytes pattern, bool encoded_slash, char ret_fault[POL
 	if (f != HTTP1_FAULT_NONE)
 		(void)snprintf(ret_fault, POLICY_PATH_FAULT_MAX, "%s", fault_text(f));
 	else if (!bytes_eq(buf_view(&canonical), pattern))
-		(void)snprintf(ret_fault, POLICY_PATH_FAULT_MAX, "it arrives in another spelling; write `%.160s`", buf_cstr(&canonical));
+		(void)snprintf(ret_fault, POLICY_PATH_FAULT_MAX,
+			       "it arrives in another spelling; write `%.160s`",
+			       buf_cstr(&canonical));
 	else
 		return true;
 	return false;

@@ -4,8 +4,8 @@
 
 #include "base/utf8.h"
 
-void policy_problem_add(struct policy_problems *p, enum policy_severity severity, uint32_t line, uint32_t column,
-			const char *format, ...)
+void policy_problem_add(struct policy_problems *p, enum policy_severity severity, uint32_t line,
+			uint32_t column, const char *format, ...)
 {
 	BUF_AUTO struct buf raw, clean;
 	struct policy_problem *v;

@@ -23,8 +23,9 @@ struct policy_problems {
 	bool full; /* more than POLICY_PROBLEMS_MAX, or out of memory: some are not listed */
 };
 
-void policy_problem_add(struct policy_problems *p, enum policy_severity severity, uint32_t line, uint32_t column,
-			const char *format, ...) __attribute__((format(printf, 5, 6)));
+void policy_problem_add(struct policy_problems *p, enum policy_severity severity, uint32_t line,
+			uint32_t column, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
 /* By line, column, severity, text. */
 void policy_problems_sort(struct policy_problems *p);
 void policy_problems_deinit(struct policy_problems *p); /* safe twice */

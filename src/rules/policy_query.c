@@ -31,7 +31,8 @@ static bool decode(struct bytes text, struct policy_query_value *ret)
 	return true;
 }
 
-enum policy_query_answer policy_query_find(struct bytes query, struct bytes key, struct policy_query_value *ret)
+enum policy_query_answer policy_query_find(struct bytes query, struct bytes key,
+					   struct policy_query_value *ret)
 {
 	enum policy_query_answer answer = POLICY_QUERY_ABSENT;
 	struct policy_query_value name, value;
@@ -46,7 +47,8 @@ enum policy_query_answer policy_query_find(struct bytes query, struct bytes key,
 			return POLICY_QUERY_UNCLEAR;
 		got = bytes_of(name.p, name.len);
 		if (bytes_eq(got, key)) {
-			struct bytes raw = equals < part.len ? bytes_skip(part, equals + 1) : bytes_of(NULL, 0);
+			struct bytes raw = equals < part.len ? bytes_skip(part, equals + 1)
+							     : bytes_of(NULL, 0);
 
 			if (answer != POLICY_QUERY_ABSENT || !decode(raw, &value))
 				return POLICY_QUERY_UNCLEAR;

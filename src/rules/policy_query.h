@@ -19,6 +19,7 @@ struct policy_query_value {
 };
 
 /* `query`: without '?'. ONCE: *ret is the value, escapes decoded. */
-enum policy_query_answer policy_query_find(struct bytes query, struct bytes key, struct policy_query_value *ret);
+enum policy_query_answer policy_query_find(struct bytes query, struct bytes key,
+					   struct policy_query_value *ret);
 
 #endif

@@ -4,7 +4,13 @@
 
 #include "rules/policy_test_kit.h"
 
-enum { RANDOM_ENTRIES = 3, RANDOM_RULES = 5, RANDOM_PATHS = 2, RANDOM_SEGMENTS = 3, RANDOM_UNIVERSE = 400 };
+enum {
+	RANDOM_ENTRIES = 3,
+	RANDOM_RULES = 5,
+	RANDOM_PATHS = 2,
+	RANDOM_SEGMENTS = 3,
+	RANDOM_UNIVERSE = 400
+};
 
 struct random_rule {
 	unsigned kind; /* 0 read, 1 draft, 2 write, 3 deny */
@@ -30,8 +36,11 @@ struct random_policy {
 };
 
 static const char *const random_methods[] = { "GET", "HEAD", "POST", "PUT", "FOO" };
-static const char *const random_hosts[] = { "a.example", "*.a.example", "**.a.example", "x.a.example", "*.x.a.example", "b.example" };
-static const char *const random_names[] = { "a.example", "x.a.example", "y.a.example", "z.x.a.example", "b.example", "ba.example", "c.b.example" };
+static const char *const random_hosts[] = { "a.example",   "*.a.example",   "**.a.example",
+					    "x.a.example", "*.x.a.example", "b.example" };
+static const char *const random_names[] = { "a.example",     "x.a.example", "y.a.example",
+					    "z.x.a.example", "b.example",   "ba.example",
+					    "c.b.example" };
 static const char *const random_segments[] = { "a", "b", "ab", "*", "a*", "*b", "**" };
 static const char *const random_parts[] = { "a", "b", "ab", "c" };
 
@@ -72,11 +81,14 @@ static inline void random_fill(struct random_policy *p)
 			for (unsigned k = 0; k < rule->n_paths; k++) {
 				unsigned n = random_pick(p, RANDOM_SEGMENTS + 1);
 
-				(void)snprintf(rule->paths[k], sizeof(rule->paths[k]), n ? "" : "/");
+				(void)snprintf(rule->paths[k], sizeof(rule->paths[k]),
+					       n ? "" : "/");
 				while (n--) {
 					size_t len = strlen(rule->paths[k]);
 
-					(void)snprintf(rule->paths[k] + len, sizeof(rule->paths[k]) - len, "/%s", random_segments[random_pick(p, 7)]);
+					(void)snprintf(rule->paths[k] + len,
+						       sizeof(rule->paths[k]) - len, "/%s",
+						       random_segments[random_pick(p, 7)]);
 				}
 			}
 		}
@@ -85,7 +97,8 @@ static inline void random_fill(struct random_policy *p)
 
 static inline void random_print_rule(const struct random_rule *r, struct buf *out)
 {
-	static const char *const kinds[] = { "class: read", "class: draft", "class: write", "deny: true" };
+	static const char *const kinds[] = { "class: read", "class: draft", "class: write",
+					     "deny: true" };
 	bool first = true;
 
 	buf_fmt(out, "      - {%s, methods: [", kinds[r->kind]);
@@ -113,17 +126,21 @@ static inline void random_print(const struct random_policy *p, struct buf *out)
 	buf_str(out, "version: 1\nverdicts: {");
 	for (unsigned c = 0; c < 3; c++)
 		if (used >> c & 1)
-			buf_fmt(out, "%s%s: %s", said++ ? ", " : "", classes[c], words[p->verdicts[c]]);
+			buf_fmt(out, "%s%s: %s", said++ ? ", " : "", classes[c],
+				words[p->verdicts[c]]);
 	buf_str(out, "}\nnetwork:\n");
 	for (unsigned e = 0; e < p->n_entries; e++) {
 		const struct random_entry *entry = &p->entries[e];
 
-		buf_fmt(out, "  - name: e%u\n    hosts: ['%s']\n    ports: [%u]\n", e, entry->host, entry->port);
+		buf_fmt(out, "  - name: e%u\n    hosts: ['%s']\n    ports: [%u]\n", e, entry->host,
+			entry->port);
 		if (entry->blind) {
 			buf_str(out, "    mode: tcp\n    reason: test\n");
 			continue;
 		}
-		buf_str(out, entry->n_rules ? "    mode: http\n    protocol: rest\n    rules:\n" : "    mode: http\n    protocol: rest\n    rules: []\n");
+		buf_str(out, entry->n_rules
+				     ? "    mode: http\n    protocol: rest\n    rules:\n"
+				     : "    mode: http\n    protocol: rest\n    rules: []\n");
 		for (unsigned r = 0; r < entry->n_rules; r++)
 			random_print_rule(&entry->rules[r], out);
 	}

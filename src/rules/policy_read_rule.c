@@ -8,9 +8,14 @@
 #include "rules/word_near.h"
 
 #define ITEMS(a) (sizeof(a) / sizeof((a)[0]))
-#define OTHER_PROTOCOL(p) "is read by protocol " p ", which is not available in this version; remove it"
+#define OTHER_PROTOCOL(p)                                                                          \
+	"is read by protocol " p ", which is not available in this version; remove it"
 
-enum { SAFE_METHODS = POLICY_METHOD_GET | POLICY_METHOD_HEAD, RULE_LIST_MAX = 256, KEY_LEN_MAX = 128 };
+enum {
+	SAFE_METHODS = POLICY_METHOD_GET | POLICY_METHOD_HEAD,
+	RULE_LIST_MAX = 256,
+	KEY_LEN_MAX = 128
+};
 
 enum { KEY_CLASS, KEY_METHODS, KEY_PATHS, KEY_DENY, KEY_QUERY, KEY_HEADERS, KEYS_KNOWN };
 static const struct field_key keys[] = {
@@ -38,13 +43,16 @@ static const struct field_word classes[] = {
 };
 static const char *const class_words[POLICY_CLASS_END] = { "", "read", "draft", "write" };
 
-static void use_class(struct model *m, struct model_rule *r, enum policy_class class, struct place at)
+static void use_class(struct model *m, struct model_rule *r, enum policy_class class,
+		      struct place at)
 {
 	r->class = class;
 	r->effect = m->verdicts[class].effect;
 	if (!m->verdicts[class].said && !m->verdicts[class].used)
-		model_error(m, at, "class `%s` has no verdict; write `%s: allow`, `review` or `deny` under `verdicts`", class_words[class],
-			    class_words[class]);
+		model_error(
+			m, at,
+			"class `%s` has no verdict; write `%s: allow`, `review` or `deny` under `verdicts`",
+			class_words[class], class_words[class]);
 	m->verdicts[class].used = true;
 }
 
@@ -65,14 +73,19 @@ static uint32_t read_method(struct model *m, const struct yaml_tree_node *v)
 	if (bit)
 		return bit;
 	if (bytes_ieq(t.text, bytes_str("CONNECT")) || bytes_ieq(t.text, bytes_str("TRACE"))) {
-		model_error(m, t.at, "method `%s` is never let through, and needs no deny; remove it", field_show(t.text, shown));
+		model_error(m, t.at,
+			    "method `%s` is never let through, and needs no deny; remove it",
+			    field_show(t.text, shown));
 		return 0;
 	}
 	while (n < ITEMS(words) && (words[n] = policy_method_at(n, &bit)) != NULL)
 		n++;
 	near = word_near(t.text, words, n);
-	model_error(m, t.at, "unknown method `%s`; %s%s%smethods are upper-case words such as GET, or \"*\" for any", field_show(t.text, shown),
-		    near ? "did you mean `" : "", near ? near : "", near ? "`? " : "");
+	model_error(
+		m, t.at,
+		"unknown method `%s`; %s%s%smethods are upper-case words such as GET, or \"*\" for any",
+		field_show(t.text, shown), near ? "did you mean `" : "", near ? near : "",
+		near ? "`? " : "");
 	return 0;
 }
 
@@ -87,14 +100,22 @@ static void read_methods(struct model *m, struct model_rule *r, const struct yam
 		uint32_t bits = read_method(m, v);
 
 		if (bits == POLICY_METHODS_ALL && node->n > 1)
-			model_error(m, place_of(v), "\"*\" beside other methods; write it alone, or list the methods");
+			model_error(
+				m, place_of(v),
+				"\"*\" beside other methods; write it alone, or list the methods");
 		else if (set & bits)
-			model_error(m, place_of(v), "the method `%.*s` stands here twice; keep one", (int)v->text.len, (const char *)v->text.p);
+			model_error(m, place_of(v), "the method `%.*s` stands here twice; keep one",
+				    (int)v->text.len, (const char *)v->text.p);
 		else if (bits == POLICY_METHODS_ALL && r->class == POLICY_CLASS_READ)
-			model_error(m, place_of(v), "\"*\" in a rule of class read would read by DELETE; list the methods, as [GET, HEAD]");
-		else if (r->class == POLICY_CLASS_READ && (bits & ~(uint32_t)SAFE_METHODS & ~(uint32_t)POLICY_METHOD_OPTIONS))
-			model_warning(m, place_of(v), "%.*s in a rule of class read; be sure that it changes nothing on these paths",
-				      (int)v->text.len, (const char *)v->text.p);
+			model_error(
+				m, place_of(v),
+				"\"*\" in a rule of class read would read by DELETE; list the methods, as [GET, HEAD]");
+		else if (r->class == POLICY_CLASS_READ &&
+			 (bits & ~(uint32_t)SAFE_METHODS & ~(uint32_t)POLICY_METHOD_OPTIONS))
+			model_warning(
+				m, place_of(v),
+				"%.*s in a rule of class read; be sure that it changes nothing on these paths",
+				(int)v->text.len, (const char *)v->text.p);
 		set |= bits;
 	}
 	/* HEAD asks for what GET would answer: who may read one may read the other (and who may not, may not). */
@@ -105,14 +126,16 @@ static void read_methods(struct model *m, struct model_rule *r, const struct yam
 		r->dead = true;
 }
 
-static void read_paths(struct model *m, struct model_rule *r, const struct yaml_tree_node *node, bool encoded_slash)
+static void read_paths(struct model *m, struct model_rule *r, const struct yaml_tree_node *node,
+		       bool encoded_slash)
 {
 	struct model_text t;
 
 	if (!field_is_list(m, node, "paths"))
 		return;
 	if (node->n > RULE_LIST_MAX) {
-		model_error(m, place_of(node), "a rule has more than %d paths; split it", RULE_LIST_MAX);
+		model_error(m, place_of(node), "a rule has more than %d paths; split it",
+			    RULE_LIST_MAX);
 		return;
 	}
 	r->paths = arena_alloc(m->arena, node->n, sizeof(*r->paths));
@@ -135,7 +158,8 @@ static void read_paths(struct model *m, struct model_rule *r, const struct yaml_
 static bool header_ok(struct bytes t)
 {
 	for (size_t i = 0; i < t.len; i++)
-		if (!((t.p[i] >= 'a' && t.p[i] <= 'z') || (t.p[i] >= '0' && t.p[i] <= '9') || t.p[i] == '-' || t.p[i] == '_'))
+		if (!((t.p[i] >= 'a' && t.p[i] <= 'z') || (t.p[i] >= '0' && t.p[i] <= '9') ||
+		      t.p[i] == '-' || t.p[i] == '_'))
 			return false;
 	return t.len > 0;
 }
@@ -159,14 +183,17 @@ static void read_headers(struct model *m, struct model_rule *r, const struct yam
 		if (header_ok(list[n].text))
 			n++;
 		else
-			model_error(m, place_of(v), "header `%s` is no field name in lower case; write it as `x-request-kind`, without a value",
-				    field_show(v->text, shown));
+			model_error(
+				m, place_of(v),
+				"header `%s` is no field name in lower case; write it as `x-request-kind`, without a value",
+				field_show(v->text, shown));
 	}
 	if (!list)
 		return;
 	field_sort_distinct(m, list, &n, "header");
 	for (uint32_t i = 0; i < n; i++)
-		r->conditions[r->n_conditions++] = (struct model_condition){ .kind = POLICY_CONDITION_HEADER, .key = list[i] };
+		r->conditions[r->n_conditions++] =
+			(struct model_condition){ .kind = POLICY_CONDITION_HEADER, .key = list[i] };
 }
 
 static void read_query_key(struct model *m, struct model_rule *r, const struct yaml_tree_node *node)
@@ -174,9 +201,11 @@ static void read_query_key(struct model *m, struct model_rule *r, const struct y
 	struct model_condition *c = &r->conditions[r->n_conditions];
 	struct model_text t;
 
-	*c = (struct model_condition){ .kind = POLICY_CONDITION_QUERY, .key = { node->key->text, place_of(node->key) } };
+	*c = (struct model_condition){ .kind = POLICY_CONDITION_QUERY,
+				       .key = { node->key->text, place_of(node->key) } };
 	if (node->key->text.len > KEY_LEN_MAX) {
-		model_error(m, c->key.at, "a query key of more than %d bytes; shorten it", KEY_LEN_MAX);
+		model_error(m, c->key.at, "a query key of more than %d bytes; shorten it",
+			    KEY_LEN_MAX);
 		return;
 	}
 	if (!field_is_list(m, node, "query"))
@@ -186,7 +215,8 @@ static void read_query_key(struct model *m, struct model_rule *r, const struct y
 	c->values = arena_alloc(m->arena, node->n, sizeof(*c->values));
 	for (const struct yaml_tree_node *v = node->first; v && c->values; v = v->next)
 		if (v->kind == YAML_TREE_SCALAR && !v->plain && v->text.len == 0)
-			c->values[c->n_values++] = (struct model_text){ .text = v->text, .at = place_of(v) };
+			c->values[c->n_values++] =
+				(struct model_text){ .text = v->text, .at = place_of(v) };
 		else if (field_text(m, v, "query", POLICY_PATH_MAX, &t))
 			c->values[c->n_values++] = t;
 	if (!c->values)
@@ -199,23 +229,27 @@ static int condition_cmp(const void *a, const void *b)
 {
 	const struct model_condition *x = a, *y = b;
 
-	return x->kind != y->kind ? (int)x->kind - (int)y->kind : bytes_cmp(x->key.text, y->key.text);
+	return x->kind != y->kind ? (int)x->kind - (int)y->kind
+				  : bytes_cmp(x->key.text, y->key.text);
 }
 
-static void read_conditions(struct model *m, struct model_rule *r, const struct yaml_tree_node *query,
+static void read_conditions(struct model *m, struct model_rule *r,
+			    const struct yaml_tree_node *query,
 			    const struct yaml_tree_node *headers)
 {
 	uint32_t n = (query ? query->n : 0) + (headers ? headers->n : 0);
 
 	if (n > RULE_LIST_MAX) {
-		model_error(m, r->at, "a rule has more than %d conditions; split it", RULE_LIST_MAX);
+		model_error(m, r->at, "a rule has more than %d conditions; split it",
+			    RULE_LIST_MAX);
 		return;
 	}
 	r->conditions = arena_alloc(m->arena, n, sizeof(*r->conditions));
 	if (!r->conditions)
 		return;
 	if (query && query->kind != YAML_TREE_MAP) {
-		model_error(m, place_of(query), "`query` is not a mapping; write `query: {key: [value]}`");
+		model_error(m, place_of(query),
+			    "`query` is not a mapping; write `query: {key: [value]}`");
 	} else if (query) {
 		if (query->n == 0)
 			r->dead = true;
@@ -229,7 +263,8 @@ static void read_conditions(struct model *m, struct model_rule *r, const struct 
 }
 
 /* Class, or deny: exactly one of them. */
-static bool read_effect(struct model *m, struct model_rule *r, const struct yaml_tree_node *class, const struct yaml_tree_node *deny)
+static bool read_effect(struct model *m, struct model_rule *r, const struct yaml_tree_node *class,
+			const struct yaml_tree_node *deny)
 {
 	bool is_deny = false;
 	int c;
@@ -237,11 +272,15 @@ static bool read_effect(struct model *m, struct model_rule *r, const struct yaml
 	if (deny && !field_bool(m, deny, "deny", &is_deny))
 		return false;
 	if (deny && !is_deny) {
-		model_error(m, place_of(deny), "`deny: false` says nothing; remove it and write `class`");
+		model_error(m, place_of(deny),
+			    "`deny: false` says nothing; remove it and write `class`");
 		return false;
 	}
 	if (deny && class) {
-		model_error(m, place_of(class->key), "`class` beside `deny` (line %u); a deny has no class, keep one of them", deny->key->line);
+		model_error(
+			m, place_of(class->key),
+			"`class` beside `deny` (line %u); a deny has no class, keep one of them",
+			deny->key->line);
 		return false;
 	}
 	if (deny) {
@@ -249,7 +288,9 @@ static bool read_effect(struct model *m, struct model_rule *r, const struct yaml
 		return true;
 	}
 	if (!class) {
-		model_error(m, r->at, "a rule without `class`; write `class: read`, `draft` or `write`, or `deny: true`");
+		model_error(
+			m, r->at,
+			"a rule without `class`; write `class: read`, `draft` or `write`, or `deny: true`");
 		return false;
 	}
 	if (!field_word(m, class, "class", classes, ITEMS(classes), &c))
@@ -263,9 +304,13 @@ static void check_dead(struct model *m, const struct model_rule *r)
 	if (!r->dead)
 		return;
 	if (r->effect == POLICY_EFFECT_DENY_RULE)
-		model_error(m, r->at, "this deny can never fire, one of its lists is empty; fill it, or remove the rule");
+		model_error(
+			m, r->at,
+			"this deny can never fire, one of its lists is empty; fill it, or remove the rule");
 	else
-		model_warning(m, r->at, "this rule cannot match, one of its lists is empty; fill it, or remove the rule");
+		model_warning(
+			m, r->at,
+			"this rule cannot match, one of its lists is empty; fill it, or remove the rule");
 }
 
 /* G9 of the attacks: policy compares case exactly, some hosts do not. */
@@ -278,13 +323,16 @@ static void note_case(struct model *m, const struct model_rule *r)
 			uint8_t c = r->paths[i].text.p[k] | 0x20;
 
 			if (c >= 'a' && c <= 'z') {
-				model_warning(m, r->paths[i].at, "paths are compared with their case; if the host ignores it, deny the other spellings too, or list what is allowed");
+				model_warning(
+					m, r->paths[i].at,
+					"paths are compared with their case; if the host ignores it, deny the other spellings too, or list what is allowed");
 				return;
 			}
 		}
 }
 
-static void read_rule(struct model *m, struct model_entry *e, struct model_rule *r, const struct yaml_tree_node *node)
+static void read_rule(struct model *m, struct model_entry *e, struct model_rule *r,
+		      const struct yaml_tree_node *node)
 {
 	const struct yaml_tree_node *v[ITEMS(keys)];
 	bool known;
@@ -296,11 +344,13 @@ static void read_rule(struct model *m, struct model_entry *e, struct model_rule 
 	if (v[KEY_METHODS])
 		read_methods(m, r, v[KEY_METHODS]);
 	else
-		model_error(m, r->at, "a rule without `methods`; list them, or write [\"*\"] for any");
+		model_error(m, r->at,
+			    "a rule without `methods`; list them, or write [\"*\"] for any");
 	if (v[KEY_PATHS])
 		read_paths(m, r, v[KEY_PATHS], e->encoded_slash);
 	else
-		model_error(m, r->at, "a rule without `paths`; list them, or write [\"/**\"] for any");
+		model_error(m, r->at,
+			    "a rule without `paths`; list them, or write [\"/**\"] for any");
 	read_conditions(m, r, v[KEY_QUERY], v[KEY_HEADERS]);
 	if (!known)
 		return;
@@ -314,8 +364,10 @@ static void note_shared(struct model *m, const struct model_entry *e)
 
 	for (uint32_t i = 0; i < e->n_hosts; i++)
 		if (host_pattern_shared(e->hosts[i].text))
-			model_warning(m, e->hosts[i].at, "`%s` is shared by many owners; name the owner, bucket or organisation in `paths`",
-				      field_show(e->hosts[i].text, shown));
+			model_warning(
+				m, e->hosts[i].at,
+				"`%s` is shared by many owners; name the owner, bucket or organisation in `paths`",
+				field_show(e->hosts[i].text, shown));
 }
 
 void policy_read_rules(struct model *m, struct model_entry *e, const struct yaml_tree_node *node)
@@ -325,11 +377,16 @@ void policy_read_rules(struct model *m, struct model_entry *e, const struct yaml
 	if (!field_is_list(m, node, "rules"))
 		return;
 	if (node->n > POLICY_RULES_MAX) {
-		model_error(m, place_of(node), "an entry has more than %d rules; join paths, or split the entry by host", POLICY_RULES_MAX);
+		model_error(
+			m, place_of(node),
+			"an entry has more than %d rules; join paths, or split the entry by host",
+			POLICY_RULES_MAX);
 		return;
 	}
 	if (node->n == 0)
-		model_warning(m, place_of(node), "`rules` is empty, so every request is refused; write rules, or remove the entry");
+		model_warning(
+			m, place_of(node),
+			"`rules` is empty, so every request is refused; write rules, or remove the entry");
 	e->rules = arena_alloc(m->arena, node->n, sizeof(*e->rules));
 	for (const struct yaml_tree_node *v = node->first; v && e->rules; v = v->next) {
 		struct model_rule *r = &e->rules[e->n_rules];
@@ -337,7 +394,8 @@ void policy_read_rules(struct model *m, struct model_entry *e, const struct yaml
 		read_rule(m, e, r, v);
 		e->n_rules += !r->dead;
 		for (uint32_t i = 0; i < r->n_paths; i++)
-			wide = wide || (r->class != POLICY_CLASS_NONE && bytes_starts(r->paths[i].text, bytes_str("/*")));
+			wide = wide || (r->class != POLICY_CLASS_NONE &&
+					bytes_starts(r->paths[i].text, bytes_str("/*")));
 		if (r->dead)
 			*r = (struct model_rule){ 0 };
 	}
@@ -345,7 +403,8 @@ void policy_read_rules(struct model *m, struct model_entry *e, const struct yaml
 		note_shared(m, e);
 }
 
-static void preset_rule(struct model *m, struct model_entry *e, enum policy_class class, uint32_t methods, struct place at)
+static void preset_rule(struct model *m, struct model_entry *e, enum policy_class class,
+			uint32_t methods, struct place at)
 {
 	struct model_rule *r = &e->rules[e->n_rules++];
 
@@ -364,7 +423,8 @@ void policy_read_access(struct model *m, struct model_entry *e, const struct yam
 	/* Each preset has this one expansion: class read for what reads, class write for the rest. */
 	static const struct field_word presets[] = {
 		{ "read-only", 0, NULL },
-		{ "read-write", POLICY_METHOD_POST | POLICY_METHOD_PUT | POLICY_METHOD_PATCH, NULL },
+		{ "read-write", POLICY_METHOD_POST | POLICY_METHOD_PUT | POLICY_METHOD_PATCH,
+		  NULL },
 		{ "full", (int)(POLICY_METHODS_ALL & ~(uint32_t)SAFE_METHODS), NULL },
 	};
 	int writing;

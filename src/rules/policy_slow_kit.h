@@ -52,7 +52,8 @@ static inline bool random_host(const char *pattern, const char *name)
 	return suffix - pattern == 2 || dot == name + len - suffix_len;
 }
 
-static inline bool random_rule_matches(const struct random_rule *r, unsigned method, const char *path, bool any_method)
+static inline bool random_rule_matches(const struct random_rule *r, unsigned method,
+				       const char *path, bool any_method)
 {
 	if (!any_method && !(r->methods >> method & 1))
 		return false;
@@ -79,7 +80,8 @@ static inline void random_universe_fill(struct random_universe *u)
 		for (unsigned d = 0; d < depth; d++, code /= 4) {
 			size_t len = strlen(path);
 
-			(void)snprintf(path + len, sizeof(path) - len, "/%s", random_parts[code % 4]);
+			(void)snprintf(path + len, sizeof(path) - len, "/%s",
+				       random_parts[code % 4]);
 		}
 		memcpy(u->paths[u->n++], path, sizeof(path));
 		if (strlen(path) < 14)
@@ -88,20 +90,25 @@ static inline void random_universe_fill(struct random_universe *u)
 }
 
 /* As far as the universe shows. */
-static inline bool random_inside(const struct random_universe *u, const struct random_rule *in, const struct random_rule *out)
+static inline bool random_inside(const struct random_universe *u, const struct random_rule *in,
+				 const struct random_rule *out)
 {
 	for (unsigned m = 0; m < 5; m++)
 		for (unsigned i = 0; i < u->n; i++)
-			if (random_rule_matches(in, m, u->paths[i], false) && !random_rule_matches(out, m, u->paths[i], false))
+			if (random_rule_matches(in, m, u->paths[i], false) &&
+			    !random_rule_matches(out, m, u->paths[i], false))
 				return false;
 	return true;
 }
 
 /* The reason that the definition gives, or REASON_COUNT when the universe is too small to tell which of two rules is the narrower. */
-static inline enum reason random_judge(const struct random_policy *p, const struct random_universe *u, const struct random_entry *e,
-				       unsigned method, const char *path)
+static inline enum reason random_judge(const struct random_policy *p,
+				       const struct random_universe *u,
+				       const struct random_entry *e, unsigned method,
+				       const char *path)
 {
-	static const enum reason reasons[] = { REASON_OK, REASON_REVIEW_UNAVAILABLE, REASON_VERDICT_DENY };
+	static const enum reason reasons[] = { REASON_OK, REASON_REVIEW_UNAVAILABLE,
+					       REASON_VERDICT_DENY };
 	const struct random_rule *best = NULL;
 	bool path_listed = false;
 
@@ -116,7 +123,8 @@ static inline enum reason random_judge(const struct random_policy *p, const stru
 		path_listed = path_listed || random_rule_matches(rule, method, path, true);
 		if (!random_rule_matches(rule, method, path, false))
 			continue;
-		if (best && best->kind != rule->kind && random_inside(u, best, rule) && random_inside(u, rule, best))
+		if (best && best->kind != rule->kind && random_inside(u, best, rule) &&
+		    random_inside(u, rule, best))
 			return REASON_COUNT;
 		if (!best || random_inside(u, rule, best))
 			best = rule;
@@ -126,9 +134,11 @@ static inline enum reason random_judge(const struct random_policy *p, const stru
 	return path_listed ? REASON_HTTP_METHOD_UNLISTED : REASON_HTTP_PATH_UNLISTED;
 }
 
-static inline enum reason random_ask(const struct policy *p, const char *name, unsigned port, unsigned method, const char *path)
+static inline enum reason random_ask(const struct policy *p, const char *name, unsigned port,
+				     unsigned method, const char *path)
 {
-	struct policy_request r = { .method = bytes_str(random_methods[method]), .path = bytes_str(path) };
+	struct policy_request r = { .method = bytes_str(random_methods[method]),
+				    .path = bytes_str(path) };
 	struct policy_verdict v;
 	struct policy_entry e;
 	enum reason reason = policy_find(p, bytes_str(name), (uint16_t)port, &e);
@@ -139,7 +149,8 @@ static inline enum reason random_ask(const struct policy *p, const char *name, u
 	return v.reason;
 }
 
-static inline void random_compare(const struct random_policy *p, const struct random_universe *u, const struct policy *blob)
+static inline void random_compare(const struct random_policy *p, const struct random_universe *u,
+				  const struct policy *blob)
 {
 	for (unsigned n = 0; n < sizeof(random_names) / sizeof(random_names[0]); n++)
 		for (unsigned port = 80; port < 83; port++) {
@@ -155,9 +166,12 @@ static inline void random_compare(const struct random_policy *p, const struct ra
 				owners++;
 				for (unsigned m = 0; m < 5 && !p->entries[e].blind; m++)
 					for (unsigned i = 0; i < u->n; i++) {
-						enum reason want = random_judge(p, u, &p->entries[e], m, u->paths[i]);
+						enum reason want = random_judge(
+							p, u, &p->entries[e], m, u->paths[i]);
 
-						must(want == REASON_COUNT || random_ask(blob, random_names[n], port, m, u->paths[i]) == want);
+						must(want == REASON_COUNT ||
+						     random_ask(blob, random_names[n], port, m,
+								u->paths[i]) == want);
 					}
 			}
 			if (!owners)

@@ -2,7 +2,7 @@
 #include "rules/policy_blob.h"
 #include "rules/policy_test_kit.h"
 
-#define TEXT                                                                                                                     \
+#define TEXT                                                                                                                    \
 	"version: 1\nname: test\nlab: true\nverdicts: {read: allow}\nnetwork:\n"                                                \
 	"  - {name: pinned, hosts: [pass.example, two.example], ports: [443, 8443], mode: passthrough, reason: x}\n"            \
 	"  - {name: wild, hosts: ['*.wild.example'], ports: [80], mode: http, protocol: rest, access: read-only, budget: 40}\n" \
@@ -14,11 +14,14 @@ TEST(exact_names_win_then_the_longest_wildcard)
 	struct kit k = kit_compile(TEXT);
 	struct policy_host h;
 
-	CHECK(policy_find_host(&k.policy, bytes_str("db.wild.example"), &h) && !h.wildcard && h.budget == 0);
-	CHECK(policy_find_host(&k.policy, bytes_str("x.wild.example"), &h) && h.wildcard && h.budget == 40 && bytes_is(h.text, "*.wild.example"));
-	CHECK(policy_find_host(&k.policy, bytes_str("x.y.wild.example"), &h) && h.budget == POLICY_WILDCARD_BUDGET &&
-	      bytes_is(h.text, "**.wild.example"));
-	CHECK(!policy_find_host(&k.policy, bytes_str("wild.example"), &h) && !policy_find_host(&k.policy, bytes_str(""), &h));
+	CHECK(policy_find_host(&k.policy, bytes_str("db.wild.example"), &h) && !h.wildcard &&
+	      h.budget == 0);
+	CHECK(policy_find_host(&k.policy, bytes_str("x.wild.example"), &h) && h.wildcard &&
+	      h.budget == 40 && bytes_is(h.text, "*.wild.example"));
+	CHECK(policy_find_host(&k.policy, bytes_str("x.y.wild.example"), &h) &&
+	      h.budget == POLICY_WILDCARD_BUDGET && bytes_is(h.text, "**.wild.example"));
+	CHECK(!policy_find_host(&k.policy, bytes_str("wild.example"), &h) &&
+	      !policy_find_host(&k.policy, bytes_str(""), &h));
 	CHECK(!policy_find_host(&k.policy, bytes_str("pass.example.evil.example"), &h));
 	CHECK(!policy_find_host(&k.policy, bytes_str("evilpass.example"), &h));
 	kit_free(&k);
@@ -34,9 +37,11 @@ TEST(name_and_port_have_one_entry)
 	CHECK_INT(policy_find(&k.policy, bytes_str("two.example"), 80, &e), REASON_PORT_UNLISTED);
 	CHECK_INT(policy_find(&k.policy, bytes_str("db.wild.example"), 5432, &e), REASON_OK);
 	CHECK_INT(e.mode, POLICY_TCP);
-	CHECK_INT(policy_find(&k.policy, bytes_str("db.wild.example"), 80, &e), REASON_OK); /* the wildcard lists this port */
+	CHECK_INT(policy_find(&k.policy, bytes_str("db.wild.example"), 80, &e),
+		  REASON_OK); /* the wildcard lists this port */
 	CHECK(bytes_is(e.rule, "wild"));
-	CHECK_INT(policy_find(&k.policy, bytes_str("nobody.example"), 443, &e), REASON_NAME_UNLISTED);
+	CHECK_INT(policy_find(&k.policy, bytes_str("nobody.example"), 443, &e),
+		  REASON_NAME_UNLISTED);
 	kit_free(&k);
 }
 
@@ -53,7 +58,8 @@ TEST(ports_and_reach_are_listed)
 	while (policy_reach_at(&k.policy, n, &reach))
 		n++;
 	CHECK_INT(n, 5);
-	CHECK(policy_reach_at(&k.policy, 3, &reach) && bytes_is(reach.host, "pass.example") && reach.n_ports == 2 && reach.ports[1] == 8443);
+	CHECK(policy_reach_at(&k.policy, 3, &reach) && bytes_is(reach.host, "pass.example") &&
+	      reach.n_ports == 2 && reach.ports[1] == 8443);
 	CHECK(policy_lab(&k.policy) && bytes_is(policy_label(&k.policy), "test"));
 	kit_free(&k);
 }
@@ -69,7 +75,8 @@ TEST(a_damaged_blob_is_refused_whole)
 		if (!CHECK(!policy_open(&p, bytes_of(k.blob.p, len), &e)))
 			return;
 	h->version++;
-	CHECK(!policy_open(&p, buf_view(&k.blob), &e) && strstr(e.text, "version 2") && strstr(e.text, "compile"));
+	CHECK(!policy_open(&p, buf_view(&k.blob), &e) && strstr(e.text, "version 2") &&
+	      strstr(e.text, "compile"));
 	h->version--;
 	for (int s = 0; s < BLOB_SECTIONS; s++) {
 		struct blob_section good = h->section[s];

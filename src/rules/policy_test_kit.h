@@ -46,7 +46,8 @@ static inline void kit_free(struct kit *k)
 static inline void kit_print(const struct kit *k, const char *text)
 {
 	printf("# --- policy\n");
-	for (const char *line = text; *line; line += strcspn(line, "\n") + (line[strcspn(line, "\n")] != 0))
+	for (const char *line = text; *line;
+	     line += strcspn(line, "\n") + (line[strcspn(line, "\n")] != 0))
 		printf("# %.*s\n", (int)strcspn(line, "\n"), line);
 	for (size_t i = 0; i < k->problems.n; i++)
 		printf("# %u:%u: %s: %s\n", k->problems.v[i].line, k->problems.v[i].column,
@@ -64,17 +65,20 @@ static inline struct kit kit_compile(const char *text)
 	return k;
 }
 
-static inline bool kit_has(const struct kit *k, enum policy_severity s, uint32_t line, uint32_t column, const char *word)
+static inline bool kit_has(const struct kit *k, enum policy_severity s, uint32_t line,
+			   uint32_t column, const char *word)
 {
 	for (size_t i = 0; i < k->problems.n; i++)
 		if (k->problems.v[i].severity == s && k->problems.v[i].line == line &&
-		    (column == 0 || k->problems.v[i].column == column) && strstr(k->problems.v[i].text, word))
+		    (column == 0 || k->problems.v[i].column == column) &&
+		    strstr(k->problems.v[i].text, word))
 			return true;
 	return false;
 }
 
 /* Refused with an error at this place (column 0: any) whose text has this word, and a remedy behind a semicolon or question. */
-static inline void kit_refused_in(const char *text, bool production, uint32_t line, uint32_t column, const char *word)
+static inline void kit_refused_in(const char *text, bool production, uint32_t line, uint32_t column,
+				  const char *word)
 {
 	struct kit k;
 
@@ -119,7 +123,8 @@ static inline bool kit_no_header(const void *headers, struct bytes name)
 }
 
 /* "GET", "name", 80, "/path?query"; `header`: the one field that the request has, or NULL. */
-static inline struct kit_answer kit_ask_with(const struct kit *k, const char *method, const char *host, uint16_t port, const char *target,
+static inline struct kit_answer kit_ask_with(const struct kit *k, const char *method,
+					     const char *host, uint16_t port, const char *target,
 					     const char *header)
 {
 	static char class[32], rule[512];
@@ -142,12 +147,14 @@ static inline struct kit_answer kit_ask_with(const struct kit *k, const char *me
 	if (r.has_query)
 		r.query = bytes_skip(t, mark + 1);
 	policy_judge(&k->policy, &e, &r, &v);
-	(void)snprintf(class, sizeof(class), "%.*s", (int)v.class_name.len, (const char *)v.class_name.p);
+	(void)snprintf(class, sizeof(class), "%.*s", (int)v.class_name.len,
+		       (const char *)v.class_name.p);
 	(void)snprintf(rule, sizeof(rule), "%.*s", (int)v.rule.len, (const char *)v.rule.p);
 	return (struct kit_answer){ v.reason, class, rule, v.observed };
 }
 
-static inline enum reason kit_ask(const struct kit *k, const char *method, const char *host, uint16_t port, const char *target)
+static inline enum reason kit_ask(const struct kit *k, const char *method, const char *host,
+				  uint16_t port, const char *target)
 {
 	return kit_ask_with(k, method, host, port, target, NULL).reason;
 }

@@ -2,6 +2,7 @@
  * that equal content gives equal bytes. */
 #include <stdlib.h>
 
+#include "rules/policy_hash.h"
 #include "rules/policy_model.h"
 #include "rules/policy_path.h"
 
@@ -62,7 +63,8 @@ static int pattern_cmp(const void *a, const void *b)
 	size_t n = x->text.len < y->text.len ? x->text.len : y->text.len;
 
 	for (size_t i = 0; i < n; i++) {
-		int c = x->text.p[i] == '/' ? 0 : x->text.p[i], d = y->text.p[i] == '/' ? 0 : y->text.p[i];
+		int c = x->text.p[i] == '/' ? 0 : x->text.p[i],
+		    d = y->text.p[i] == '/' ? 0 : y->text.p[i];
 
 		if (c != d)
 			return c - d;
@@ -170,7 +172,8 @@ static uint32_t add_trie(struct writer *w, const struct model_entry *e)
 	n = 0;
 	for (uint32_t i = 0; i < e->n_rules; i++)
 		for (uint32_t k = 0; k < e->rules[i].n_paths; k++)
-			patterns[n++] = (struct pattern){ .text = e->rules[i].paths[k].text, .rule = i };
+			patterns[n++] =
+				(struct pattern){ .text = e->rules[i].paths[k].text, .rule = i };
 	if (n > 1)
 		qsort(patterns, n, sizeof(*patterns), pattern_cmp);
 	for (size_t i = 0; i < n && !w->failed; i++)
@@ -182,9 +185,13 @@ static uint32_t add_trie(struct writer *w, const struct model_entry *e)
 
 static void write_node(struct writer *w, struct trie *t, uint32_t *next)
 {
-	struct blob_node node = { .depth = t->depth, .n_rules = t->n_rules, .first_child = *next, .any_child = BLOB_NONE };
+	struct blob_node node = { .depth = t->depth,
+				  .n_rules = t->n_rules,
+				  .first_child = *next,
+				  .any_child = BLOB_NONE };
 
-	node.edges = (struct blob_run){ count(w, BLOB_EDGES, sizeof(struct blob_edge)), t->n_children };
+	node.edges =
+		(struct blob_run){ count(w, BLOB_EDGES, sizeof(struct blob_edge)), t->n_children };
 	for (struct trie *c = t->children; c; c = c->next) {
 		struct blob_edge edge = { .segment = add_str(w, c->segment) };
 
@@ -220,14 +227,22 @@ static void write_nodes(struct writer *w)
 
 static void write_rule(struct writer *w, const struct model_rule *r)
 {
-	struct blob_rule rule = { .name = add_str(w, r->name), .class = r->class, .effect = r->effect, .methods = r->methods };
+	struct blob_rule rule = { .name = add_str(w, r->name),
+				  .class = r->class,
+				  .effect = r->effect,
+				  .methods = r->methods };
 
-	rule.conditions = (struct blob_run){ count(w, BLOB_CONDITIONS, sizeof(struct blob_condition)), r->n_conditions };
+	rule.conditions =
+		(struct blob_run){ count(w, BLOB_CONDITIONS, sizeof(struct blob_condition)),
+				   r->n_conditions };
 	for (uint32_t i = 0; i < r->n_conditions; i++) {
 		const struct model_condition *c = &r->conditions[i];
-		struct blob_condition condition = { .kind = c->kind, .key = add_str(w, c->key.text) };
+		struct blob_condition condition = { .kind = c->kind,
+						    .key = add_str(w, c->key.text) };
 
-		condition.values = (struct blob_run){ count(w, BLOB_VALUES, sizeof(struct blob_str)), c->n_values };
+		condition.values =
+			(struct blob_run){ count(w, BLOB_VALUES, sizeof(struct blob_str)),
+					   c->n_values };
 		for (uint32_t k = 0; k < c->n_values; k++) {
 			struct blob_str value = add_str(w, c->values[k].text);
 
@@ -240,19 +255,25 @@ static void write_rule(struct writer *w, const struct model_rule *r)
 
 static void write_entry(struct writer *w, const struct model_entry *e)
 {
-	struct blob_entry entry = { .name = add_str(w, e->name.text), .mode = e->mode, .root = BLOB_NONE };
+	struct blob_entry entry = { .name = add_str(w, e->name.text),
+				    .mode = e->mode,
+				    .root = BLOB_NONE };
 
-	entry.flags = (e->observe ? BLOB_OBSERVE : 0U) | (e->encoded_slash ? BLOB_ENCODED_SLASH : 0U);
+	entry.flags =
+		(e->observe ? BLOB_OBSERVE : 0U) | (e->encoded_slash ? BLOB_ENCODED_SLASH : 0U);
 	entry.ports = (struct blob_run){ count(w, BLOB_PORTS, sizeof(uint16_t)), e->n_ports };
 	buf_add(&w->s[BLOB_PORTS], e->ports, e->n_ports * sizeof(e->ports[0]));
-	entry.prefixes = (struct blob_run){ count(w, BLOB_PREFIXES, sizeof(struct blob_prefix)), e->n_prefixes };
+	entry.prefixes = (struct blob_run){ count(w, BLOB_PREFIXES, sizeof(struct blob_prefix)),
+					    e->n_prefixes };
 	for (uint32_t i = 0; i < e->n_prefixes; i++) {
-		struct blob_prefix prefix = { .family = e->prefixes[i].ip.family, .bits = e->prefixes[i].bits };
+		struct blob_prefix prefix = { .family = e->prefixes[i].ip.family,
+					      .bits = e->prefixes[i].bits };
 
 		memcpy(prefix.b, e->prefixes[i].ip.b, sizeof(prefix.b));
 		buf_add(&w->s[BLOB_PREFIXES], &prefix, sizeof(prefix));
 	}
-	entry.rules = (struct blob_run){ count(w, BLOB_RULES, sizeof(struct blob_rule)), e->n_rules };
+	entry.rules =
+		(struct blob_run){ count(w, BLOB_RULES, sizeof(struct blob_rule)), e->n_rules };
 	for (uint32_t i = 0; i < e->n_rules; i++)
 		write_rule(w, &e->rules[i]);
 	if (e->mode == POLICY_HTTP)
@@ -284,7 +305,8 @@ static uint32_t write_doors(struct writer *w, const struct owned *o, size_t n)
 		for (size_t i = 0; i < n; i++)
 			for (uint32_t k = 0; k < o[i].entry->n_ports; k++)
 				if (o[i].entry->ports[k] > last && o[i].entry->ports[k] < door.port)
-					door = (struct blob_door){ o[i].entry->ports[k], o[i].entry->index };
+					door = (struct blob_door){ o[i].entry->ports[k],
+								   o[i].entry->index };
 		if (door.port == UINT32_MAX)
 			return n_doors;
 		buf_add(&w->s[BLOB_DOORS], &door, sizeof(door));
@@ -337,15 +359,19 @@ static void write_hosts(struct writer *w)
 	n = 0;
 	for (uint32_t i = 0; i < w->m->n_entries; i++)
 		for (uint32_t k = 0; k < w->m->entries[i]->n_hosts; k++)
-			owned[n++] = (struct owned){ w->m->entries[i]->hosts[k].text, w->m->entries[i] };
+			owned[n++] =
+				(struct owned){ w->m->entries[i]->hosts[k].text, w->m->entries[i] };
 	if (n > 1)
 		qsort(owned, n, sizeof(*owned), owned_cmp);
 	for (size_t i = 0, next; i < n; i = next) {
-		struct blob_host host = { .text = add_str(w, owned[i].text), .doors.first = count(w, BLOB_DOORS, sizeof(struct blob_door)) };
+		struct blob_host host = { .text = add_str(w, owned[i].text),
+					  .doors.first =
+						  count(w, BLOB_DOORS, sizeof(struct blob_door)) };
 		uint32_t index = count(w, BLOB_HOSTS, sizeof(host));
 
 		for (next = i; next < n && bytes_eq(owned[next].text, owned[i].text); next++) {
-			struct blob_reach reach = { .entry = owned[next].entry->index, .host = index };
+			struct blob_reach reach = { .entry = owned[next].entry->index,
+						    .host = index };
 
 			buf_add(&w->s[BLOB_REACH], &reach, sizeof(reach));
 		}
@@ -365,8 +391,10 @@ static void write_all_ports(struct writer *w)
 		uint16_t port;
 
 		for (uint32_t i = 0; i < w->m->n_entries; i++)
-			for (uint32_t k = 0; w->m->entries[i]->n_hosts && k < w->m->entries[i]->n_ports; k++)
-				if (w->m->entries[i]->ports[k] > last && w->m->entries[i]->ports[k] < next)
+			for (uint32_t k = 0;
+			     w->m->entries[i]->n_hosts && k < w->m->entries[i]->n_ports; k++)
+				if (w->m->entries[i]->ports[k] > last &&
+				    w->m->entries[i]->ports[k] < next)
 					next = w->m->entries[i]->ports[k];
 		if (next == UINT32_MAX)
 			return;
@@ -410,7 +438,9 @@ static bool join(struct writer *w, struct blob_header *h, struct buf *out)
 	pad(&body);
 	for (int s = 0; s < BLOB_SECTIONS; s++) {
 		w->failed = w->failed || w->s[s].failed;
-		h->section[s] = (struct blob_section){ (uint32_t)body.len, count(w, (enum policy_section)s, element_len[s]) };
+		h->section[s] =
+			(struct blob_section){ (uint32_t)body.len,
+					       count(w, (enum policy_section)s, element_len[s]) };
 		buf_bytes(&body, buf_view(&w->s[s]));
 		pad(&body);
 	}

@@ -4,7 +4,8 @@
 
 static const char *near(const char *text)
 {
-	static const char *const words[] = { "protocol", "ports", "paths", "hosts", "mode", "read-only", "encoded_slash" };
+	static const char *const words[] = { "protocol", "ports",     "paths",        "hosts",
+					     "mode",     "read-only", "encoded_slash" };
 
 	return word_near(bytes_str(text), words, sizeof(words) / sizeof(words[0]));
 }
@@ -23,5 +24,6 @@ TEST(the_word_that_was_meant_is_found)
 
 TEST(nothing_is_guessed_from_far_away)
 {
-	CHECK(!near("zebra") && !near("") && !near("x") && !near("a-very-long-word-that-is-longer-than-any-of-them"));
+	CHECK(!near("zebra") && !near("") && !near("x") &&
+	      !near("a-very-long-word-that-is-longer-than-any-of-them"));
 }

@@ -159,7 +159,8 @@ void ip_text(struct ip ip, char ret[IP_TEXT_MAX])
 		return;
 	}
 	if (is_mapped(ip)) {
-		(void)snprintf(ret, IP_TEXT_MAX, "::ffff:%u.%u.%u.%u", ip.b[12], ip.b[13], ip.b[14], ip.b[15]);
+		(void)snprintf(ret, IP_TEXT_MAX, "::ffff:%u.%u.%u.%u", ip.b[12], ip.b[13], ip.b[14],
+			       ip.b[15]);
 		return;
 	}
 	for (unsigned i = 0; i < V6_WORDS; i++)

@@ -19,8 +19,9 @@ struct ip_prefix {
 
 static inline struct ip ip_v4(uint32_t host_order)
 {
-	return (struct ip){ .family = 4, .b = { (uint8_t)(host_order >> 24), (uint8_t)(host_order >> 16),
-						(uint8_t)(host_order >> 8), (uint8_t)host_order } };
+	return (struct ip){ .family = 4,
+			    .b = { (uint8_t)(host_order >> 24), (uint8_t)(host_order >> 16),
+				   (uint8_t)(host_order >> 8), (uint8_t)host_order } };
 }
 
 /* Strict: dotted quad without leading zeros, or RFC 4291 text without a zone. No other spelling of inet_aton. */

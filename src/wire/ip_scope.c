@@ -9,8 +9,14 @@ struct range {
 	enum ip_scope scope;
 };
 
-#define V4(o1, o2, o3, o4, bits) { { .family = 4, .b = { o1, o2, o3, o4 } }, bits }
-#define V6(bits, ...) { { .family = 6, .b = { __VA_ARGS__ } }, bits }
+#define V4(o1, o2, o3, o4, bits)                                                                   \
+	{                                                                                          \
+		{ .family = 4, .b = { o1, o2, o3, o4 } }, bits                                     \
+	}
+#define V6(bits, ...)                                                                              \
+	{                                                                                          \
+		{ .family = 6, .b = { __VA_ARGS__ } }, bits                                        \
+	}
 
 static const struct range ranges[] = {
 	{ V4(0, 0, 0, 0, 8), IP_SCOPE_NEVER }, /* this network */
@@ -82,13 +88,14 @@ bool ip_embedded_v4(struct ip ip, struct ip *ret)
 	}
 	if (under(ip, (struct ip_prefix)V6(32, 0x20, 0x01))) {
 		/* Teredo hides the client's address by inverting it (RFC 4380, section 4). */
-		const uint8_t client[4] = { (uint8_t)~ip.b[12], (uint8_t)~ip.b[13], (uint8_t)~ip.b[14],
-					    (uint8_t)~ip.b[15] };
+		const uint8_t client[4] = { (uint8_t)~ip.b[12], (uint8_t)~ip.b[13],
+					    (uint8_t)~ip.b[14], (uint8_t)~ip.b[15] };
 
 		*ret = v4_of(client);
 		return true;
 	}
-	if ((ip.b[8] == 0 || ip.b[8] == 2) && ip.b[9] == 0 && ip.b[10] == 0x5e && ip.b[11] == 0xfe) {
+	if ((ip.b[8] == 0 || ip.b[8] == 2) && ip.b[9] == 0 && ip.b[10] == 0x5e &&
+	    ip.b[11] == 0xfe) {
 		*ret = v4_of(ip.b + 12); /* ISATAP (RFC 5214, section 6.1), under any prefix */
 		return true;
 	}
@@ -114,7 +121,9 @@ static enum ip_scope own_scope(struct ip ip)
  * worst reading counts, of those that say anything. */
 static enum ip_scope local_nat64_scope(struct ip ip)
 {
-	static const uint8_t places[][4] = { { 6, 7, 9, 10 }, { 7, 9, 10, 11 }, { 9, 10, 11, 12 }, { 12, 13, 14, 15 } };
+	static const uint8_t places[][4] = {
+		{ 6, 7, 9, 10 }, { 7, 9, 10, 11 }, { 9, 10, 11, 12 }, { 12, 13, 14, 15 }
+	};
 	enum ip_scope scope = IP_SCOPE_PUBLIC;
 	bool read = false;
 

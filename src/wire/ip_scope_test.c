@@ -19,16 +19,19 @@ static struct ip_prefix prefix(const char *text)
 
 TEST(carried_ipv4_addresses_are_found)
 {
-	static const char *const carriers[] = { "::ffff:10.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b:1::10.0.0.1",
-						"2002:a00:1::", "2001:0:1:2:3:4:f5ff:fffe", "2001:db8::5efe:10.0.0.1",
-						"fd00::200:5efe:10.0.0.1" };
+	static const char *const carriers[] = {
+		"::ffff:10.0.0.1",        "64:ff9b::10.0.0.1",        "64:ff9b:1::10.0.0.1",
+		"2002:a00:1::",           "2001:0:1:2:3:4:f5ff:fffe", "2001:db8::5efe:10.0.0.1",
+		"fd00::200:5efe:10.0.0.1"
+	};
 	struct ip inside;
 
 	for (size_t i = 0; i < sizeof(carriers) / sizeof(carriers[0]); i++) {
 		CHECK(ip_embedded_v4(ip(carriers[i]), &inside));
 		CHECK(ip_eq(inside, ip("10.0.0.1")));
 	}
-	CHECK(!ip_embedded_v4(ip("2a00:1450::1"), &inside) && !ip_embedded_v4(ip("10.0.0.1"), &inside));
+	CHECK(!ip_embedded_v4(ip("2a00:1450::1"), &inside) &&
+	      !ip_embedded_v4(ip("10.0.0.1"), &inside));
 }
 
 TEST(scopes_follow_the_registries)
@@ -37,18 +40,41 @@ TEST(scopes_follow_the_registries)
 		const char *text;
 		enum ip_scope scope;
 	} rows[] = {
-		{ "8.8.8.8", IP_SCOPE_PUBLIC }, { "100.63.255.255", IP_SCOPE_PUBLIC }, { "172.32.0.0", IP_SCOPE_PUBLIC },
-		{ "2a00:1450::1", IP_SCOPE_PUBLIC }, { "2001:200::1", IP_SCOPE_PUBLIC },
-		{ "10.1.2.3", IP_SCOPE_PRIVATE }, { "100.64.0.1", IP_SCOPE_PRIVATE }, { "172.31.255.255", IP_SCOPE_PRIVATE },
-		{ "192.0.0.8", IP_SCOPE_PRIVATE }, { "192.168.0.1", IP_SCOPE_PRIVATE }, { "198.19.0.1", IP_SCOPE_PRIVATE },
-		{ "198.51.100.1", IP_SCOPE_PRIVATE }, { "203.0.113.1", IP_SCOPE_PRIVATE }, { "192.0.2.1", IP_SCOPE_PRIVATE },
-		{ "fd00::1", IP_SCOPE_PRIVATE }, { "2001:db8::1", IP_SCOPE_PRIVATE }, { "3fff::1", IP_SCOPE_PRIVATE },
-		{ "100::1", IP_SCOPE_PRIVATE }, { "64:ff9b::8.8.8.8", IP_SCOPE_PRIVATE },
-		{ "127.0.0.1", IP_SCOPE_LOOPBACK }, { "127.255.0.1", IP_SCOPE_LOOPBACK }, { "::1", IP_SCOPE_LOOPBACK },
-		{ "0.0.0.0", IP_SCOPE_NEVER }, { "0.1.2.3", IP_SCOPE_NEVER }, { "169.254.169.254", IP_SCOPE_NEVER },
-		{ "224.0.0.1", IP_SCOPE_NEVER }, { "255.255.255.255", IP_SCOPE_NEVER }, { "240.0.0.1", IP_SCOPE_NEVER },
-		{ "::", IP_SCOPE_NEVER }, { "fe80::1", IP_SCOPE_NEVER }, { "fec0::1", IP_SCOPE_NEVER }, { "ff02::1", IP_SCOPE_NEVER },
-		{ "::127.0.0.1", IP_SCOPE_NEVER }, { "4000::1", IP_SCOPE_NEVER }, { "fe00::1", IP_SCOPE_NEVER },
+		{ "8.8.8.8", IP_SCOPE_PUBLIC },
+		{ "100.63.255.255", IP_SCOPE_PUBLIC },
+		{ "172.32.0.0", IP_SCOPE_PUBLIC },
+		{ "2a00:1450::1", IP_SCOPE_PUBLIC },
+		{ "2001:200::1", IP_SCOPE_PUBLIC },
+		{ "10.1.2.3", IP_SCOPE_PRIVATE },
+		{ "100.64.0.1", IP_SCOPE_PRIVATE },
+		{ "172.31.255.255", IP_SCOPE_PRIVATE },
+		{ "192.0.0.8", IP_SCOPE_PRIVATE },
+		{ "192.168.0.1", IP_SCOPE_PRIVATE },
+		{ "198.19.0.1", IP_SCOPE_PRIVATE },
+		{ "198.51.100.1", IP_SCOPE_PRIVATE },
+		{ "203.0.113.1", IP_SCOPE_PRIVATE },
+		{ "192.0.2.1", IP_SCOPE_PRIVATE },
+		{ "fd00::1", IP_SCOPE_PRIVATE },
+		{ "2001:db8::1", IP_SCOPE_PRIVATE },
+		{ "3fff::1", IP_SCOPE_PRIVATE },
+		{ "100::1", IP_SCOPE_PRIVATE },
+		{ "64:ff9b::8.8.8.8", IP_SCOPE_PRIVATE },
+		{ "127.0.0.1", IP_SCOPE_LOOPBACK },
+		{ "127.255.0.1", IP_SCOPE_LOOPBACK },
+		{ "::1", IP_SCOPE_LOOPBACK },
+		{ "0.0.0.0", IP_SCOPE_NEVER },
+		{ "0.1.2.3", IP_SCOPE_NEVER },
+		{ "169.254.169.254", IP_SCOPE_NEVER },
+		{ "224.0.0.1", IP_SCOPE_NEVER },
+		{ "255.255.255.255", IP_SCOPE_NEVER },
+		{ "240.0.0.1", IP_SCOPE_NEVER },
+		{ "::", IP_SCOPE_NEVER },
+		{ "fe80::1", IP_SCOPE_NEVER },
+		{ "fec0::1", IP_SCOPE_NEVER },
+		{ "ff02::1", IP_SCOPE_NEVER },
+		{ "::127.0.0.1", IP_SCOPE_NEVER },
+		{ "4000::1", IP_SCOPE_NEVER },
+		{ "fe00::1", IP_SCOPE_NEVER },
 		{ "fd00:ec2::254", IP_SCOPE_PRIVATE },
 	};
 

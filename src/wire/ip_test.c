@@ -43,9 +43,11 @@ static void check_text(const char *in, const char *out)
 TEST(ipv4_has_exactly_one_spelling)
 {
 	CHECK(parses("0.0.0.0") && parses("255.255.255.255") && parses("198.51.100.7"));
-	CHECK(!parses("2130706433") && !parses("0177.0.0.1") && !parses("0x7f.1") && !parses("127.1"));
+	CHECK(!parses("2130706433") && !parses("0177.0.0.1") && !parses("0x7f.1") &&
+	      !parses("127.1"));
 	CHECK(!parses("1.2.3") && !parses("1.2.3.4.5") && !parses("1.2.3.") && !parses(".1.2.3"));
-	CHECK(!parses("1.2.3.256") && !parses("1.2.3.04") && !parses(" 1.2.3.4") && !parses("1.2.3.4 "));
+	CHECK(!parses("1.2.3.256") && !parses("1.2.3.04") && !parses(" 1.2.3.4") &&
+	      !parses("1.2.3.4 "));
 	CHECK(!parses("") && !parses("+1.2.3.4") && !parses("1.2.3.4%1"));
 }
 
@@ -56,7 +58,8 @@ TEST(ipv6_takes_rfc_4291_text_and_no_zone)
 	CHECK(parses("1:2:3:4:5:6:7::") && parses("::2:3:4:5:6:7:8"));
 	CHECK(!parses(":") && !parses(":::") && !parses("1::2::3") && !parses("1:2:3:4:5:6:7"));
 	CHECK(!parses("1:2:3:4:5:6:7:8:9") && !parses("1:2:3:4::5:6:7:8") && !parses("12345::"));
-	CHECK(!parses("fe80::1%eth0") && !parses("[::1]") && !parses("1.2.3.4::") && !parses("::1.2.3.4:5"));
+	CHECK(!parses("fe80::1%eth0") && !parses("[::1]") && !parses("1.2.3.4::") &&
+	      !parses("::1.2.3.4:5"));
 	CHECK(!parses("1:2:3:4:5:6:7:1.2.3.4") && !parses("::g") && !parses("1:") && !parses(":1"));
 	CHECK(!parses("::ffff:1.2.3.04") && !parses("::ffff:1.2.3"));
 }
@@ -71,17 +74,21 @@ TEST(text_is_rfc_5952)
 	check_text("0:0:0:0:0:0:0:0", "::");
 	check_text("1:0:0:0:0:0:0:0", "1::");
 	check_text("::ffff:c000:0201", "::ffff:192.0.2.1");
-	check_text("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+	check_text("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+		   "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
 }
 
 TEST(prefixes_have_no_host_bits)
 {
 	char text[IP_PREFIX_TEXT_MAX];
 
-	CHECK(prefix_parses("10.20.0.0/16") && prefix_parses("0.0.0.0/0") && prefix_parses("fd00::/8"));
+	CHECK(prefix_parses("10.20.0.0/16") && prefix_parses("0.0.0.0/0") &&
+	      prefix_parses("fd00::/8"));
 	CHECK(prefix_parses("10.20.0.1") && prefix_parses("2001:db8::1/128"));
-	CHECK(!prefix_parses("10.20.0.1/16") && !prefix_parses("10.0.0.0/33") && !prefix_parses("10.0.0.0/08"));
-	CHECK(!prefix_parses("10.0.0.0/") && !prefix_parses("10.0.0/8") && !prefix_parses("fd00::1/8"));
+	CHECK(!prefix_parses("10.20.0.1/16") && !prefix_parses("10.0.0.0/33") &&
+	      !prefix_parses("10.0.0.0/08"));
+	CHECK(!prefix_parses("10.0.0.0/") && !prefix_parses("10.0.0/8") &&
+	      !prefix_parses("fd00::1/8"));
 	CHECK(!prefix_parses("/8") && !prefix_parses("010.0.0.0/8") && !prefix_parses("::/129"));
 	ip_prefix_text(prefix("10.20.0.1"), text);
 	CHECK_STR(text, "10.20.0.1/32");

@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(!name_under(text, text, true));
 	dot = bytes_find(text, '.');
 	if (dot < text.len)
-		must(name_under(text, bytes_skip(text, dot + 1), false) && name_under(text, bytes_skip(text, dot + 1), true));
+		must(name_under(text, bytes_skip(text, dot + 1), false) &&
+		     name_under(text, bytes_skip(text, dot + 1), true));
 	return 0;
 }

@@ -55,11 +55,27 @@ TEST(one_trailing_dot_is_dropped_only_where_the_door_allows_it)
 
 TEST(empty_labels_and_foreign_bytes_are_malformed)
 {
-	static const char *const bad[] = { "", ".good.example", "good..example", "good .example", "good\t.example",
-					   "good\r\n.example", "good\\.example", "a@good.example", "good#.example",
-					   "good?.example", "good%2e.example", "good.example:443", "*.good.example",
-					   "good/example", "b\xc3\xbc" "cher.example", "good\xe3\x80\x82" "example",
-					   "-good.example", "good-.example", "[good.example]" };
+	static const char *const bad[] = { "",
+					   ".good.example",
+					   "good..example",
+					   "good .example",
+					   "good\t.example",
+					   "good\r\n.example",
+					   "good\\.example",
+					   "a@good.example",
+					   "good#.example",
+					   "good?.example",
+					   "good%2e.example",
+					   "good.example:443",
+					   "*.good.example",
+					   "good/example",
+					   "b\xc3\xbc"
+					   "cher.example",
+					   "good\xe3\x80\x82"
+					   "example",
+					   "-good.example",
+					   "good-.example",
+					   "[good.example]" };
 	struct name n;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -71,9 +87,21 @@ TEST(empty_labels_and_foreign_bytes_are_malformed)
 
 TEST(addresses_in_every_spelling_are_no_names)
 {
-	static const char *const bad[] = { "2130706433", "0177.0.0.1", "0x7f.1", "127.1", "127.0.0.1", "127.0.0.1.", "::1",
-					   "[::1]", "[127.0.0.1]", "0x7F.0.0.1", "good.0x", "a.b.1", "0X7F000001",
-					   "::ffff:127.0.0.1", "999.999.999.999" };
+	static const char *const bad[] = { "2130706433",
+					   "0177.0.0.1",
+					   "0x7f.1",
+					   "127.1",
+					   "127.0.0.1",
+					   "127.0.0.1.",
+					   "::1",
+					   "[::1]",
+					   "[127.0.0.1]",
+					   "0x7F.0.0.1",
+					   "good.0x",
+					   "a.b.1",
+					   "0X7F000001",
+					   "::ffff:127.0.0.1",
+					   "999.999.999.999" };
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (!CHECK_INT(answer(bad[i]), NAME_ADDRESS))
@@ -98,7 +126,8 @@ TEST(only_canonical_a_labels_are_names)
 	CHECK_INT(answer("xn--a.example"), NAME_NOT_CANONICAL); /* U+0080, a control character */
 	CHECK_INT(answer("good.xn--ab-j1t"), NAME_OK);
 	CHECK_INT(answer("xn--ab-uw7b.example"), NAME_OK);
-	CHECK_INT(answer("xn--ab-s13a.example"), NAME_NOT_CANONICAL); /* the ideographic full stop inside */
+	CHECK_INT(answer("xn--ab-s13a.example"),
+		  NAME_NOT_CANONICAL); /* the ideographic full stop inside */
 }
 
 TEST(the_longest_legal_name_parses_and_one_byte_more_does_not)
@@ -106,9 +135,15 @@ TEST(the_longest_legal_name_parses_and_one_byte_more_does_not)
 	char label[NAME_LABEL_MAX + 12];
 
 	CHECK_INT(answer(long_name(3, 63, "b")), NAME_OK);
-	CHECK_INT(answer(long_name(3, 63, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")), NAME_OK); /* 253 */
-	CHECK_INT(answer(long_name(3, 63, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb.")), NAME_OK);
-	CHECK_INT(answer(long_name(3, 63, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")), NAME_MALFORMED);
+	CHECK_INT(answer(long_name(
+			  3, 63, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")),
+		  NAME_OK); /* 253 */
+	CHECK_INT(answer(long_name(
+			  3, 63, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb.")),
+		  NAME_OK);
+	CHECK_INT(answer(long_name(
+			  3, 63, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")),
+		  NAME_MALFORMED);
 	memset(label, 'a', sizeof(label));
 	memcpy(label + NAME_LABEL_MAX, ".example", 9);
 	CHECK_INT(answer(label), NAME_OK);
@@ -118,10 +153,15 @@ TEST(the_longest_legal_name_parses_and_one_byte_more_does_not)
 
 TEST(a_wildcard_is_exactly_one_label_and_a_double_one_is_one_or_more)
 {
-	CHECK(under("a.example.com", "example.com", false) && under("a.example.com", "example.com", true));
-	CHECK(!under("example.com", "example.com", false) && !under("example.com", "example.com", true));
-	CHECK(!under("a.b.example.com", "example.com", false) && under("a.b.example.com", "example.com", true));
-	CHECK(!under(".example.com", "example.com", false) && !under(".example.com", "example.com", true));
-	CHECK(!under("evilexample.com", "example.com", true) && !under("a.example.com.evil.example", "example.com", true));
+	CHECK(under("a.example.com", "example.com", false) &&
+	      under("a.example.com", "example.com", true));
+	CHECK(!under("example.com", "example.com", false) &&
+	      !under("example.com", "example.com", true));
+	CHECK(!under("a.b.example.com", "example.com", false) &&
+	      under("a.b.example.com", "example.com", true));
+	CHECK(!under(".example.com", "example.com", false) &&
+	      !under(".example.com", "example.com", true));
+	CHECK(!under("evilexample.com", "example.com", true) &&
+	      !under("a.example.com.evil.example", "example.com", true));
 	CHECK(!under("a", "", true));
 }

@@ -18,10 +18,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(text, "xn--", 4);
 	for (size_t i = 0; i < size; i++) {
-		if (data[i] != '-' && (data[i] < '0' || data[i] > '9') && (data[i] < 'a' || data[i] > 'z'))
+		if (data[i] != '-' && (data[i] < '0' || data[i] > '9') &&
+		    (data[i] < 'a' || data[i] > 'z'))
 			return 0;
 		text[4 + i] = (char)data[i];
 	}
-	must((name_parse(bytes_of(text, 4 + size), &n) == NAME_OK) == (canonical && data[size - 1] != '-'));
+	must((name_parse(bytes_of(text, 4 + size), &n) == NAME_OK) ==
+	     (canonical && data[size - 1] != '-'));
 	return 0;
 }

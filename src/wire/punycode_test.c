@@ -20,8 +20,10 @@ TEST(samples_of_rfc_3492_are_canonical)
 TEST(what_no_encoder_writes_is_refused)
 {
 	CHECK(!canonical("") && !canonical("-") && !canonical("ab-"));
-	CHECK(!canonical("zz") && !canonical("99999999") && !canonical("a.b") && !canonical("bcher_kva"));
+	CHECK(!canonical("zz") && !canonical("99999999") && !canonical("a.b") &&
+	      !canonical("bcher_kva"));
 	CHECK(!canonical("a")); /* U+0080 */
-	CHECK(!canonical("ab-s13a") && !canonical("ab-zu3n") && !canonical("ab-313n")); /* three dots that are not '.' */
+	CHECK(!canonical("ab-s13a") && !canonical("ab-zu3n") &&
+	      !canonical("ab-313n")); /* three dots that are not '.' */
 	CHECK(!canonical("0000000000000000000000000000000000000000000000000000000000000000000"));
 }

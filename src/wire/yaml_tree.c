@@ -68,12 +68,14 @@ static bool add_key(struct build *b, struct level *l, struct yaml_tree_node *key
 	if (key->text.len > YAML_TREE_KEY_MAX)
 		return fault_mark(b, at, "a key is too long; write a short word");
 	if (l->node->n == YAML_TREE_KEYS_MAX)
-		return fault_at(b->fault, at.line, at.column, "a mapping has more than %d keys; split it", YAML_TREE_KEYS_MAX);
+		return fault_at(b->fault, at.line, at.column,
+				"a mapping has more than %d keys; split it", YAML_TREE_KEYS_MAX);
 	for (const struct yaml_tree_node *v = l->node->first; v; v = v->next)
 		if (bytes_eq(v->key->text, key->text))
-			return fault_at(b->fault, at.line, at.column,
-					"the key `%.*s` stands here twice (first on line %u); keep one", (int)key->text.len,
-					(const char *)key->text.p, v->key->line);
+			return fault_at(
+				b->fault, at.line, at.column,
+				"the key `%.*s` stands here twice (first on line %u); keep one",
+				(int)key->text.len, (const char *)key->text.p, v->key->line);
 	l->key = key;
 	return true;
 }
@@ -116,16 +118,19 @@ static struct yaml_tree_node *node_new(struct build *b, enum yaml_tree_kind kind
 	return n;
 }
 
-static bool on_open(struct build *b, const yaml_event_t *e, enum yaml_tree_kind kind, const void *anchor, const void *tag)
+static bool on_open(struct build *b, const yaml_event_t *e, enum yaml_tree_kind kind,
+		    const void *anchor, const void *tag)
 {
 	struct yaml_tree_node *n;
 
 	if (anchor)
-		return fault_mark(b, e->start_mark, "anchors are not allowed; write the value out where it is used");
+		return fault_mark(b, e->start_mark,
+				  "anchors are not allowed; write the value out where it is used");
 	if (tag)
 		return fault_mark(b, e->start_mark, "tags are not allowed; write the bare value");
 	if (b->depth == YAML_TREE_DEPTH_MAX)
-		return fault_mark(b, e->start_mark, "nested too deep; nothing here needs so many levels");
+		return fault_mark(b, e->start_mark,
+				  "nested too deep; nothing here needs so many levels");
 	n = node_new(b, kind, e->start_mark);
 	if (!n || !attach(b, n))
 		return false;
@@ -138,16 +143,20 @@ static bool on_scalar(struct build *b, const yaml_event_t *e)
 	struct yaml_tree_node *n;
 
 	if (e->data.scalar.anchor)
-		return fault_mark(b, e->start_mark, "anchors are not allowed; write the value out where it is used");
+		return fault_mark(b, e->start_mark,
+				  "anchors are not allowed; write the value out where it is used");
 	if (e->data.scalar.tag)
-		return fault_mark(b, e->start_mark, "tags are not allowed; write the bare value, in quotes when it is text");
+		return fault_mark(
+			b, e->start_mark,
+			"tags are not allowed; write the bare value, in quotes when it is text");
 	if (e->data.scalar.length > YAML_TREE_SCALAR_MAX)
 		return fault_mark(b, e->start_mark, "a value is too long; shorten it");
 	n = node_new(b, YAML_TREE_SCALAR, e->start_mark);
 	if (!n)
 		return false;
 	n->plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-	n->text = arena_copy(&b->tree->arena, bytes_of(e->data.scalar.value, e->data.scalar.length));
+	n->text =
+		arena_copy(&b->tree->arena, bytes_of(e->data.scalar.value, e->data.scalar.length));
 	if (b->tree->arena.failed)
 		return fault_mark(b, e->start_mark, "the file is too large; split it");
 	return attach(b, n);
@@ -156,10 +165,13 @@ static bool on_scalar(struct build *b, const yaml_event_t *e)
 static bool on_document(struct build *b, const yaml_event_t *e)
 {
 	if (e->data.document_start.version_directive ||
-	    e->data.document_start.tag_directives.start != e->data.document_start.tag_directives.end)
-		return fault_mark(b, e->start_mark, "directives are not allowed; remove the line that starts with %");
+	    e->data.document_start.tag_directives.start !=
+		    e->data.document_start.tag_directives.end)
+		return fault_mark(b, e->start_mark,
+				  "directives are not allowed; remove the line that starts with %");
 	if (b->n_documents++)
-		return fault_mark(b, e->start_mark, "a second document starts here; a file holds one");
+		return fault_mark(b, e->start_mark,
+				  "a second document starts here; a file holds one");
 	return true;
 }
 
@@ -174,13 +186,17 @@ static bool on_event(struct build *b, const yaml_event_t *e)
 	case YAML_DOCUMENT_START_EVENT:
 		return on_document(b, e);
 	case YAML_ALIAS_EVENT:
-		return fault_mark(b, e->start_mark, "aliases are not allowed; write the value out, in quotes when it starts with *");
+		return fault_mark(
+			b, e->start_mark,
+			"aliases are not allowed; write the value out, in quotes when it starts with *");
 	case YAML_SCALAR_EVENT:
 		return on_scalar(b, e);
 	case YAML_SEQUENCE_START_EVENT:
-		return on_open(b, e, YAML_TREE_LIST, e->data.sequence_start.anchor, e->data.sequence_start.tag);
+		return on_open(b, e, YAML_TREE_LIST, e->data.sequence_start.anchor,
+			       e->data.sequence_start.tag);
 	case YAML_MAPPING_START_EVENT:
-		return on_open(b, e, YAML_TREE_MAP, e->data.mapping_start.anchor, e->data.mapping_start.tag);
+		return on_open(b, e, YAML_TREE_MAP, e->data.mapping_start.anchor,
+			       e->data.mapping_start.tag);
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
 		b->depth--;
@@ -198,10 +214,11 @@ static bool run(struct build *b, yaml_parser_t *parser)
 		bool ok;
 
 		if (!yaml_parser_parse(parser, &e))
-			return fault_at(b->fault, parser->problem_mark.line, parser->problem_mark.column,
-					"not YAML: %s%s%s; quote texts with special characters and check the indent",
-					parser->context ? parser->context : "", parser->context ? ", " : "",
-					parser->problem ? parser->problem : "unreadable");
+			return fault_at(
+				b->fault, parser->problem_mark.line, parser->problem_mark.column,
+				"not YAML: %s%s%s; quote texts with special characters and check the indent",
+				parser->context ? parser->context : "", parser->context ? ", " : "",
+				parser->problem ? parser->problem : "unreadable");
 		more = e.type != YAML_STREAM_END_EVENT;
 		ok = on_event(b, &e);
 		yaml_event_delete(&e);
@@ -217,7 +234,8 @@ static bool check_text(struct bytes text, struct yaml_tree_fault *f)
 	size_t line = 0, line_at = 0;
 
 	if (text.len > YAML_TREE_TEXT_MAX)
-		return fault_at(f, 0, 0, "the file is larger than %d MiB; split it", YAML_TREE_TEXT_MAX >> 20);
+		return fault_at(f, 0, 0, "the file is larger than %d MiB; split it",
+				YAML_TREE_TEXT_MAX >> 20);
 	for (size_t i = 0; i < text.len;) {
 		uint32_t c = 0;
 		size_t n = utf8_next(bytes_skip(text, i), &c);
@@ -225,7 +243,8 @@ static bool check_text(struct bytes text, struct yaml_tree_fault *f)
 		if (n == 0)
 			return fault_at(f, line, i - line_at, "not UTF-8; save the file as UTF-8");
 		if (c == 0xfeff)
-			return fault_at(f, line, i - line_at, "a byte order mark; save the file without it");
+			return fault_at(f, line, i - line_at,
+					"a byte order mark; save the file without it");
 		if ((c < 0x20 && c != '\n' && c != '\r' && c != '\t') || (c >= 0x7f && c < 0xa0))
 			return fault_at(f, line, i - line_at, "a control character; remove it");
 		i += n;
@@ -319,7 +338,9 @@ static bool looks_like_number(struct bytes text)
 		return all_in(bytes_skip(t, 2), "0123456789abcdefABCDEF_");
 	if (!is_digit(t.p[0]) && !(t.len > 1 && t.p[0] == '.' && is_digit(t.p[1])))
 		return false;
-	return all_in(t, "0123456789._:eE+-") && !(bytes_find(t, '-') < t.len && bytes_find(t, 'e') == t.len && bytes_find(t, 'E') == t.len);
+	return all_in(t, "0123456789._:eE+-") &&
+	       !(bytes_find(t, '-') < t.len && bytes_find(t, 'e') == t.len &&
+		 bytes_find(t, 'E') == t.len);
 }
 
 /* 2026-01-01 and longer: four digits, a hyphen, digits, a hyphen, a digit. */
@@ -327,7 +348,8 @@ static bool looks_like_time(struct bytes t)
 {
 	size_t i = 0;
 
-	if (!(t.len >= 8 && is_digit(t.p[0]) && is_digit(t.p[1]) && is_digit(t.p[2]) && is_digit(t.p[3]) && t.p[4] == '-'))
+	if (!(t.len >= 8 && is_digit(t.p[0]) && is_digit(t.p[1]) && is_digit(t.p[2]) &&
+	      is_digit(t.p[3]) && t.p[4] == '-'))
 		return false;
 	for (i = 5; i < t.len && is_digit(t.p[i]); i++)
 		;
@@ -338,7 +360,8 @@ static bool looks_like_time(struct bytes t)
 enum yaml_tree_guess yaml_tree_guess(const struct yaml_tree_node *scalar)
 {
 	static const char *const nulls[] = { "", "~", "null", NULL };
-	static const char *const bools[] = { "true", "false", "yes", "no", "on", "off", "y", "n", NULL };
+	static const char *const bools[] = { "true", "false", "yes", "no", "on",
+					     "off",  "y",     "n",   NULL };
 
 	if (scalar->kind != YAML_TREE_SCALAR || !scalar->plain)
 		return YAML_GUESS_TEXT;

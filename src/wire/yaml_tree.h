@@ -24,7 +24,8 @@ struct yaml_tree_node {
 	uint32_t column; /* from 1, in characters */
 	struct bytes text; /* of a scalar: valid UTF-8 */
 	uint32_t n; /* children */
-	struct yaml_tree_node *first; /* elements of a list, values of a map, in the order of the file */
+	struct yaml_tree_node
+		*first; /* elements of a list, values of a map, in the order of the file */
 	struct yaml_tree_node *next;
 	struct yaml_tree_node *key; /* of a value in a map: a scalar */
 };

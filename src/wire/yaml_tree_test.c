@@ -27,7 +27,8 @@ static void refused(const char *text, unsigned line, unsigned column, const char
 static enum yaml_tree_guess guess(const char *text)
 {
 	struct yaml_tree *t = parse(text);
-	enum yaml_tree_guess g = t && yaml_tree_root(t) ? yaml_tree_guess(yaml_tree_root(t)) : YAML_GUESS_NULL;
+	enum yaml_tree_guess g =
+		t && yaml_tree_root(t) ? yaml_tree_guess(yaml_tree_root(t)) : YAML_GUESS_NULL;
 
 	CHECK(t != NULL);
 	yaml_tree_free(t);
@@ -36,7 +37,8 @@ static enum yaml_tree_guess guess(const char *text)
 
 TEST(a_tree_knows_every_place_and_style)
 {
-	struct yaml_tree *t = parse("version: 1\nhosts:\n  - a.example\n  - \"443\"\nflow: {k: [x, 'y']}\n");
+	struct yaml_tree *t =
+		parse("version: 1\nhosts:\n  - a.example\n  - \"443\"\nflow: {k: [x, 'y']}\n");
 	const struct yaml_tree_node *root, *n;
 
 	CHECK(t != NULL);
@@ -45,12 +47,15 @@ TEST(a_tree_knows_every_place_and_style)
 	root = yaml_tree_root(t);
 	CHECK(root && root->kind == YAML_TREE_MAP && root->n == 3);
 	n = yaml_tree_get(root, "version");
-	CHECK(n && n->plain && bytes_is(n->text, "1") && n->line == 1 && n->column == 10 && n->key->column == 1);
+	CHECK(n && n->plain && bytes_is(n->text, "1") && n->line == 1 && n->column == 10 &&
+	      n->key->column == 1);
 	n = yaml_tree_get(root, "hosts");
-	CHECK(n && n->kind == YAML_TREE_LIST && n->n == 2 && n->first->line == 3 && n->first->column == 5);
+	CHECK(n && n->kind == YAML_TREE_LIST && n->n == 2 && n->first->line == 3 &&
+	      n->first->column == 5);
 	CHECK(n && !n->first->next->plain && bytes_is(n->first->next->text, "443"));
 	n = yaml_tree_get(yaml_tree_get(root, "flow"), "k");
-	CHECK(n && n->n == 2 && n->line == 5 && n->column == 11 && bytes_is(n->first->next->text, "y"));
+	CHECK(n && n->n == 2 && n->line == 5 && n->column == 11 &&
+	      bytes_is(n->first->next->text, "y"));
 	CHECK(!yaml_tree_get(root, "no") && !yaml_tree_get(n, "k"));
 	yaml_tree_free(t);
 }
@@ -91,7 +96,9 @@ TEST(a_key_stands_once_in_a_mapping_at_any_level)
 TEST(bad_text_is_refused_with_its_place)
 {
 	refused("a: 1\nb: \xff\n", 2, 4, "UTF-8");
-	refused("\xef\xbb\xbf" "a: 1\n", 1, 1, "byte order");
+	refused("\xef\xbb\xbf"
+		"a: 1\n",
+		1, 1, "byte order");
 	refused("a: \x01\n", 1, 4, "control");
 	refused("a: [1\n", 2, 1, "not YAML");
 	refused("a: b: c\n", 1, 5, "not YAML");
@@ -124,10 +131,12 @@ TEST(depth_and_size_have_ceilings)
 
 TEST(what_some_reader_would_guess_is_told_from_text)
 {
-	static const char *const numbers[] = { "1", "443.0", "0x1bb", "0443", "1e3", "-1", "+1", "1_000", "0b11", "0o17",
-					       "1:30", ".5", ".inf", "-.INF", ".NaN", "1.5", "0" };
-	static const char *const texts[] = { "443-445", "example", "1.example", "a", "\"1\"", "'no'", "nope", "1a", "v1",
-					     "2026-x", "-", "1-2", "on.example" };
+	static const char *const numbers[] = { "1",    "443.0", "0x1bb", "0443", "1e3",  "-1",
+					       "+1",   "1_000", "0b11",  "0o17", "1:30", ".5",
+					       ".inf", "-.INF", ".NaN",  "1.5",  "0" };
+	static const char *const texts[] = { "443-445", "example", "1.example", "a",  "\"1\"",
+					     "'no'",    "nope",    "1a",        "v1", "2026-x",
+					     "-",       "1-2",     "on.example" };
 	static const char *const bools[] = { "yes", "No", "ON", "off", "true", "False", "y", "N" };
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
