@@ -391,6 +391,8 @@ static void put_head(struct line *l)
 	put_num(j, "sequence", l->at->sequence);
 	json_out_key_str(j, "version", "1.8.0");
 	json_out_key_bytes_opt(j, "log_name", cut(l->src->writer));
+	if (l->ev->kind == EVENT_DNS || l->ev->kind == EVENT_FLOW || l->ev->kind == EVENT_HTTP)
+		json_out_key_bytes_opt(j, "log_provider", cut(l->ev->actor)); /* inlet's word and dialer's are told apart */
 	json_out_key(j, "profiles");
 	json_out_array(j);
 	json_out_str(j, "host");

@@ -95,6 +95,7 @@ TEST(a_refused_flow_says_who_where_why_and_by_which_rule)
 	CHECK_INT(num(o, NULL, "count"), 9);
 	CHECK_INT(num(o, NULL, "start_time"), 1767600000017);
 	CHECK_INT(num(o, "metadata", "sequence"), 7);
+	CHECK(is(o, "metadata", "log_provider", "alice"));
 	CHECK(out.len < 2048);
 }
 

@@ -1,6 +1,7 @@
 """The supervisor: roles that come back, audit before action, changes of policy, the control socket, clean ends and sudden ones."""
 import fcntl
 import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -161,6 +162,37 @@ def test_a_message_that_is_not_permitted_ends_the_role_not_the_supervisor(ws):
     w.tell("inlet", send=["MSG_SHUTDOWN", 0])
     wait_for("a new inlet", lambda: w.roles().get("inlet") not in (None, before))
     assert w.process.poll() is None
+
+
+FORGED = [("inlet", "lifecycle", "note"), ("inlet", "policy", "note"), ("inlet", "role", "note"), ("inlet", "session", "note"), ("inlet", "api", "note"),
+          ("inlet", "flow", "allowed"), ("inlet", "flow", "observed"), ("dialer", "http", "allowed"), ("dialer", "dns", "denied"),
+          ("dialer", "lifecycle", "note"), ("dialer", "flow", "closed")]
+
+
+@pytest.mark.parametrize("role,kind,action", FORGED)
+def test_a_role_reports_only_what_is_its_own_to_report(ws, role, kind, action):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    before = w.roles()[role]
+    w.tell(role, send=["MSG_EVENT", 77, *event(kind, action, name="forged.example", verb="stopped", actor="alice")])
+    wait_for("a new " + role, lambda: w.roles().get(role) not in (None, before))
+    assert "forged.example" not in json.dumps(w.audit()), "the log took the event"
+    assert [e for e in w.audit() if e["class_uid"] == 1007 and "not permitted" in e.get("status_detail", "")]
+
+
+@pytest.mark.parametrize("role,kind,action", [("inlet", "dns", "denied"), ("inlet", "flow", "closed"), ("inlet", "http", "allowed"),
+                                              ("dialer", "flow", "allowed")])
+def test_who_reported_and_when_is_the_supervisors_word(ws, role, kind, action):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    told = event(kind, action, name="told.example", actor="dialer" if role == "inlet" else "inlet")
+    told[2] = 1000  # a time long past
+    w.tell(role, send=["MSG_EVENT", 0, *told])
+    written = wait_for("the event", lambda: [e for e in w.audit() if "told.example" in json.dumps(e)])
+    assert written[0]["metadata"]["log_provider"] == role
+    assert written[0]["time"] > 1_600_000_000_000
 
 
 def test_the_guests_port_is_reached_through_front_and_a_closed_one_is_refused(ws):

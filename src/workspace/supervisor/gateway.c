@@ -1,6 +1,5 @@
 #include "workspace/supervisor/gateway.h"
 
-
 #include "os/fd.h"
 #include "workspace/supervisor/guest_ask.h"
 #include "workspace/supervisor/hold.h"
@@ -236,11 +235,17 @@ static void configure_dialer(struct role *r)
 	pair_up(w);
 }
 
+#define BIT(action) (1U << (action))
+
 static const struct chan_permit gate_permits[] = { ROLE_PERMITS, { MSG_POLICY_DONE, on_policy_done } };
 
 const struct role_ops gateway_inlet_ops = {
 	.name = "inlet",
 	.binary = "saw-inlet",
+	/* That something was connected is dialer's to say. */
+	.events = { [EVENT_DNS] = BIT(EVENT_ALLOWED) | BIT(EVENT_DENIED),
+		    [EVENT_FLOW] = BIT(EVENT_DENIED) | BIT(EVENT_CLOSED) | BIT(EVENT_FAILED) | BIT(EVENT_NOTE),
+		    [EVENT_HTTP] = BIT(EVENT_ALLOWED) | BIT(EVENT_DENIED) | BIT(EVENT_OBSERVED) | BIT(EVENT_FAILED) },
 	.permits = gate_permits,
 	.n_permits = sizeof(gate_permits) / sizeof(gate_permits[0]),
 	.configure = configure_inlet,
@@ -251,6 +256,7 @@ const struct role_ops gateway_inlet_ops = {
 const struct role_ops gateway_dialer_ops = {
 	.name = "dialer",
 	.binary = "saw-dialer",
+	.events = { [EVENT_FLOW] = BIT(EVENT_ALLOWED) | BIT(EVENT_DENIED) | BIT(EVENT_FAILED) },
 	.permits = gate_permits,
 	.n_permits = sizeof(gate_permits) / sizeof(gate_permits[0]),
 	.configure = configure_dialer,

@@ -295,11 +295,12 @@ bool role_on_event(void *owner, struct msg_in *in)
 	uint64_t id = msg_get_u64(in);
 	struct event ev;
 
-	if (!audit_msg_get(in, &ev) || !msg_end(in))
+	if (!audit_msg_get(in, &ev) || !msg_end(in) || !(r->ops->events[ev.kind] & 1U << ev.action))
 		return false;
-	/* Whatever a role says about itself, who said it is known here. */
-	if (!ev.actor.len)
-		ev.actor = bytes_str(r->ops->name);
+	/* Whatever a role says about itself: who said it, and when, is known here. */
+	ev.actor = bytes_str(r->ops->name);
+	ev.at_ms = 0;
+	ev.pid = 0;
 	trail_write(r->ws->trail, &ev, id, on_written, r);
 	return true;
 }

@@ -4,6 +4,7 @@
 
 #include "ipc/chan.h"
 #include "os/child.h"
+#include "wire/event.h"
 
 struct ws;
 struct role;
@@ -28,6 +29,9 @@ struct role_ops {
 	/* It is gone, `why` in one sentence. True: start it again after the back-off. */
 	bool (*lost)(struct role *r, const char *why);
 	bool has_ready; /* says READY */
+	/* What it may report: for each kind the actions, as bits. Anything else ends the role: a log that a compromised role could
+	 * fill with another's words would prove nothing. */
+	uint32_t events[EVENT_KIND_END];
 };
 
 /* Fields are read by others, written by role.c. */
