@@ -26,7 +26,8 @@ static struct ip ip_at(struct bytes b, size_t off, uint8_t family)
 
 static enum packet_kind read_arp(struct bytes b, struct packet *p)
 {
-	if (b.len < ARP_LEN || u16_at(b, 0) != 1 || u16_at(b, 2) != TYPE_IPV4 || b.p[4] != 6 || b.p[5] != 4)
+	if (b.len < ARP_LEN || u16_at(b, 0) != 1 || u16_at(b, 2) != TYPE_IPV4 || b.p[4] != 6 ||
+	    b.p[5] != 4)
 		return PACKET_BROKEN;
 	p->arp_op = u16_at(b, 6);
 	memcpy(p->arp_mac, b.p + 8, 6);

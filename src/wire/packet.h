@@ -1,4 +1,5 @@
-/* Facts of one Ethernet frame for people who read the audit log: who sent what to whom. Never used to let anything pass. */
+/* Facts of one Ethernet frame for people who read the audit log: who sent what to whom. Never
+ * used to let anything pass. */
 #ifndef SAW_WIRE_PACKET_H
 #define SAW_WIRE_PACKET_H
 
@@ -33,7 +34,8 @@ struct packet {
 	uint8_t arp_mac[6]; /* the sender's hardware address inside ARP */
 };
 
-/* False: not even an Ethernet header. Later fields are zero where the frame does not have them. Checksums are not checked. */
+/* False: not even an Ethernet header. Later fields are zero where the frame does not have them.
+ * Checksums are not checked. */
 bool packet_read(struct bytes frame, struct packet *ret);
 
 #endif

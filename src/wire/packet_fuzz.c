@@ -6,7 +6,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Whatever lies behind PACKET_READ_MAX changes no fact, and ports exist only where a protocol has them. */
+/* Whatever lies behind PACKET_READ_MAX changes no fact, and ports exist only where a protocol
+ * has them. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct packet p = { 0 };

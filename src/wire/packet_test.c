@@ -3,9 +3,9 @@
 #include "base/tap.h"
 
 static const uint8_t syn[] = {
-	2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, /* Ethernet */
-	0x45, 0, 0, 40, 0, 1, 0, 0, 64, 6, 0, 0, 100, 64, 0, 2, 198, 18, 0, 1, /* IPv4 */
-	0x30, 0x39, 1, 0xbb, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 3, 0xe8, 0, 0, 0, 0, /* TCP */
+	2,    0,    0, 0,    0, 1, 2, 0, 0,  0, 0, 2, 8,    0, /* Ethernet */
+	0x45, 0,    0, 40,   0, 1, 0, 0, 64, 6, 0, 0, 100,  64, 0, 2,    198, 18, 0, 1, /* IPv4 */
+	0x30, 0x39, 1, 0xbb, 0, 0, 0, 1, 0,  0, 0, 0, 0x50, 2,  3, 0xe8, 0,   0,  0, 0, /* TCP */
 };
 
 static bool read_changed(size_t at, uint8_t v, size_t len, struct packet *ret)
@@ -58,7 +58,8 @@ TEST(headers_that_contradict_themselves_are_broken)
 	CHECK(read_changed(14, 0x44, sizeof(syn), &p) && p.kind == PACKET_BROKEN);
 	CHECK(read_changed(14, 0x4f, sizeof(syn), &p) && p.kind == PACKET_BROKEN);
 	CHECK(read_changed(17, 19, sizeof(syn), &p) && p.kind == PACKET_BROKEN);
-	CHECK(read_changed(13, 6, sizeof(syn), &p) && p.kind == PACKET_BROKEN); /* ARP by its type only */
+	CHECK(read_changed(13, 6, sizeof(syn), &p) &&
+	      p.kind == PACKET_BROKEN); /* ARP by its type only */
 	CHECK(packet_read(bytes_of(syn, 30), &p) && p.kind == PACKET_BROKEN);
 	CHECK(!packet_read(bytes_of(syn, 13), &p));
 }
@@ -66,10 +67,15 @@ TEST(headers_that_contradict_themselves_are_broken)
 TEST(arp_ipv6_and_vlan_are_told_apart)
 {
 	static const uint8_t arp[] = {
-		2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 6, 0, 1, 8, 0, 6, 4, 0, 2,
-		2, 0x11, 0x22, 0x33, 0x44, 0x55, 100, 64, 0, 2, 0, 0, 0, 0, 0, 0, 100, 64, 0, 1,
+		2, 0, 0,    0,    0,    1,    2,    0,   0,  0, 0, 2, 8, 6, 0, 1, 8, 0,   6,  4, 0,
+		2, 2, 0x11, 0x22, 0x33, 0x44, 0x55, 100, 64, 0, 2, 0, 0, 0, 0, 0, 0, 100, 64, 0, 1,
 	};
-	uint8_t six[PACKET_HEAD + 48] = { [12] = 0x86, [13] = 0xdd, [14] = 0x60, [20] = 17, [PACKET_HEAD + 42] = 1, [PACKET_HEAD + 43] = 0xbb };
+	uint8_t six[PACKET_HEAD + 48] = { [12] = 0x86,
+					  [13] = 0xdd,
+					  [14] = 0x60,
+					  [20] = 17,
+					  [PACKET_HEAD + 42] = 1,
+					  [PACKET_HEAD + 43] = 0xbb };
 	struct packet p;
 
 	CHECK(packet_read(bytes_of(arp, sizeof(arp)), &p));
@@ -77,5 +83,6 @@ TEST(arp_ipv6_and_vlan_are_told_apart)
 	CHECK(ip_eq(p.src, ip_v4(0x64400002)) && ip_eq(p.dst, ip_v4(0x64400001)));
 	CHECK(packet_read(bytes_of(six, sizeof(six)), &p));
 	CHECK(p.kind == PACKET_IPV6 && p.proto == PACKET_UDP && p.has_ports && p.dst_port == 443);
-	CHECK(read_changed(12, 0x81, sizeof(syn), &p) && p.kind == PACKET_OTHER && p.ethertype == 0x8100);
+	CHECK(read_changed(12, 0x81, sizeof(syn), &p) && p.kind == PACKET_OTHER &&
+	      p.ethertype == 0x8100);
 }

@@ -1,13 +1,17 @@
 #include "wire/tls_hello.h"
 
-/* Two steps: join the handshake bytes of the leading records until the message is whole, then read the message once.
+/* Two steps: join the handshake bytes of the leading records until the message is whole, then
+ * read the message once.
  *
- * What can be known about ECH without its key. RFC 9849 (6.2) makes GREASE look like the real thing on purpose, so no reader can
- * separate the two by content. What is left is shape and name. Shape: current clients (BoringSSL, NSS, rustls, OpenSSL) grease
- * with the outer form, HKDF-SHA256 and a registered AEAD, an X25519 share of 32 bytes, and a payload of n * 32 bytes and a tag
- * of 16; everything else is called real. Name: a real outer hello carries the `public_name` of the key's owner as SNI. Our caller
- * demands that SNI is the flow's own name, so what remains is a real ECH to the very host that policy lists as single-tenant
- * passthrough, with a key that our DNS never gave out. Where that host fronts for others, policy must not list it as passthrough. */
+ * What can be known about ECH without its key. RFC 9849 (6.2) makes GREASE look like the real
+ * thing on purpose, so no reader can separate the two by content. What is left is shape and
+ * name. Shape: current clients (BoringSSL, NSS, rustls, OpenSSL) grease with the outer form,
+ * HKDF-SHA256 and a registered AEAD, an X25519 share of 32 bytes, and a payload of n * 32 bytes
+ * and a tag of 16; everything else is called real. Name: a real outer hello carries the
+ * `public_name` of the key's owner as SNI. Our caller demands that SNI is the flow's own name,
+ * so what remains is a real ECH to the very host that policy lists as single-tenant passthrough,
+ * with a key that our DNS never gave out. Where that host fronts for others, policy must not
+ * list it as passthrough. */
 
 enum {
 	RECORD_CHANGE_CIPHER = 20,
@@ -168,7 +172,8 @@ static enum tls_hello_answer read_message(struct bytes m, size_t used, struct tl
 	return a;
 }
 
-/* Where the record at `b` stands: DONE with its contents (as far as they are there) and its full length. */
+/* Where the record at `b` stands: DONE with its contents (as far as they are there) and its full
+ * length. */
 static enum tls_hello_answer read_record(struct bytes b, struct bytes *ret, size_t *ret_len)
 {
 	size_t len;
@@ -195,8 +200,9 @@ static enum tls_hello_answer message_len(const uint8_t *p, size_t have, size_t *
 {
 	if (have && p[0] != HANDSHAKE_CLIENT_HELLO)
 		return TLS_HELLO_MALFORMED;
-	*ret = have < HANDSHAKE_HEAD ? 0 :
-	       HANDSHAKE_HEAD + ((size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3]);
+	*ret = have < HANDSHAKE_HEAD
+		       ? 0
+		       : HANDSHAKE_HEAD + ((size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3]);
 	return *ret > TLS_HELLO_MAX ? TLS_HELLO_TOO_LONG : TLS_HELLO_DONE;
 }
 
@@ -224,15 +230,16 @@ enum tls_hello_answer tls_hello_read(struct bytes b, struct tls_hello *ret)
 		a = message_len(whole, have, &want);
 		if (a != TLS_HELLO_DONE)
 			return a;
-		/* The record that ends the hello holds nothing else: RFC 8446, 5.1. Judged by its length, so that a cut input
-		 * never gets another answer than the whole one. */
+		/* The record that ends the hello holds nothing else: RFC 8446, 5.1. Judged by
+		 * its length, so that a cut input never gets another answer than the whole one. */
 		off += TLS_RECORD_HEAD + len;
 		if (want && have - part.len + len > want)
 			return TLS_HELLO_MALFORMED;
 		if (off > b.len)
 			return TLS_HELLO_MORE;
 		if (want && have == want)
-			return read_message(bytes_of(whole + HANDSHAKE_HEAD, want - HANDSHAKE_HEAD), off, ret);
+			return read_message(bytes_of(whole + HANDSHAKE_HEAD, want - HANDSHAKE_HEAD),
+					    off, ret);
 	}
 	return TLS_HELLO_TOO_LONG;
 }

@@ -29,7 +29,8 @@ static size_t cut_again(struct bytes b, size_t used, size_t step, uint8_t *out)
 	}
 	for (size_t off = 0; off < have; off += step) {
 		size_t len = have - off < step ? have - off : step;
-		const uint8_t head[TLS_RECORD_HEAD] = { 22, 3, 1, (uint8_t)(len >> 8), (uint8_t)len };
+		const uint8_t head[TLS_RECORD_HEAD] = { 22, 3, 1, (uint8_t)(len >> 8),
+							(uint8_t)len };
 
 		memcpy(out + n, head, sizeof(head));
 		memcpy(out + n + sizeof(head), joined + off, len);
@@ -61,7 +62,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (a != TLS_HELLO_DONE)
 		return 0;
-	must(whole.used <= size && whole.sni_len <= TLS_SNI_MAX && whole.has_sni == (whole.sni_len > 0));
+	must(whole.used <= size && whole.sni_len <= TLS_SNI_MAX &&
+	     whole.has_sni == (whole.sni_len > 0));
 	out = malloc(TLS_HELLO_BYTES_MAX);
 	must(out);
 	size = cut_again(bytes_of(data, size), whole.used, step, out);

@@ -24,7 +24,8 @@ static void sni(struct buf *b, const char *name)
 	ext(b, 0, d.p, d.len);
 }
 
-static void ech(struct buf *b, uint8_t type, uint16_t kdf, uint16_t aead, uint16_t enc_len, uint16_t payload_len)
+static void ech(struct buf *b, uint8_t type, uint16_t kdf, uint16_t aead, uint16_t enc_len,
+		uint16_t payload_len)
 {
 	struct buf d BUF_AUTO;
 	static const uint8_t zeros[4096];
@@ -91,7 +92,8 @@ TEST(the_name_is_read_the_same_however_the_hello_is_cut)
 		size_t n = hello(&e, steps[i]);
 
 		CHECK_INT(read_n(n, &h), TLS_HELLO_DONE);
-		CHECK(h.has_sni && bytes_is(bytes_of(h.sni, h.sni_len), "pass.example") && h.used == n);
+		CHECK(h.has_sni && bytes_is(bytes_of(h.sni, h.sni_len), "pass.example") &&
+		      h.used == n);
 		CHECK(h.ech == TLS_ECH_NONE);
 		for (size_t cut = 0; cut < n; cut++)
 			CHECK_INT(read_n(cut, &h), TLS_HELLO_MORE);
@@ -173,12 +175,18 @@ TEST(only_the_shape_of_grease_passes_as_grease)
 		uint16_t kdf, aead, enc, payload;
 		enum tls_hello_ech want;
 	} forms[] = {
-		{ 0, 1, 1, 32, 144, TLS_ECH_GREASE }, { 0, 1, 3, 32, 240, TLS_ECH_GREASE },
-		{ 0, 1, 2, 32, 16 + 32 * 40, TLS_ECH_GREASE }, { 1, 1, 1, 32, 144, TLS_ECH_REAL },
-		{ 0, 2, 1, 32, 144, TLS_ECH_REAL }, { 0, 1, 0, 32, 144, TLS_ECH_REAL },
-		{ 0, 1, 4, 32, 144, TLS_ECH_REAL }, { 0, 1, 1, 65, 144, TLS_ECH_REAL },
-		{ 0, 1, 1, 0, 144, TLS_ECH_REAL }, { 0, 1, 1, 32, 143, TLS_ECH_REAL },
-		{ 0, 1, 1, 32, 16, TLS_ECH_REAL }, { 0, 1, 1, 32, 0, TLS_ECH_REAL },
+		{ 0, 1, 1, 32, 144, TLS_ECH_GREASE },
+		{ 0, 1, 3, 32, 240, TLS_ECH_GREASE },
+		{ 0, 1, 2, 32, 16 + 32 * 40, TLS_ECH_GREASE },
+		{ 1, 1, 1, 32, 144, TLS_ECH_REAL },
+		{ 0, 2, 1, 32, 144, TLS_ECH_REAL },
+		{ 0, 1, 0, 32, 144, TLS_ECH_REAL },
+		{ 0, 1, 4, 32, 144, TLS_ECH_REAL },
+		{ 0, 1, 1, 65, 144, TLS_ECH_REAL },
+		{ 0, 1, 1, 0, 144, TLS_ECH_REAL },
+		{ 0, 1, 1, 32, 143, TLS_ECH_REAL },
+		{ 0, 1, 1, 32, 16, TLS_ECH_REAL },
+		{ 0, 1, 1, 32, 0, TLS_ECH_REAL },
 	};
 	static const uint16_t hidden[] = { 0xfd00, 0xfe08, 0xfe0a, 0xfe0c, 0xffce };
 	struct tls_hello h;
@@ -205,8 +213,10 @@ TEST(only_the_shape_of_grease_passes_as_grease)
 
 TEST(other_protocols_are_not_tls_from_their_first_bytes)
 {
-	static const char *const others[] = { "SSH-2.0-x\r\n", "GET / HTTP/1.1\r\n", "\x80\x2e\1\3\1", "\x16\2", "\x17\2" };
-	static const char *const wrong[] = { "\x14\3\3", "\x15\3\1", "\x17\3\3", "\x16\3\1\x41\1\1", "\x16\3\1\1\1\2" };
+	static const char *const others[] = { "SSH-2.0-x\r\n", "GET / HTTP/1.1\r\n",
+					      "\x80\x2e\1\3\1", "\x16\2", "\x17\2" };
+	static const char *const wrong[] = { "\x14\3\3", "\x15\3\1", "\x17\3\3", "\x16\3\1\x41\1\1",
+					     "\x16\3\1\1\1\2" };
 	struct tls_hello h;
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
@@ -222,9 +232,14 @@ TEST(an_over_long_hello_is_refused_from_its_header)
 	struct tls_hello h;
 
 	CHECK_INT(tls_hello_read(bytes_of("\x16\3\1\x40\0\1\0\x3f\xfc", 9), &h), TLS_HELLO_MORE);
-	CHECK_INT(tls_hello_read(bytes_of("\x16\3\1\x40\0\1\0\x3f\xfd", 9), &h), TLS_HELLO_TOO_LONG);
+	CHECK_INT(tls_hello_read(bytes_of("\x16\3\1\x40\0\1\0\x3f\xfd", 9), &h),
+		  TLS_HELLO_TOO_LONG);
 	for (size_t i = 0; i < TLS_HELLO_RECORDS_MAX; i++)
-		memcpy(wire + i * 6, i == 0 ? "\x16\3\1\0\1\1" : i == 2 ? "\x16\3\1\0\1\x20" : "\x16\3\1\0\1\0", 6);
+		memcpy(wire + i * 6,
+		       i == 0   ? "\x16\3\1\0\1\1"
+		       : i == 2 ? "\x16\3\1\0\1\x20"
+				: "\x16\3\1\0\1\0",
+		       6);
 	CHECK_INT(read_n(TLS_HELLO_RECORDS_MAX * 6 - 1, &h), TLS_HELLO_MORE);
 	CHECK_INT(read_n(TLS_HELLO_RECORDS_MAX * 6, &h), TLS_HELLO_TOO_LONG);
 }

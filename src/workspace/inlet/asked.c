@@ -16,7 +16,8 @@ static void on_written(void *owner, bool written)
 	a->done(a->owner, a);
 }
 
-struct asked *asked_start(struct asker *r, struct bytes msg, struct ip src, uint16_t port, uint8_t proto, enum reason bad,
+struct asked *asked_start(struct asker *r, struct bytes msg, struct ip src, uint16_t port,
+			  uint8_t proto, enum reason bad,
 			  void (*done)(void *owner, struct asked *a), void *owner)
 {
 	struct asked *a = calloc(1, sizeof(*a));
@@ -27,9 +28,10 @@ struct asked *asked_start(struct asker *r, struct bytes msg, struct ip src, uint
 	if (bad == REASON_OK)
 		question_judge(msg, gate_policy(r->gate), r->pool, &q);
 	else
-		q = (struct question){
-			.ev = { .kind = EVENT_DNS, .action = EVENT_DENIED, .reason = (uint16_t)bad, .status = DNS_REFUSED }
-		};
+		q = (struct question){ .ev = { .kind = EVENT_DNS,
+					       .action = EVENT_DENIED,
+					       .reason = (uint16_t)bad,
+					       .status = DNS_REFUSED } };
 	q.ev.src = src;
 	q.ev.src_port = port;
 	q.ev.ip_proto = proto;

@@ -24,10 +24,12 @@ struct asked {
 /* Room for another one: the queue of events drains. */
 bool asked_room(const struct asker *r);
 
-/* Judges `msg` and reports it; NULL when out of memory (then nothing was reported and nothing may be answered). `done` is called from
- * the loop and owns the result: it calls asked_free(). `proto`: 6 or 17. `bad` other than REASON_OK: not judged, not answered, recorded
- * with that reason. */
-struct asked *asked_start(struct asker *r, struct bytes msg, struct ip src, uint16_t port, uint8_t proto, enum reason bad,
+/* Judges `msg` and reports it; NULL when out of memory (then nothing was reported and nothing
+ * may be answered). `done` is called from the loop and owns the result: it calls asked_free().
+ * `proto`: 6 or 17. `bad` other than REASON_OK: not judged, not answered, recorded with that
+ * reason. */
+struct asked *asked_start(struct asker *r, struct bytes msg, struct ip src, uint16_t port,
+			  uint8_t proto, enum reason bad,
 			  void (*done)(void *owner, struct asked *a), void *owner);
 /* Also cancels: the event stays written, the answer goes nowhere. */
 struct asked *asked_free(struct asked *a);

@@ -7,12 +7,14 @@
 #include <sys/socket.h>
 
 #include "base/buf.h"
+#include "base/must.h"
 #include "os/fd.h"
 #include "wire/packet.h"
 #include "workspace/inlet/net.h"
 
-/* A connection reads while fewer than DNS_TCP_PIPELINE of its questions wait and its answers drain; otherwise it is not read, and the
- * guest's own window fills. It ends on idleness, on a frame that no question can be, or after the guest's last question. */
+/* A connection reads while fewer than DNS_TCP_PIPELINE of its questions wait and its answers
+ * drain; otherwise it is not read, and the guest's own window fills. It ends on idleness, on a
+ * frame that no question can be, or after the guest's last question. */
 
 enum { FRAME_HEAD = 2, OUT_MAX = DNS_TCP_PIPELINE * (FRAME_HEAD + DNS_REPLY_MAX), PAUSE_MS = 20 };
 
@@ -98,7 +100,9 @@ static bool settle(struct conn *c)
 		conn_free(c);
 		return false;
 	}
-	events = c->out.len ? EPOLLOUT : c->eof || c->bad || c->n_open == DNS_TCP_PIPELINE ? 0 : EPOLLIN;
+	events = c->out.len                                          ? EPOLLOUT
+		 : c->eof || c->bad || c->n_open == DNS_TCP_PIPELINE ? 0
+								     : EPOLLIN;
 	loop_io_want(&c->io, events);
 	return loop_timer_arm(loop_of(c->server), &c->idle, DNS_TCP_IDLE_MS, on_idle, c);
 }
@@ -135,6 +139,7 @@ static void read_frames(struct conn *c)
 
 		if (fits && len > c->in_len - at - FRAME_HEAD)
 			break;
+		must(place);
 		*place = asked_start(c->server->asker, msg, c->src, c->port, PACKET_TCP,
 				     fits ? REASON_OK : REASON_DNS_MALFORMED, on_done, c);
 		c->bad = !fits || !*place;
@@ -220,8 +225,9 @@ static void on_accept_io(struct loop_io *io, uint32_t events)
 		conn_start(t, fd, &from);
 		return;
 	}
-	(void)asked_start(t->asker, bytes_of(NULL, 0), ip_v4(ntohl(from.sin_addr.s_addr)), ntohs(from.sin_port), PACKET_TCP,
-			  REASON_SOURCE_SPOOFED, on_spoofed, NULL);
+	(void)asked_start(t->asker, bytes_of(NULL, 0), ip_v4(ntohl(from.sin_addr.s_addr)),
+			  ntohs(from.sin_port), PACKET_TCP, REASON_SOURCE_SPOOFED, on_spoofed,
+			  NULL);
 	(void)fd_close(fd);
 }
 

@@ -1,4 +1,5 @@
-/* DNS over TCP on the gateway's address: the same answers, length-framed and pipelined (RFC 7766). */
+/* DNS over TCP on the gateway's address: the same answers, length-framed and pipelined (RFC
+ * 7766). */
 #ifndef SAW_INLET_DNS_TCP_H
 #define SAW_INLET_DNS_TCP_H
 

@@ -10,8 +10,9 @@
 #include "wire/packet.h"
 #include "workspace/inlet/net.h"
 
-/* Answers go to the guest's one address, whatever source a packet claims: a question from elsewhere is recorded and dropped. When
- * there is no room the socket is not read for a moment and the kernel drops what its buffer does not hold: clients ask again. */
+/* Answers go to the guest's one address, whatever source a packet claims: a question from
+ * elsewhere is recorded and dropped. When there is no room the socket is not read for a moment
+ * and the kernel drops what its buffer does not hold: clients ask again. */
 
 struct dns_udp {
 	struct asker *asker;
@@ -39,11 +40,14 @@ static struct asked **place_of(struct dns_udp *u, const struct asked *a)
 static void on_done(void *owner, struct asked *a)
 {
 	struct dns_udp *u = owner;
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(NET_GUEST), .sin_port = htons(a->port) };
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(NET_GUEST),
+				  .sin_port = htons(a->port) };
 	struct asked **place = place_of(u, a);
 
 	if (a->reply_len)
-		(void)sendto(u->fd, a->reply, a->reply_len, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof(to));
+		(void)sendto(u->fd, a->reply, a->reply_len, MSG_DONTWAIT | MSG_NOSIGNAL,
+			     (struct sockaddr *)&to, sizeof(to));
 	if (place)
 		*place = NULL;
 	asked_free(a);
@@ -60,7 +64,8 @@ static bool receive(struct dns_udp *u)
 	ssize_t n;
 
 	if (!place || !asked_room(u->asker)) {
-		if (loop_timer_arm(gate_loop(u->asker->gate), &u->pause, DNS_PAUSE_MS, on_pause_over, u))
+		if (loop_timer_arm(gate_loop(u->asker->gate), &u->pause, DNS_PAUSE_MS,
+				   on_pause_over, u))
 			loop_io_want(&u->io, 0);
 		return false;
 	}
@@ -68,8 +73,9 @@ static bool receive(struct dns_udp *u)
 	if (n < 0)
 		return errno == EINTR;
 	src = ip_v4(ntohl(from.sin_addr.s_addr));
-	*place = asked_start(u->asker, bytes_of(msg, (size_t)n), src, ntohs(from.sin_port), PACKET_UDP,
-			     ip_eq(src, ip_v4(NET_GUEST)) ? REASON_OK : REASON_SOURCE_SPOOFED, on_done, u);
+	*place = asked_start(
+		u->asker, bytes_of(msg, (size_t)n), src, ntohs(from.sin_port), PACKET_UDP,
+		ip_eq(src, ip_v4(NET_GUEST)) ? REASON_OK : REASON_SOURCE_SPOOFED, on_done, u);
 	return true;
 }
 

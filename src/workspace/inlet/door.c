@@ -11,9 +11,10 @@
 #include "workspace/inlet/net.h"
 #include "workspace/inlet/refusal.h"
 
-/* Every address of the pool is local here, so that one listener on 0.0.0.0 takes connections to all of them, and getsockname()
- * tells which one the guest dialled. When there is no room (flows, refusals, descriptors, the audit queue) all doors pause:
- * the guest's connections wait in the kernel's bounded backlog. */
+/* Every address of the pool is local here, so that one listener on 0.0.0.0 takes connections to
+ * all of them, and getsockname() tells which one the guest dialled. When there is no room
+ * (flows, refusals, descriptors, the audit queue) all doors pause: the guest's connections wait
+ * in the kernel's bounded backlog. */
 
 struct door {
 	uint16_t port; /* 0: free place */
@@ -45,7 +46,8 @@ static void on_pause_over(struct loop_timer *t)
 
 static void pause_all(struct doors *d)
 {
-	if (d->pause.slot || !loop_timer_arm(gate_loop(d->gate), &d->pause, DOOR_PAUSE_MS, on_pause_over, d))
+	if (d->pause.slot ||
+	    !loop_timer_arm(gate_loop(d->gate), &d->pause, DOOR_PAUSE_MS, on_pause_over, d))
 		return;
 	want_all(d, 0);
 }
@@ -55,7 +57,8 @@ static struct ip ip_of(const struct sockaddr_in *a)
 	return ip_v4(ntohl(a->sin_addr.s_addr));
 }
 
-/* What is wrong with a connection before its first byte; REASON_OK with name and entry filled in. */
+/* What is wrong with a connection before its first byte; REASON_OK with name and entry filled
+ * in. */
 static enum reason judge(const struct doors *d, struct flow *f)
 {
 	if (!ip_eq(f->src, ip_v4(NET_GUEST)))
@@ -73,7 +76,8 @@ static void start(const struct doors *d, struct flow *f)
 {
 	enum reason reason = judge(d, f);
 
-	if (reason == REASON_OK && flows_count(gate_flows(d->gate)) - refusal_count() >= d->flows_max)
+	if (reason == REASON_OK &&
+	    flows_count(gate_flows(d->gate)) - refusal_count() >= d->flows_max)
 		reason = REASON_TOO_MANY_FLOWS;
 	if (reason != REASON_OK) {
 		refusal_start(f, reason, TLS_ALERT_NONE, bytes_of(NULL, 0));
@@ -100,7 +104,8 @@ static bool accept_one(struct doors *d, int listen_fd)
 		pause_all(d);
 		return false;
 	}
-	f.fd = accept4(listen_fd, (struct sockaddr *)&from, &from_len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	f.fd = accept4(listen_fd, (struct sockaddr *)&from, &from_len,
+		       SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (f.fd < 0) {
 		int code = errno;
 
@@ -108,7 +113,8 @@ static bool accept_one(struct doors *d, int listen_fd)
 			pause_all(d);
 		return code == ECONNABORTED || code == EINTR;
 	}
-	if (getsockname(f.fd, (struct sockaddr *)&to, &to_len) < 0 || from.sin_family != AF_INET || to.sin_family != AF_INET) {
+	if (getsockname(f.fd, (struct sockaddr *)&to, &to_len) < 0 || from.sin_family != AF_INET ||
+	    to.sin_family != AF_INET) {
 		(void)fd_close(f.fd);
 		return true;
 	}
@@ -131,7 +137,8 @@ static void on_io(struct loop_io *io, uint32_t events)
 			break;
 }
 
-int doors_new(struct doors **ret, struct gate *g, struct pool *pool, size_t flows_max, struct err *e)
+int doors_new(struct doors **ret, struct gate *g, struct pool *pool, size_t flows_max,
+	      struct err *e)
 {
 	struct doors *d = calloc(1, sizeof(*d));
 
@@ -175,7 +182,8 @@ static int listen_now(struct door *door, struct err *e)
 {
 	struct doors *d = door->doors;
 
-	return loop_io_add(gate_loop(d->gate), &door->io, door->fd, d->pause.slot ? 0 : EPOLLIN, on_io, door, e);
+	return loop_io_add(gate_loop(d->gate), &door->io, door->fd, d->pause.slot ? 0 : EPOLLIN,
+			   on_io, door, e);
 }
 
 int doors_add(struct doors *d, uint16_t port, int fd, struct err *e)

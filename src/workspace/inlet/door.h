@@ -1,4 +1,5 @@
-/* The listening TCP sockets: accepts what the guest opens, finds the name that its address stands for, and starts the flow. */
+/* The listening TCP sockets: accepts what the guest opens, finds the name that its address
+ * stands for, and starts the flow. */
 #ifndef SAW_INLET_DOOR_H
 #define SAW_INLET_DOOR_H
 
@@ -6,7 +7,8 @@
 #include "workspace/inlet/pool.h"
 
 enum {
-	DOORS_MAX = 2 * POLICY_PORTS_MAX + 4, /* the ports of two policies during a change, and our own */
+	DOORS_MAX = 2 * POLICY_PORTS_MAX +
+		    4, /* the ports of two policies during a change, and our own */
 	DOOR_BATCH = 32, /* connections accepted in one turn of the loop by one listener */
 	DOOR_PAUSE_MS = 50, /* when there is no room for another connection */
 };
@@ -14,10 +16,12 @@ enum {
 struct doors;
 
 /* Borrows all. `flows_max`: open flows at a time, at most FLOWS_MAX. */
-int doors_new(struct doors **ret, struct gate *g, struct pool *pool, size_t flows_max, struct err *e);
+int doors_new(struct doors **ret, struct gate *g, struct pool *pool, size_t flows_max,
+	      struct err *e);
 struct doors *doors_free(struct doors *d);
 
-/* Takes a listening socket for `port`, in place of the one it had. Nothing is accepted before doors_open(). */
+/* Takes a listening socket for `port`, in place of the one it had. Nothing is accepted before
+ * doors_open(). */
 int doors_add(struct doors *d, uint16_t port, int fd, struct err *e);
 /* Closes the listener of `port`. */
 void doors_remove(struct doors *d, uint16_t port);

@@ -71,7 +71,8 @@ void flows_stop(struct flows *fs)
 	}
 }
 
-struct event flow_event(const struct flow *f, enum event_kind kind, enum event_action action, enum reason reason)
+struct event flow_event(const struct flow *f, enum event_kind kind, enum event_action action,
+			enum reason reason)
 {
 	return (struct event){
 		.kind = kind,

@@ -1,4 +1,5 @@
-/* A TCP connection of the guest, from accept to its end: the part that all modes share, and the register of open flows. */
+/* A TCP connection of the guest, from accept to its end: the part that all modes share, and the
+ * register of open flows. */
 #ifndef SAW_INLET_FLOW_H
 #define SAW_INLET_FLOW_H
 
@@ -13,13 +14,16 @@ struct flow;
 
 /* What a mode implements. */
 struct flow_ops {
-	/* The policy changed: gate_policy() is the new one. End yourself when it no longer allows you. */
+	/* The policy changed: gate_policy() is the new one. End yourself when it no longer
+	 * allows you. */
 	void (*on_policy)(struct flow *f);
-	/* End now (inlet stops, flow register full): close descriptors, free through flow_done(). */
+	/* End now (inlet stops, flow register full): close descriptors, free through
+	 * flow_done(). */
 	void (*on_stop)(struct flow *f);
 };
 
-/* Embedded first in each mode's own struct. Filled by flow_accept() before the mode's start function is called. */
+/* Embedded first in each mode's own struct. Filled by flow_accept() before the mode's start
+ * function is called. */
 struct flow {
 	const struct flow_ops *ops;
 	struct gate *gate;
@@ -31,22 +35,26 @@ struct flow {
 	uint16_t src_port;
 	uint16_t dst_port;
 	struct name name; /* that the address stands for */
-	struct policy_entry entry; /* that owned name and port when it began; ask again after on_policy */
+	struct policy_entry
+		entry; /* that owned name and port when it began; ask again after on_policy */
 	struct flow *next;
 	struct flow **prev;
 };
 
-/* Each mode's door: takes the flow's facts (copied) and its fd, allocates its own struct, registers itself. On failure closes the fd. */
+/* Each mode's door: takes the flow's facts (copied) and its fd, allocates its own struct,
+ * registers itself. On failure closes the fd. */
 void tunnel_flow_start(const struct flow *facts); /* passthrough and tcp */
 void http_flow_start(const struct flow *facts); /* plain http */
 void self_flow_start(const struct flow *facts); /* http://saw.internal/ at the gateway's address */
 
 /* Enters the register. */
 void flow_register(struct flow *f);
-/* Leaves it. The mode frees its memory itself afterwards (through loop_later when its own callback is on the stack). */
+/* Leaves it. The mode frees its memory itself afterwards (through loop_later when its own
+ * callback is on the stack). */
 void flow_unregister(struct flow *f);
 
 /* An event with this flow's addresses, ports, name, id and rule filled in. */
-struct event flow_event(const struct flow *f, enum event_kind kind, enum event_action action, enum reason reason);
+struct event flow_event(const struct flow *f, enum event_kind kind, enum event_action action,
+			enum reason reason);
 
 #endif

@@ -1,4 +1,5 @@
-/* The register of open flows: a count against FLOWS_MAX, and a walk over all when the policy changes or inlet stops. */
+/* The register of open flows: a count against FLOWS_MAX, and a walk over all when the policy
+ * changes or inlet stops. */
 #ifndef SAW_INLET_FLOWS_H
 #define SAW_INLET_FLOWS_H
 

@@ -10,8 +10,9 @@
 #include "os/fd.h"
 #include "workspace/inlet/flows.h"
 
-/* Waits stand in three lists, each in the order of asking: events, dials, and dials that failed without an answer and are
- * told so from the loop. Answers come nearly in the order of questions, so that a search from the head is short. */
+/* Waits stand in three lists, each in the order of asking: events, dials, and dials that failed
+ * without an answer and are told so from the loop. Answers come nearly in the order of
+ * questions, so that a search from the head is short. */
 
 struct waits {
 	struct gate_wait *first;
@@ -73,6 +74,7 @@ static struct waits *list_of(struct gate *g, const struct gate_wait *w)
 
 static void wait_remove(struct gate_wait *w)
 {
+	must(w->gate && w->prev);
 	*w->prev = w->next;
 	if (w->next)
 		w->next->prev = w->prev;
@@ -94,7 +96,8 @@ int gate_new(struct gate **ret, struct loop *l, const struct gate_who *who, stru
 	waits_init(&g->events);
 	waits_init(&g->dials);
 	waits_init(&g->failed);
-	/* Unique beside those of an earlier inlet of this workspace, and below 2^53: JSON readers keep them exact. */
+	/* Unique beside those of an earlier inlet of this workspace, and below 2^53: JSON
+	 * readers keep them exact. */
 	g->next_flow = clock_real_ms() << 10;
 	*ret = g;
 	return 0;
@@ -214,8 +217,8 @@ void gate_note(struct gate *g, const struct event *ev)
 	put_event(g, 0, ev);
 }
 
-void gate_event(struct gate *g, struct gate_wait *w, const struct event *ev, void (*done)(void *owner, bool written),
-		void *owner)
+void gate_event(struct gate *g, struct gate_wait *w, const struct event *ev,
+		void (*done)(void *owner, bool written), void *owner)
 {
 	must(!w->gate);
 	*w = (struct gate_wait){ .id = ++g->next_event, .owner = owner, .on_event = done };
@@ -303,7 +306,8 @@ static void on_late(struct loop_timer *t)
 		dial_end(w, -1, (struct ip){ 0 }, REASON_ROLE_DOWN);
 	}
 	if (g->dials.first)
-		(void)loop_timer_arm(g->loop, t, g->dials.first->asked_ms + GATE_DIAL_MS - now, on_late, g);
+		(void)loop_timer_arm(g->loop, t, g->dials.first->asked_ms + GATE_DIAL_MS - now,
+				     on_late, g);
 }
 
 static bool on_dialed(void *owner, struct msg_in *in)
@@ -331,7 +335,8 @@ static bool on_dial_refused(void *owner, struct msg_in *in)
 	enum reason reason = (enum reason)msg_get_max(in, REASON_COUNT - 1);
 	struct gate_wait *w = wait_find(&g->dials, flow);
 
-	/* REASON_OK is no refusal, and REASON_ROLE_DOWN means that nobody wrote the event: only we may say it. */
+	/* REASON_OK is no refusal, and REASON_ROLE_DOWN means that nobody wrote the event: only
+	 * we may say it. */
 	if (!msg_end(in) || reason == REASON_OK || reason == REASON_ROLE_DOWN)
 		return false;
 	if (w)
@@ -339,21 +344,24 @@ static bool on_dial_refused(void *owner, struct msg_in *in)
 	return true;
 }
 
-static const struct chan_permit peer_permits[] = { { MSG_DIALED, on_dialed }, { MSG_DIAL_REFUSED, on_dial_refused } };
+static const struct chan_permit peer_permits[] = { { MSG_DIALED, on_dialed },
+						   { MSG_DIAL_REFUSED, on_dial_refused } };
 
 int gate_set_peer(struct gate *g, int fd, struct err *e)
 {
 	if (g->peer)
 		on_peer_end(g, "replaced");
-	return chan_new(&g->peer, g->loop, fd, peer_permits, sizeof(peer_permits) / sizeof(peer_permits[0]),
-			on_peer_end, g, e);
+	return chan_new(&g->peer, g->loop, fd, peer_permits,
+			sizeof(peer_permits) / sizeof(peer_permits[0]), on_peer_end, g, e);
 }
 
 void gate_dial(struct gate *g, struct gate_wait *w, uint64_t flow, struct bytes name, uint16_t port,
 	       void (*done)(void *owner, int fd, struct ip ip, enum reason reason), void *owner)
 {
 	must(!w->gate);
-	*w = (struct gate_wait){ .id = flow, .owner = owner, .on_dial = done, .asked_ms = loop_now_ms(g->loop) };
+	*w = (struct gate_wait){
+		.id = flow, .owner = owner, .on_dial = done, .asked_ms = loop_now_ms(g->loop)
+	};
 	if (!g->peer) {
 		dial_failed(g, w);
 		return;

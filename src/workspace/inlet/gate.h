@@ -1,4 +1,5 @@
-/* What a flow of any mode needs from inlet: the policy in force, the audit trail, connections from dialer. */
+/* What a flow of any mode needs from inlet: the policy in force, the audit trail, connections
+ * from dialer. */
 #ifndef SAW_INLET_GATE_H
 #define SAW_INLET_GATE_H
 
@@ -8,7 +9,8 @@
 
 struct gate;
 
-/* One outstanding question of ours to another process. Embed in the flow, zero-initialise; one question at a time. */
+/* One outstanding question of ours to another process. Embed in the flow, zero-initialise; one
+ * question at a time. */
 struct gate_wait {
 	struct gate *gate; /* set while waiting */
 	uint64_t id;
@@ -23,7 +25,8 @@ struct gate_wait {
 void gate_wait_cancel(struct gate_wait *w);
 
 struct loop *gate_loop(const struct gate *g);
-/* The policy in force now. The pointer is stable until the next on_policy call of flow.h; copy what must live longer. */
+/* The policy in force now. The pointer is stable until the next on_policy call of flow.h; copy
+ * what must live longer. */
 const struct policy *gate_policy(const struct gate *g);
 uint64_t gate_generation(const struct gate *g);
 /* Whose workspace this is; borrowed for the life of the gate. */
@@ -35,15 +38,17 @@ struct gate_who {
 const struct gate_who *gate_who(const struct gate *g);
 uint64_t gate_next_flow(struct gate *g); /* a fresh flow id, unique for the life of the workspace */
 
-/* Reports `ev` (copied; generation is filled in). `done` is called from the loop, never from inside this call: written false
- * means that the log cannot take it and the action must not happen (REASON_AUDIT_UNWRITABLE). */
-void gate_event(struct gate *g, struct gate_wait *w, const struct event *ev, void (*done)(void *owner, bool written),
-		void *owner);
+/* Reports `ev` (copied; generation is filled in). `done` is called from the loop, never from
+ * inside this call: written false means that the log cannot take it and the action must not
+ * happen (REASON_AUDIT_UNWRITABLE). */
+void gate_event(struct gate *g, struct gate_wait *w, const struct event *ev,
+		void (*done)(void *owner, bool written), void *owner);
 /* Reports without waiting: for ends and notes. */
 void gate_note(struct gate *g, const struct event *ev);
 
-/* Asks dialer for a connection. `done` gets a connected non-blocking descriptor (given) and its literal, with REASON_OK, or -1
- * and the reason, for which dialer has already written the event (except REASON_ROLE_DOWN: then nobody has). */
+/* Asks dialer for a connection. `done` gets a connected non-blocking descriptor (given) and its
+ * literal, with REASON_OK, or -1 and the reason, for which dialer has already written the event
+ * (except REASON_ROLE_DOWN: then nobody has). */
 void gate_dial(struct gate *g, struct gate_wait *w, uint64_t flow, struct bytes name, uint16_t port,
 	       void (*done)(void *owner, int fd, struct ip ip, enum reason reason), void *owner);
 

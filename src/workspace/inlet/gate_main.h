@@ -1,4 +1,5 @@
-/* The gate's other side: main makes it and feeds it what arrives from the supervisor and from dialer. */
+/* The gate's other side: main makes it and feeds it what arrives from the supervisor and from
+ * dialer. */
 #ifndef SAW_INLET_GATE_MAIN_H
 #define SAW_INLET_GATE_MAIN_H
 
@@ -6,8 +7,10 @@
 #include "workspace/inlet/gate.h"
 
 enum {
-	GATE_DIAL_MS = 60000, /* an answer of dialer that takes longer is REASON_ROLE_DOWN: dialer hangs */
-	GATE_BUSY_BYTES = 1024 * 1024, /* queued towards the supervisor: no new work of the guest is taken */
+	GATE_DIAL_MS =
+		60000, /* an answer of dialer that takes longer is REASON_ROLE_DOWN: dialer hangs */
+	GATE_BUSY_BYTES =
+		1024 * 1024, /* queued towards the supervisor: no new work of the guest is taken */
 };
 
 struct flows;
@@ -18,14 +21,16 @@ struct gate *gate_free(struct gate *g);
 
 /* Borrows the channel to the supervisor. */
 void gate_set_parent(struct gate *g, struct chan *parent);
-/* Takes `fd`, the channel to a (new) dialer. What the one before had not answered ends with REASON_ROLE_DOWN. */
+/* Takes `fd`, the channel to a (new) dialer. What the one before had not answered ends with
+ * REASON_ROLE_DOWN. */
 int gate_set_peer(struct gate *g, int fd, struct err *e);
 
 /* MSG_EVENT_DONE. False: no such event was ever sent. */
 bool gate_event_done(struct gate *g, uint64_t id, bool written);
 
-/* Maps and opens a sealed blob (fd borrowed). On success it is in force; on failure the one before stays. The caller then tells all
- * who copied from the old one, and calls gate_policy_settled(), which unmaps that. */
+/* Maps and opens a sealed blob (fd borrowed). On success it is in force; on failure the one
+ * before stays. The caller then tells all who copied from the old one, and calls
+ * gate_policy_settled(), which unmaps that. */
 int gate_policy_set(struct gate *g, int fd, uint64_t generation, struct err *e);
 void gate_policy_settled(struct gate *g);
 bool gate_has_policy(const struct gate *g);

@@ -1,5 +1,6 @@
-/* saw-inlet: reads every byte of the guest. It has no secret, no file, no way to open a connection or a program: it judges, asks
- * dialer for connections that it may use, and reports to the supervisor. */
+/* saw-inlet: reads every byte of the guest. It has no secret, no file, no way to open a
+ * connection or a program: it judges, asks dialer for connections that it may use, and reports
+ * to the supervisor. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +17,9 @@
 #include "workspace/inlet/observer.h"
 #include "workspace/inlet/relay.h"
 
-/* Life: INLET_CONFIG -> jail -> READY; then POLICY, PEER and LISTENERs in any order. Sockets that come before the first policy wait:
- * without a policy nothing is answered, accepted or observed. */
+/* Life: INLET_CONFIG -> jail -> READY; then POLICY, PEER and LISTENERs in any order. Sockets
+ * that come before the first policy wait: without a policy nothing is answered, accepted or
+ * observed. */
 
 enum {
 	INLET_FDS_MAX = 32768, /* FLOWS_MAX with two sockets and two pipes each, and room */
@@ -80,7 +82,8 @@ static int set_up(struct inlet *in, uint64_t uid, int journal_fd, struct err *e)
 	int r;
 
 	if (fds < 2 * INLET_FDS_OWN)
-		return err_set(e, EMFILE, "the limit of open descriptors is %llu: raise it to %d (ulimit -n)",
+		return err_set(e, EMFILE,
+			       "the limit of open descriptors is %llu: raise it to %d (ulimit -n)",
 			       (unsigned long long)fds, INLET_FDS_MAX);
 	r = pool_open(&in->pool, journal_fd, e);
 	r = r < 0 ? r : enter_jail(uid, fds, e);
@@ -89,7 +92,8 @@ static int set_up(struct inlet *in, uint64_t uid, int journal_fd, struct err *e)
 		return r;
 	gate_set_parent(in->gate, in->parent);
 	in->asker = (struct asker){ .gate = in->gate, .pool = in->pool };
-	return doors_new(&in->doors, in->gate, in->pool, (size_t)(fds - INLET_FDS_OWN) / INLET_FDS_FLOW, e);
+	return doors_new(&in->doors, in->gate, in->pool,
+			 (size_t)(fds - INLET_FDS_OWN) / INLET_FDS_FLOW, e);
 }
 
 static bool copy_who(struct inlet *in, const struct bytes texts[3])
@@ -109,12 +113,14 @@ static bool on_config(void *owner, struct msg_in *m)
 {
 	struct inlet *in = owner;
 	uint64_t uid = msg_get_max(m, UINT32_MAX - 1);
-	const struct bytes texts[3] = { msg_get_bytes(m, 256), msg_get_bytes(m, 256), msg_get_bytes(m, 256) };
+	const struct bytes texts[3] = { msg_get_bytes(m, 256), msg_get_bytes(m, 256),
+					msg_get_bytes(m, 256) };
 	struct bytes mac = msg_get_bytes(m, sizeof(in->mac));
 	FD_AUTO int journal_fd = msg_take_fd(m);
 	struct err e = { 0 };
 
-	if (!msg_end(m) || in->gate || (mac.len && mac.len != sizeof(in->mac)) || !copy_who(in, texts))
+	if (!msg_end(m) || in->gate || (mac.len && mac.len != sizeof(in->mac)) ||
+	    !copy_who(in, texts))
 		return false;
 	if (mac.len)
 		memcpy(in->mac, mac.p, mac.len);
@@ -131,7 +137,8 @@ static bool on_config(void *owner, struct msg_in *m)
 	return true;
 }
 
-/* Sets to work what waited for a policy. Each kind has one socket; a new one replaces it (front was restarted). */
+/* Sets to work what waited for a policy. Each kind has one socket; a new one replaces it (front
+ * was restarted). */
 static int serve(struct inlet *in, enum ipc_listener kind, int fd, struct err *e)
 {
 	switch (kind) {
@@ -143,7 +150,8 @@ static int serve(struct inlet *in, enum ipc_listener kind, int fd, struct err *e
 		return dns_tcp_new(&in->dns_tcp, &in->asker, fd, e);
 	case IPC_LISTEN_OBSERVER:
 		in->observer = observer_free(in->observer);
-		return observer_new(&in->observer, in->gate, in->pool, in->doors, bytes_of(in->mac, in->mac_len), fd, e);
+		return observer_new(&in->observer, in->gate, in->pool, in->doors,
+				    bytes_of(in->mac, in->mac_len), fd, e);
 	case IPC_LISTEN_TCP:
 	default:
 		(void)fd_close(fd);
@@ -279,11 +287,14 @@ static void on_parent_end(void *owner, const char *why)
 }
 
 static const struct chan_permit permits[] = {
-	{ MSG_INLET_CONFIG, on_config }, { MSG_LISTENER, on_listener },	    { MSG_UNLISTEN, on_unlisten }, { MSG_POLICY, on_policy },
-	{ MSG_PEER, on_peer },		 { MSG_EVENT_DONE, on_event_done }, { MSG_STOP, on_stop },
+	{ MSG_INLET_CONFIG, on_config }, { MSG_LISTENER, on_listener },
+	{ MSG_UNLISTEN, on_unlisten },   { MSG_POLICY, on_policy },
+	{ MSG_PEER, on_peer },           { MSG_EVENT_DONE, on_event_done },
+	{ MSG_STOP, on_stop },
 };
 
-/* Flows say how they ended; what they said leaves while the supervisor reads, for a second at most. */
+/* Flows say how they ended; what they said leaves while the supervisor reads, for a second at
+ * most. */
 static void wind_down(struct inlet *in)
 {
 	struct err e = { 0 };
@@ -322,9 +333,9 @@ int main(void)
 	log_init("inlet");
 	r = jail_identity(0, &e);
 	r = r < 0 ? r : loop_new(&in.loop, &e);
-	r = r < 0 ? r :
-		    chan_new(&in.parent, in.loop, IPC_PARENT_FD, permits, sizeof(permits) / sizeof(permits[0]), on_parent_end,
-			     &in, &e);
+	r = r < 0 ? r
+		  : chan_new(&in.parent, in.loop, IPC_PARENT_FD, permits,
+			     sizeof(permits) / sizeof(permits[0]), on_parent_end, &in, &e);
 	r = r < 0 ? r : loop_run(in.loop, &e);
 	if (r < 0)
 		log_line("%s", e.text);

@@ -1,4 +1,5 @@
-/* The one small network that every workspace has, as inlet sees it. The pool of names is pool.h's. */
+/* The one small network that every workspace has, as inlet sees it. The pool of names is
+ * pool.h's. */
 #ifndef SAW_INLET_NET_H
 #define SAW_INLET_NET_H
 

@@ -9,8 +9,9 @@
 #include "os/fd.h"
 #include "workspace/inlet/sightings.h"
 
-/* Frames are read, judged (sightings.h) and forgotten. A guest that sends a flood makes at most a batch of work in each pause, and the
- * events that come of it are bounded by the tables of sightings. */
+/* Frames are read, judged (sightings.h) and forgotten. A guest that sends a flood makes at most
+ * a batch of work in each pause, and the events that come of it are bounded by the tables of
+ * sightings. */
 
 struct observer {
 	struct gate *gate;
@@ -113,7 +114,9 @@ static bool receive(struct observer *o)
 		char space[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
 	} control;
 	struct iovec iov = { .iov_base = frame, .iov_len = sizeof(frame) };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space,
+	struct msghdr h = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control.space,
 			    .msg_controllen = sizeof(control.space) };
 	ssize_t n = recvmsg(o->fd, &h, MSG_DONTWAIT);
 
@@ -143,8 +146,8 @@ static void on_io(struct loop_io *io, uint32_t events)
 		loop_io_want(&o->io, 0);
 }
 
-int observer_new(struct observer **ret, struct gate *g, const struct pool *pool, const struct doors *doors, struct bytes mac, int fd,
-		 struct err *e)
+int observer_new(struct observer **ret, struct gate *g, const struct pool *pool,
+		 const struct doors *doors, struct bytes mac, int fd, struct err *e)
 {
 	struct observer *o = calloc(1, sizeof(*o));
 	int r;
@@ -158,7 +161,10 @@ int observer_new(struct observer **ret, struct gate *g, const struct pool *pool,
 	o->pool = pool;
 	o->doors = doors;
 	o->fd = fd;
-	o->world = (struct sightings_world){ .has_mac = mac.len == 6, .owner = o, .has_port = has_port, .name_of = name_of,
+	o->world = (struct sightings_world){ .has_mac = mac.len == 6,
+					     .owner = o,
+					     .has_port = has_port,
+					     .name_of = name_of,
 					     .port_of = port_of };
 	if (o->world.has_mac)
 		memcpy(o->world.mac, mac.p, 6);

@@ -7,11 +7,14 @@
 
 #include "base/must.h"
 
-/* Record i of the journal is address POOL_NET + i. A record is written text first and `mark` last (with a release store): a kill
- * between the two leaves a record without mark, whose address was never told to anybody and is given to the next name.
- * A marked record that does not hold (bad sum, not a canonical name, name seen before) may have been told: its address is burnt.
+/* Record i of the journal is address POOL_NET + i. A record is written text first and `mark`
+ * last (with a release store): a kill between the two leaves a record without mark, whose
+ * address was never told to anybody and is given to the next name. A marked record that does not
+ * hold (bad sum, not a canonical name, name seen before) may have been told: its address is
+ * burnt.
  *
- * In private memory: a hash table from names to records (open addressing, at most half full) and one from patterns to counts. */
+ * In private memory: a hash table from names to records (open addressing, at most half full) and
+ * one from patterns to counts. */
 
 enum {
 	JOURNAL_MAGIC = 0x4a574153, /* "SAWJ" */
@@ -80,7 +83,8 @@ static struct bytes record_name(const struct record *r)
 
 static size_t *probe(const struct pool *p, struct bytes name, size_t *at)
 {
-	for (*at = hash(name) & (p->cap_index - 1); p->index[*at]; *at = (*at + 1) & (p->cap_index - 1))
+	for (*at = hash(name) & (p->cap_index - 1); p->index[*at];
+	     *at = (*at + 1) & (p->cap_index - 1))
 		if (bytes_eq(record_name(record_at(p, p->index[*at])), name))
 			break;
 	return at;
@@ -120,8 +124,8 @@ static bool holds(const struct pool *p, const struct record *r)
 	struct name n;
 
 	return r->len && r->len <= NAME_MAX_LEN && r->mark == record_sum(record_name(r)) &&
-	       name_parse_strict(record_name(r), &n) == NAME_OK && bytes_eq(name_bytes(&n), record_name(r)) &&
-	       !find(p, record_name(r));
+	       name_parse_strict(record_name(r), &n) == NAME_OK &&
+	       bytes_eq(name_bytes(&n), record_name(r)) && !find(p, record_name(r));
 }
 
 static bool take_over(struct pool *p)
@@ -150,8 +154,10 @@ static int open_map(struct pool *p, int fd, struct err *e)
 
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "name journal: stat");
-	if (st.st_size < RECORDS_MIN * POOL_RECORD || st.st_size > (POOL_RECORD << (32 - POOL_BITS)))
-		return err_set(e, EINVAL, "name journal: %lld bytes are not the size of one", (long long)st.st_size);
+	if (st.st_size < RECORDS_MIN * POOL_RECORD ||
+	    st.st_size > (POOL_RECORD << (32 - POOL_BITS)))
+		return err_set(e, EINVAL, "name journal: %lld bytes are not the size of one",
+			       (long long)st.st_size);
 	p->n_slots = (size_t)st.st_size / POOL_RECORD;
 	p->map = mmap(NULL, p->n_slots * POOL_RECORD, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (p->map == MAP_FAILED) {
@@ -162,7 +168,8 @@ static int open_map(struct pool *p, int fd, struct err *e)
 	if (!h->magic)
 		*h = (struct head){ .magic = JOURNAL_MAGIC, .version = JOURNAL_VERSION };
 	if (h->magic != JOURNAL_MAGIC || h->version != JOURNAL_VERSION)
-		return err_set(e, EINVAL, "name journal: of another version: restart the workspace");
+		return err_set(e, EINVAL,
+			       "name journal: of another version: restart the workspace");
 	return 0;
 }
 
@@ -216,7 +223,7 @@ static bool counts_grow(struct pool *p)
 	fresh = calloc(cap, sizeof(*fresh));
 	if (!fresh)
 		return false;
-	for (size_t i = 0; i < p->cap_counts; i++)
+	for (size_t i = 0; p->counts && i < p->cap_counts; i++)
 		if (p->counts[i].pattern)
 			*count_at(fresh, cap, p->counts[i].pattern - 1) = p->counts[i];
 	free(p->counts);
@@ -232,6 +239,7 @@ static struct count *count_of(struct pool *p, uint32_t pattern)
 
 	if (!counts_grow(p))
 		return NULL;
+	must(p->counts);
 	c = count_at(p->counts, p->cap_counts, pattern);
 	if (!c->pattern) {
 		c->pattern = pattern + 1;
@@ -252,7 +260,8 @@ bool pool_recount(struct pool *p, pool_list_fn list, const void *lists)
 		struct policy_host host;
 		struct count *c;
 
-		if (!p->index[i] || !list(lists, record_name(record_at(p, p->index[i])), &host) || !host.wildcard)
+		if (!p->index[i] || !list(lists, record_name(record_at(p, p->index[i])), &host) ||
+		    !host.wildcard)
 			continue;
 		c = count_of(&fresh, host.pattern);
 		ok = c != NULL;
@@ -286,7 +295,8 @@ static size_t append(struct pool *p, const struct name *name)
 	return i;
 }
 
-enum reason pool_address(struct pool *p, const struct name *name, const struct policy_host *host, struct ip *ret)
+enum reason pool_address(struct pool *p, const struct name *name, const struct policy_host *host,
+			 struct ip *ret)
 {
 	size_t i = find(p, name_bytes(name));
 	struct count *c = NULL;
@@ -312,7 +322,8 @@ enum reason pool_address(struct pool *p, const struct name *name, const struct p
 
 bool pool_has(struct ip address)
 {
-	return address.family == 4 && address.b[0] == (POOL_NET >> 24) && (address.b[1] & 0xfe) == (POOL_NET >> 16 & 0xff);
+	return address.family == 4 && address.b[0] == (POOL_NET >> 24) &&
+	       (address.b[1] & 0xfe) == (POOL_NET >> 16 & 0xff);
 }
 
 bool pool_name(const struct pool *p, struct ip address, struct name *ret)

@@ -37,7 +37,8 @@ static struct name name_of(const char *text)
 	return n;
 }
 
-static struct ip give(struct pool *p, const char *text, const struct policy_host *h, enum reason want)
+static struct ip give(struct pool *p, const char *text, const struct policy_host *h,
+		      enum reason want)
 {
 	struct name n = name_of(text);
 	struct ip ip = { 0 };
@@ -99,7 +100,8 @@ TEST(addresses_outlive_a_crash_and_never_change_their_name)
 	CHECK_INT(pool_count(p), 300);
 	for (int i = 299; i >= 0; i--) {
 		(void)snprintf(text, sizeof(text), "n%d.example", i);
-		CHECK(ip_eq(first[i], give(p, text, &exact, REASON_OK)) && stands_for(p, first[i], text));
+		CHECK(ip_eq(first[i], give(p, text, &exact, REASON_OK)) &&
+		      stands_for(p, first[i], text));
 	}
 	CHECK(ip_eq(give(p, "new.example", &exact, REASON_OK), ip_v4(POOL_NET + 301)));
 	pool_free(p);
@@ -112,7 +114,8 @@ TEST(a_record_that_does_not_hold_burns_its_address)
 		size_t at;
 		uint8_t value;
 	} harm[] = {
-		{ "sum", 0, 0x55 }, { "length", 2, 255 }, { "no length", 2, 0 }, { "text", 3, 'B' }, { "other text", 4, '/' },
+		{ "sum", 0, 0x55 }, { "length", 2, 255 },     { "no length", 2, 0 },
+		{ "text", 3, 'B' }, { "other text", 4, '/' },
 	};
 
 	for (size_t i = 0; i < sizeof(harm) / sizeof(harm[0]); i++) {

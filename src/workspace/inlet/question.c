@@ -2,9 +2,10 @@
 
 #include "workspace/inlet/net.h"
 
-/* What the guest may learn here is only which names policy lists: no question leaves this host. Malformed messages are FORMERR,
- * unlisted names NXDOMAIN with Extended Error 15, other types of listed names NODATA. NODATA is no refusal (every client asks for AAAA
- * beside A), but still an event with a reason of its own. */
+/* What the guest may learn here is only which names policy lists: no question leaves this host.
+ * Malformed messages are FORMERR, unlisted names NXDOMAIN with Extended Error 15, other types of
+ * listed names NODATA. NODATA is no refusal (every client asks for AAAA beside A), but still an
+ * event with a reason of its own. */
 
 enum { REPLY_FAILED_MIN = 12 };
 
@@ -32,9 +33,9 @@ static struct verdict no_name(enum reason reason)
 
 static struct verdict answer(struct ip address)
 {
-	return (struct verdict){
-		.reason = REASON_OK, .action = EVENT_ALLOWED, .reply = { .address = address, .ttl = QUESTION_TTL }
-	};
+	return (struct verdict){ .reason = REASON_OK,
+				 .action = EVENT_ALLOWED,
+				 .reply = { .address = address, .ttl = QUESTION_TTL } };
 }
 
 static struct verdict no_data(void)
@@ -42,7 +43,8 @@ static struct verdict no_data(void)
 	return (struct verdict){ .reason = REASON_DNS_TYPE, .action = EVENT_ALLOWED };
 }
 
-static struct verdict judge_name(const struct name *n, uint16_t type, const struct policy *p, struct pool *pool)
+static struct verdict judge_name(const struct name *n, uint16_t type, const struct policy *p,
+				 struct pool *pool)
 {
 	struct policy_host host;
 	struct ip address;
@@ -58,8 +60,8 @@ static struct verdict judge_name(const struct name *n, uint16_t type, const stru
 	return reason == REASON_OK ? answer(address) : no_name(reason);
 }
 
-static struct verdict judge_ask(const struct dns_ask *ask, const struct policy *p, struct pool *pool,
-				struct question *q)
+static struct verdict judge_ask(const struct dns_ask *ask, const struct policy *p,
+				struct pool *pool, struct question *q)
 {
 	switch (name_parse(bytes_str(q->name), &q->canonical)) {
 	case NAME_OK:
@@ -99,7 +101,8 @@ static void describe(struct question *q, const struct dns_ask *ask)
 	q->ev.verb = bytes_str(q->type);
 }
 
-void question_judge(struct bytes msg, const struct policy *p, struct pool *pool, struct question *ret)
+void question_judge(struct bytes msg, const struct policy *p, struct pool *pool,
+		    struct question *ret)
 {
 	struct dns_ask ask = { 0 };
 	enum dns_ask_answer a = dns_ask_parse(msg, &ask);
@@ -113,7 +116,9 @@ void question_judge(struct bytes msg, const struct policy *p, struct pool *pool,
 	ret->ev.status = (uint16_t)v.reply.rcode;
 	ret->ev.dst = v.reply.address;
 	if (a != DNS_ASK_OK)
-		ret->ev.detail = bytes_str(a == DNS_ASK_IGNORE ? "an answer, or shorter than a header" : dns_ask_text(a));
+		ret->ev.detail =
+			bytes_str(a == DNS_ASK_IGNORE ? "an answer, or shorter than a header"
+						      : dns_ask_text(a));
 	if (a == DNS_ASK_IGNORE)
 		return;
 	ret->reply_len = dns_reply_build(&ask, &v.reply, ret->reply);

@@ -6,14 +6,15 @@
 #include "os/fd.h"
 #include "rules/policy_test_kit.h"
 
-static const char policy_text[] = "version: 1\n"
-				  "name: t\n"
-				  "lab: true\n"
-				  "verdicts: {read: allow}\n"
-				  "network:\n"
-				  "  - {name: pinned, hosts: [pass.example], ports: [443], mode: passthrough, reason: \"test\"}\n"
-				  "  - {name: wild, hosts: [\"*.wild.example\"], ports: [80], mode: http, protocol: rest, access: read-only, "
-				  "budget: 2}\n";
+static const char policy_text[] =
+	"version: 1\n"
+	"name: t\n"
+	"lab: true\n"
+	"verdicts: {read: allow}\n"
+	"network:\n"
+	"  - {name: pinned, hosts: [pass.example], ports: [443], mode: passthrough, reason: \"test\"}\n"
+	"  - {name: wild, hosts: [\"*.wild.example\"], ports: [80], mode: http, protocol: rest, access: read-only, "
+	"budget: 2}\n";
 
 static struct kit kit;
 static struct pool *pool;
@@ -63,7 +64,8 @@ static void ask(const char *name, uint16_t type, bool edns)
 	ask_raw(b.p, b.len);
 }
 
-static void check(enum event_action action, enum reason reason, enum dns_rcode rcode, unsigned answers)
+static void check(enum event_action action, enum reason reason, enum dns_rcode rcode,
+		  unsigned answers)
 {
 	CHECK_INT(q.ev.kind, EVENT_DNS);
 	CHECK_INT(q.ev.action, action);
@@ -106,7 +108,8 @@ TEST(the_gateway_itself_has_a_name)
 
 TEST(other_types_of_listed_names_have_no_data_and_spend_nothing)
 {
-	static const uint16_t types[] = { DNS_AAAA, DNS_HTTPS, DNS_SVCB, DNS_TXT, DNS_MX, DNS_ANY, DNS_CNAME, 10, 65535 };
+	static const uint16_t types[] = { DNS_AAAA, DNS_HTTPS, DNS_SVCB, DNS_TXT, DNS_MX,
+					  DNS_ANY,  DNS_CNAME, 10,       65535 };
 
 	start();
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -151,8 +154,10 @@ TEST(a_spent_budget_has_a_reason_of_its_own)
 
 TEST(addresses_and_malformed_names_are_no_host_names)
 {
-	static const char *const addresses[] = { "2130706433", "0177.0.0.1", "0x7f.1", "127.1", "10.0.0.1" };
-	static const char *const bad[] = { "xn--a.example", "b\xc3\xbc.example", "a b.example", "xn--.example", "a\\b.example" };
+	static const char *const addresses[] = { "2130706433", "0177.0.0.1", "0x7f.1", "127.1",
+						 "10.0.0.1" };
+	static const char *const bad[] = { "xn--a.example", "b\xc3\xbc.example", "a b.example",
+					   "xn--.example", "a\\b.example" };
 
 	start();
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
@@ -186,7 +191,8 @@ TEST(answers_and_fragments_are_recorded_but_never_answered)
 {
 	start();
 	ask_raw("\x12\x34\x81\x80\0\1\0\0\0\0\0\0\1a\0\0\1\0\1", 19);
-	CHECK(q.reply_len == 0 && q.ev.action == EVENT_DENIED && q.ev.reason == REASON_DNS_MALFORMED);
+	CHECK(q.reply_len == 0 && q.ev.action == EVENT_DENIED &&
+	      q.ev.reason == REASON_DNS_MALFORMED);
 	ask_raw("\x12", 1);
 	CHECK(q.reply_len == 0 && q.ev.reason == REASON_DNS_MALFORMED);
 	stop();

@@ -6,8 +6,9 @@
 
 #include "os/fd.h"
 
-/* event -> alert -> linger until the client has closed, or REFUSAL_LINGER_MS. A flow of its own kind in the register, so that
- * inlet's end finds it; a change of policy does not: the verdict is already written. */
+/* event -> alert -> linger until the client has closed, or REFUSAL_LINGER_MS. A flow of its own
+ * kind in the register, so that inlet's end finds it; a change of policy does not: the verdict
+ * is already written. */
 
 struct refusal {
 	struct flow flow; /* first: the register gives it back */
@@ -75,7 +76,8 @@ static void send_alert(struct refusal *r)
 	struct loop *l = gate_loop(r->flow.gate);
 
 	if (r->alert == TLS_ALERT_NONE ||
-	    send(r->flow.fd, record, sizeof(record), MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)sizeof(record) ||
+	    send(r->flow.fd, record, sizeof(record), MSG_NOSIGNAL | MSG_DONTWAIT) !=
+		    (ssize_t)sizeof(record) ||
 	    shutdown(r->flow.fd, SHUT_WR) < 0 ||
 	    loop_io_add(l, &r->io, r->flow.fd, EPOLLIN, on_io, r, NULL) < 0 ||
 	    !loop_timer_arm(l, &r->timer, REFUSAL_LINGER_MS, on_time, r))
@@ -120,7 +122,8 @@ static struct refusal *start(const struct flow *facts, enum tls_alert alert)
 	return r;
 }
 
-void refusal_start(const struct flow *facts, enum reason reason, enum tls_alert alert, struct bytes detail)
+void refusal_start(const struct flow *facts, enum reason reason, enum tls_alert alert,
+		   struct bytes detail)
 {
 	struct event ev = flow_event(facts, EVENT_FLOW, EVENT_DENIED, reason);
 	struct refusal *r = start(facts, alert);

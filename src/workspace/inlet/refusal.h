@@ -1,13 +1,16 @@
-/* How a flow is refused: one event on disk, then the end of the connection, so that no refusal stays unrecorded. */
+/* How a flow is refused: one event on disk, then the end of the connection, so that no refusal
+ * stays unrecorded. */
 #ifndef SAW_INLET_REFUSAL_H
 #define SAW_INLET_REFUSAL_H
 
 #include "workspace/inlet/flow.h"
 
 enum {
-	REFUSALS_MAX = 256, /* waiting for their event beside FLOWS_MAX flows; then no connection is accepted for a moment */
+	REFUSALS_MAX =
+		256, /* waiting for their event beside FLOWS_MAX flows; then no connection is accepted for a moment */
 	REFUSAL_LINGER_MS = 1000, /* for the client to read its alert */
-	REFUSAL_DRAIN_MAX = 256 * 1024, /* bytes read and dropped meanwhile: a reset would overtake the alert */
+	REFUSAL_DRAIN_MAX =
+		256 * 1024, /* bytes read and dropped meanwhile: a reset would overtake the alert */
 };
 
 /* TLS alert descriptions, RFC 8446 section 6. */
@@ -19,8 +22,10 @@ enum tls_alert {
 	TLS_ALERT_UNRECOGNIZED_NAME = 112,
 };
 
-/* Takes facts->fd. Writes the deny event with this reason (and `detail`, may be empty), then sends the alert, if any, and ends. */
-void refusal_start(const struct flow *facts, enum reason reason, enum tls_alert alert, struct bytes detail);
+/* Takes facts->fd. Writes the deny event with this reason (and `detail`, may be empty), then
+ * sends the alert, if any, and ends. */
+void refusal_start(const struct flow *facts, enum reason reason, enum tls_alert alert,
+		   struct bytes detail);
 /* The same, but the event has been written already by dialer. */
 void refusal_end(const struct flow *facts, enum tls_alert alert);
 

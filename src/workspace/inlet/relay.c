@@ -10,15 +10,18 @@
 #include "base/must.h"
 #include "os/fd.h"
 
-/* Level-triggered. A direction is in one of two states: reading (its source is watched for input) or blocked (bytes lie in the
- * head or in the pipe, its target is watched for output, its source is not read). Interest changes only when a direction blocks or
- * unblocks, which moves a whole socket buffer each time.
+/* Level-triggered. A direction is in one of two states: reading (its source is watched for
+ * input) or blocked (bytes lie in the head or in the pipe, its target is watched for output, its
+ * source is not read). Interest changes only when a direction blocks or unblocks, which moves a
+ * whole socket buffer each time.
  *
- * Small messages are cheapest copied: one read, one write. A read that fills the copy buffer makes the direction `bulk`: from then on its
- * bytes are spliced and never touched, until a splice brings little. A turn costs one wait, one call in and one call out; a short read
- * is not followed by a second one, since the loop tells when there is more.
+ * Small messages are cheapest copied: one read, one write. A read that fills the copy buffer
+ * makes the direction `bulk`: from then on its bytes are spliced and never touched, until a
+ * splice brings little. A turn costs one wait, one call in and one call out; a short read is not
+ * followed by a second one, since the loop tells when there is more.
  *
- * A pipe is taken when bytes are about to move and given back when it is empty, so that idle flows hold none. */
+ * A pipe is taken when bytes are about to move and given back when it is empty, so that idle
+ * flows hold none. */
 
 enum {
 	COPY_MAX = 16 * 1024,
@@ -42,7 +45,8 @@ static bool pipe_take(struct relay_way *w)
 	} else {
 		if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0)
 			return false;
-		/* Refused when our uid has too many big pipes: a small one works as well, only slower. */
+		/* Refused when our uid has too many big pipes: a small one works as well, only
+		 * slower. */
 		(void)fcntl(fds[1], F_SETPIPE_SZ, RELAY_PIPE_BYTES);
 		w->pipe = (struct relay_pipe){ .read_fd = fds[0], .write_fd = fds[1] };
 	}
@@ -86,7 +90,8 @@ static enum moved blocked_or_failed(void)
 static enum moved send_head(struct relay *r, struct relay_way *w)
 {
 	while (w->head && w->head->len) {
-		ssize_t n = send(r->end[w->to].fd, w->head->p, w->head->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send(r->end[w->to].fd, w->head->p, w->head->len,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0)
 			return blocked_or_failed();
@@ -181,7 +186,8 @@ static bool way_blocked(const struct relay_way *w)
 
 static void on_io(struct loop_io *io, uint32_t events);
 
-/* What end `i` is watched for: input of the way that starts there, output for the way that ends there. */
+/* What end `i` is watched for: input of the way that starts there, output for the way that ends
+ * there. */
 static uint32_t wanted(const struct relay *r, unsigned i)
 {
 	const struct relay_way *out = &r->way[i];
@@ -201,7 +207,8 @@ static int watch(struct relay *r, unsigned i, struct err *e)
 		return 0;
 	}
 	loop_io_remove(&end->io);
-	return events || !end->gone ? loop_io_add(r->loop, &end->io, end->fd, events, on_io, end, e) : 0;
+	return events || !end->gone ? loop_io_add(r->loop, &end->io, end->fd, events, on_io, end, e)
+				    : 0;
 }
 
 static void finish(struct relay *r, bool clean)
@@ -218,12 +225,14 @@ static void on_io(struct loop_io *io, uint32_t events)
 	struct relay *r = end->relay;
 	unsigned i = end == &r->end[1];
 
-	/* Hang-up is told without being asked for, again and again: an end that has nothing else to tell is watched no longer. */
+	/* Hang-up is told without being asked for, again and again: an end that has nothing else
+	 * to tell is watched no longer. */
 	if (events & EPOLLHUP)
 		end->gone = true;
-	if (((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !way_blocked(&r->way[i]) && !r->way[i].eof &&
-	     !way_run(r, &r->way[i])) ||
-	    ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) && way_blocked(&r->way[!i]) && !way_run(r, &r->way[!i])) ||
+	if (((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !way_blocked(&r->way[i]) &&
+	     !r->way[i].eof && !way_run(r, &r->way[i])) ||
+	    ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) && way_blocked(&r->way[!i]) &&
+	     !way_run(r, &r->way[!i])) ||
 	    (events & EPOLLERR)) {
 		finish(r, false);
 		return;
@@ -234,7 +243,8 @@ static void on_io(struct loop_io *io, uint32_t events)
 		finish(r, false);
 }
 
-/* Small writes leave at once; a peer that is gone without a word is noticed within a quarter of an hour. */
+/* Small writes leave at once; a peer that is gone without a word is noticed within a quarter of
+ * an hour. */
 static void tune(int fd)
 {
 	static const struct {
@@ -242,12 +252,14 @@ static void tune(int fd)
 		int name;
 		int value;
 	} options[] = {
-		{ SOL_SOCKET, SO_KEEPALIVE, 1 }, { IPPROTO_TCP, TCP_KEEPIDLE, 600 }, { IPPROTO_TCP, TCP_KEEPINTVL, 60 },
-		{ IPPROTO_TCP, TCP_KEEPCNT, 5 }, { IPPROTO_TCP, TCP_NODELAY, 1 },
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },    { IPPROTO_TCP, TCP_KEEPIDLE, 600 },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, 60 }, { IPPROTO_TCP, TCP_KEEPCNT, 5 },
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },
 	};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		(void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int));
+		(void)setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+				 sizeof(int));
 }
 
 int relay_start(struct relay *r, struct loop *l, int fd0, int fd1, struct buf *head,

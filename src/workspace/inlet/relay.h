@@ -1,4 +1,5 @@
-/* Moves bytes both ways between two connected sockets without looking at them: splice through pipes, half-close, back-pressure. */
+/* Moves bytes both ways between two connected sockets without looking at them: splice through
+ * pipes, half-close, back-pressure. */
 #ifndef SAW_INLET_RELAY_H
 #define SAW_INLET_RELAY_H
 
@@ -6,8 +7,10 @@
 #include "os/loop.h"
 
 enum {
-	RELAY_PIPE_BYTES = 1024 * 1024, /* asked for; the kernel's limit for our uid may give less */
-	RELAY_PIPES_KEPT = 16, /* empty pipes kept for the next flow; a flow without bytes under way holds none */
+	RELAY_PIPE_BYTES =
+		1024 * 1024, /* asked for; the kernel's limit for our uid may give less */
+	RELAY_PIPES_KEPT =
+		16, /* empty pipes kept for the next flow; a flow without bytes under way holds none */
 	RELAY_ROUNDS = 4, /* reads of one direction in one turn of the loop */
 };
 
@@ -50,8 +53,9 @@ struct relay {
 	void *owner;
 };
 
-/* Borrows both descriptors (non-blocking) and `head`, which end 0 has sent already and end 1 gets first. on_end is called once,
- * from the loop, when both directions are through (clean) or one has failed; then relay_stop() was called already. */
+/* Borrows both descriptors (non-blocking) and `head`, which end 0 has sent already and end 1
+ * gets first. on_end is called once, from the loop, when both directions are through (clean) or
+ * one has failed; then relay_stop() was called already. */
 int relay_start(struct relay *r, struct loop *l, int fd0, int fd1, struct buf *head,
 		void (*on_end)(void *owner, bool clean), void *owner, struct err *e);
 /* Stops at once; closes no socket. Safe twice and when never started. */

@@ -5,9 +5,10 @@
 #include "workspace/inlet/net.h"
 #include "workspace/inlet/pool.h"
 
-/* A kind stays in the table until a whole window of its own has passed without it. Connection attempts are remembered for a minute by
- * their 4-tuple: the retransmissions of one SYN are one attempt. Both tables are searched from the start: they are small, and a flood
- * costs the guest's own gateway only. */
+/* A kind stays in the table until a whole window of its own has passed without it. Connection
+ * attempts are remembered for a minute by their 4-tuple: the retransmissions of one SYN are one
+ * attempt. Both tables are searched from the start: they are small, and a flood costs the
+ * guest's own gateway only. */
 
 struct kind {
 	struct sighting first;
@@ -61,7 +62,8 @@ static enum reason judge_arp(const struct packet *p, const struct sightings_worl
 	return REASON_OK;
 }
 
-static enum reason judge_syn(const struct packet *p, const struct sightings_world *w, struct sighting *s)
+static enum reason judge_syn(const struct packet *p, const struct sightings_world *w,
+			     struct sighting *s)
 {
 	enum reason reason;
 
@@ -82,7 +84,8 @@ static enum reason judge_syn(const struct packet *p, const struct sightings_worl
 	return reason == REASON_OK ? REASON_NO_LISTENER : reason;
 }
 
-static enum reason judge_ipv4(const struct packet *p, const struct sightings_world *w, struct sighting *s)
+static enum reason judge_ipv4(const struct packet *p, const struct sightings_world *w,
+			      struct sighting *s)
 {
 	if (!ip_eq(p->src, ip_v4(NET_GUEST)) && !(zero_ip(p->src) && to_all(p->dst)))
 		return REASON_SOURCE_SPOOFED;
@@ -91,7 +94,8 @@ static enum reason judge_ipv4(const struct packet *p, const struct sightings_wor
 	return ours(p->dst) || to_all(p->dst) ? REASON_NO_LISTENER : REASON_NO_ROUTE;
 }
 
-bool sighting_judge(const struct packet *p, bool vlan, const struct sightings_world *w, struct sighting *ret)
+bool sighting_judge(const struct packet *p, bool vlan, const struct sightings_world *w,
+		    struct sighting *ret)
 {
 	struct sighting s = {
 		.src = p->src,
@@ -138,7 +142,8 @@ struct sightings *sightings_free(struct sightings *s)
 static bool same_kind(const struct sighting *a, const struct sighting *b)
 {
 	return a->reason == b->reason && a->proto == b->proto && a->ethertype == b->ethertype &&
-	       ((to_all(a->dst) && to_all(b->dst)) || (ip_eq(a->dst, b->dst) && a->dst_port == b->dst_port));
+	       ((to_all(a->dst) && to_all(b->dst)) ||
+		(ip_eq(a->dst, b->dst) && a->dst_port == b->dst_port));
 }
 
 static bool count_again(struct sightings *s, const struct sighting *one)
@@ -151,7 +156,8 @@ static bool count_again(struct sightings *s, const struct sighting *one)
 	return false;
 }
 
-/* Where the table is full, what is new falls into the one kind that gathers the rest of its reason. */
+/* Where the table is full, what is new falls into the one kind that gathers the rest of its
+ * reason. */
 static void count_kind(struct sightings *s, const struct sighting *one, uint64_t now_ms)
 {
 	const struct sighting rest = { .reason = one->reason };
@@ -165,11 +171,13 @@ static void count_kind(struct sightings *s, const struct sighting *one, uint64_t
 			return;
 	}
 	window = to_all(one->dst) ? SIGHTINGS_LAST_MS : SIGHTINGS_FIRST_MS;
-	s->kinds[s->n_kinds++] = (struct kind){ .first = *one, .window_ms = window, .due_ms = now_ms + window };
+	s->kinds[s->n_kinds++] =
+		(struct kind){ .first = *one, .window_ms = window, .due_ms = now_ms + window };
 	s->report(s->owner, one, 1);
 }
 
-/* True when it was seen in this minute or has been reported now; false when there is no room to report it alone. */
+/* True when it was seen in this minute or has been reported now; false when there is no room to
+ * report it alone. */
 static bool report_attempt(struct sightings *s, const struct sighting *one, uint64_t now_ms)
 {
 	if (now_ms >= s->attempts_due_ms) {
@@ -179,13 +187,15 @@ static bool report_attempt(struct sightings *s, const struct sighting *one, uint
 	for (size_t i = 0; i < s->n_attempts; i++) {
 		const struct attempt *a = &s->attempts[i];
 
-		if (a->src_port == one->src_port && a->dst_port == one->dst_port && ip_eq(a->dst, one->dst))
+		if (a->src_port == one->src_port && a->dst_port == one->dst_port &&
+		    ip_eq(a->dst, one->dst))
 			return true;
 	}
 	if (s->n_attempts == SIGHTINGS_SYNS_MAX)
 		return false;
-	s->attempts[s->n_attempts++] =
-		(struct attempt){ .dst = one->dst, .src_port = one->src_port, .dst_port = one->dst_port };
+	s->attempts[s->n_attempts++] = (struct attempt){ .dst = one->dst,
+							 .src_port = one->src_port,
+							 .dst_port = one->dst_port };
 	s->report(s->owner, one, 1);
 	return true;
 }

@@ -17,17 +17,28 @@ static bool name_of(const void *owner, struct ip ip, struct name *ret)
 
 static enum reason port_of(const void *owner, const struct name *n, uint16_t port)
 {
-	return owner || !n->len ? REASON_OK : port == 444 ? REASON_NAME_UNLISTED : REASON_PORT_UNLISTED;
+	return owner || !n->len ? REASON_OK
+	       : port == 444    ? REASON_NAME_UNLISTED
+				: REASON_PORT_UNLISTED;
 }
 
-static const struct sightings_world world = {
-	.has_mac = true, .mac = { 2, 0, 0, 0, 0, 2 }, .has_port = has_port, .name_of = name_of, .port_of = port_of
-};
+static const struct sightings_world world = { .has_mac = true,
+					      .mac = { 2, 0, 0, 0, 0, 2 },
+					      .has_port = has_port,
+					      .name_of = name_of,
+					      .port_of = port_of };
 
 static struct packet tcp(uint32_t dst, uint16_t port)
 {
-	return (struct packet){ .kind = PACKET_IPV4, .src_mac = { 2, 0, 0, 0, 0, 2 }, .ethertype = 0x800, .src = ip_v4(0x64400002),
-				.dst = ip_v4(dst), .proto = PACKET_TCP, .has_ports = true, .src_port = 1000, .dst_port = port,
+	return (struct packet){ .kind = PACKET_IPV4,
+				.src_mac = { 2, 0, 0, 0, 0, 2 },
+				.ethertype = 0x800,
+				.src = ip_v4(0x64400002),
+				.dst = ip_v4(dst),
+				.proto = PACKET_TCP,
+				.has_ports = true,
+				.src_port = 1000,
+				.dst_port = port,
 				.tcp_flags = PACKET_TCP_SYN };
 }
 
@@ -84,9 +95,14 @@ TEST(only_a_packet_that_opens_a_connection_is_an_attempt)
 TEST(spoofed_foreign_and_tagged_frames_are_told_apart)
 {
 	struct packet p = tcp(0xc6120001, 443);
-	struct packet arp = { .kind = PACKET_ARP, .src_mac = { 2, 0, 0, 0, 0, 2 }, .arp_mac = { 2, 0, 0, 0, 0, 2 },
-			      .src = ip_v4(0x64400002), .ethertype = 0x806 };
-	struct packet other = { .kind = PACKET_OTHER, .src_mac = { 2, 0, 0, 0, 0, 2 }, .ethertype = 0x88cc };
+	struct packet arp = { .kind = PACKET_ARP,
+			      .src_mac = { 2, 0, 0, 0, 0, 2 },
+			      .arp_mac = { 2, 0, 0, 0, 0, 2 },
+			      .src = ip_v4(0x64400002),
+			      .ethertype = 0x806 };
+	struct packet other = { .kind = PACKET_OTHER,
+				.src_mac = { 2, 0, 0, 0, 0, 2 },
+				.ethertype = 0x88cc };
 
 	CHECK_STR(judge(p, true), "frame_dropped");
 	p.src = ip_v4(0x64400063);

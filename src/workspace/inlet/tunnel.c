@@ -14,7 +14,13 @@
  *	DIALING  dialer judges, records and connects; the guest is watched for its end only
  *	RELAY    bytes move; the end is recorded with its counts
  *
- * What is refused is handed to refusal.h and this object goes. What GREASE of ECH means is written in wire/tls_hello.c. */
+ * What is refused is handed to refusal.h and this object goes. What GREASE of ECH means is written
+ * in wire/tls_hello.c.
+ *
+ * Not seen, by the nature of passthrough: whatever follows the first ClientHello. A second one
+ * (after a HelloRetryRequest, or in a renegotiation) goes to the same connected host, which may
+ * read another name in it, as it may read another authority in the encrypted requests. That is
+ * why policy takes exact names of single-tenant hosts for this mode, with a written reason. */
 
 enum stage { STAGE_HELLO, STAGE_DIALING, STAGE_RELAY, STAGE_GONE };
 
@@ -68,11 +74,13 @@ static void refuse(struct tunnel *t, enum reason reason, enum tls_alert alert, s
 	struct flow facts = t->flow;
 
 	drop(t);
-	refusal_start(&facts, reason, facts.entry.mode == POLICY_TCP ? TLS_ALERT_NONE : alert, detail);
+	refusal_start(&facts, reason, facts.entry.mode == POLICY_TCP ? TLS_ALERT_NONE : alert,
+		      detail);
 }
 
 /* Ends a flow whose guest has gone, or that inlet must end, and says so. */
-static void end(struct tunnel *t, enum event_action action, enum reason reason, bool clean, const char *detail)
+static void end(struct tunnel *t, enum event_action action, enum reason reason, bool clean,
+		const char *detail)
 {
 	struct event ev = flow_event(&t->flow, EVENT_FLOW, action, reason);
 
@@ -89,14 +97,16 @@ static void end(struct tunnel *t, enum event_action action, enum reason reason, 
 
 static void on_relay_end(void *owner, bool clean)
 {
-	end(owner, EVENT_CLOSED, REASON_OK, clean, clean ? "" : "one side broke the connection off");
+	end(owner, EVENT_CLOSED, REASON_OK, clean,
+	    clean ? "" : "one side broke the connection off");
 }
 
 static enum tls_alert alert_of(enum reason reason)
 {
-	return reason == REASON_ADDRESS_FORBIDDEN || reason == REASON_NAME_UNLISTED || reason == REASON_PORT_UNLISTED ?
-		       TLS_ALERT_ACCESS_DENIED :
-		       TLS_ALERT_INTERNAL_ERROR;
+	return reason == REASON_ADDRESS_FORBIDDEN || reason == REASON_NAME_UNLISTED ||
+			       reason == REASON_PORT_UNLISTED
+		       ? TLS_ALERT_ACCESS_DENIED
+		       : TLS_ALERT_INTERNAL_ERROR;
 }
 
 static void on_dialed(void *owner, int fd, struct ip ip, enum reason reason)
@@ -110,7 +120,8 @@ static void on_dialed(void *owner, int fd, struct ip ip, enum reason reason)
 	}
 	if (reason != REASON_OK) {
 		drop(t);
-		refusal_end(&facts, facts.entry.mode == POLICY_TCP ? TLS_ALERT_NONE : alert_of(reason));
+		refusal_end(&facts,
+			    facts.entry.mode == POLICY_TCP ? TLS_ALERT_NONE : alert_of(reason));
 		return;
 	}
 	t->stage = STAGE_RELAY;
@@ -126,7 +137,8 @@ static void on_dialed(void *owner, int fd, struct ip ip, enum reason reason)
 static void on_dialing_io(struct loop_io *io, uint32_t events)
 {
 	(void)events;
-	end(io->owner, EVENT_CLOSED, REASON_GUEST_CLOSED, false, "while the host was being connected");
+	end(io->owner, EVENT_CLOSED, REASON_GUEST_CLOSED, false,
+	    "while the host was being connected");
 }
 
 static void dial(struct tunnel *t)
@@ -138,7 +150,8 @@ static void dial(struct tunnel *t)
 		refuse(t, REASON_ROLE_DOWN, TLS_ALERT_INTERNAL_ERROR, no_detail());
 		return;
 	}
-	gate_dial(t->flow.gate, &t->wait, t->flow.id, name_bytes(&t->flow.name), t->flow.dst_port, on_dialed, t);
+	gate_dial(t->flow.gate, &t->wait, t->flow.id, name_bytes(&t->flow.name), t->flow.dst_port,
+		  on_dialed, t);
 }
 
 /* The name in the hello against the name of the flow. */
@@ -161,10 +174,10 @@ static enum reason judge_name(const struct tunnel *t, const struct tls_hello *h)
 
 static enum reason reason_of(enum tls_hello_answer a)
 {
-	return a == TLS_HELLO_NOT_TLS  ? REASON_TLS_NOT :
-	       a == TLS_HELLO_TOO_LONG ? REASON_TLS_TOO_LONG :
-	       a == TLS_HELLO_BAD_SNI  ? REASON_SNI_MALFORMED :
-					 REASON_TLS_MALFORMED;
+	return a == TLS_HELLO_NOT_TLS    ? REASON_TLS_NOT
+	       : a == TLS_HELLO_TOO_LONG ? REASON_TLS_TOO_LONG
+	       : a == TLS_HELLO_BAD_SNI  ? REASON_SNI_MALFORMED
+					 : REASON_TLS_MALFORMED;
 }
 
 static void judge(struct tunnel *t)
@@ -177,7 +190,9 @@ static void judge(struct tunnel *t)
 		return;
 	if (a != TLS_HELLO_DONE) {
 		reason = a == TLS_HELLO_MORE ? REASON_TLS_TOO_LONG : reason_of(a);
-		refuse(t, reason, reason == REASON_TLS_NOT ? TLS_ALERT_NONE : TLS_ALERT_DECODE_ERROR, no_detail());
+		refuse(t, reason,
+		       reason == REASON_TLS_NOT ? TLS_ALERT_NONE : TLS_ALERT_DECODE_ERROR,
+		       no_detail());
 		return;
 	}
 	reason = judge_name(t, &h);
@@ -205,8 +220,10 @@ static void on_hello_io(struct loop_io *io, uint32_t events)
 		buf_grew(&t->head, (size_t)n);
 		judge(t);
 	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-		/* Nothing was asked for: a connection that was opened in advance is no attack, a cut hello is refused. */
-		end(t, t->head.len ? EVENT_DENIED : EVENT_NOTE, REASON_GUEST_CLOSED, false, "before its ClientHello");
+		/* Nothing was asked for: a connection that was opened in advance is no attack, a
+		 * cut hello is refused. */
+		end(t, t->head.len ? EVENT_DENIED : EVENT_NOTE, REASON_GUEST_CLOSED, false,
+		    "before its ClientHello");
 	}
 }
 
@@ -221,12 +238,15 @@ static void on_policy(struct flow *f)
 	const struct policy *p = gate_policy(f->gate);
 	struct policy_entry entry = { 0 };
 
-	if (policy_find(p, name_bytes(&f->name), f->dst_port, &entry) != REASON_OK || entry.mode != f->entry.mode ||
-	    (t->stage == STAGE_RELAY && t->ip_judged && !policy_address_ok(p, &entry, t->host_ip))) {
+	if (policy_find(p, name_bytes(&f->name), f->dst_port, &entry) != REASON_OK ||
+	    entry.mode != f->entry.mode ||
+	    (t->stage == STAGE_RELAY && t->ip_judged &&
+	     !policy_address_ok(p, &entry, t->host_ip))) {
 		if (t->stage == STAGE_HELLO)
 			refuse(t, REASON_POLICY_CHANGED, TLS_ALERT_ACCESS_DENIED, no_detail());
 		else
-			end(t, t->stage == STAGE_RELAY ? EVENT_CLOSED : EVENT_DENIED, REASON_POLICY_CHANGED, false, "");
+			end(t, t->stage == STAGE_RELAY ? EVENT_CLOSED : EVENT_DENIED,
+			    REASON_POLICY_CHANGED, false, "");
 		return;
 	}
 	f->entry = entry;
@@ -236,7 +256,8 @@ static void on_stop(struct flow *f)
 {
 	struct tunnel *t = (struct tunnel *)f;
 
-	end(t, t->stage == STAGE_RELAY ? EVENT_CLOSED : EVENT_NOTE, REASON_ROLE_DOWN, false, "the gateway stops");
+	end(t, t->stage == STAGE_RELAY ? EVENT_CLOSED : EVENT_NOTE, REASON_ROLE_DOWN, false,
+	    "the gateway stops");
 }
 
 static const struct flow_ops ops = { .on_policy = on_policy, .on_stop = on_stop };
