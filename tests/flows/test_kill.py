@@ -15,7 +15,7 @@ import time
 import pytest
 
 from arena import Arena
-from workspace import alive, children, wait_for
+from workspace import Workspace, alive, children, compile_policy, wait_for
 
 ROUNDS = int(os.environ.get("SAW_KILL_ROUNDS", "12"))
 LOAD = pathlib.Path(__file__).resolve().parent.parent / "lib/load.py"
@@ -165,12 +165,46 @@ def test_what_a_killed_try_left_on_disk_is_removed_by_the_next(build, tmp_path, 
     try:
         arena.zone({"pass.example": [{"a": "127.0.0.10"}]})
         run = Try(arena, build, tmp_path / "run", short)
+        everyone = run.parts()
         os.kill(run.process.pid, signal.SIGKILL)
         run.process.wait(20)
+        wait_for("the end of every process", lambda: not [p for p, _ in everyone if alive(p)])
         assert len(list(short.iterdir())) == 1
-        everyone = Try(arena, build, tmp_path / "run", short)
+        fresh = Try(arena, build, tmp_path / "run", short)
         assert len(list(short.iterdir())) == 1, "the old folder is gone, the new one is in use"
-        everyone.end()
+        fresh.end()
         assert not list(short.iterdir())
     finally:
         arena.stop()
+
+
+def test_kill_9_of_the_parts_of_a_machines_workspace_leaves_no_tap_and_no_lock(build, tmp_path):
+    """Driver "machine" with a fake machine: its tap and its namespaces are real."""
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        pytest.skip("this user may not open /dev/net/tun")
+    dice = random.Random(int(os.environ.get("SAW_KILL_SEED", random.randrange(1 << 30))))
+    blob = compile_policy(build, POLICY, tmp_path / "blob")
+    outer = networks([os.getpid()])
+    w = Workspace(build, blob, fakes=("machine",), image=str(tmp_path))
+    try:
+        for path in [tmp_path / n for n in ("kernel", "initrd", "base.img")] + [w.dir / n for n in ("overlay.img", "home.img", "seed.img")]:
+            path.touch()
+        for _ in range(max(3, ROUNDS // 4)):
+            w.start()
+            wait_for("all parts", lambda: {"front", "inlet", "dialer", "machine"} <= set(w.roles()))
+            for _ in range(dice.randrange(3)):
+                os.kill(dice.choice(list(w.roles().values())), signal.SIGKILL)
+                select.select([], [], [], dice.random() * 0.2)
+            everyone = [(w.process.pid, "")] + children(w.process.pid)
+            nets = networks([p for p, _ in everyone])
+            w.process.send_signal(signal.SIGKILL)
+            w.process.wait()
+            nothing_is_left(everyone, nets, outer)
+            verify(w.dir / "audit.jsonl")
+            assert not list(pathlib.Path("/sys/fs/cgroup").glob("**/saw-" + w.id)), "a cgroup is left"
+        control = w.start()  # the lock of the last one is gone, too
+        control.send("MSG_SHUTDOWN", 0)
+        w.wait_state(control, "stopped")
+        assert w.end() == 0
+    finally:
+        w.clean()

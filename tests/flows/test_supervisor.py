@@ -93,9 +93,10 @@ def test_roles_get_what_they_need_and_the_name_journal_outlives_inlet(ws):
     w = ws()
     control = w.start()
     w.wait_state(control, "running")
-    kinds = [k for k, _, _, _ in w.told("inlet")]
-    assert kinds[0] == "MSG_INLET_CONFIG" and {"MSG_POLICY", "MSG_PEER", "MSG_LISTENER"} <= set(kinds)
-    assert {"MSG_DIALER_CONFIG", "MSG_RESOLV", "MSG_POLICY", "MSG_PEER"} <= {k for k, _, _, _ in w.told("dialer")}
+    kinds = lambda role: {k for k, _, _, _ in w.told(role)}
+    wait_for("inlet's things", lambda: {"MSG_POLICY", "MSG_PEER", "MSG_LISTENER"} <= kinds("inlet"))
+    wait_for("dialer's things", lambda: {"MSG_DIALER_CONFIG", "MSG_RESOLV", "MSG_POLICY", "MSG_PEER"} <= kinds("dialer"))
+    assert w.told("inlet")[0][0] == "MSG_INLET_CONFIG"
     wait_for("its listener", lambda: listeners(w) == {443})
     config = w.told("inlet")[0]
     assert config[2] == 1 and config[1][1] == w.id
@@ -262,8 +263,7 @@ def test_a_new_policy_brings_its_listeners_and_takes_the_old_ones_away(ws, blobs
     wait_for("listener", lambda: listeners(w) == {443, 8443})
     assert push(control, blobs["other"], 3) == (1, "")
     wait_for("listener", lambda: listeners(w) == {8443})
-    generations = [f[0] for k, f, _, _ in w.told("dialer") if k == "MSG_POLICY"]
-    assert generations == [1, 2, 3]
+    assert [f[0] for k, f, _, _ in w.told("dialer") if k == "MSG_POLICY"] == [1, 2, 3]
     assert [e for e in w.audit() if e["class_uid"] == 5019 and e["policy"]["name"] == "one"]
     os.kill(w.roles()["inlet"], signal.SIGKILL)
     wait_for("new inlet with the new policy", lambda: [t for t in w.told("inlet") if t[0] == "MSG_POLICY"][-1][1] == [3]
@@ -282,7 +282,9 @@ def test_a_policy_that_is_not_good_is_refused_and_the_last_one_stays(ws, blobs, 
     assert not ok and why
     assert what != "port 53" or "port 53 is the gateway's DNS" in why
     w.wait_audit(lambda e: e["class_uid"] == 5019 and e.get("status_code") == "policy_refused")
-    assert {f[0] for k, f, _, _ in w.told("inlet") if k == "MSG_POLICY"} == {5}
+    told = lambda: {f[0] for k, f, _, _ in w.told("inlet") if k == "MSG_POLICY"}
+    wait_for("inlet's first policy", told)
+    assert told() == {5}
     assert push(control, blobs["two"], 7) == (1, "")
 
 
@@ -303,7 +305,7 @@ def test_resolv_conf_is_followed(ws, tmp_path):
     control = w.start()
     w.wait_state(control, "running")
     texts = lambda: [f[0] for k, f, _, _ in w.told("dialer") if k == "MSG_RESOLV"]
-    assert texts() == ["nameserver 127.0.0.53\n"]
+    wait_for("the first", lambda: texts() == ["nameserver 127.0.0.53\n"])
     fresh = tmp_path / "fresh"
     fresh.write_text("nameserver 127.0.0.54\n")
     fresh.rename(resolv)

@@ -171,7 +171,7 @@ class Workspace:
     def told(self, role):
         """What a fake role received: [[kind, fields, n fds, pid]]."""
         path = self.run / f"saw-{role}.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [json.loads(line) for line in path.read_text().rpartition("\n")[0].splitlines()] if path.exists() else []
 
     def tell(self, role, **command):
         s = socket.socket(socket.AF_UNIX)
@@ -184,7 +184,8 @@ class Workspace:
         (self.run / f"saw-{role}.json").write_text(json.dumps(how))
 
     def audit(self):
-        return [json.loads(line) for line in (self.dir / "audit.jsonl").read_text().splitlines()]
+        whole, _, _ = (self.dir / "audit.jsonl").read_text().rpartition("\n")  # behind it a line may be half written
+        return [json.loads(line) for line in whole.splitlines()]
 
     def wait_audit(self, good, timeout=10):
         return wait_for("audit event", lambda: [e for e in self.audit() if good(e)], timeout)
