@@ -416,7 +416,7 @@ static void refuse_tunnel(struct core *c, struct session *s, struct tunnel *t, c
 
 	(void)snprintf(text, sizeof(text), "the workspace's sshd does not answer: %.900s", why);
 	api_problem(c, t->req, &(struct sawd_problem){ .status = 502, .exit_code = 5, .code = "unavailable", .detail = text,
-						       .remedy = "see `saw log NAME --console`, or restart the workspace" });
+						       .remedy = "see `saw log NAME`, or restart the workspace" });
 	drop_tunnel(s, t);
 }
 

@@ -147,6 +147,12 @@ static bool lost(struct role *r, const char *why)
 	loop_timer_disarm(&probe);
 	if (ws_stopping(w))
 		return false;
+	/* What the first program says of a damaged disk stands on the console: no guest's words are repeated here. */
+	if (powered_off && w->state == IPC_STATE_STARTING) {
+		ws_fail(w, "the machine powered off before it answered: `saw log %.*s` says why", (int)w->spec.name.len,
+			(const char *)w->spec.name.p);
+		return false;
+	}
 	if (powered_off) {
 		ws_stop(w, 0, "the guest powered off");
 		return false;
