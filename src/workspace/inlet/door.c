@@ -61,6 +61,8 @@ static struct ip ip_of(const struct sockaddr_in *a)
  * in. */
 static enum reason judge(const struct doors *d, struct flow *f)
 {
+	enum reason reason;
+
 	if (!ip_eq(f->src, ip_v4(NET_GUEST)))
 		return REASON_SOURCE_SPOOFED;
 	if (ip_eq(f->dst, ip_v4(NET_GATEWAY)))
@@ -69,7 +71,9 @@ static enum reason judge(const struct doors *d, struct flow *f)
 		return REASON_NO_ROUTE;
 	if (!pool_name(d->pool, f->dst, &f->name))
 		return REASON_ADDRESS_STALE;
-	return policy_find(gate_policy(d->gate), name_bytes(&f->name), f->dst_port, &f->entry);
+	reason = policy_find(gate_policy(d->gate), name_bytes(&f->name), f->dst_port, &f->entry);
+	/* The name was listed when it got this address: the flow is stale, not a wrong name. */
+	return reason == REASON_NAME_UNLISTED ? REASON_ADDRESS_STALE : reason;
 }
 
 static void start(const struct doors *d, struct flow *f)

@@ -80,6 +80,8 @@ static enum reason judge_syn(const struct packet *p, const struct sightings_worl
 	if (!w->name_of(w->owner, p->dst, &s->name))
 		return REASON_ADDRESS_STALE;
 	reason = w->port_of(w->owner, &s->name, p->dst_port);
+	if (reason == REASON_NAME_UNLISTED)
+		return REASON_ADDRESS_STALE;
 	/* Listed, but the listener is only just being made. */
 	return reason == REASON_OK ? REASON_NO_LISTENER : reason;
 }

@@ -64,7 +64,7 @@ TEST(each_destination_has_its_reason)
 	CHECK_STR(judge(tcp(0x7f000001, 443), false), "no_route");
 	CHECK_STR(judge(tcp(0xa9fea9fe, 80), false), "no_route");
 	CHECK_STR(judge(tcp(0xc6120001, 22), false), "port_not_listed");
-	CHECK_STR(judge(tcp(0xc6120001, 444), false), "name_not_listed");
+	CHECK_STR(judge(tcp(0xc6120001, 444), false), "address_of_no_name");
 	CHECK_STR(judge(tcp(0xc6120002, 22), false), "address_of_no_name");
 	CHECK_STR(judge(tcp(0x64400001, 22), false), "no_listener");
 	CHECK_STR(judge(tcp(0x64400003, 443), false), "no_route");
