@@ -128,7 +128,7 @@ static const char *action_word(const struct event_view *v)
 		return "failed";
 	if (v->action == 0)
 		return "note";
-	return v->class_uid == CLASS_FLOW && v->activity == ACTIVITY_CLOSE ? "closed" : "allowed";
+	return (v->class_uid == CLASS_FLOW || v->class_uid == CLASS_SESSION) && v->activity == ACTIVITY_CLOSE ? "closed" : "allowed";
 }
 
 static const char *remedy_of(const struct json_node *code)

@@ -9,6 +9,25 @@
 #include "cli/ssh_options.h"
 #include "cli/verbs.h"
 
+/* An agent may still hold a session of a workspace that has stopped since. */
+static int check_running(const char *name)
+{
+	struct api_doc doc API_DOC_AUTO = { 0 };
+	struct buf text BUF_AUTO = { 0 };
+	const char *state;
+	char target[128];
+	int r;
+
+	snprintf(target, sizeof(target), "/v1/workspaces/%s", name);
+	r = api_call("GET", target, NULL, &doc);
+	if (r != CLI_DONE)
+		return r;
+	state = api_text(&doc, "state", &text);
+	if (strcmp(state, "running") == 0)
+		return CLI_DONE;
+	return say_fail(CLI_UNREACHABLE, "%s is %.40s, not running: `saw start %s`, or see `saw show %s`", name, state, name, name);
+}
+
 /* A session before ssh starts: what can go wrong is said by us, with our exit code, and not by ssh with 255. */
 static int prepare(const char *verb, const char *name, bool forward, struct agent_place *place, struct agent_session *session)
 {
@@ -19,6 +38,9 @@ static int prepare(const char *verb, const char *name, bool forward, struct agen
 		return say_fail(CLI_USAGE, "%s: `%s` is no name of a workspace", verb, name);
 	if (agent_place_init(place, name, forward, &e) < 0)
 		return say_fail(CLI_FAILED, "%s: %s", verb, e.text);
+	r = check_running(name);
+	if (r != CLI_DONE)
+		return r;
 	r = agent_ask(place, false, session, &e);
 	return r == CLI_DONE ? r : say_fail((enum cli_exit)r, "%s", e.text);
 }

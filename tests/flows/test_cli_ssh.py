@@ -118,6 +118,14 @@ def test_an_unknown_workspace_is_exit_code_4_and_a_stopped_control_plane_5(saw, 
     sawd.__enter__()
 
 
+def test_a_workspace_that_stopped_meanwhile_is_exit_code_5_with_the_remedy(saw, sawd):
+    assert saw("ssh", "dev", "--", "true").returncode == 0
+    sawd.workspaces["dev"]["state"] = "stopped"
+    for args in (["ssh", "dev", "--", "true"], ["cp", "dev:a", "b"]):
+        done = saw(*args)
+        assert done.returncode == 5 and "dev is stopped" in done.stderr and "saw start dev" in done.stderr
+
+
 def test_files_and_folders_are_copied_both_ways(saw, tmp_path):
     there = tmp_path / "there"
     there.mkdir()
