@@ -70,6 +70,8 @@ int files_path(const struct core *c, char ret[PATHS_MAX], const char *id, const 
 int files_images(const struct core *c, char ret[PATHS_MAX], struct err *e);
 /* Whole or not at all: written beside, synced, renamed, folder synced. Mode 0600. */
 int files_put(const char *folder, const char *name, struct bytes data, struct err *e);
+/* Also to another file system. One that is not there is fine. */
+int files_move(const char *from, const char *to, struct err *e);
 /* Removes the folder and all below it, at most a few levels deep. A folder that is not there is fine. */
 int files_remove_tree(const char *path, struct err *e);
 /* The sentence of the last line of a log of ours (os/log.h); "" when there is none. */

@@ -61,7 +61,44 @@ int files_put(const char *folder, const char *name, struct bytes data, struct er
 	return 0;
 }
 
-/* long: recursion has a bound of its own, and the tree is ours */
+static int copy(int from_fd, int to_fd)
+{
+	uint8_t p[16384];
+	ssize_t n;
+	int r = 0;
+
+	while (r == 0 && (n = read(from_fd, p, sizeof(p))) != 0)
+		r = n > 0 ? write_all(to_fd, bytes_of(p, (size_t)n)) : errno == EINTR ? 0 : -errno;
+	return r == 0 && fsync(to_fd) < 0 ? -errno : r;
+}
+
+/* Between two file systems: the copy is whole before it has its name, and has its name before the original goes. */
+static int move_by_copy(const char *from, const char *to, struct err *e)
+{
+	FD_AUTO int from_fd = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	FD_AUTO int to_fd = -1;
+	char fresh[PATHS_MAX];
+	int r;
+
+	if (from_fd < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "open %s", from);
+	r = snprintf(fresh, sizeof(fresh), "%s.new", to);
+	if (r < 0 || r >= PATHS_MAX)
+		return err_set(e, ENAMETOOLONG, "the state folder's path is too long");
+	to_fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	r = to_fd < 0 ? -errno : copy(from_fd, to_fd);
+	if (r == 0 && (rename(fresh, to) < 0 || unlink(from) < 0))
+		r = -errno;
+	return r < 0 ? err_sys(e, -r, "move %s to %s", from, to) : 0;
+}
+
+int files_move(const char *from, const char *to, struct err *e)
+{
+	if (rename(from, to) == 0 || errno == ENOENT)
+		return 0;
+	return errno == EXDEV ? move_by_copy(from, to, e) : err_sys(e, errno, "move %s to %s", from, to);
+}
+
 static int remove_below(int dir_fd, unsigned depth, struct err *e)
 {
 	DIR *d = fdopendir(dir_fd);

@@ -229,8 +229,7 @@ int provision_destroy(struct ws *w, struct err *e)
 
 	(void)snprintf(part, sizeof(part), "audit/workspaces/%s.jsonl", w->row.id);
 	r = r < 0 ? r : paths_join(to, c->state, part, e);
-	if (r == 0 && rename(from, to) < 0 && errno != ENOENT)
-		r = err_sys(e, errno, "keep the audit log %s", from);
+	r = r < 0 ? r : files_move(from, to, e);
 	r = r < 0 ? r : files_path(c, from, w->row.id, "", e);
 	r = r < 0 ? r : files_remove_tree(from, e);
 	(void)snprintf(part, sizeof(part), "ws/%s", w->row.id);

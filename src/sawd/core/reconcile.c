@@ -44,7 +44,8 @@ static void clear_pending(struct ws *w, uint64_t bits)
 /* An action could not be written down: the same step again, later. */
 static void put_off(struct ws *w)
 {
-	ws_kick_in(w, WS_RETRY_MS);
+	ws_kick_in(w, w->retry_ms);
+	w->retry_ms = w->retry_ms * 2 > WS_RETRY_MAX_MS ? WS_RETRY_MAX_MS : w->retry_ms * 2;
 }
 
 void reconcile_provisioned(struct ws *w, const char *fault)

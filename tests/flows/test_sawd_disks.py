@@ -1,0 +1,143 @@
+"""What the control plane lays down for a machine: disks, seed, image. No machine is started here."""
+import hashlib
+import json
+import os
+import stat
+import subprocess
+
+import pytest
+
+from sawd import Sawd
+
+
+def make_image(sawd, build):
+    files = {"kernel": b"k" * 1000, "initrd": b"i" * 2000, "base.img": b"b" * 4096}
+    manifest = json.dumps({"version": 1, "name": "debian", "created": "2026-11-24T18:59:37.174Z", "files": {
+        n: {"sha256": hashlib.sha256(d).hexdigest(), "bytes": len(d)} for n, d in files.items()}}).encode()
+    digest = hashlib.sha256(manifest).hexdigest()
+    folder = sawd.state / "images" / digest
+    folder.mkdir(mode=0o700)
+    for name, data in {**files, "manifest.json": manifest}.items():
+        (folder / name).write_bytes(data)
+    (sawd.state / "images/debian").symlink_to(digest)
+    subprocess.run([build / "src/cli/saw", "image", "verify", "debian"], env=sawd.env, check=True, capture_output=True)
+    return digest
+
+
+@pytest.fixture
+def image(sawd, build):
+    """A whole image by its digests, of files that no machine could boot; its digest."""
+    return make_image(sawd, build)
+
+
+def machine(sawd, name="dev", **more):
+    return sawd.create(name, driver="machine", start=False, **more)
+
+
+def test_a_machine_gets_sparse_disks_a_seed_and_the_image_by_digest(sawd, image):
+    answer = machine(sawd, disk="3GiB")
+    assert answer.status == 201 and answer.json["image_digest"] == image, answer
+    sawd.wait("dev", "stopped", but_not=("failed",))
+    folder = sawd.state / "workspaces" / answer.json["id"]
+    for disk, label in (("overlay.img", b"saw-system"), ("home.img", b"saw-home")):
+        st = (folder / disk).stat()
+        assert st.st_size == 3 << 30 and st.st_blocks * 512 < 32 << 20 and stat.S_IMODE(st.st_mode) == 0o600
+        with open(folder / disk, "rb") as f:
+            f.seek(1024)
+            block = f.read(1024)
+        assert block[56:58] == b"\x53\xef" and block[120:136].rstrip(b"\0") == label
+    seed = (folder / "seed.img").read_bytes()
+    assert b"dev" in seed and b"OPENSSH PRIVATE KEY" in seed and answer.json["id"].encode() in seed
+    assert stat.S_IMODE((folder / "seed.img").stat().st_mode) == 0o600
+    sawd.rm("dev")
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("asked", ["debian", "digest", "beginning"])
+def test_an_image_is_named_or_meant_by_its_digest(sawd, image, asked):
+    answer = machine(sawd, image={"debian": "debian", "digest": image, "beginning": image[:8]}[asked])
+    assert answer.status == 201 and answer.json["image_digest"] == image
+    listed = sawd.call("GET", "/v1/images").json["images"]
+    assert [(i["digest"], i["name"], i["created_at"]) for i in listed] == [(image, "debian", "2026-11-24T18:59:37.174Z")]
+
+
+@pytest.mark.parametrize("asked", ["", "debia", "../images/debian", "0123456789abcdef", "DEBIAN"])
+def test_other_words_are_no_image(sawd, image, asked):
+    answer = machine(sawd, image=asked)
+    assert answer.status == 404 and answer.json["field"] == "image", answer
+
+
+def test_a_changed_image_starts_nothing(sawd, image):
+    machine(sawd)
+    sawd.wait("dev", "stopped", but_not=("failed",))
+    (sawd.state / "images" / image / "base.img").write_bytes(b"c" * 4096)
+    sawd.call("POST", "/v1/workspaces/dev/start")
+    event = sawd.wait("dev", "failed", but_not=("running",))
+    assert "image" in event["detail"] and "saw image verify" in event["detail"] and not sawd.supervisors()
+
+
+def test_rebuild_makes_the_system_anew_and_keeps_home_and_keys(sawd, image):
+    record = machine(sawd).json
+    sawd.wait("dev", "stopped", but_not=("failed",))
+    folder = sawd.state / "workspaces" / record["id"]
+    before = {n: (folder / n).stat().st_ino for n in ("overlay.img", "home.img")}
+    seed = (folder / "seed.img").read_bytes()
+    with open(folder / "overlay.img", "r+b") as f:
+        f.write(b"of the guest")
+    assert sawd.call("POST", "/v1/workspaces/dev/rebuild").status == 202
+    sawd.wait("dev", "rebuilding", "stopped")
+    sawd.wait("dev", "stopped", but_not=("failed",))
+    assert (folder / "home.img").stat().st_ino == before["home.img"]
+    with open(folder / "overlay.img", "rb") as f:
+        assert f.read(12) == b"\0" * 12
+    assert (folder / "seed.img").read_bytes() == seed
+
+
+def test_a_crash_in_the_middle_of_setting_up_is_gone_over_again(sawd, image):
+    record = machine(sawd).json
+    os.kill(sawd.roles()["core"], 9)
+    sawd.until_served()
+    sawd.wait("dev", "stopped", but_not=("failed",))
+    folder = sawd.state / "workspaces" / record["id"]
+    assert {"overlay.img", "home.img", "seed.img"} <= set(os.listdir(folder)) and not list(folder.glob("*.new"))
+
+
+def test_a_full_disk_is_said_and_the_workspace_comes_once_there_is_room(build):
+    if os.getuid() != 0:
+        pytest.skip("needs root to mount a small file system")
+    s = Sawd(build)
+    s.start()
+    small = s.state / "workspaces"
+    s.stop()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "none", small], check=True)
+    try:
+        s.start()
+        make_image(s, build)
+        assert machine(s).status == 201
+        event = s.wait("dev", "failed", but_not=("running",))
+        assert "mke2fs" in event["detail"] or "No space" in event["detail"], event
+        subprocess.run(["mount", "-o", "remount,size=200m", small], check=True)
+        s.wait("dev", "stopped", timeout=30)
+        s.rm("dev")
+        assert not os.listdir(small)
+        s.call("POST", "/v1/shutdown", {"workspaces": True})
+        s.process.wait(30)
+    finally:
+        if s.process and s.process.poll() is None:
+            s.process.kill()
+            s.process.wait(20)
+        subprocess.run(["umount", "-l", small], check=True)
+        s.close()
+
+
+def test_a_home_without_a_record_is_kept_and_said(sawd):
+    stray = sawd.state / "workspaces/ws-0123456789ab"
+    other = sawd.state / "workspaces/ws-0123456789ac"
+    sawd.stop()
+    for folder in (stray, other):
+        folder.mkdir(mode=0o700)
+        (folder / "spec").write_bytes(b"x")
+    (stray / "home.img").write_bytes(b"somebody's")
+    sawd.start()
+    assert (stray / "home.img").read_bytes() == b"somebody's" and not other.exists()
+    assert "ws-0123456789ab belongs to no workspace but holds somebody's home" in sawd.log()
