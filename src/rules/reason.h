@@ -9,7 +9,7 @@
 	X(NO_ROUTE, "no_route", "no route leads to this address", "reach hosts by a listed name")                       \
 	X(NO_LISTENER, "no_listener", "nothing of the gateway listens there", "use TCP to a listed name and port")      \
 	X(NO_IPV6, "no_ipv6", "this link has no IPv6", "use IPv4")                                                      \
-	X(FRAME_DROPPED, "frame_dropped", "frame is not from this guest or not IPv4", "none: such frames are dropped")  \
+	X(FRAME_DROPPED, "frame_dropped", "frame is foreign, in pieces, source-routed, broken or not IPv4", "none: such frames are dropped")  \
 	X(NAME_UNLISTED, "name_not_listed", "policy does not list this name", "ask Security to list the host")          \
 	X(PORT_UNLISTED, "port_not_listed", "policy does not list this port for the name", "ask Security to list the port") \
 	X(NAME_MALFORMED, "malformed_name", "the name is not a legal host name", "send a host name of letters, digits and hyphens") \

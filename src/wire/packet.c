@@ -9,6 +9,10 @@ enum {
 	IPV6_HEAD = 40,
 	UDP_HEAD = 8,
 	TCP_FLAGS_AT = 13,
+	OPTION_END = 0,
+	OPTION_NOTHING = 1,
+	OPTION_LOOSE_ROUTE = 131,
+	OPTION_STRICT_ROUTE = 137,
 };
 
 static uint16_t u16_at(struct bytes b, size_t off)
@@ -49,6 +53,33 @@ static void read_ports(struct bytes b, struct packet *p)
 		p->tcp_flags = b.p[TCP_FLAGS_AT];
 }
 
+static bool wrong_sum(struct bytes head)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i + 1 < head.len; i += 2)
+		sum += u16_at(head, i);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ((sum & 0xffff) + (sum >> 16)) != 0xffff;
+}
+
+/* Options that cannot be read count as one: no host takes such a packet in. */
+static bool has_source_route(struct bytes options)
+{
+	while (options.len && options.p[0] != OPTION_END) {
+		size_t len = 1;
+
+		if (options.p[0] == OPTION_LOOSE_ROUTE || options.p[0] == OPTION_STRICT_ROUTE)
+			return true;
+		if (options.p[0] != OPTION_NOTHING)
+			len = options.len > 1 ? options.p[1] : 0;
+		if (len == 0 || (len == 1 && options.p[0] != OPTION_NOTHING) || len > options.len)
+			return true;
+		options = bytes_skip(options, len);
+	}
+	return false;
+}
+
 static enum packet_kind read_ipv4(struct bytes b, struct packet *p)
 {
 	size_t head;
@@ -58,6 +89,9 @@ static enum packet_kind read_ipv4(struct bytes b, struct packet *p)
 	head = (size_t)(b.p[0] & 15) * 4;
 	if (head < IPV4_HEAD || head > b.len || u16_at(b, 2) < head)
 		return PACKET_BROKEN;
+	p->undeliverable = wrong_sum(bytes_of(b.p, head)) ||
+			   has_source_route(bytes_of(b.p + IPV4_HEAD, head - IPV4_HEAD));
+	p->fragment = (u16_at(b, 6) & 0x3fff) != 0;
 	p->proto = b.p[9];
 	p->src = ip_at(b, 12, 4);
 	p->dst = ip_at(b, 16, 4);

@@ -25,6 +25,8 @@ struct packet {
 	uint16_t ethertype;
 	struct ip src; /* ARP: the sender's protocol address */
 	struct ip dst; /* ARP: the target's */
+	bool undeliverable; /* IPv4 that no host takes in: a wrong header checksum, a source route */
+	bool fragment; /* IPv4: a part of a packet */
 	uint8_t proto; /* IPv4 protocol or first IPv6 next header */
 	bool has_ports; /* TCP or UDP, first fragment, header present */
 	uint16_t src_port;
@@ -35,7 +37,7 @@ struct packet {
 };
 
 /* False: not even an Ethernet header. Later fields are zero where the frame does not have them.
- * Checksums are not checked. */
+ * Checksums of what lies in IP are not checked. */
 bool packet_read(struct bytes frame, struct packet *ret);
 
 #endif

@@ -40,6 +40,58 @@ TEST(options_move_the_ports_and_later_fragments_have_none)
 	CHECK(p.kind == PACKET_IPV4 && !p.has_ports);
 }
 
+/* The header of `syn` with `n` bytes of options behind it and a right checksum. */
+static void with_options(const uint8_t *options, size_t n, struct packet *ret)
+{
+	uint8_t copy[sizeof(syn) + 40] = { 0 };
+	uint32_t sum = 0;
+
+	memcpy(copy, syn, PACKET_HEAD + 20);
+	memcpy(copy + PACKET_HEAD + 20, options, n);
+	copy[PACKET_HEAD] = (uint8_t)(0x45 + n / 4);
+	copy[PACKET_HEAD + 3] = 80;
+	for (size_t i = PACKET_HEAD; i < PACKET_HEAD + 20 + n; i += 2)
+		sum += (uint32_t)copy[i] << 8 | copy[i + 1];
+	sum = ~((sum & 0xffff) + (sum >> 16));
+	copy[PACKET_HEAD + 10] = (uint8_t)(sum >> 8);
+	copy[PACKET_HEAD + 11] = (uint8_t)sum;
+	CHECK(packet_read(bytes_of(copy, sizeof(copy)), ret) && ret->kind == PACKET_IPV4);
+}
+
+TEST(a_wrong_checksum_or_a_source_route_is_taken_in_by_nobody)
+{
+	static const uint8_t loose[] = { 131, 7, 4, 198, 51, 100, 66, 0 };
+	static const uint8_t behind[] = { 1, 1, 7, 3, 4, 137, 3, 4 };
+	static const uint8_t unreadable[] = { 7, 0, 0, 0 };
+	static const uint8_t too_long[] = { 7, 9, 4, 0 };
+	static const uint8_t harmless[] = { 1, 1, 7, 3, 4, 0, 131, 0 };
+	struct packet p;
+
+	CHECK(packet_read(bytes_of(syn, sizeof(syn)), &p) && p.undeliverable); /* its checksum is 0 */
+	with_options(NULL, 0, &p);
+	CHECK(!p.undeliverable);
+	with_options(loose, sizeof(loose), &p);
+	CHECK(p.undeliverable);
+	with_options(behind, sizeof(behind), &p);
+	CHECK(p.undeliverable);
+	with_options(unreadable, sizeof(unreadable), &p);
+	CHECK(p.undeliverable);
+	with_options(too_long, sizeof(too_long), &p);
+	CHECK(p.undeliverable);
+	with_options(harmless, sizeof(harmless), &p);
+	CHECK(!p.undeliverable);
+}
+
+TEST(a_fragment_is_told_by_its_offset_or_by_more_to_come)
+{
+	struct packet p;
+
+	CHECK(packet_read(bytes_of(syn, sizeof(syn)), &p) && !p.fragment);
+	CHECK(read_changed(20, 0x40, sizeof(syn), &p) && !p.fragment); /* do not fragment */
+	CHECK(read_changed(20, 0x20, sizeof(syn), &p) && p.fragment);
+	CHECK(read_changed(21, 1, sizeof(syn), &p) && p.fragment);
+}
+
 TEST(a_cut_transport_header_leaves_the_ports_out)
 {
 	struct packet p;

@@ -57,7 +57,16 @@ static const struct setting before_link[] = {
 	{ "net/ipv4/conf/default/send_redirects", "0", false },
 	{ "net/ipv4/conf/all/accept_source_route", "0", false },
 	{ "net/ipv4/conf/default/accept_source_route", "0", false },
+	{ "net/ipv4/conf/all/log_martians", "0", false },
+	{ "net/ipv4/conf/default/log_martians", "0", false },
+	{ "net/ipv4/conf/all/bootp_relay", "0", false },
+	{ "net/ipv4/conf/default/bootp_relay", "0", false },
+	/* No packet in parts is put together: nothing here needs one, and what cannot be done costs no memory. */
+	{ "net/ipv4/ipfrag_low_thresh", "0", true },
+	{ "net/ipv4/ipfrag_high_thresh", "0", true },
 	{ "net/ipv4/icmp_echo_ignore_all", "1", false },
+	{ "net/ipv4/icmp_echo_ignore_broadcasts", "1", false },
+	{ "net/ipv4/tcp_syncookies", "1", true },
 	/* Milliseconds between two refusals to one peer; the default of 1000 lets most of a client's attempts hang. */
 	{ "net/ipv4/icmp_ratelimit", "10", false },
 	/* Listeners on low ports need no capability then, so that none has to be kept. */

@@ -92,13 +92,13 @@ static void on_due(struct loop_timer *t)
 		(void)loop_timer_arm(gate_loop(o->gate), t, next - now, on_due, o);
 }
 
-static void see(struct observer *o, struct bytes frame, bool vlan)
+static void see(struct observer *o, struct bytes frame, bool astray)
 {
 	uint64_t now = loop_now_ms(gate_loop(o->gate));
 	struct packet p;
 	struct sighting s;
 
-	if (!packet_read(frame, &p) || !sighting_judge(&p, vlan, &o->world, &s))
+	if (!packet_read(frame, &p) || !sighting_judge(&p, astray, &o->world, &s))
 		return;
 	sightings_add(o->sightings, &s, now);
 	/* A new kind is due sooner than those that have been counted for long. */
@@ -113,15 +113,18 @@ static bool receive(struct observer *o)
 		struct cmsghdr align;
 		char space[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
 	} control;
+	struct sockaddr_ll from = { 0 };
 	struct iovec iov = { .iov_base = frame, .iov_len = sizeof(frame) };
-	struct msghdr h = { .msg_iov = &iov,
+	struct msghdr h = { .msg_name = &from,
+			    .msg_namelen = sizeof(from),
+			    .msg_iov = &iov,
 			    .msg_iovlen = 1,
 			    .msg_control = control.space,
 			    .msg_controllen = sizeof(control.space) };
 	ssize_t n = recvmsg(o->fd, &h, MSG_DONTWAIT);
 
 	if (n >= 0)
-		see(o, bytes_of(frame, (size_t)n), tagged(&h));
+		see(o, bytes_of(frame, (size_t)n), tagged(&h) || from.sll_pkttype == PACKET_OTHERHOST);
 	/* ENETDOWN is told once when the guest's link goes down and comes back with it. */
 	return n >= 0 || errno == EINTR || errno == ENETDOWN;
 }

@@ -67,11 +67,11 @@ static enum reason judge_syn(const struct packet *p, const struct sightings_worl
 {
 	enum reason reason;
 
+	if (!ours(p->dst))
+		return REASON_NO_ROUTE;
 	/* Only what opens a connection; the rest belongs to one, or is answered with a reset. */
 	if ((p->tcp_flags & (PACKET_TCP_SYN | PACKET_TCP_ACK)) != PACKET_TCP_SYN)
 		return REASON_OK;
-	if (!ours(p->dst))
-		return REASON_NO_ROUTE;
 	if (w->has_port(w->owner, p->dst_port))
 		return REASON_OK;
 	if (ip_eq(p->dst, ip_v4(NET_GATEWAY)))
@@ -91,12 +91,17 @@ static enum reason judge_ipv4(const struct packet *p, const struct sightings_wor
 {
 	if (!ip_eq(p->src, ip_v4(NET_GUEST)) && !(zero_ip(p->src) && to_all(p->dst)))
 		return REASON_SOURCE_SPOOFED;
+	/* TCP is taken only from frames for one machine, and no packet in parts. */
+	if (p->undeliverable || p->fragment || (p->proto == PACKET_TCP && (p->dst_mac[0] & 1)))
+		return REASON_FRAME_DROPPED;
 	if (p->proto == PACKET_TCP && p->has_ports)
 		return judge_syn(p, w, s);
+	if (p->proto == PACKET_UDP && p->has_ports && p->dst_port == NET_DNS_PORT && ip_eq(p->dst, ip_v4(NET_GATEWAY)))
+		return REASON_OK;
 	return ours(p->dst) || to_all(p->dst) ? REASON_NO_LISTENER : REASON_NO_ROUTE;
 }
 
-bool sighting_judge(const struct packet *p, bool vlan, const struct sightings_world *w,
+bool sighting_judge(const struct packet *p, bool astray, const struct sightings_world *w,
 		    struct sighting *ret)
 {
 	struct sighting s = {
@@ -111,11 +116,11 @@ bool sighting_judge(const struct packet *p, bool vlan, const struct sightings_wo
 
 	if (wrong_mac(p->src_mac, w))
 		s.reason = REASON_SOURCE_SPOOFED;
-	else if (!vlan && p->kind == PACKET_ARP)
+	else if (!astray && p->kind == PACKET_ARP)
 		s.reason = judge_arp(p, w);
-	else if (!vlan && p->kind == PACKET_IPV4)
+	else if (!astray && p->kind == PACKET_IPV4)
 		s.reason = judge_ipv4(p, w, &s);
-	else if (!vlan && p->kind == PACKET_IPV6)
+	else if (!astray && p->kind == PACKET_IPV6)
 		s.reason = REASON_NO_IPV6;
 	if (s.reason == REASON_OK)
 		return false;

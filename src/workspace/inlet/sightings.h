@@ -41,8 +41,9 @@ struct sighting {
 	struct name name; /* len 0: none */
 };
 
-/* False: nothing to report (a socket of ours has it, or it is ordinary ARP). */
-bool sighting_judge(const struct packet *p, bool vlan, const struct sightings_world *w,
+/* False: nothing to report (a socket of ours has it, or it is ordinary ARP).
+ * `astray`: a VLAN tag, or another machine's address. */
+bool sighting_judge(const struct packet *p, bool astray, const struct sightings_world *w,
 		    struct sighting *ret);
 
 struct sightings;

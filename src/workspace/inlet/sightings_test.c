@@ -92,6 +92,27 @@ TEST(only_a_packet_that_opens_a_connection_is_an_attempt)
 	CHECK_STR(judge(p, false), "");
 }
 
+TEST(what_never_reaches_a_socket_is_reported_even_for_a_listener_of_ours)
+{
+	struct packet p = tcp(0xc6120001, 443);
+
+	p.undeliverable = true;
+	CHECK_STR(judge(p, false), "frame_dropped");
+	p = tcp(0xc6120001, 443);
+	p.fragment = true;
+	CHECK_STR(judge(p, false), "frame_dropped");
+	p = tcp(0xc6120001, 443);
+	p.dst_mac[0] = 0xff;
+	CHECK_STR(judge(p, false), "frame_dropped");
+	p = tcp(0x01020304, 443);
+	p.tcp_flags = PACKET_TCP_ACK;
+	CHECK_STR(judge(p, false), "no_route");
+	p = udp(0x64400001, 53);
+	CHECK_STR(judge(p, false), "");
+	p.src = ip_v4(0x64400063);
+	CHECK_STR(judge(p, false), "source_spoofed");
+}
+
 TEST(spoofed_foreign_and_tagged_frames_are_told_apart)
 {
 	struct packet p = tcp(0xc6120001, 443);
