@@ -275,6 +275,8 @@ class Resolver(asyncio.DatagramProtocol):
 
 async def _serve(path, certs):
     _loopback_up()
+    # what a gateway here reads as the host's resolver; the mount ends with the namespace
+    subprocess.run(["mount", "--bind", certs + "/resolv.conf", os.path.realpath("/etc/resolv.conf")], check=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certs + "/leaf.pem", certs + "/leaf.key")
 
@@ -319,20 +321,20 @@ class Arena:
         self.folder = pathlib.Path(folder)
         self.ca = make_certificates(self.folder)
         path = self.folder / "arena.sock"
+        self.resolv_conf = self.folder / "resolv.conf"
+        self.resolv_conf.write_text(f"nameserver {RESOLVER}\noptions timeout:1 attempts:1\n")
         root = os.geteuid() == 0
-        unshare = ["unshare", "-n"] if root else ["unshare", "-Urn"]
+        unshare = ["unshare", "-nm", "--propagation", "slave"] if root else ["unshare", "-Urnm", "--propagation", "slave"]
         self.process = subprocess.Popen([*unshare, sys.executable, "-B", __file__, str(path), str(self.folder)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
         if self.process.stdout.readline() != "ready\n":
             raise RuntimeError("the arena did not start: see the lines above")
-        self.enter = ["nsenter", "-t", str(self.process.pid), "-n"] if root else \
-            ["nsenter", "-t", str(self.process.pid), "-U", "-n", "--preserve-credentials", "unshare", "-U",
+        self.enter = ["nsenter", "-t", str(self.process.pid), "-n", "-m"] if root else \
+            ["nsenter", "-t", str(self.process.pid), "-U", "-n", "-m", "--preserve-credentials", "unshare", "-U",
              "--map-user=1000", "--map-group=1000"]
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.connect(str(path))
         self.stream = self.sock.makefile("rw")
-        self.resolv_conf = self.folder / "resolv.conf"
-        self.resolv_conf.write_text(f"nameserver {RESOLVER}\noptions timeout:1 attempts:1\n")
 
     def ask(self, op, **kw):
         self.stream.write(json.dumps({"op": op, **kw}) + "\n")
