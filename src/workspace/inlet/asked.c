@@ -4,7 +4,7 @@
 
 bool asked_room(const struct asker *r)
 {
-	return !gate_busy(r->gate);
+	return !gate_busy(r->gate) && !gate_noisy(r->gate, GATE_NOISE_DNS);
 }
 
 static void on_written(void *owner, bool written)

@@ -21,7 +21,7 @@ struct asked {
 	uint16_t port; /* the client's: where an answer by UDP goes */
 };
 
-/* Room for another one: the queue of events drains. */
+/* Room for another one: the queue of events drains, and the guest does not ask too fast. */
 bool asked_room(const struct asker *r);
 
 /* Judges `msg` and reports it; NULL when out of memory (then nothing was reported and nothing

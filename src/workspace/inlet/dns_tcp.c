@@ -25,6 +25,7 @@ struct conn {
 	uint16_t port;
 	struct loop_io io;
 	struct loop_timer idle;
+	struct loop_timer rest; /* running: questions are left unread for a moment */
 	struct asked *open[DNS_TCP_PIPELINE];
 	unsigned n_open;
 	bool eof; /* the guest has sent its last byte */
@@ -55,6 +56,7 @@ static void conn_free(struct conn *c)
 	for (unsigned i = 0; i < DNS_TCP_PIPELINE; i++)
 		asked_free(c->open[i]);
 	loop_timer_disarm(&c->idle);
+	loop_timer_disarm(&c->rest);
 	loop_io_remove(&c->io);
 	(void)fd_close(c->fd);
 	buf_deinit(&c->out);
@@ -96,13 +98,13 @@ static bool settle(struct conn *c)
 		}
 		buf_consume(&c->out, (size_t)n);
 	}
-	if ((c->eof || c->bad) && !c->n_open && !c->out.len) {
+	if ((c->eof || c->bad) && !c->n_open && !c->out.len && !c->rest.slot) {
 		conn_free(c);
 		return false;
 	}
-	events = c->out.len                                          ? EPOLLOUT
-		 : c->eof || c->bad || c->n_open == DNS_TCP_PIPELINE ? 0
-								     : EPOLLIN;
+	events = c->out.len ? EPOLLOUT : 0;
+	if (!events && !c->eof && !c->bad && !c->rest.slot && c->n_open < DNS_TCP_PIPELINE)
+		events = EPOLLIN;
 	loop_io_want(&c->io, events);
 	return loop_timer_arm(loop_of(c->server), &c->idle, DNS_TCP_IDLE_MS, on_idle, c);
 }
@@ -126,6 +128,12 @@ static void on_done(void *owner, struct asked *a)
 	(void)settle(c);
 }
 
+static void on_rest_over(struct loop_timer *timer)
+{
+	read_frames(timer->owner);
+	(void)settle(timer->owner);
+}
+
 /* Asks what lies in `in` as whole frames, as long as there is room. */
 static void read_frames(struct conn *c)
 {
@@ -137,6 +145,9 @@ static void read_frames(struct conn *c)
 		bool fits = len <= DNS_ASK_MAX;
 		struct asked **place = place_of(c, NULL);
 
+		if (!asked_room(c->server->asker) &&
+		    loop_timer_arm(loop_of(c->server), &c->rest, PAUSE_MS, on_rest_over, c))
+			break;
 		if (fits && len > c->in_len - at - FRAME_HEAD)
 			break;
 		must(place);

@@ -104,7 +104,8 @@ static bool accept_one(struct doors *d, int listen_fd)
 	socklen_t to_len = sizeof(to);
 	struct flow f = { .gate = d->gate, .started_ms = loop_now_ms(gate_loop(d->gate)) };
 
-	if (gate_busy(d->gate) || refusal_count() >= REFUSALS_MAX) {
+	if (gate_busy(d->gate) || gate_noisy(d->gate, GATE_NOISE_FLOW) ||
+	    refusal_count() >= REFUSALS_MAX) {
 		pause_all(d);
 		return false;
 	}

@@ -41,6 +41,7 @@ struct gate {
 	struct waits events;
 	struct waits dials;
 	struct waits failed;
+	uint64_t noise_ms[GATE_NOISE_COUNT]; /* when what was written is paid for */
 	struct loop_later fail;
 	struct loop_timer late;
 };
@@ -154,6 +155,25 @@ bool gate_busy(const struct gate *g)
 	return chan_queued(g->parent) > GATE_BUSY_BYTES;
 }
 
+bool gate_noisy(const struct gate *g, enum gate_noise kind)
+{
+	return g->noise_ms[kind] > loop_now_ms(g->loop) + GATE_NOISE_BURST * GATE_NOISE_EVENT_MS;
+}
+
+/* What is allowed and done costs the guest a connection of dialer's or a request's time; questions
+ * and refusals cost it nothing. */
+static void count_noise(struct gate *g, const struct event *ev)
+{
+	enum gate_noise kind = ev->kind == EVENT_DNS ? GATE_NOISE_DNS : GATE_NOISE_FLOW;
+	uint64_t now = loop_now_ms(g->loop);
+
+	if (kind == GATE_NOISE_FLOW && ev->action != EVENT_DENIED && ev->action != EVENT_NOTE)
+		return;
+	if (g->noise_ms[kind] < now)
+		g->noise_ms[kind] = now;
+	g->noise_ms[kind] += GATE_NOISE_EVENT_MS;
+}
+
 /* Policy */
 
 const struct policy *gate_policy(const struct gate *g)
@@ -201,6 +221,7 @@ static void put_event(struct gate *g, uint64_t id, const struct event *ev)
 {
 	struct event full = *ev;
 
+	count_noise(g, ev);
 	full.generation = gate_generation(g);
 	if (!full.at_ms)
 		full.at_ms = clock_real_ms();

@@ -11,6 +11,8 @@ enum {
 		60000, /* an answer of dialer that takes longer is REASON_ROLE_DOWN: dialer hangs */
 	GATE_BUSY_BYTES =
 		1024 * 1024, /* queued towards the supervisor: no new work of the guest is taken */
+	GATE_NOISE_EVENT_MS = 4, /* a noisy guest gets one event in so long ... */
+	GATE_NOISE_BURST = 4096, /* ... after so many at once */
 };
 
 struct flows;
@@ -37,6 +39,12 @@ bool gate_has_policy(const struct gate *g);
 
 /* Too much is queued towards the supervisor. */
 bool gate_busy(const struct gate *g);
+
+/* What a guest can make us write down at no cost to itself. */
+enum gate_noise { GATE_NOISE_DNS, GATE_NOISE_FLOW, GATE_NOISE_COUNT };
+/* It made so many events of that kind that the log would grow without end: no new work of the kind
+ * is taken for a moment. Each event is still written; the guest waits. */
+bool gate_noisy(const struct gate *g, enum gate_noise kind);
 
 /* The register of flows (flow.c). */
 struct flows *gate_flows(struct gate *g);
