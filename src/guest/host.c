@@ -119,6 +119,16 @@ bool file_keep(const char *path, struct bytes data, mode_t mode, bool *ret_chang
 	return file_write(path, data, mode);
 }
 
+bool kernel_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write_all(fd, bytes_str(text));
+
+	if (fd >= 0)
+		(void)close(fd);
+	return ok;
+}
+
 int run_in(const char *root, const char *const argv[])
 {
 	static char *const env[] = { NULL };

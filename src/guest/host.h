@@ -19,6 +19,9 @@ bool file_write(const char *path, struct bytes data, mode_t mode);
 /* As file_write, but leaves a file alone that has these contents already. *ret_changed tells. */
 bool file_keep(const char *path, struct bytes data, mode_t mode, bool *ret_changed);
 
+/* Writes to a file of the kernel's, in place. False with errno. */
+bool kernel_write(const char *path, const char *text);
+
 /* Runs a program (argv[0] is its path inside `root`) and waits; its words go to the console. Its exit status, or -1. */
 int run_in(const char *root, const char *const argv[]);
 

@@ -93,7 +93,8 @@ static void configure(int fd, const char *name)
 		memcpy(r.ifr_newname, "eth0", 5);
 		(void)ask(fd, SIOCSIFNAME, name, &r);
 	}
-	(void)file_write("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", bytes_str("1"), 0644);
+	if (!kernel_write("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "1"))
+		say("turn IPv6 off: %s", strerror(errno));
 	r = (struct ifreq){ .ifr_mtu = SEED_MTU };
 	(void)ask(fd, SIOCSIFMTU, "eth0", &r);
 	address(&r, SEED_GUEST_ADDRESS);
