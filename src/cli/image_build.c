@@ -274,6 +274,8 @@ static int enter(struct build *b, struct err *e)
 	r = r < 0 ? r : paths_join(b->images, state, "images", e);
 	r = r < 0 ? r : paths_make_dir(b->images, e);
 	r = r < 0 ? r : paths_join(lock, b->images, ".lock", e);
+	if (r == 0 && geteuid() != 0 && !image_run_has("newuidmap"))
+		r = err_set(e, ENOENT, "newuidmap is missing: without it only root can build; install it (Debian: apt install uidmap)");
 	if (r < 0)
 		return r;
 	fd = lock_take(lock, e);

@@ -23,6 +23,7 @@ struct run {
 	struct child child[PROGRAMS];
 	bool runs[PROGRAMS];
 	bool bad[PROGRAMS];
+	unsigned first_bad; /* which failed first: the other only lost its partner */
 	struct child_end end[PROGRAMS];
 	int err_fd[PROGRAMS];
 	int out_fd;
@@ -141,6 +142,8 @@ static void on_end(struct run *x, unsigned i)
 		return;
 	x->runs[i] = false;
 	x->bad[i] = x->end[i].signalled || x->end[i].code;
+	if (x->bad[i] && !x->bad[1 - i])
+		x->first_bad = i;
 }
 
 static bool busy(const struct run *x)
@@ -236,8 +239,7 @@ static int judge(const struct run *x, const char *const argv[], const char *cons
 {
 	BUF_AUTO struct buf tail;
 	char how[CHILD_END_TEXT_MAX];
-	/* The second program's failure breaks the first one's pipe: it comes first. */
-	unsigned i = then && x->bad[1] ? 1 : 0;
+	unsigned i = x->first_bad;
 
 	if (x->stopped)
 		return err_set(e, EINTR, "interrupted");

@@ -91,9 +91,14 @@ static void tools(struct probe *ret, const struct tool *t, size_t n, const char 
 
 void probe_image_tools(struct probe *ret)
 {
-	static const struct tool list[] = { { "mmdebstrap", "mmdebstrap" }, { "mke2fs", "e2fsprogs" } };
+	static const struct tool list[] = { { "mmdebstrap", "mmdebstrap" },
+					    { "sqfstar", "squashfs-tools" },
+					    { "mke2fs", "e2fsprogs" },
+					    { "newuidmap", "uidmap" } };
+	/* Only a build in a user namespace maps ids. */
+	size_t n = sizeof(list) / sizeof(list[0]) - (geteuid() == 0);
 
-	tools(ret, list, sizeof(list) / sizeof(list[0]), "mmdebstrap and mke2fs: images can be built", "`saw image build`");
+	tools(ret, list, n, "mmdebstrap, sqfstar and mke2fs: images can be built", "`saw image build`");
 }
 
 void probe_ssh(struct probe *ret)
