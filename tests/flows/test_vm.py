@@ -63,7 +63,7 @@ def vm(plane, tmp_path_factory):
 
 
 def fsck(path):
-    """e2fsck of a copy: the host never touches the disk itself."""
+    """A look without a change: what the product never does, a test may."""
     done = subprocess.run(["/usr/sbin/e2fsck", "-fn", str(path)], capture_output=True, text=True, check=False)
     return done.returncode
 
@@ -176,12 +176,11 @@ def test_a_full_disk_of_the_host_holds_the_machine_and_nothing_is_lost(vm, tmp_p
     vm.do("stop")
     home = vm.dir / "home.img"
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(tmp_path)], check=True)
-    # A control plane that was started before sees mounts made here: one mount namespace for all.
     subprocess.run(["cp", "--sparse=always", str(home), str(tmp_path)], check=True)
     subprocess.run(["mount", "--bind", str(tmp_path / "home.img"), str(home)], check=True)
     try:
         vm.do("start")
-        with subprocess.Popen([*vm.plane.enter, str(vm.plane.saw), "ssh", NAME, "--", "sudo dd if=/dev/zero bs=1M count=80 conv=fsync of=/home/big 2>&1"],
+        with subprocess.Popen([*vm.plane.enter, str(vm.plane.saw), "ssh", NAME, "--", "sudo dd if=/dev/urandom bs=1M count=80 conv=fsync of=/home/big 2>&1"],
                               env=vm.plane.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as p:
             full = vm.until(lambda: "disk is full" in vm.show()["detail"])
             subprocess.run(["mount", "-o", "remount,size=400m", str(tmp_path)], check=True)
