@@ -133,7 +133,7 @@ int jail_namespaces(struct err *e)
 const char *jail_left_out(void)
 {
 #ifdef SAW_SANITIZED
-	return "seccomp, not dumpable, process limit";
+	return "seccomp, not dumpable, process limit, no /proc";
 #else
 	return "";
 #endif

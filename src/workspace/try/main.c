@@ -207,6 +207,7 @@ int main(int argc, char **argv)
 	r = r < 0 ? r : loop_run(t.loop, &e);
 	if (r < 0)
 		log_line("%s", e.text);
-	/* Its first process ends with us, and with it everything in the namespace. */
-	return r == 0 ? 0 : 1;
+	/* The namespace's first process ends with us, and with it everything in there. Nothing can be cloned any more once it has
+	 * ended, a leak checker's helper included: hence no exit handlers. */
+	_exit(r == 0 ? 0 : 1);
 }
