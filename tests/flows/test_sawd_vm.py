@@ -137,13 +137,10 @@ def test_a_session_is_cut_when_the_workspace_stops_and_home_stays(plane, tmp_pat
     plane.call("POST", "/v1/workspaces/cut/stop")
     assert process.wait(5) == 255
     plane.wait("cut", "stopped", timeout=120)
-    plane.call("POST", "/v1/workspaces/cut/start")
-    plane.wait("cut", "running", timeout=300, but_not=("failed",))
+    plane.change("cut", "start", "running", timeout=300)
     c = Client(plane, "cut", tmp_path / "d")
     assert ok(c.ssh("cat kept /etc/gone")).split() == ["kept", "gone"]
-    plane.call("POST", "/v1/workspaces/cut/rebuild")
-    plane.wait("cut", "rebuilding", timeout=120)
-    plane.wait("cut", "running", timeout=300, but_not=("failed",))
+    plane.change("cut", "rebuild", "stopping", "rebuilding", "running", timeout=300)
     c = Client(plane, "cut", tmp_path / "e")
     assert ok(c.ssh("cat kept; test -e /etc/gone || echo new")).split() == ["kept", "new"]
     plane.rm("cut")

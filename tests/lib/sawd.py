@@ -233,6 +233,27 @@ class Sawd:
         finally:
             stream.close()
 
+    def change(self, name, verb, *path, timeout=60):
+        """Asks for it, and watches from before that until the states of `path` have come in this order."""
+        stream = Stream(self.socket, f"/v1/events?workspace={name}&follow=1", timeout)
+        left, seen = list(path), []
+        try:
+            stream.line()
+            answer = self.call("POST", f"/v1/workspaces/{name}/{verb}")
+            assert answer.status == 202, answer
+            while left:
+                line = stream.line()
+                assert line, f"{name}: the stream ended; seen: {seen}\n{self.log()}"
+                state = json.loads(line)["state"]
+                seen.append(state)
+                assert state != "failed", f"{name}: {line}\n{self.log()}"
+                if state == left[0]:
+                    left.pop(0)
+        except TimeoutError:
+            raise AssertionError(f"{name} did not go through {path}; seen: {seen}\n{self.log()}") from None
+        finally:
+            stream.close()
+
     def running(self, name, **more):
         """A new workspace that runs; its record."""
         answer = self.create(name, **more)
