@@ -297,6 +297,16 @@ def pages(s):
     return names, took
 
 
+def test_a_log_that_is_not_there_yet_can_be_followed(shared_sawd, userns):
+    shared_sawd.create("early", start=False)
+    stream = Stream(shared_sawd.socket, "/v1/audit?workspace=early&follow=1")
+    assert shared_sawd.call("POST", "/v1/workspaces/early/start").status == 202
+    assert json.loads(stream.line())["metadata"]["sequence"] == 1
+    stream.close()
+    assert shared_sawd.call("GET", "/v1/workspaces/early/log?stream=console").raw == b""
+    shared_sawd.rm("early")
+
+
 def test_a_page_of_ten_thousand_workspaces_is_quick(build, sanitized):
     from sawd import Sawd
     s = Sawd(build)

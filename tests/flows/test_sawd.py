@@ -18,6 +18,8 @@ import pytest
 
 from sawd import POLICY, ROLES, Sawd, UnixConnection, alive, children, title, wait_gone
 
+# the bar is 200
+ROUNDS = int(os.environ.get("SAW_KILL_ROUNDS", "20"))
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGQXx0O/fAQn0TLmaVXz6xG1MpEGKdZsJF+9vCttjlte x"
 pytestmark = pytest.mark.usefixtures("userns")
 
@@ -154,7 +156,7 @@ def test_kills_at_random_moments_lose_and_double_nothing(sawd, sanitized):
     names = [f"w{i}" for i in range(4)]
     for name in names:
         assert sawd.create(name).status == 201
-    for _ in range(8 if sanitized else 20):
+    for _ in range(ROUNDS // 2 if sanitized else ROUNDS):
         victims = [*sawd.roles().values(), *sawd.supervisors()]
         if rng.random() < 0.2 or not victims:
             sawd.kill()
@@ -213,7 +215,9 @@ def test_sawd_goes_to_the_background_when_it_serves(build):
 
 
 @pytest.mark.parametrize("args,words", [(["--colour"], "usage"), (["x"], "unexpected"), (["--ready-fd", "99"], "descriptor"),
-                                        (["--ready-fd", "-1"], "descriptor")])
+                                        (["--ready-fd", "-1"], "descriptor"), (["--session-max", "0"], "seconds"),
+                                        (["--session-max", "43201"], "seconds"), (["--session-idle", "3601"], "seconds"),
+                                        (["--session-idle", "1h"], "seconds")])
 def test_wrong_arguments_are_a_usage_error(build, args, words):
     done = subprocess.run([build / "src/sawd/launcher/sawd", *args], capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2 and words in done.stderr
@@ -407,9 +411,8 @@ while True:
 """
 
 
-@pytest.fixture
-def echo(sawd):
-    """A workspace whose "sshd" sends everything back."""
+def echoing(sawd):
+    """A workspace whose "sshd" sends everything back; its record, and the process to kill."""
     record = sawd.running("dev")
     pid = supervisor_of(sawd, record)
     todo, sleeper = [pid], None
@@ -421,6 +424,12 @@ def echo(sawd):
     # by setns(2) without an exec behind it, which would lose the right to listen on a low port
     process = subprocess.Popen([sys.executable, "-c", ECHO, str(sleeper)], stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"up\n"
+    return record, process
+
+
+@pytest.fixture
+def echo(sawd):
+    record, process = echoing(sawd)
     yield record
     process.kill()
     process.wait()
@@ -497,6 +506,53 @@ def test_tunnels_are_cut(sawd, echo, how):
         sawd.until_served()
         sawd.wait("dev", "running")
         assert tunnel(sawd, session)[0] == 404
+
+
+@pytest.fixture
+def limited(build, request):
+    """An open tunnel of a sawd with these options."""
+    s = Sawd(build, options=request.param)
+    s.start()
+    _, process = echoing(s)
+    status, c = tunnel(s, issue(s))
+    assert status == 101
+    yield s, c
+    c.close()
+    process.kill()
+    process.wait()
+    s.close()
+
+
+def said_in_the_log(sawd, words):
+    until(lambda: any(words in e.get("status_detail", "") for e in sawd.control_log() if e["class_uid"] == 4007))
+
+
+def busy(c, times):
+    """A byte there and back every 0.2 s; False once the tunnel is cut."""
+    for _ in range(times):
+        try:
+            c.sendall(b"x")
+            if not c.recv(1):
+                return False
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        select.select([], [], [], 0.2)
+    return True
+
+
+@pytest.mark.parametrize("limited", [["--session-max", "2"]], indirect=True)
+def test_a_busy_tunnel_ends_with_its_session(limited):
+    s, c = limited
+    assert not busy(c, 40)
+    said_in_the_log(s, "longest time")
+
+
+@pytest.mark.parametrize("limited", [["--session-idle", "2"]], indirect=True)
+def test_a_tunnel_is_cut_when_it_is_idle_and_not_before(limited):
+    s, c = limited
+    assert busy(c, 15)
+    assert closed(c)
+    said_in_the_log(s, "idle for too long")
 
 
 def test_a_tunnel_needs_its_own_session_and_an_answering_guest(sawd):

@@ -231,7 +231,8 @@ static bool on_want(void *owner, struct msg_in *in)
 	return true;
 }
 
-static int open_file(struct core *c, const char *id, enum sawd_file kind, struct err *e)
+/* A log that is not there yet is made, so that whoever follows it sees its first line. */
+static int open_file(struct core *c, const char *id, enum sawd_file kind, bool exists, struct err *e)
 {
 	static const char *const names[SAWD_FILE_END] = { "", "console.log", "supervisor.log", "audit.jsonl" };
 	char path[PATHS_MAX];
@@ -242,7 +243,7 @@ static int open_file(struct core *c, const char *id, enum sawd_file kind, struct
 	if (r < 0)
 		return r;
 	if (*id)
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | (exists ? O_CREAT : 0), 0600);
 	if (fd >= 0 || kind != SAWD_FILE_AUDIT)
 		return fd >= 0 ? fd : -errno;
 	(void)snprintf(part, sizeof(part), *id ? "audit/workspaces/%s.jsonl" : "audit/control%s.jsonl", id);
@@ -251,11 +252,10 @@ static int open_file(struct core *c, const char *id, enum sawd_file kind, struct
 	return fd < 0 ? -errno : fd;
 }
 
-/* A log that nobody has written yet is an empty one. */
 static void send_file(struct core *c, uint64_t req, const char *id, enum sawd_file kind, bool exists)
 {
 	struct err e = { 0 };
-	FD_AUTO int fd = open_file(c, id, kind, &e);
+	FD_AUTO int fd = open_file(c, id, kind, exists, &e);
 
 	if (fd < 0 && !exists) {
 		api_not_found(c, req);

@@ -22,6 +22,7 @@ struct core {
 	struct chan *peers[SAWD_ROLE_END]; /* by enum sawd_role; NULL while that role is away */
 	uint64_t uid;
 	bool lab;
+	uint64_t session_max_ms;
 	bool draining; /* everything is being stopped before sawd goes down */
 	char owner[SAWD_OWNER_MAX + 1];
 	char state[PATHS_MAX];

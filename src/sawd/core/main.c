@@ -69,6 +69,7 @@ static bool on_config(void *owner, struct msg_in *in)
 
 	c->uid = msg_get_max(in, UINT32_MAX);
 	c->lab = msg_get_max(in, 1) == 1;
+	c->session_max_ms = msg_get_max(in, SAWD_SESSION_MAX_MS);
 	if (!take_text(in, c->owner, sizeof(c->owner)) || !take_text(in, c->state, sizeof(c->state)) ||
 	    !take_text(in, c->run, sizeof(c->run)) || !msg_end(in) || c->db)
 		return false;

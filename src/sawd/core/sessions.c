@@ -217,8 +217,8 @@ static struct session *session_new(struct core *c, const struct ws *w, uint64_t 
 	(void)snprintf(s->id, sizeof(s->id), "se-%02x%02x%02x%02x%02x%02x", r[0], r[1], r[2], r[3], r[4], r[5]);
 	(void)snprintf(s->workspace, sizeof(s->workspace), "%s", w->row.id);
 	(void)snprintf(s->name, sizeof(s->name), "%s", w->row.name);
-	s->cert_end_ms = s->created_ms + SAWD_CERT_MS;
-	s->end_ms = s->created_ms + SAWD_SESSION_MAX_MS;
+	s->cert_end_ms = s->created_ms + (c->session_max_ms < SAWD_CERT_MS ? c->session_max_ms : SAWD_CERT_MS);
+	s->end_ms = s->created_ms + c->session_max_ms;
 	c->sessions = s;
 	c->n_sessions++;
 	return s;

@@ -28,6 +28,7 @@ struct front {
 	uint64_t uid; /* whose calls are taken, besides root's */
 	uint64_t launcher_pid;
 	uint64_t lab;
+	uint64_t idle_ms; /* a tunnel without a byte is cut then */
 	char state[4096];
 	char run[4096];
 	struct conn *conns;

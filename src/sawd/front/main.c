@@ -41,6 +41,7 @@ static bool on_config(void *owner, struct msg_in *in)
 	f->uid = msg_get_max(in, UINT32_MAX);
 	f->launcher_pid = msg_get_u64(in);
 	f->lab = msg_get_max(in, 1);
+	f->idle_ms = msg_get_max(in, SAWD_SESSION_IDLE_MS);
 	if (!take_text(in, f->state, sizeof(f->state)) || !take_text(in, f->run, sizeof(f->run)) || f->listen_fd >= 0)
 		return false;
 	f->listen_fd = msg_take_fd(in);

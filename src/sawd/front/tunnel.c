@@ -136,14 +136,14 @@ static void on_timer(struct loop_timer *timer)
 {
 	struct tunnel *t = timer->owner;
 	uint64_t now = loop_now_ms(t->front->loop);
-	uint64_t idle_at = t->last_ms + SAWD_SESSION_IDLE_MS;
+	uint64_t idle_at = t->last_ms + t->front->idle_ms;
 
 	if (now >= t->ends_ms) {
 		tunnel_free(t, "the session's longest time is over");
 		return;
 	}
 	if (now >= idle_at) {
-		tunnel_free(t, "no byte for an hour");
+		tunnel_free(t, "idle for too long");
 		return;
 	}
 	(void)loop_timer_arm(t->front->loop, timer, (idle_at < t->ends_ms ? idle_at : t->ends_ms) - now, on_timer, t);

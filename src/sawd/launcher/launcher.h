@@ -43,6 +43,8 @@ struct launcher {
 	int log_fd;
 	int ready_fd; /* told once when all roles are ready; -1 */
 	bool lab;
+	uint64_t session_max_ms;
+	uint64_t session_idle_ms;
 	bool ever_ready;
 	bool stopping;
 	struct role roles[SAWD_ROLE_END]; /* by enum sawd_role */

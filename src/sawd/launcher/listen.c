@@ -14,6 +14,8 @@
 /* The lock is taken before anything is touched: whoever holds it is the one sawd of these folders, so that a socket that lies
  * about then is a dead one's. */
 
+enum { LOG_MAX = 16 * 1024 * 1024 };
+
 static const char *const state_folders[] = { "keys", "images", "policies", "audit", "audit/workspaces", "workspaces" };
 
 static int make_folders(struct launcher *l, struct err *e)
@@ -55,6 +57,8 @@ static int open_socket(struct launcher *l, struct err *e)
 int listen_open(struct launcher *l, struct err *e)
 {
 	char path[PATHS_MAX];
+	char old[PATHS_MAX];
+	struct stat st;
 	int r = paths_state(l->state, e);
 
 	r = r < 0 ? r : paths_run(l->run, e);
@@ -68,8 +72,11 @@ int listen_open(struct launcher *l, struct err *e)
 		return err_in(e, l->lock_fd, "sawd runs already");
 	r = make_folders(l, e);
 	r = r < 0 ? r : paths_join(path, l->state, "sawd.log", e);
+	r = r < 0 ? r : paths_join(old, l->state, "sawd.log.1", e);
 	if (r < 0)
 		return r;
+	if (stat(path, &st) == 0 && st.st_size > LOG_MAX)
+		(void)rename(path, old);
 	l->log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (l->log_fd < 0)
 		return err_sys(e, errno, "open %s", path);

@@ -1,4 +1,4 @@
-/* sawd [--foreground] [--ready-fd N] [--lab]: the control plane of this user on this machine. Without --foreground it goes to the
+/* sawd [--foreground] [--ready-fd N] [--session-max S] [--session-idle S] [--lab]: the control plane of this user on this machine. Without --foreground it goes to the
  * background once everything serves, and returns 0; or says why not, and returns 1. */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,21 +24,39 @@ struct options {
 	bool foreground;
 	bool lab;
 	int ready_fd;
+	uint64_t session_max_s;
+	uint64_t session_idle_s;
 };
 
 static void usage(FILE *to)
 {
-	(void)fputs("usage: sawd [--foreground] [--ready-fd N] [--lab] [--version]\n"
-		    "  --foreground   do not go to the background; log to standard error\n"
-		    "  --ready-fd N   write \"ready\" to descriptor N when the API serves\n"
-		    "  --lab          take workspaces of driver `try`, which isolate nothing: for tests\n",
+	(void)fputs("usage: sawd [--foreground] [--ready-fd N] [--session-max S] [--session-idle S] [--lab] [--version]\n"
+		    "  --foreground      do not go to the background; log to standard error\n"
+		    "  --ready-fd N      write \"ready\" to descriptor N when the API serves\n"
+		    "  --session-max S   cut a session's tunnels after S seconds (at most and by default 12 hours)\n"
+		    "  --session-idle S  cut a tunnel after S seconds without a byte (at most and by default an hour)\n"
+		    "  --lab             take workspaces of driver `try`, which isolate nothing: for tests\n",
 		    to);
+}
+
+static bool read_seconds(const char *option, const char *text, uint64_t max_ms, uint64_t *ret)
+{
+	uint64_t s;
+
+	if (num_u64(bytes_str(text), max_ms / 1000, &s) && s > 0) {
+		*ret = s;
+		return true;
+	}
+	(void)fprintf(stderr, "sawd: --%s %s: a number of seconds from 1 to %llu\n", option, text, (unsigned long long)max_ms / 1000);
+	return false;
 }
 
 /* -1: go on; else the exit status. */
 static int read_options(int argc, char **argv, struct options *ret)
 {
 	static const struct option known[] = { { "foreground", no_argument, NULL, 'f' }, { "ready-fd", required_argument, NULL, 'r' },
+					       { "session-max", required_argument, NULL, 'm' },
+					       { "session-idle", required_argument, NULL, 'i' },
 					       { "lab", no_argument, NULL, 'l' },	 { "version", no_argument, NULL, 'v' },
 					       { "help", no_argument, NULL, 'h' },	 { NULL, 0, NULL, 0 } };
 	uint64_t fd;
@@ -51,6 +69,14 @@ static int read_options(int argc, char **argv, struct options *ret)
 			break;
 		case 'l':
 			ret->lab = true;
+			break;
+		case 'm':
+			if (!read_seconds("session-max", optarg, SAWD_SESSION_MAX_MS, &ret->session_max_s))
+				return EXIT_USAGE;
+			break;
+		case 'i':
+			if (!read_seconds("session-idle", optarg, SAWD_SESSION_IDLE_MS, &ret->session_idle_s))
+				return EXIT_USAGE;
 			break;
 		case 'r':
 			if (!num_u64(bytes_str(optarg), 1023, &fd) || fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0) {
@@ -204,7 +230,8 @@ static int to_background(struct launcher *l, const struct options *o)
 int main(int argc, char **argv)
 {
 	static struct launcher l = { .lock_fd = -1, .listen_fd = -1, .log_fd = -1, .ready_fd = -1 };
-	struct options o = { .ready_fd = -1 };
+	struct options o = { .ready_fd = -1, .session_max_s = SAWD_SESSION_MAX_MS / 1000,
+			     .session_idle_s = SAWD_SESSION_IDLE_MS / 1000 };
 	int r;
 
 	log_init("sawd");
@@ -215,6 +242,8 @@ int main(int argc, char **argv)
 		return r;
 	l.lab = o.lab;
 	l.ready_fd = o.ready_fd;
+	l.session_max_ms = o.session_max_s * 1000;
+	l.session_idle_ms = o.session_idle_s * 1000;
 	find_owner(&l);
 	return o.foreground ? serve(&l, &o) : to_background(&l, &o);
 }

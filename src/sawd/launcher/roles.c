@@ -39,6 +39,7 @@ static void send_config(struct role *r)
 		msg_u64(&out, geteuid());
 		msg_u64(&out, (uint64_t)getpid());
 		msg_u64(&out, l->lab);
+		msg_u64(&out, l->session_idle_ms);
 		msg_str(&out, l->state);
 		msg_str(&out, l->run);
 		msg_fd(&out, l->listen_fd);
@@ -47,6 +48,7 @@ static void send_config(struct role *r)
 		msg_start(&out, MSG_SAWD_CORE_CONFIG);
 		msg_u64(&out, geteuid());
 		msg_u64(&out, l->lab);
+		msg_u64(&out, l->session_max_ms);
 		msg_str(&out, l->owner);
 		msg_str(&out, l->state);
 		msg_str(&out, l->run);
