@@ -19,6 +19,7 @@
 	X(DNS_MALFORMED, "malformed_dns", "the DNS message is malformed", "send one well-formed question")              \
 	X(DNS_TYPE, "dns_type_not_served", "only A questions are answered", "ask for A")                                \
 	X(DNS_OPCODE, "dns_opcode", "only standard queries are answered", "send opcode QUERY")                          \
+	X(DNS_TOO_FAST, "dns_too_fast", "questions come faster than they are recorded", "ask less often")               \
 	X(ADDRESS_STALE, "address_of_no_name", "the address belongs to no listed name", "ask DNS again")                \
 	X(ADDRESS_FORBIDDEN, "address_not_permitted", "the name resolves to an address that policy does not permit", "list the range under `addresses` of the rule") \
 	X(SOURCE_SPOOFED, "source_spoofed", "the source is not this guest", "none: such packets are dropped")           \

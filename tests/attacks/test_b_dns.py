@@ -77,6 +77,7 @@ def test_b5_dot_and_doh_are_refused(gw):
     with gw.attack() as a:
         assert not gw.do("tcp", "100.64.0.1", 853, timeout=2)["connected"]
         assert not gw.do("tcp", "198.51.100.66", 443, timeout=2)["connected"]
+        a.wait_events(lambda events: {"no_listener", "no_route"} <= {e["status_code"] for e in events})
         a.untouched()
     with gw.attack() as a:
         assert "error" in gw.do("https", "dns.evil.example", "/dns-query")

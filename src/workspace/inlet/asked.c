@@ -4,7 +4,12 @@
 
 bool asked_room(const struct asker *r)
 {
-	return !gate_busy(r->gate) && !gate_noisy(r->gate, GATE_NOISE_DNS);
+	return !gate_busy(r->gate);
+}
+
+bool asked_too_fast(const struct asker *r)
+{
+	return gate_noisy(r->gate, GATE_NOISE_DNS);
 }
 
 static void on_written(void *owner, bool written)

@@ -21,8 +21,10 @@ struct asked {
 	uint16_t port; /* the client's: where an answer by UDP goes */
 };
 
-/* Room for another one: the queue of events drains, and the guest does not ask too fast. */
+/* Room for another one: the queue of events drains. */
 bool asked_room(const struct asker *r);
+/* The guest asks faster than may be recorded one by one. */
+bool asked_too_fast(const struct asker *r);
 
 /* Judges `msg` and reports it; NULL when out of memory (then nothing was reported and nothing
  * may be answered). `done` is called from the loop and owns the result: it calls asked_free().

@@ -12,13 +12,16 @@
 
 /* Answers go to the guest's one address, whatever source a packet claims: a question from
  * elsewhere is recorded and dropped. When there is no room the socket is not read for a moment
- * and the kernel drops what its buffer does not hold: clients ask again. */
+ * and the kernel drops what its buffer does not hold: clients ask again. Questions that come too
+ * fast are read, dropped and counted, so that the next one after them does not wait. */
 
 struct dns_udp {
 	struct asker *asker;
 	struct asked *open[DNS_UDP_OPEN_MAX];
 	struct loop_io io;
 	struct loop_timer pause;
+	struct loop_timer told;
+	uint64_t lost; /* dropped, and not yet reported */
 	int fd;
 };
 
@@ -53,6 +56,38 @@ static void on_done(void *owner, struct asked *a)
 	asked_free(a);
 }
 
+static void report_lost(struct dns_udp *u)
+{
+	const struct event ev = { .kind = EVENT_DNS,
+				  .action = EVENT_DENIED,
+				  .reason = REASON_DNS_TOO_FAST,
+				  .count = u->lost,
+				  .status = DNS_REFUSED,
+				  .src = ip_v4(NET_GUEST),
+				  .ip_proto = PACKET_UDP };
+
+	if (u->lost)
+		gate_note(u->asker->gate, &ev);
+	u->lost = 0;
+}
+
+static void on_told(struct loop_timer *t)
+{
+	struct dns_udp *u = t->owner;
+
+	if (u->lost)
+		(void)loop_timer_arm(gate_loop(u->asker->gate), t, DNS_LOST_NEXT_MS, on_told, u);
+	report_lost(u);
+}
+
+static void lose(struct dns_udp *u)
+{
+	u->lost++;
+	if (!u->told.slot)
+		(void)loop_timer_arm(gate_loop(u->asker->gate), &u->told, DNS_LOST_FIRST_MS, on_told,
+				     u);
+}
+
 /* One datagram; false when there is none, or no room. */
 static bool receive(struct dns_udp *u)
 {
@@ -72,6 +107,10 @@ static bool receive(struct dns_udp *u)
 	n = recvfrom(u->fd, msg, sizeof(msg), MSG_DONTWAIT, (struct sockaddr *)&from, &from_len);
 	if (n < 0)
 		return errno == EINTR;
+	if (asked_too_fast(u->asker)) {
+		lose(u);
+		return true;
+	}
 	src = ip_v4(ntohl(from.sin_addr.s_addr));
 	*place = asked_start(
 		u->asker, bytes_of(msg, (size_t)n), src, ntohs(from.sin_port), PACKET_UDP,
@@ -111,7 +150,9 @@ struct dns_udp *dns_udp_free(struct dns_udp *u)
 {
 	if (!u)
 		return NULL;
+	report_lost(u);
 	loop_timer_disarm(&u->pause);
+	loop_timer_disarm(&u->told);
 	loop_io_remove(&u->io);
 	for (size_t i = 0; i < DNS_UDP_OPEN_MAX; i++)
 		asked_free(u->open[i]);

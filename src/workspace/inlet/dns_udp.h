@@ -7,6 +7,8 @@
 enum {
 	DNS_UDP_OPEN_MAX = 256, /* questions that wait for their events */
 	DNS_UDP_BATCH = 32, /* questions read in one turn of the loop */
+	DNS_LOST_FIRST_MS = 1000, /* until dropped questions are reported the first time ... */
+	DNS_LOST_NEXT_MS = 60000, /* ... and then */
 	DNS_PAUSE_MS = 20, /* when there is no room for another question */
 };
 
