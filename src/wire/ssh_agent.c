@@ -2,6 +2,8 @@
  * stands behind the last field is an error, and so is a field that reaches beyond its message. */
 #include "wire/ssh_agent.h"
 
+#include "wire/ssh_key.h"
+
 enum {
 	FAILURE = 5,
 	REQUEST_IDENTITIES = 11,
@@ -18,36 +20,19 @@ struct cursor {
 	bool bad;
 };
 
-static uint32_t u32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
 static uint32_t take_u32(struct cursor *c)
 {
-	uint32_t v;
+	uint32_t v = 0;
 
-	if (c->bad || c->rest.len < 4) {
-		c->bad = true;
-		return 0;
-	}
-	v = u32(c->rest.p);
-	c->rest = bytes_skip(c->rest, 4);
+	c->bad |= !ssh_get_u32(&c->rest, &v);
 	return v;
 }
 
 static struct bytes take_string(struct cursor *c)
 {
-	struct cursor at = *c;
-	uint32_t len = take_u32(&at);
 	struct bytes s = { NULL, 0 };
 
-	if (at.bad || len > at.rest.len) {
-		c->bad = true;
-		return s;
-	}
-	s = bytes_of(at.rest.p, len);
-	c->rest = bytes_skip(at.rest, len);
+	c->bad |= !ssh_get_string(&c->rest, &s);
 	return s;
 }
 
@@ -55,19 +40,19 @@ static struct bytes take_string(struct cursor *c)
 static enum ssh_agent_answer take_message(struct bytes in, uint8_t *ret_type, struct cursor *ret, size_t *ret_used,
 					  const char **ret_why)
 {
+	struct bytes rest = in;
 	uint32_t len;
 
-	if (in.len < 4)
+	if (!ssh_get_u32(&rest, &len))
 		return SSH_AGENT_MORE;
-	len = u32(in.p);
 	if (len == 0 || len > SSH_AGENT_MESSAGE_MAX) {
 		*ret_why = len == 0 ? "empty message" : "message too long";
 		return SSH_AGENT_BAD;
 	}
-	if (len > in.len - 4)
+	if (len > rest.len)
 		return SSH_AGENT_MORE;
-	*ret_type = in.p[4];
-	*ret = (struct cursor){ .rest = bytes_of(in.p + 5, len - 1) };
+	*ret_type = rest.p[0];
+	*ret = (struct cursor){ .rest = bytes_of(rest.p + 1, len - 1) };
 	*ret_used = 4 + (size_t)len;
 	return SSH_AGENT_DONE;
 }
@@ -147,7 +132,7 @@ static enum ssh_agent_answer read_signature(struct cursor *c, struct ssh_agent_r
 	struct cursor inner = { .rest = take_string(c) };
 
 	r->kind = SSH_AGENT_REPLY_SIGNATURE;
-	c->bad |= !bytes_is(take_string(&inner), "ssh-ed25519");
+	c->bad |= !bytes_is(take_string(&inner), SSH_KEY_TYPE);
 	r->signature = take_string(&inner);
 	c->bad |= inner.bad || inner.rest.len > 0 || r->signature.len != 64;
 	return ended(c, "malformed signature", ret_why);
@@ -195,14 +180,6 @@ enum ssh_agent_answer ssh_agent_read_reply(struct bytes in, struct ssh_agent_rep
 	return SSH_AGENT_DONE;
 }
 
-static void put_string(struct buf *out, struct bytes s)
-{
-	if (s.len > SSH_AGENT_MESSAGE_MAX)
-		out->failed = true;
-	buf_u32be(out, (uint32_t)s.len);
-	buf_bytes(out, s);
-}
-
 /* Writes the frame with an empty length; end() fills it in. */
 static size_t begin(struct buf *out, uint8_t type)
 {
@@ -240,13 +217,13 @@ bool ssh_agent_put_request(struct buf *out, const struct ssh_agent_request *r)
 		break;
 	case SSH_AGENT_SIGN:
 		at = begin(out, SIGN_REQUEST);
-		put_string(out, r->key);
-		put_string(out, r->data);
+		ssh_put_string(out, r->key);
+		ssh_put_string(out, r->data);
 		buf_u32be(out, r->flags);
 		break;
 	case SSH_AGENT_ASK_SESSION:
 		at = begin(out, EXTENSION);
-		put_string(out, bytes_str(SSH_AGENT_SESSION));
+		ssh_put_string(out, bytes_str(SSH_AGENT_SESSION));
 		buf_u32be(out, r->fresh ? 1 : 0);
 		break;
 	case SSH_AGENT_OTHER:
@@ -268,20 +245,20 @@ bool ssh_agent_put_keys(struct buf *out, const struct ssh_agent_key *keys, size_
 
 	buf_u32be(out, (uint32_t)n);
 	for (size_t i = 0; i < n; i++) {
-		put_string(out, keys[i].blob);
-		put_string(out, keys[i].comment);
+		ssh_put_string(out, keys[i].blob);
+		ssh_put_string(out, keys[i].comment);
 	}
 	return end(out, at);
 }
 
 bool ssh_agent_put_signature(struct buf *out, struct bytes signature)
 {
-	struct bytes name = bytes_str("ssh-ed25519");
+	struct bytes name = bytes_str(SSH_KEY_TYPE);
 	size_t at = begin(out, SIGN_RESPONSE);
 
 	buf_u32be(out, (uint32_t)(4 + name.len + 4 + signature.len));
-	put_string(out, name);
-	put_string(out, signature);
+	ssh_put_string(out, name);
+	ssh_put_string(out, signature);
 	return end(out, at);
 }
 
@@ -289,11 +266,11 @@ bool ssh_agent_put_session(struct buf *out, const struct ssh_agent_session *s)
 {
 	size_t at = begin(out, EXTENSION_RESPONSE);
 
-	put_string(out, bytes_str(SSH_AGENT_SESSION));
+	ssh_put_string(out, bytes_str(SSH_AGENT_SESSION));
 	buf_u32be(out, s->exit);
-	put_string(out, s->why);
-	put_string(out, s->session_id);
-	put_string(out, s->workspace_id);
-	put_string(out, s->user);
+	ssh_put_string(out, s->why);
+	ssh_put_string(out, s->session_id);
+	ssh_put_string(out, s->workspace_id);
+	ssh_put_string(out, s->user);
 	return end(out, at);
 }
