@@ -136,3 +136,13 @@ def test_logs_verify_by_name_id_and_file_also_when_the_workspace_is_gone(up, pol
     kept.write_text("".join(kept.read_text().splitlines(keepends=True)[1:]))
     assert up("audit", "verify", ident).returncode == 1
     assert up("audit", "verify", "ws-000000000000").returncode == 4
+
+
+def test_where_user_namespaces_are_off_create_says_so_with_the_remedy(saw, build, folder, policy):
+    # one namespace that allows a single further one, and in it an ordinary user's control plane
+    script = (f"saw={build}/src/cli/saw; $saw up --lab >/dev/null && $saw create dev --driver try --policy {policy}; code=$?; "
+              "$saw down --all >/dev/null; exit $code")
+    done = subprocess.run(["unshare", "-U", "-r", "sh", "-c", "echo 1 > /proc/sys/user/max_user_namespaces && "
+                           f"exec unshare -U --map-user=1000 --map-group=1000 sh -c '{script}'"], env=saw.env, capture_output=True, text=True,
+                          timeout=120, check=False)
+    assert done.returncode == 1 and "user.max_user_namespaces" in done.stderr, done.stderr

@@ -75,7 +75,7 @@ int files_put(const char *folder, const char *name, struct bytes data, struct er
 int files_move(const char *from, const char *to, struct err *e);
 /* Removes the folder and all below it, at most a few levels deep. A folder that is not there is fine. */
 int files_remove_tree(const char *path, struct err *e);
-/* The sentence of the last line of a log of ours (os/log.h); "" when there is none. */
+/* Why a supervisor failed, from its log: its last "failed: ..." sentence, else the sentence of the last line; "" when there is none. */
 void files_last_words(const char *path, char *ret, size_t size);
 /* True while some process holds the flock on this file. */
 bool files_locked(const char *path);

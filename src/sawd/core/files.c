@@ -147,6 +147,20 @@ int files_remove_tree(const char *path, struct err *e)
 	return r;
 }
 
+/* The log is shared with roles, whose own complaints may follow upon the reason. */
+static char *reason_line(char *tail)
+{
+	static const char mark[] = " supervisor: failed: ";
+	char *found = NULL;
+	char *at = tail;
+
+	while ((at = strstr(at, mark)) != NULL) {
+		at += sizeof(mark) - 1;
+		found = at;
+	}
+	return found;
+}
+
 void files_last_words(const char *path, char *ret, size_t size)
 {
 	FD_AUTO int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -162,12 +176,15 @@ void files_last_words(const char *path, char *ret, size_t size)
 	if (n <= 0)
 		return;
 	tail[n] = '\0';
-	line = strrchr(tail, '\n');
-	line = line ? line + 1 : tail;
-	/* "2026-11-24T17:00:00.000Z supervisor: sentence" */
-	for (unsigned i = 0; i < 2 && strchr(line, ' '); i++)
-		line = strchr(line, ' ') + 1;
-	(void)snprintf(ret, size, "%s", line);
+	line = reason_line(tail);
+	if (!line) {
+		line = strrchr(tail, '\n');
+		line = line ? line + 1 : tail;
+		/* "2026-11-24T17:00:00.000Z supervisor: sentence" */
+		for (unsigned i = 0; i < 2 && strchr(line, ' '); i++)
+			line = strchr(line, ' ') + 1;
+	}
+	(void)snprintf(ret, size, "%.*s", (int)strcspn(line, "\n"), line);
 }
 
 bool files_locked(const char *path)
