@@ -2,6 +2,7 @@
  * so that it never removes the socket of its successor. A request that meets an agent on its way out is asked once more. */
 #include "cli/agent.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -52,6 +53,31 @@ bool agent_user_ok(const char *user)
 	size_t n = strspn(user, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
 
 	return n > 0 && n < 64 && user[n] == '\0' && user[0] != '-';
+}
+
+void agent_end(const char *name)
+{
+	char run[PATHS_MAX];
+	char folder[PATHS_MAX];
+	char path[PATHS_MAX];
+	const struct dirent *d;
+	struct err e = { "" };
+	DIR *dir = NULL;
+
+	if (paths_run(run, &e) == 0 && paths_join(folder, run, "agent", &e) == 0)
+		dir = opendir(folder);
+	while (dir && (d = readdir(dir)) != NULL) {
+		size_t base = strcspn(d->d_name, ".");
+		const char *suffix = strrchr(d->d_name, '.');
+
+		if (!suffix || strcmp(suffix, ".sock") != 0 || (name && (strlen(name) != base || memcmp(name, d->d_name, base) != 0)))
+			continue;
+		/* each watches its socket */
+		if (paths_join(path, folder, d->d_name, &e) == 0)
+			unlink(path);
+	}
+	if (dir)
+		closedir(dir);
 }
 
 static int connect_agent(const struct agent_place *p)

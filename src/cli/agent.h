@@ -30,6 +30,9 @@ struct agent_session {
  * that it has is of no use. Afterwards known_hosts is there. An exit code (cli/verb.h), with a sentence unless CLI_DONE. */
 int agent_ask(const struct agent_place *p, bool fresh, struct agent_session *ret, struct err *e);
 
+/* Ends the agents of one workspace, or of all (NULL): the sessions they hold are of no further use. Nothing when there are none. */
+void agent_end(const char *name);
+
 /* A login name that is safe as an argument. */
 bool agent_user_ok(const char *user);
 

@@ -1,5 +1,5 @@
 /* `saw ssh-agent NAME`: the process that holds the key. It lists one certificate and signs with its key, for processes of this user only,
- * and ends after ten minutes in which nobody asked. It is started by agent_ask() and has given up all it does not need before it says
+ * and ends after ten minutes in which nobody asked, or when its socket is removed. It is started by agent_ask() and has given up all it does not need before it says
  * that it is ready. */
 #include <errno.h>
 #include <fcntl.h>
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -38,9 +39,13 @@ struct agent {
 	struct agent_keys keys;
 	struct loop *loop;
 	struct loop_io listener;
+	struct loop_io watch;
 	struct loop_timer idle;
 	struct client *client[CLIENTS_MAX];
 	int listen_fd;
+	int watch_fd;
+	dev_t dev; /* of our socket's file */
+	ino_t ino;
 };
 
 static void client_free(struct loop_later *later)
@@ -240,6 +245,36 @@ static int listen_at(struct agent *a, struct err *e)
 	return 0;
 }
 
+/* `saw rm` and `saw down` end us by removing our socket; so does whoever removes the whole folder. */
+static void folder_changed(struct loop_io *io, uint32_t events)
+{
+	struct agent *a = io->owner;
+	char text[4096];
+	struct stat st;
+
+	(void)events;
+	while (read(a->watch_fd, text, sizeof(text)) > 0)
+		continue;
+	if (lstat(a->place.socket, &st) < 0 || st.st_dev != a->dev || st.st_ino != a->ino)
+		loop_stop(a->loop, CLI_DONE);
+}
+
+static int watch_socket(struct agent *a, struct err *e)
+{
+	char folder[PATHS_MAX];
+	struct stat st;
+
+	snprintf(folder, sizeof(folder), "%s", a->place.socket);
+	*strrchr(folder, '/') = '\0';
+	a->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (a->watch_fd < 0 || inotify_add_watch(a->watch_fd, folder, IN_DELETE | IN_MOVE | IN_DELETE_SELF) < 0 ||
+	    lstat(a->place.socket, &st) < 0)
+		return err_sys(e, errno, "watch %s", folder);
+	a->dev = st.st_dev;
+	a->ino = st.st_ino;
+	return loop_io_add(a->loop, &a->watch, a->watch_fd, EPOLLIN, folder_changed, a, e);
+}
+
 /* What is left: the runtime folder (known_hosts, the socket of the control plane), unix sockets, and our own memory. */
 static int give_up_the_rest(struct err *e)
 {
@@ -249,7 +284,9 @@ static int give_up_the_rest(struct err *e)
 
 	r = r < 0 ? r : jail_capabilities(0, FDS_MAX, 0, e);
 	r = r < 0 ? r : jail_files(paths, 1, JAIL_NET_NONE, e);
-	return r < 0 ? r : jail_syscalls(JAIL_SYS_BASE | JAIL_SYS_ACCEPT | JAIL_SYS_UNIX | JAIL_SYS_FILES | JAIL_SYS_APPEND, e);
+	return r < 0 ? r : jail_syscalls(JAIL_SYS_BASE | JAIL_SYS_ACCEPT | JAIL_SYS_UNIX | JAIL_SYS_FILES | JAIL_SYS_APPEND |
+						JAIL_SYS_WATCH,
+						e);
 }
 
 static int begin(struct agent *a, struct err *e)
@@ -259,6 +296,7 @@ static int begin(struct agent *a, struct err *e)
 	r = r < 0 ? r : listen_at(a, e);
 	r = r < 0 ? r : loop_new(&a->loop, e);
 	r = r < 0 ? r : loop_io_add(a->loop, &a->listener, a->listen_fd, EPOLLIN, accept_client, a, e);
+	r = r < 0 ? r : watch_socket(a, e);
 	r = r < 0 ? r : give_up_the_rest(e);
 	if (r == 0 && !loop_timer_arm(a->loop, &a->idle, IDLE_MS, idle, a))
 		return err_set(e, ENOMEM, "out of memory");
@@ -274,7 +312,7 @@ static void say_ready(int fd, const char *text)
 
 static int agent_run(const struct cli_args *args)
 {
-	static struct agent agent = { .listen_fd = -1 };
+	static struct agent agent = { .listen_fd = -1, .watch_fd = -1 };
 	struct err e = { "" };
 	uint64_t ready_fd = 0;
 	int r;

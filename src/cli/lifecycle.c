@@ -4,6 +4,7 @@
 
 
 #include "base/num.h"
+#include "cli/agent.h"
 #include "cli/api.h"
 #include "cli/say.h"
 #include "cli/verbs.h"
@@ -68,6 +69,8 @@ static int make_true(const struct wish *wish, const char *name, const struct cli
 	r = api_call(wish->method, target, body, &doc);
 	if (r == CLI_DONE && !a->value[O_NO_WAIT])
 		r = watch_until(&watch, goal_of(wish, &doc));
+	if (r == CLI_DONE && wish->goal == WATCH_DELETED)
+		agent_end(name);
 	return r != CLI_DONE ? r : show(name, &watch, &doc, a->value[O_JSON] != NULL);
 }
 

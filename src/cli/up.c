@@ -11,6 +11,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "cli/agent.h"
 #include "cli/api.h"
 #include "cli/say.h"
 #include "cli/verbs.h"
@@ -155,6 +156,7 @@ static int down_run(const struct cli_args *a)
 		if (r == CLI_DONE) {
 			say_progress("going down%s", a->value[D_ALL] ? "; workspaces are being stopped" : "");
 			r = wait_gone();
+			agent_end(NULL);
 			say_progress_end();
 		}
 	}

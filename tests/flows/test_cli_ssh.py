@@ -2,6 +2,7 @@
 import os
 import pathlib
 import pwd
+import select
 import shutil
 import signal
 import socket
@@ -231,6 +232,28 @@ def test_an_agent_that_was_killed_is_replaced(saw, sawd):
     assert saw("ssh", "dev", "--", "true").returncode == 0
     os.kill(agents(sawd)[0], signal.SIGKILL)
     assert saw("ssh", "dev", "--", "true").returncode == 0
+
+
+def ended(pid):
+    fd = os.pidfd_open(pid)
+    try:
+        return bool(select.select([fd], [], [], 20)[0])
+    finally:
+        os.close(fd)
+
+
+def test_agents_end_with_their_workspace_and_with_their_folder(saw, sawd):
+    assert saw("ssh", "dev", "--", "true").returncode == 0
+    pid, = agents(sawd)
+    sawd.changes["DELETE", "/v1/workspaces/dev"] = ["deleting", "deleted"]
+    assert saw("rm", "--force", "dev").returncode == 0 and ended(pid)
+    sawd.workspaces["dev"] = workspace("dev")
+    assert saw("ssh", "dev", "--", "true").returncode == 0
+    pid, = agents(sawd)
+    (sawd.run / "agent" / "dev.known_hosts").unlink()
+    assert saw("ssh", "dev", "--forward", "--", "true").returncode == 0 and pid in agents(sawd)
+    shutil.rmtree(sawd.run / "agent")
+    assert ended(pid)
 
 
 def test_the_certificate_of_another_key_is_refused(saw, sawd):
