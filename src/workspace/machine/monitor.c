@@ -16,7 +16,7 @@
 
 enum { COMMAND_MAX = 128, FULL_RETRY_MS = 5000, FULL_SETTLED_MS = 2000 };
 
-enum { ID_CAPABILITIES = 1, ID_STATUS, ID_POWERDOWN, ID_QUIT, ID_CONT };
+enum { ID_CAPABILITIES = 1, ID_STATUS, ID_POWERDOWN, ID_QUIT, ID_CONT, ID_WATCH };
 
 static const char disk_full[] = "the host's disk is full: the machine waits, and goes on by itself when there is space";
 
@@ -25,6 +25,7 @@ struct monitor {
 	struct loop_io io;
 	struct loop_timer deadline;
 	struct loop_timer again;
+	struct loop_timer watch;
 	int fd;
 	struct buf in;
 	bool greeted;
@@ -43,6 +44,7 @@ static void fail(struct monitor *m, const char *why)
 	loop_io_remove(&m->io);
 	loop_timer_disarm(&m->deadline);
 	loop_timer_disarm(&m->again);
+	loop_timer_disarm(&m->watch);
 	m->on_state(m->owner, IPC_MACHINE_FAILED, why);
 }
 
@@ -68,6 +70,16 @@ static void command(struct monitor *m, const char *name, unsigned id)
 	m->waiting++;
 	if (!loop_timer_arm(m->loop, &m->deadline, MONITOR_ANSWER_MS, on_deadline, m))
 		fail(m, "out of memory");
+}
+
+static void on_watch(struct loop_timer *t)
+{
+	struct monitor *m = t->owner;
+
+	if (!m->waiting)
+		command(m, "query-status", ID_WATCH);
+	if (!m->over)
+		(void)loop_timer_arm(m->loop, t, MONITOR_WATCH_MS, on_watch, m);
 }
 
 static void on_retry(struct loop_timer *t)
@@ -149,6 +161,7 @@ static void on_answer(struct monitor *m, const struct qmp *q)
 		fail(m, why);
 	} else if (q->id == ID_CAPABILITIES) {
 		command(m, "query-status", ID_STATUS);
+		(void)loop_timer_arm(m->loop, &m->watch, MONITOR_WATCH_MS, on_watch, m);
 	} else if (q->id == ID_STATUS && strcmp(q->name, "running") == 0) {
 		m->on_state(m->owner, IPC_MACHINE_RUNNING, "");
 	} else if (q->id == ID_STATUS) {
@@ -232,6 +245,7 @@ struct monitor *monitor_free(struct monitor *m)
 	loop_io_remove(&m->io);
 	loop_timer_disarm(&m->deadline);
 	loop_timer_disarm(&m->again);
+	loop_timer_disarm(&m->watch);
 	buf_deinit(&m->in);
 	(void)fd_close(m->fd);
 	free(m);

@@ -8,7 +8,8 @@
 
 enum {
 	MONITOR_GREETING_MS = 20000, /* until the greeting and its answer: QEMU's own start */
-	MONITOR_ANSWER_MS = 20000, /* until a command is answered: a silent QEMU is a broken one */
+	MONITOR_WATCH_MS = 15000, /* between questions to a QEMU that has nothing to do: is it still there? */
+	MONITOR_ANSWER_MS = 60000, /* until a command is answered: a silent QEMU is a broken one (a slow disk of the host is not) */
 };
 
 struct monitor;
