@@ -42,6 +42,7 @@ struct agent {
 	struct loop_io watch;
 	struct loop_timer idle;
 	struct client *client[CLIENTS_MAX];
+	uint64_t idle_ms;
 	int listen_fd;
 	int watch_fd;
 	dev_t dev; /* of our socket's file */
@@ -174,7 +175,7 @@ static void client_ready(struct loop_io *io, uint32_t events)
 		if (n > 0)
 			buf_grew(&c->in, (size_t)n);
 	}
-	loop_timer_arm(c->agent->loop, &c->agent->idle, IDLE_MS, idle, c->agent);
+	loop_timer_arm(c->agent->loop, &c->agent->idle, c->agent->idle_ms, idle, c->agent);
 	if (!serve(c) || !flush(c)) {
 		client_end(c);
 		return;
@@ -215,19 +216,20 @@ static void accept_client(struct loop_io *io, uint32_t events)
 		client_end(c);
 }
 
-/* Ends only with the starters' lock held: nobody is about to rely on us, and nobody has put another socket in our place. */
+/* Ends only with the starters' lock held: nobody is about to rely on us, and nobody has put another socket in our place. Without a lock
+ * to hold, the folder is gone, and nobody can reach us any more. */
 static void idle(struct loop_timer *t)
 {
 	struct agent *a = t->owner;
 	int lock = open(a->place.lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0) {
+	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) == 0) {
 		unlink(a->place.socket);
 		loop_stop(a->loop, CLI_DONE);
 		return;
 	}
 	fd_close(lock);
-	loop_timer_arm(a->loop, &a->idle, IDLE_MS, idle, a);
+	loop_timer_arm(a->loop, &a->idle, a->idle_ms, idle, a);
 }
 
 static int listen_at(struct agent *a, struct err *e)
@@ -298,7 +300,7 @@ static int begin(struct agent *a, struct err *e)
 	r = r < 0 ? r : loop_io_add(a->loop, &a->listener, a->listen_fd, EPOLLIN, accept_client, a, e);
 	r = r < 0 ? r : watch_socket(a, e);
 	r = r < 0 ? r : give_up_the_rest(e);
-	if (r == 0 && !loop_timer_arm(a->loop, &a->idle, IDLE_MS, idle, a))
+	if (r == 0 && !loop_timer_arm(a->loop, &a->idle, a->idle_ms, idle, a))
 		return err_set(e, ENOMEM, "out of memory");
 	return r;
 }
@@ -312,7 +314,7 @@ static void say_ready(int fd, const char *text)
 
 static int agent_run(const struct cli_args *args)
 {
-	static struct agent agent = { .listen_fd = -1, .watch_fd = -1 };
+	static struct agent agent = { .idle_ms = IDLE_MS, .listen_fd = -1, .watch_fd = -1 };
 	struct err e = { "" };
 	uint64_t ready_fd = 0;
 	int r;
@@ -321,6 +323,8 @@ static int agent_run(const struct cli_args *args)
 		return say_fail(CLI_USAGE, "ssh-agent: `%s` is no name of a workspace", args->word[0]);
 	if (args->value[1] && !num_u64(bytes_str(args->value[1]), 63, &ready_fd))
 		return say_fail(CLI_USAGE, "ssh-agent: --ready-fd %s: give a descriptor", args->value[1]);
+	if (args->value[2] && (!num_u64(bytes_str(args->value[2]), IDLE_MS, &agent.idle_ms) || agent.idle_ms == 0))
+		return say_fail(CLI_USAGE, "ssh-agent: --idle-ms %s: give 1 to %d", args->value[2], (int)IDLE_MS);
 	r = agent_place_init(&agent.place, args->word[0], args->value[0] != NULL, &e);
 	r = r < 0 ? r : begin(&agent, &e);
 	say_ready(args->value[1] ? (int)ready_fd : -1, r < 0 ? e.text : "ok");
@@ -332,6 +336,7 @@ static int agent_run(const struct cli_args *args)
 static const struct cli_option agent_options[] = {
 	{ "forward", NULL, "ask for sessions that may forward ports", CLI_TEXT },
 	{ "ready-fd", "N", "say \"ok\" there once it listens", CLI_TEXT },
+	{ "idle-ms", "N", "end when nobody asked for so long (default ten minutes)", CLI_TEXT },
 	{ NULL, NULL, NULL, CLI_TEXT },
 };
 

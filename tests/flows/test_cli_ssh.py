@@ -1,4 +1,5 @@
 """`saw ssh`, `cp` and `ssh-config` through our agent and proxy to a real sshd; the control plane is a fake."""
+import fcntl
 import os
 import pathlib
 import pwd
@@ -254,6 +255,28 @@ def test_agents_end_with_their_workspace_and_with_their_folder(saw, sawd):
     assert saw("ssh", "dev", "--forward", "--", "true").returncode == 0 and pid in agents(sawd)
     shutil.rmtree(sawd.run / "agent")
     assert ended(pid)
+
+
+def start_agent(build, sawd, *args):
+    r, w = os.pipe()
+    (sawd.run / "agent").mkdir(mode=0o700, exist_ok=True)
+    p = subprocess.Popen([str(build / "src/cli/saw"), "ssh-agent", "dev", "--ready-fd", str(w), *args], pass_fds=[w],
+                         env={**os.environ, "SAW_RUN": str(sawd.run)})
+    os.close(w)
+    with os.fdopen(r) as ready:
+        assert ready.read() == "ok"
+    return p
+
+
+def test_an_agent_that_nobody_asks_ends_but_not_while_another_is_being_started(build, sawd):
+    p = start_agent(build, sawd, "--idle-ms", "1")
+    assert p.wait(20) == 0 and not (sawd.run / "agent" / "dev.sock").exists()
+    with open(sawd.run / "agent" / "dev.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        p = start_agent(build, sawd, "--idle-ms", "50")
+        with pytest.raises(subprocess.TimeoutExpired):
+            p.wait(0.5)
+    assert p.wait(20) == 0
 
 
 def test_the_certificate_of_another_key_is_refused(saw, sawd):
