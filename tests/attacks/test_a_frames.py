@@ -55,7 +55,7 @@ def wrong_sum(packet):
 
 def recorded(a, reason):
     """Late counts of earlier kinds may stand beside it."""
-    events = a.wait_events(lambda events: [e for e in events if e["status_code"] == reason], timeout=8)
+    events = a.wait_events(lambda events: [e for e in events if e["status_code"] == reason], timeout=8, sightings=True)
     assert reason in [e["status_code"] for e in events] and not [e for e in events if e["disposition"] == "Allowed"], events
     a.untouched()
 

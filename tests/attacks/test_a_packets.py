@@ -75,7 +75,7 @@ def test_a9_addresses_inside_addresses_are_unwrapped_and_refused(gw, zone, addre
 def test_a6_udp_to_anything_but_our_resolver_is_dropped_and_recorded(gw, address, port):
     with gw.attack() as a:
         assert "error" in gw.do("udp", address, port, send="0a0b0c0d")
-        events = a.wait_events(lambda e: e, timeout=8)
+        events = a.wait_events(lambda e: e, timeout=8, sightings=True)
         assert events and all(e["status_code"] in ("no_route", "no_listener") for e in events), events
         a.untouched()
 
@@ -118,7 +118,7 @@ def test_a12_spoofed_sources_are_dropped_and_recorded(gw):
     with gw.attack() as a:
         gw.do("raw_ethernet", [(gateway + me + b"\x08\0" + ip_packet("100.64.0.99", "198.18.0.1", 6, syn(443))).hex(),
                                (gateway + me + b"\x08\0" + ip_packet("8.8.8.8", "198.18.0.1", 6, syn(443))).hex()])
-        events = a.wait_events(lambda e: e, timeout=8, dns=False)
+        events = a.wait_events(lambda e: e, timeout=8, dns=False, sightings=True)
         assert events and all(e["status_code"] == "source_spoofed" for e in events), events
         a.untouched()
 
@@ -131,7 +131,7 @@ def test_a12_a_forged_arp_answer_and_a_vlan_tag_change_nothing(gw):
     tagged = gateway + me + b"\x81\0\0\x05\x08\0" + ip_packet("100.64.0.2", "198.18.0.1", 6, syn(443))
     with gw.attack() as a:
         gw.do("raw_ethernet", [arp.hex(), tagged.hex()])
-        events = a.wait_events(lambda e: e, timeout=8, dns=False)
+        events = a.wait_events(lambda e: e, timeout=8, dns=False, sightings=True)
         assert events and all(e["status_code"] in ("frame_dropped", "source_spoofed") for e in events), events
         a.untouched()
     gw.healthy()
@@ -192,5 +192,5 @@ def test_a18_no_host_service_listens_for_the_guest(gw):
         for port in (22, 111, 2049, 6443, 10250, 16509):
             assert not gw.do("tcp", "100.64.0.1", port, timeout=1)["connected"]
         a.untouched()
-        events = a.wait_events(lambda e: e, timeout=8)
+        events = a.wait_events(lambda e: e, timeout=8, sightings=True)
         assert events and not [e for e in events if e.get("disposition") == "Allowed"]

@@ -71,7 +71,7 @@ def test_b1_unlisted_names_do_not_resolve(vm, name):
 def test_a6_udp_is_dropped(vm):
     with vm.attack() as a:
         assert "error" in vm.do("udp", "203.0.113.9", 443)
-        events = a.wait_events(lambda e: e, timeout=10)
+        events = a.wait_events(lambda e: e, timeout=10, sightings=True)
         assert events and {e["status_code"] for e in events} <= {"no_route", "no_listener"}
         a.untouched()
 
@@ -92,7 +92,7 @@ def test_a12_a_changed_address_and_mac_reach_nothing(vm):
     with vm.attack() as a:
         vm.do("raw_ethernet", [(gateway + me + b"\x08\0" + ip_packet("100.64.0.77", "198.18.0.1", 6, syn(443))).hex(),
                                (gateway + b"\x02\x99\x99\x99\x99\x99" + b"\x08\0" + ip_packet("100.64.0.2", "198.18.0.1", 6, syn(443))).hex()])
-        events = a.wait_events(lambda e: e, timeout=10)
+        events = a.wait_events(lambda e: e, timeout=10, sightings=True)
         assert events and {e["status_code"] for e in events} <= {"source_spoofed", "frame_dropped"}, events
         a.untouched()
 

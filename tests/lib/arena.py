@@ -315,7 +315,8 @@ async def _serve(path, certs):
 # ---- client side -------------------------------------------------------------------------------------------------
 
 class Arena:
-    """Start once per session. `enter` is the command prefix that runs something inside, as the user that runs the tests."""
+    """Start once per session. `enter` is the command prefix that runs something inside, as the user that runs the tests;
+    `enter_with_resolv_conf` also shows it the arena's /etc/resolv.conf (and none of the mounts made later)."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -329,9 +330,10 @@ class Arena:
                                         stdout=subprocess.PIPE, text=True)
         if self.process.stdout.readline() != "ready\n":
             raise RuntimeError("the arena did not start: see the lines above")
-        self.enter = ["nsenter", "-t", str(self.process.pid), "-n", "-m"] if root else \
-            ["nsenter", "-t", str(self.process.pid), "-U", "-n", "-m", "--preserve-credentials", "unshare", "-U",
-             "--map-user=1000", "--map-group=1000"]
+        def enter(*more):
+            at = ["nsenter", "-t", str(self.process.pid), "-n", *more]
+            return at if root else [*at, "-U", "--preserve-credentials", "unshare", "-U", "--map-user=1000", "--map-group=1000"]
+        self.enter, self.enter_with_resolv_conf = enter(), enter("-m")
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.connect(str(path))
         self.stream = self.sock.makefile("rw")

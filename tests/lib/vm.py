@@ -30,7 +30,7 @@ class ControlPlane:
 
     def __init__(self, build, arena=None):
         self.saw = saw_binary(build)
-        self.enter = arena.enter if arena else []
+        self.enter = arena.enter_with_resolv_conf if arena else []
         kept = pathlib.Path(os.environ.get("SAW_TEST_STATE", build / "test-state"))
         kept.mkdir(parents=True, exist_ok=True)
         self.state = kept
