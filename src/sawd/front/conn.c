@@ -145,6 +145,11 @@ void conn_send(struct conn *c)
 void conn_answer(struct conn *c, unsigned status, const struct buf *json)
 {
 	c->await = AWAIT_NOTHING;
+	if (c->streaming) {
+		/* Half an answer is out: the only honest end is a connection that breaks. The session notices it in the loop. */
+		(void)shutdown(http_server_fd(c->http), SHUT_RDWR);
+		return;
+	}
 	if (json && !json->failed)
 		http_server_answer(c->http, status, status < 400 ? "application/json" : "application/problem+json", buf_view(json));
 	else
