@@ -47,7 +47,8 @@ static void with_options(const uint8_t *options, size_t n, struct packet *ret)
 	uint32_t sum = 0;
 
 	memcpy(copy, syn, PACKET_HEAD + 20);
-	memcpy(copy + PACKET_HEAD + 20, options, n);
+	if (n)
+		memcpy(copy + PACKET_HEAD + 20, options, n);
 	copy[PACKET_HEAD] = (uint8_t)(0x45 + n / 4);
 	copy[PACKET_HEAD + 3] = 80;
 	for (size_t i = PACKET_HEAD; i < PACKET_HEAD + 20 + n; i += 2)

@@ -409,6 +409,8 @@ def test_kill_9_of_the_supervisor_leaves_nothing_behind(ws):
 def test_front_is_jailed(ws, sanitized):
     if sanitized:
         pytest.skip("a sanitized build has no seccomp filter")
+    if os.geteuid() != 0:
+        pytest.skip("a role is not dumpable: only root may look at its descriptors")
     w = ws()
     w.wait_state(w.start(), "running")
     pid = w.roles()["front"]
