@@ -1,7 +1,9 @@
 """saw-dialer alone, driven over its channels: what it asks, what it believes, what it dials. Verdicts are read from what the name servers
 and origins of the test's namespace saw."""
+import contextlib
 import os
 import select
+import signal
 import socket
 import time
 
@@ -371,6 +373,57 @@ def test_a_new_policy_decides_dials_that_are_still_resolving(world, dialer):
     untouched(world)
 
 
+WITHOUT = {"the name": POLICY.replace("good.example", "better.example"),
+           "the address": POLICY.replace(f"{GOOD}/32, ", "").replace(f", {HOLE}/32", "")}
+
+
+@pytest.mark.parametrize("what", WITHOUT)
+def test_a_dial_whose_event_is_being_written_is_judged_by_the_policy_in_force(world, dialer, what):
+    world.resolve = zone(good_example=[GOOD])
+    flow = dialer.dial("good.example")
+    allowed = dw.ipc_event(dialer.parent.expect("MSG_EVENT")[0])
+    assert dialer.policy(WITHOUT[what], 4)[1] == 1
+    dialer.parent.send("MSG_EVENT_DONE", allowed["id"], 1)
+    ev = dialer.event()
+    assert (ev["flow"], ev["action"], ev["code"]) == (flow, "failed", "policy_changed")
+    assert dialer.peer.receive()[0] == "MSG_DIAL_REFUSED"
+    assert dialer.policy(POLICY, 5)[1] == 1
+    untouched(world)
+
+
+@pytest.mark.parametrize("what", WITHOUT)
+def test_a_connection_under_way_ends_with_the_policy_that_allowed_it(world, dialer, what):
+    world.resolve = zone(good_example=[HOLE])
+    flow = dialer.dial("good.example")
+    assert dialer.event()["action"] == "allowed"
+    assert dialer.policy(POLICY.replace("dialer-test", "still-the-same"), 6)[1] == 1
+    assert dialer.late_events() == []
+    assert dialer.policy(WITHOUT[what], 7)[1] == 1
+    ev = dialer.event(timeout=3)
+    assert (ev["flow"], ev["action"], ev["code"]) == (flow, "failed", "policy_changed")
+    assert dialer.peer.receive()[0] == "MSG_DIAL_REFUSED"
+    assert dialer.policy(POLICY, 8)[1] == 1
+
+
+def test_ten_thousand_wishes_of_a_broken_inlet_leave_it_well(world, dialer):
+    world.resolve = zone(good_example=[GOOD])
+    size = lambda: int(open(f"/proc/{dialer.process.pid}/statm", encoding="ascii").read().split()[1])
+    before, asked = size(), 10_000
+    for i in range(asked):
+        dialer.dial("evil.example", 443 if i % 2 else 22)
+        if i % 50 == 49:
+            for _ in range(50):
+                assert dialer.event()["code"] == "name_not_listed"
+                assert dialer.peer.receive()[0] == "MSG_DIAL_REFUSED"
+    assert not world.queries and size() < before + 256  # pages
+    for flow in (2**63, 2**64 - 1):
+        dialer.flow = flow - 1
+        dialer.dialed("good.example")[2].close()
+    dialer.flow = asked * 2
+    untouched_by_evil = [c for c in settled(world) if c]
+    assert len(untouched_by_evil) == 2
+
+
 def test_a_broken_policy_leaves_the_last_good_one(world, dialer):
     world.resolve = zone(good_example=[GOOD])
     generation, ok, why = dialer.blob(b"SAWPOLCY" + os.urandom(400), 9)
@@ -415,6 +468,23 @@ def test_dials_of_an_inlet_that_is_gone_are_dropped(world, build):
     world.resolve = zone(good_example=[GOOD])
     d.dialed("good.example")[2].close()
     assert d.fds() == before and d.late_events() == []
+    assert d.stop() == 0
+
+
+def test_what_a_replaced_inlet_has_still_sent_is_not_answered_to_its_successor(world, build):
+    d = Dialer(world, build, POLICY)
+    world.resolve = zone(good_example=[GOOD])
+    os.kill(d.process.pid, signal.SIGSTOP)  # so that both messages wait for it
+    old, (d.peer, theirs) = d.peer, dw.ipc.Channel.pair()
+    d.parent.send("MSG_PEER", fds=[theirs.fileno()])
+    theirs.close()
+    old.send("MSG_DIAL", 7, "good.example", 443, 1)
+    os.kill(d.process.pid, signal.SIGCONT)
+    with contextlib.suppress(TimeoutError):
+        d.event(timeout=0.3)
+    d.flow = 100
+    assert d.dialed("good.example")[0]["flow"] == 101
+    old.close()
     assert d.stop() == 0
 
 

@@ -1,5 +1,5 @@
-/* A dial is judged twice by our own copy of the policy: when it comes, so that nothing is asked for a name that is not listed, and again
- * when the addresses are there, as the policy may have changed meanwhile. Only addresses that the entry permits become candidates; the
+/* A dial is judged by our own copy of the policy when it comes, so that nothing is asked for a name that is not listed, again when the
+ * addresses are there, and until it is connected whenever the policy changes. Only addresses that the entry permits become candidates; the
  * allow event with the first of them must be on disk before the first packet goes there. Every refusal is exactly one event of ours.
  *
  * Behind an upstream proxy nobody here knows the target's addresses: the name goes to the proxy, vetting addresses is its duty, and the
@@ -154,6 +154,19 @@ static bool enough(void *owner, const struct lookup_family *f)
 	return n > 0;
 }
 
+/* What was allowed under an earlier policy is so under the one in force. */
+static bool still_allowed(const struct dial *d)
+{
+	struct policy_entry entry;
+
+	if (judge(d, &entry) != REASON_OK)
+		return false;
+	for (unsigned i = 0; i < d->n_candidates; i++)
+		if (!permitted(d, &entry, d->candidates[i]))
+			return false;
+	return true;
+}
+
 static void allow(struct dial *d)
 {
 	if (proxied(d))
@@ -278,6 +291,10 @@ void dial_event_done(struct dialer *dialer, uint64_t id, bool written)
 	if (!d || !id)
 		return;
 	d->event = 0;
+	if (d->refused == REASON_OK && written && !still_allowed(d)) {
+		refuse(d, EVENT_FAILED, REASON_POLICY_CHANGED);
+		return;
+	}
 	if (d->refused == REASON_OK && written) {
 		race_start(&d->race, dialer->loop, d->candidates, d->n_candidates, proxied(d) ? dialer->proxy_port : d->port,
 			   on_connected, d);
@@ -337,6 +354,18 @@ void dial_cancel(struct dialer *dialer, uint64_t flow)
 
 	if (d)
 		end(d);
+}
+
+void dial_policy_changed(struct dialer *dialer)
+{
+	for (struct dial *d = dialer->first; d; d = d->next) {
+		/* Those that resolve, or whose event is on its way, are judged when that is over. */
+		if (d->event || !d->n_candidates || still_allowed(d))
+			continue;
+		race_cancel(&d->race);
+		talk_cancel(&d->talk);
+		refuse(d, EVENT_FAILED, REASON_POLICY_CHANGED);
+	}
 }
 
 void dial_cancel_all(struct dialer *dialer)

@@ -32,6 +32,8 @@ bool dial_start(struct dialer *d, uint64_t flow, const struct name *name, uint16
 void dial_cancel(struct dialer *d, uint64_t flow);
 /* The supervisor's answer to an event of a dial; unknown ids belong to dials that were cancelled. */
 void dial_event_done(struct dialer *d, uint64_t id, bool written);
+/* Another policy is in force: what is being connected and is no longer allowed is refused. */
+void dial_policy_changed(struct dialer *d);
 /* inlet is gone. */
 void dial_cancel_all(struct dialer *d);
 

@@ -16,8 +16,6 @@ enum { DIALER_FDS = 1024, RESOLV_TEXT_MAX = 32 * 1024, PROXY_TEXT_MAX = 300 };
 
 struct role {
 	struct dialer d;
-	struct chan *old_peer; /* freed at the end of the turn: its callback may be on the stack */
-	struct loop_later drop;
 	const void *blob;
 	size_t blob_len;
 	char proxy[PROXY_TEXT_MAX];
@@ -116,6 +114,8 @@ static bool on_policy(void *owner, struct msg_in *in)
 	msg_u64(&out, ok);
 	msg_str(&out, e.text);
 	chan_send(r->d.parent, &out);
+	if (ok)
+		dial_policy_changed(&r->d);
 	return true;
 }
 
@@ -157,21 +157,12 @@ static bool on_cancel(void *owner, struct msg_in *in)
 	return true;
 }
 
-static void on_drop(struct loop_later *l)
-{
-	struct role *r = l->owner;
-
-	r->old_peer = chan_free(r->old_peer);
-}
-
+/* Never from one of its own messages. At once: what an inlet that was replaced has still sent would be
+ * answered to its successor. */
 static void drop_peer(struct role *r)
 {
 	dial_cancel_all(&r->d);
-	r->old_peer = chan_free(r->old_peer);
-	r->old_peer = r->d.peer;
-	r->d.peer = NULL;
-	if (r->old_peer)
-		loop_later(r->d.loop, &r->drop, on_drop, r);
+	r->d.peer = chan_free(r->d.peer);
 }
 
 static void on_peer_end(void *owner, const char *why)
@@ -253,9 +244,7 @@ int main(void)
 		log_line("%s", e.text);
 	if (r.d.loop) {
 		dial_cancel_all(&r.d);
-		loop_later_cancel(&r.drop);
 		chan_free(r.d.peer);
-		chan_free(r.old_peer);
 		chan_free(r.d.parent);
 		(void)loop_turn(r.d.loop, 0, NULL); /* frees what was cancelled */
 		loop_free(r.d.loop);
