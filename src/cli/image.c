@@ -56,7 +56,7 @@ bool image_put_json(struct buf *out, const struct image *i)
 
 static int ls_run(const struct cli_args *a)
 {
-	BUF_AUTO struct buf out;
+	BUF_AUTO struct buf out = { 0 };
 	char dir[PATHS_MAX];
 	struct image *all = NULL;
 	struct json_out j;
@@ -90,7 +90,7 @@ static int ls_run(const struct cli_args *a)
 
 static int show_run(const struct cli_args *a)
 {
-	BUF_AUTO struct buf out;
+	BUF_AUTO struct buf out = { 0 };
 	char dir[PATHS_MAX], path[PATHS_MAX];
 	struct image i = { 0 };
 	struct err e = { 0 };

@@ -59,7 +59,7 @@ static int add_npm(struct build *b, struct image_files *tree, struct err *e)
 {
 	char package[IMAGE_PLAN_WORD + 8], file[IMAGE_PLAN_WORD + 16], hex[SHA256_HEX_MAX];
 	const char *const fetch[] = { "npm", "pack", package, "--silent", "--pack-destination", ".", NULL };
-	BUF_AUTO struct buf said, npmrc;
+	BUF_AUTO struct buf said = { 0 }, npmrc = { 0 };
 	uint8_t digest[SHA256_LEN];
 	uint64_t bytes;
 	int r;

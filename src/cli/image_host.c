@@ -95,7 +95,7 @@ static bool has_line(const struct buf *out, struct bytes line)
 static int add_source(const struct source *s, const char *suite, const char *own, struct buf *out, struct err *e)
 {
 	const char *rest = pocket(s->release, suite);
-	BUF_AUTO struct buf line;
+	BUF_AUTO struct buf line = { 0 };
 
 	if (!rest)
 		rest = pocket(s->release, own);
@@ -145,7 +145,7 @@ int image_host_sources(const char *suite, const char *mirror, struct buf *out, s
 bool image_host_registry(struct buf *out)
 {
 	static const char *const ask[] = { "npm", "config", "get", "registry", NULL };
-	BUF_AUTO struct buf line;
+	BUF_AUTO struct buf line = { 0 };
 	struct bytes uri;
 
 	buf_init(&line, LINES_MAX);

@@ -237,7 +237,7 @@ static int start_all(struct run *x, const char *const argv[], const char *const 
 
 static int judge(const struct run *x, const char *const argv[], const char *const then[], struct err *e)
 {
-	BUF_AUTO struct buf tail;
+	BUF_AUTO struct buf tail = { 0 };
 	char how[CHILD_END_TEXT_MAX];
 	unsigned i = x->first_bad;
 

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	recipe_open(&r, bytes_of(data, size));
 	for (enum recipe_answer answer; (answer = recipe_next(&r, &a)) != RECIPE_END;) {
-		BUF_AUTO struct buf text;
+		BUF_AUTO struct buf text = { 0 };
 
 		if (answer == RECIPE_BAD) {
 			must(r.why);

@@ -156,7 +156,10 @@ static void on_answer(struct monitor *m, const struct qmp *q)
 	}
 	if (--m->waiting == 0)
 		loop_timer_disarm(&m->deadline);
-	if (q->kind == QMP_ERROR) {
+	if (q->kind == QMP_ERROR && q->id == ID_CONT) {
+		/* It may be on its way out. */
+		(void)loop_timer_arm(m->loop, &m->again, FULL_RETRY_MS, on_retry, m);
+	} else if (q->kind == QMP_ERROR) {
 		(void)snprintf(why, sizeof(why), "qmp: %s", q->text);
 		fail(m, why);
 	} else if (q->id == ID_CAPABILITIES) {
