@@ -50,6 +50,7 @@ struct attempt {
 	struct loop_io signal_io;
 	char dir[PATHS_MAX];
 	char run[PATHS_MAX];
+	int dir_fd; /* locked while we live */
 	int code; /* of the command; -1: it never ended by itself */
 	int stopped_by; /* signal that we passed on; 0: none */
 	char failed[ERR_MAX];
@@ -99,7 +100,8 @@ static void remove_folder(const char *dir)
 	(void)rmdir(dir);
 }
 
-/* A `saw try` that was killed could not clean up behind itself. Its lock says whether it is gone; without one it is just starting. */
+/* A `saw try` holds a lock on its folder from before the folder has this name until its own end, whatever that is. One that was killed
+ * could not clean up behind itself; the lock says that it is gone. */
 static void sweep(const char *top)
 {
 	DIR *d = opendir(top);
@@ -107,13 +109,12 @@ static void sweep(const char *top)
 
 	while (d && (at = readdir(d)) != NULL) {
 		char dir[PATHS_MAX];
-		char lock[PATHS_MAX];
 		FD_AUTO int fd = -1;
 
 		if (strncmp(at->d_name, "saw-try-", 8) != 0 || paths_join(dir, top, at->d_name, NULL) < 0 ||
-		    paths_check_dir(dir, NULL) < 0 || paths_join(lock, dir, "run/lock", NULL) < 0)
+		    paths_check_dir(dir, NULL) < 0)
 			continue;
-		fd = open(lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
 			remove_folder(dir);
 	}
@@ -124,15 +125,24 @@ static void sweep(const char *top)
 static int make_folder(struct attempt *t, struct err *e)
 {
 	const char *top = getenv("TMPDIR");
+	char fresh[PATHS_MAX];
 
 	/* A socket's path has 107 bytes. */
 	if (!top || top[0] != '/' || strlen(top) > 75)
 		top = "/tmp";
 	sweep(top);
-	(void)snprintf(t->dir, sizeof(t->dir), "%s/saw-try-XXXXXX", top);
-	if (!mkdtemp(t->dir)) {
-		t->dir[0] = '\0';
+	(void)snprintf(fresh, sizeof(fresh), "%s/saw-new-XXXXXX", top);
+	if (!mkdtemp(fresh))
 		return err_sys(e, errno, "make a temporary folder in %s", top);
+	(void)snprintf(t->dir, sizeof(t->dir), "%s/saw-try-%s", top, fresh + strlen(fresh) - 6);
+	t->dir_fd = open(fresh, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (t->dir_fd < 0 || flock(t->dir_fd, LOCK_EX | LOCK_NB) < 0 ||
+	    renameat2(AT_FDCWD, fresh, AT_FDCWD, t->dir, RENAME_NOREPLACE) < 0) {
+		int code = errno;
+
+		(void)rmdir(fresh);
+		t->dir[0] = '\0';
+		return err_sys(e, code, "make a temporary folder in %s", top);
 	}
 	return paths_join(t->run, t->dir, "run", e);
 }
@@ -337,7 +347,7 @@ static int outcome(struct attempt *t)
 
 static int run(const struct cli_args *a)
 {
-	struct attempt t = { .args = a, .child = CHILD_NONE, .code = -1 };
+	struct attempt t = { .args = a, .child = CHILD_NONE, .dir_fd = -1, .code = -1 };
 	struct err e = { 0 };
 	int r;
 
@@ -361,6 +371,7 @@ static int run(const struct cli_args *a)
 	loop_free(t.loop);
 	if (t.dir[0])
 		remove_folder(t.dir);
+	(void)fd_close(t.dir_fd);
 	return outcome(&t);
 }
 

@@ -61,3 +61,21 @@ TEST(leaving_without_having_entered_is_harmless)
 	cgroup_leave(&c);
 	CHECK_STR(c.path, "");
 }
+
+TEST(a_leaf_with_limits_comes_and_goes_or_the_host_is_told_what_it_lacks)
+{
+	struct cgroup c;
+	struct err e = { 0 };
+	char path[PATHS_MAX];
+
+	if (cgroup_enter(&c, "saw-cgroup-test", 1ULL << 30, 64, &e) < 0) {
+		CHECK(c.path[0] == '\0');
+		CHECK(strstr(e.text, "no memory and process limits") != NULL);
+		return;
+	}
+	memcpy(path, c.path, sizeof(path));
+	CHECK(access(path, F_OK) == 0);
+	cgroup_leave(&c);
+	CHECK(access(path, F_OK) < 0 && c.path[0] == '\0');
+	cgroup_leave(&c);
+}

@@ -406,19 +406,31 @@ def test_kill_9_of_the_supervisor_leaves_nothing_behind(ws):
 
 
 @pytest.mark.release
-def test_front_is_jailed(ws, sanitized):
+def test_every_role_is_jailed(ws, sanitized):
     if sanitized:
         pytest.skip("a sanitized build has no seccomp filter")
     if os.geteuid() != 0:
-        pytest.skip("a role is not dumpable: only root may look at its descriptors")
-    w = ws()
+        pytest.skip("a role is not dumpable: only root may look at its namespaces")
+    w = ws(fakes=())
     w.wait_state(w.start(), "running")
-    pid = w.roles()["front"]
-    s = status(pid)
-    assert s["Seccomp"] == "2" and s["NoNewPrivs"] == "1" and int(s["CapEff"], 16) == 0 and int(s["CapPrm"], 16) == 0
-    assert sorted(os.listdir(f"/proc/{pid}/fd")) and "/dev/net/tun" not in [os.readlink(f"/proc/{pid}/fd/{f}") for f in
-                                                                           os.listdir(f"/proc/{pid}/fd")]
-    assert os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
+    roles, net = w.roles(), lambda pid: os.readlink(f"/proc/{pid}/ns/net")
+    for role in ("front", "inlet", "dialer"):
+        s = status(roles[role])
+        assert s["Seccomp"] == "2" and s["NoNewPrivs"] == "1", role
+        assert {int(s[c], 16) for c in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}, role
+        limits = {line[:26].strip(): line[26:].split()[1] for line in open(f"/proc/{roles[role]}/limits", encoding="ascii")}
+        assert limits["Max core file size"] == "0" and limits["Max processes"] == "0", role
+        assert pathlib.Path(f"/proc/{roles[role]}/environ").read_bytes() == b"", role
+    assert net(roles["dialer"]) == net("self"), "dialer is the one that connects outside"
+    assert len({net("self"), net(roles["front"]), net(roles["inlet"]), net(roles["try"])}) == 4, "each other one is elsewhere"
+
+
+@pytest.mark.slow
+def test_a_role_that_hangs_while_it_starts_is_ended(ws):
+    w = ws()
+    w.settings("dialer", ready=False)
+    w.start()
+    w.wait_audit(lambda e: e["class_uid"] == 1007 and "was not ready within 30 s" in e.get("status_detail", ""), timeout=45)
 
 
 def test_titles_show_in_ps(ws):
@@ -475,13 +487,14 @@ def test_a_machine_that_dies_is_started_again_and_gives_up_in_the_end(vm):
     assert w.end() == 1
 
 
-def test_a_guest_that_powers_off_stops_its_workspace(vm):
+def test_a_machine_that_powers_off_before_it_answers_fails_and_says_where_to_look(vm):
     w = vm()
     control = w.start()
     wait_for("the machine's configuration", lambda: w.told("machine"))
     w.tell("machine", send=["MSG_MACHINE_STATE", N["IPC_MACHINE_OFF"], 2, ""])
-    fields = w.wait_state(control, "stopped")
-    assert fields[5] == b"the guest powered off" and w.end() == 0
+    with pytest.raises(RuntimeError, match="powered off before it answered: `saw log dev` says why"):
+        w.wait_state(control, "stopped")
+    assert w.end() == 1
 
 
 def test_a_stop_asks_the_guest_first_and_forces_it_after_the_grace(vm):

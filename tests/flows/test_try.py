@@ -197,6 +197,22 @@ def test_kill_9_of_any_part_ends_the_command_and_leaves_no_process(build, policy
     wait_for("the end of all", lambda: not [pid for pid, _ in everyone if alive(pid)])
 
 
+def test_twenty_at_once_do_not_see_each_other(build, policy):
+    probe = "import socket, sys; sys.stdin.read(1); print(socket.gethostbyname('pass.example'), flush=True); sys.stdin.read()"
+    all_of_them = [begin(build, policy, "/usr/bin/python3", "-c", probe, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(20)]
+    try:
+        for p in all_of_them:
+            p.stdin.write("x")
+            p.stdin.flush()
+        assert [p.stdout.readline().strip() for p in all_of_them] == ["198.18.0.1"] * 20, "each has a pool and a gateway of its own"
+        nets = {os.readlink(f"/proc/{pid}/ns/net") for p in all_of_them for pid, t in children(p.pid) if t.startswith("saw-front")}
+        assert len(nets) == 20
+    finally:
+        for p in all_of_them:
+            p.stdin.close()
+    assert [p.wait(30) for p in all_of_them] == [0] * 20
+
+
 def test_a_signal_to_saw_stops_the_command(build, policy):
     p = begin(build, policy, "sleep", "4321", stderr=subprocess.PIPE)
     wait_for("the command", lambda: [t for _, t in children(p.pid) if t == "sleep"])

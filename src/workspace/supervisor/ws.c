@@ -274,7 +274,9 @@ static int enter_jail(struct ws *w, struct err *e)
 	const struct jail_path paths[] = {
 		{ .path = "/", .rights = JAIL_READ | JAIL_LIST | JAIL_EXEC | JAIL_DEVICE },
 		{ .path = "/proc", .rights = JAIL_WRITE },
-		{ .path = "/dev", .rights = JAIL_WRITE },
+		{ .path = "/dev/null", .rights = JAIL_WRITE },
+		{ .path = "/dev/net/tun", .rights = JAIL_WRITE },
+		{ .path = "/dev/kvm", .rights = JAIL_WRITE },
 		{ .path = "/sys/fs/cgroup", .rights = JAIL_WRITE | JAIL_CREATE },
 		{ .path = w->dir, .rights = JAIL_WRITE | JAIL_CREATE, .must_exist = 1 },
 		{ .path = w->run, .rights = JAIL_WRITE | JAIL_CREATE, .must_exist = 1 },
