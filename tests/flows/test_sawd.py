@@ -234,6 +234,68 @@ def test_a_state_folder_that_others_can_write_is_refused(build):
     s.close()
 
 
+def test_nothing_is_open_to_others_whatever_the_umask(build):
+    s = Sawd(build)
+    was = os.umask(0)
+    try:
+        s.start()
+        s.running("dev")
+        made = [p for top in (s.state, s.run) for p in [top, *top.rglob("*")] if not p.is_symlink()]
+        assert any(p.name == "control.sock" for p in made) and any(p.name == "audit.jsonl" for p in made)
+        assert not [(oct(p.lstat().st_mode), str(p)) for p in made if p.lstat().st_mode & 0o077]
+    finally:
+        os.umask(was)
+        s.close()
+
+
+@pytest.mark.parametrize("where", ["s/keys", "s/audit", "s/workspaces", "s/sawd.log", "r/sawd.lock", "r/api.sock"])
+def test_a_link_in_its_folders_is_not_followed(build, where):
+    s = Sawd(build)
+    s.state.mkdir(0o700)
+    s.run.mkdir(0o700)
+    victim = s.home / "victim"
+    victim.mkdir(0o700) if where in ("s/keys", "s/audit", "s/workspaces") else victim.write_text("precious")
+    (s.home / where).symlink_to(victim)
+    if where == "r/api.sock":  # what lies there is removed, not what it points to
+        s.start()
+    else:
+        assert "folder" in (said := s.start(check=False)) or "link" in said, said
+        assert s.process.wait(20) == 1
+        s.process = None
+    assert not list(victim.iterdir()) if victim.is_dir() else victim.read_text() == "precious"
+    if where != "r/api.sock":
+        (s.home / where).unlink()
+    s.close()
+
+
+def test_half_requests_and_garbage_do_not_keep_others_out_for_long(build):
+    s = Sawd(build)
+    s.start()
+    roles = s.roles()
+    held = []
+    for i in range(700):
+        c = socket.socket(socket.AF_UNIX)
+        c.setblocking(False)
+        try:
+            c.connect(str(s.run / "api.sock"))
+            c.send((b"GET /v1/wor", os.urandom(3000), b"POST /v1/workspaces HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n")[i % 3])
+        except OSError:
+            pass
+        held.append(c)
+
+    def served():
+        try:
+            return s.call("GET", "/v1/workspaces").status == 200
+        except OSError:
+            return False
+    until(served, tries=250)
+    assert s.roles() == roles
+    for c in held:
+        c.close()
+    s.stop()
+    s.close()
+
+
 def test_keys_that_others_can_read_are_refused(build):
     s = Sawd(build)
     s.start()
