@@ -82,6 +82,12 @@ def test_saw_internal_says_who_and_what_can_be_reached(gw):
         a.denied("read_only_service")
 
 
+def test_saw_internal_answers_whatever_policy_lists(gateway):
+    gw = gateway("version: 1\nname: nothing\nnetwork: []\n")
+    who = gw.do("http", "saw.internal", "GET /v1/whoami HTTP/1.1\r\nHost: saw.internal\r\n\r\n", want=1)
+    assert who["statuses"] == [200], who
+
+
 def test_every_audit_line_is_valid_ocsf(gw, root):
     validator = root.parent / "shared" / "data" / "ocsf_validate.py"
     if not validator.exists():

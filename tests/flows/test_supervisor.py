@@ -97,13 +97,13 @@ def test_roles_get_what_they_need_and_the_name_journal_outlives_inlet(ws):
     wait_for("inlet's things", lambda: {"MSG_POLICY", "MSG_PEER", "MSG_LISTENER"} <= kinds("inlet"))
     wait_for("dialer's things", lambda: {"MSG_DIALER_CONFIG", "MSG_RESOLV", "MSG_POLICY", "MSG_PEER"} <= kinds("dialer"))
     assert w.told("inlet")[0][0] == "MSG_INLET_CONFIG"
-    wait_for("its listener", lambda: listeners(w) == {443})
+    wait_for("its listener", lambda: listeners(w) == {80, 443})
     config = w.told("inlet")[0]
     assert config[2] == 1 and config[1][1] == w.id
     os.kill(w.roles()["inlet"], signal.SIGKILL)
     wait_for("second inlet", lambda: len({t[3] for t in w.told("inlet")}) == 2)
     second = [t for t in w.told("inlet") if t[3] != config[3]]
-    wait_for("its listeners", lambda: len([t for t in w.told("inlet") if t[3] == second[0][3] and t[0] == "MSG_LISTENER"]) == 4)
+    wait_for("its listeners", lambda: len([t for t in w.told("inlet") if t[3] == second[0][3] and t[0] == "MSG_LISTENER"]) == 5)
     peers = [t for t in w.told("dialer") if t[0] == "MSG_PEER"]
     assert len(peers) >= 2, "dialer was not paired with the new inlet"
 
@@ -260,9 +260,9 @@ def test_a_new_policy_brings_its_listeners_and_takes_the_old_ones_away(ws, blobs
     control = w.start()
     w.wait_state(control, "running")
     assert push(control, blobs["two"], 2) == (1, "")
-    wait_for("listener", lambda: listeners(w) == {443, 8443})
+    wait_for("listener", lambda: listeners(w) == {80, 443, 8443})
     assert push(control, blobs["other"], 3) == (1, "")
-    wait_for("listener", lambda: listeners(w) == {8443})
+    wait_for("listener", lambda: listeners(w) == {80, 8443})
     assert [f[0] for k, f, _, _ in w.told("dialer") if k == "MSG_POLICY"] == [1, 2, 3]
     assert [e for e in w.audit() if e["class_uid"] == 5019 and e["policy"]["name"] == "one"]
     os.kill(w.roles()["inlet"], signal.SIGKILL)

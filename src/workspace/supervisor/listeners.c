@@ -9,7 +9,7 @@
 #include "workspace/supervisor/ws.h"
 
 /* At most the ports of two policies at once (during a change), and the three fixed ones. */
-enum { FIXED = 3, SLOTS = 2 * POLICY_PORTS_MAX + FIXED };
+enum { SELF_PORT = 80, /* http://saw.internal/, whatever policy lists */ FIXED = 4, SLOTS = 2 * POLICY_PORTS_MAX + FIXED };
 
 struct slot {
 	enum ipc_listener kind; /* 0: free */
@@ -85,6 +85,7 @@ void listeners_want(struct listeners *l, const uint16_t *ports, size_t n)
 	want(l, IPC_LISTEN_DNS_UDP, 53);
 	want(l, IPC_LISTEN_DNS_TCP, 53);
 	want(l, IPC_LISTEN_OBSERVER, 0);
+	want(l, IPC_LISTEN_TCP, SELF_PORT);
 	for (size_t i = 0; i < n; i++)
 		want(l, IPC_LISTEN_TCP, ports[i]);
 }
