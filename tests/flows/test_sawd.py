@@ -151,9 +151,19 @@ def test_a_supervisor_that_dies_while_sawd_is_away_is_started_again(sawd):
     assert supervisor_of(sawd, record) != pid
 
 
+def strays(names, supervisors):
+    below, todo = set(), list(supervisors)
+    while todo:
+        p = todo.pop()
+        below.add(p)
+        todo += children(p)
+    named = re.compile(r"saw-\w+: (%s)\b" % "|".join(names))
+    return [(p, title(p)) for p in map(int, filter(str.isdigit, os.listdir("/proc"))) if p not in below and named.match(title(p))]
+
+
 def test_kills_at_random_moments_lose_and_double_nothing(sawd, sanitized):
     rng = random.Random(7)
-    names = [f"w{i}" for i in range(4)]
+    names = [f"k{os.getpid()}-{i}" for i in range(4)]
     for name in names:
         assert sawd.create(name).status == 201
     for _ in range(ROUNDS // 2 if sanitized else ROUNDS):
@@ -176,6 +186,8 @@ def test_kills_at_random_moments_lose_and_double_nothing(sawd, sanitized):
     assert sorted(ids.values()) == names
     assert sorted(os.listdir(sawd.state / "workspaces")) == sorted(ids)
     assert len(sawd.supervisors()) == len(names)
+    # titles carry the names: each process of theirs stands below one of the four supervisors
+    until(lambda: all(sawd.show(n)["state"] == "running" for n in names) and not strays(names, sawd.supervisors()))
     check_chain(sawd.state / "audit/control.jsonl")
     for i in ids:
         check_chain(sawd.state / "workspaces" / i / "audit.jsonl")
