@@ -10,6 +10,7 @@ import select
 import shutil
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -181,7 +182,7 @@ def test_kills_at_random_moments_lose_and_double_nothing(sawd, sanitized):
         select.select([], [], [], rng.random() * 0.3)
     sawd.until_served()
     for name in names:
-        sawd.wait(name, "running", where=lambda e: e["desired"] == "running")
+        sawd.wait(name, "running", where=lambda e: e["desired"] == "running", timeout=120)
     ids = {w["id"]: w["name"] for w in sawd.call("GET", "/v1/workspaces").json["workspaces"]}
     assert sorted(ids.values()) == names
     assert sorted(os.listdir(sawd.state / "workspaces")) == sorted(ids)
@@ -322,6 +323,7 @@ def test_keys_that_others_can_read_are_refused(build):
 
 def test_nothing_changes_while_the_audit_log_cannot_be_written(sawd):
     assert sawd.create("dev", start=False).status == 201
+    sawd.wait("dev", "stopped")
     log = sawd.state / "audit/control.jsonl"
     aside = sawd.state / "audit/aside"
     log.rename(aside)
@@ -665,3 +667,21 @@ def test_each_role_is_jailed(sawd, role, sanitized):
     assert int(status["CapEff"], 16) == 0 and int(status["CapPrm"], 16) == 0
     if os.getuid() == 0 and role in ("front", "compiler"):
         assert status["Uid"].split()[0] != "0"
+
+
+def test_a_supervisor_that_dies_unheard_while_starting_is_noticed_by_the_next_sawd(sawd):
+    """It is stopped with its socket open, so that it takes the connection and says nothing; then it dies."""
+    record = sawd.running("dev")
+    pid = supervisor_of(sawd, record)
+    sawd.stop()
+    os.kill(pid, signal.SIGSTOP)
+    db = sqlite3.connect(sawd.state / "sawd.db")
+    db.execute("UPDATE workspaces SET state = 'starting'")
+    db.commit()
+    db.close()
+    sawd.start()
+    until(lambda: "its supervisor runs: adopted" in sawd.log())
+    os.kill(pid, signal.SIGKILL)
+    wait_gone(pid)
+    sawd.wait("dev", "running", where=lambda e: sawd.supervisors())
+    assert supervisor_of(sawd, record) != pid

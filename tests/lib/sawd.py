@@ -142,7 +142,8 @@ class Sawd:
             if not self.process or self.process.poll() is not None:
                 self.start()
             supervisors = self.supervisors()
-            self.call("POST", "/v1/shutdown", {"workspaces": True})
+            answer = self.call("POST", "/v1/shutdown", {"workspaces": True})
+            assert answer.status == 202, answer
             self.process.wait(120)
             for pid in supervisors:
                 wait_gone(pid)

@@ -130,6 +130,7 @@ static void start(struct ws *w)
 		return;
 	}
 	w->ended = false;
+	w->spawned_ms = now(w);
 	w->sup_state = (enum ipc_state)0;
 	w->busy = true;
 	w->deadline_ms = now(w) + WS_CONNECT_MAX_MS;
@@ -187,7 +188,8 @@ static void connect_again(struct ws *w)
 
 	if (control_connect(w, &e) == 0)
 		return;
-	if (w->ended && !control_alive(w)) {
+	/* The end of one that an earlier launcher started is told by nobody: its lock says it. */
+	if (!control_alive(w) && (w->ended || now(w) - w->spawned_ms > WS_LOCK_MS)) {
 		w->deadline_ms = 0;
 		if (wants_down(w))
 			ws_set(w, SAWD_STOPPED, "");

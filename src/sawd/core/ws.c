@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "os/log.h"
 
@@ -164,6 +165,9 @@ void ws_fail(struct ws *w, const char *format, ...)
 	w->busy = false;
 	w->deadline_ms = 0;
 	w->not_before_ms = loop_now_ms(w->core->loop) + w->retry_ms;
+	if (w->desired == SAWD_WANT_RUNNING)
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "; next try in %llu s",
+			       (unsigned long long)w->retry_ms / 1000);
 	w->retry_ms = w->retry_ms * 2 > WS_RETRY_MAX_MS ? WS_RETRY_MAX_MS : w->retry_ms * 2;
 	ws_set(w, SAWD_FAILED, text);
 	ws_kick(w);

@@ -9,8 +9,9 @@ enum {
 	WS_CONNECT_MS = 50, /* between tries to reach a supervisor that starts */
 	WS_CONNECT_MAX_MS = 20000,
 	WS_RETRY_MS = 1000, /* after a failure; doubles up to the next */
-	WS_RETRY_MAX_MS = 60000,
-	WS_STEADY_MS = 60000, /* one that ran this long starts again from WS_RETRY_MS */
+	WS_RETRY_MAX_MS = 30000,
+	WS_LOCK_MS = 5000, /* for a supervisor that was just started to take its lock */
+	WS_STEADY_MS = 30000, /* one that ran this long starts again from WS_RETRY_MS */
 	WS_GRACE_MS = 60000,
 	WS_OVERDUE_MS = 30000, /* after the grace: pull the plug */
 	WS_POLICY_MS = 10000, /* for a supervisor to take a new policy */
@@ -30,6 +31,7 @@ struct ws {
 	bool busy; /* an answer of another process is awaited */
 	bool adopting; /* right after our start: is there a supervisor? */
 	bool ended; /* the launcher saw this supervisor end */
+	uint64_t spawned_ms; /* when we started its supervisor; 0: we did not */
 	uint64_t deadline_ms; /* of the present step; 0: none */
 	uint64_t not_before_ms; /* of the next start */
 	uint64_t retry_ms;
