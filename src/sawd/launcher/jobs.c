@@ -209,7 +209,7 @@ static int make_disks(struct launcher *l, struct bytes id, uint64_t bytes, uint6
 	char size[32];
 	char self[PATHS_MAX];
 	const char *const args[] = { "--make-disks", folder, size, NULL };
-	int why[2];
+	int why[2] = { -1, -1 };
 	int r = paths_helper("sawd", self, e);
 
 	(void)snprintf(part, sizeof(part), "workspaces/%.*s", (int)id.len, (const char *)id.p);
