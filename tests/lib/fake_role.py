@@ -42,7 +42,7 @@ def main():
             log.flush()
             for fd in fds:
                 os.close(fd)
-            if kind.endswith("_CONFIG") and how["ready"] and kind != "MSG_MACHINE_CONFIG":
+            if kind.endswith("_CONFIG") and how["ready"]:
                 parent.send("MSG_READY")
             if kind == "MSG_MACHINE_CONFIG":
                 parent.send("MSG_MACHINE_STATE", how.get("machine", 1), 2, "")

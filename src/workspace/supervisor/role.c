@@ -262,7 +262,9 @@ bool role_on_ready(void *owner, struct msg_in *in)
 		return false;
 	r->ready = true;
 	r->ever_ready = true;
-	r->failed_starts = 0;
+	/* Of a role without has_ready it says only that the process began: what makes its start a good one is known to its ops. */
+	if (r->ops->has_ready)
+		r->failed_starts = 0;
 	loop_timer_disarm(&r->slow);
 	ws_progress(r->ws);
 	return true;
