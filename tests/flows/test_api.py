@@ -155,6 +155,7 @@ def new(**change):
     (new(memory="99999999999999999999TiB"), "memory"), (new(disk="1KiB"), "disk"), (new(disk="17TiB"), "disk"), (new(disk="x"), "disk"),
     (new(accel="fast"), "accel"), (new(driver="docker"), "driver"), (new(start="yes"), "start"),
     (new(upstream_proxy="http://p"), "upstream_proxy"), (new(upstream_proxy="p:"), "upstream_proxy"),
+    (new(upstream_proxy="p:0"), "upstream_proxy"), (new(upstream_proxy="p:65536"), "upstream_proxy"),
     (new(upstream_proxy="p:3128\n"), "upstream_proxy"), (new(kernel_args="a\nb"), "kernel_args"), (new(kernel_args="x" * 2001), "kernel_args"),
     (new(policy=...), "policy"), (new(policy="p"), "policy"), (new(policy={}), "text"), (new(policy={"text": ""}), "policy.text"),
     (new(policy={"text": POLICY, "sign": 1}), "sign"), (new(colour="red"), "colour"), (new(image="x" * 129), "image"),
@@ -163,6 +164,7 @@ def test_a_wrong_field_is_named_and_nothing_is_created(shared_sawd, body, field)
     before = sorted(os.listdir(shared_sawd.state / "workspaces"))
     answer = shared_sawd.call("POST", "/v1/workspaces", body)
     assert answer.status == 422 and answer.json["field"] == field and answer.json["remedy"] and answer.json["exit"] == 2, answer
+    assert "openapi" not in answer.json["remedy"] or field in ("sign", "colour", "policy"), "a sentence for people"
     assert shared_sawd.call("GET", "/v1/workspaces/x").status == 404
     assert sorted(os.listdir(shared_sawd.state / "workspaces")) == before
 

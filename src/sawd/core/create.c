@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "crypt/random.h"
 #include "ipc/spec.h"
 #include "ipc/types.h"
@@ -50,17 +51,14 @@ static void invalid(struct core *c, uint64_t req, const char *field, const char 
 static bool proxy_ok(struct bytes p)
 {
 	size_t colon = bytes_find(p, ':');
-	size_t digits = 0;
+	uint64_t port;
 
 	if (p.len == 0)
 		return true;
 	for (size_t i = 0; i < colon; i++)
 		if (!((p.p[i] >= 'a' && p.p[i] <= 'z') || (p.p[i] >= '0' && p.p[i] <= '9') || p.p[i] == '.' || p.p[i] == '-'))
 			return false;
-	for (size_t i = colon + 1; i < p.len; i++, digits++)
-		if (p.p[i] < '0' || p.p[i] > '9')
-			return false;
-	return colon > 0 && digits > 0 && digits <= 5;
+	return colon > 0 && colon < p.len && num_u64(bytes_skip(p, colon + 1), UINT16_MAX, &port) && port > 0;
 }
 
 static bool printable(struct bytes t)
@@ -83,7 +81,7 @@ static bool check_new(struct core *c, uint64_t req, const struct sawd_new *n)
 	else if (n->disk_bytes < GIB || n->disk_bytes > DISK_BYTES_MAX)
 		invalid(c, req, "disk", "the disk size is out of range", "use 1GiB to 16TiB");
 	else if (!proxy_ok(n->upstream_proxy))
-		invalid(c, req, "upstream_proxy", "the upstream proxy is not host:port", "write it as proxy.corp.example:3128");
+		invalid(c, req, "upstream_proxy", "the upstream proxy is not host:port", "write it as proxy.corp.example:3128, with a port from 1 to 65535");
 	else if (!printable(n->kernel_args))
 		invalid(c, req, "kernel_args", "the kernel arguments hold a byte that is not printable", "use printable ASCII");
 	else if (n->driver == SPEC_DRIVER_TRY && !c->lab)
@@ -128,7 +126,7 @@ static bool find_image(struct core *c, uint64_t req, const struct sawd_new *n, s
 		return true;
 	if (r == -ENOENT)
 		api_problem(c, req, &(struct sawd_problem){ .status = 404, .exit_code = 4, .code = "image_not_found", .detail = e.text,
-							    .field = "image", .remedy = "build one: `saw image build debian`" });
+							    .field = "image", .remedy = "`saw image ls` lists those there are" });
 	else if (r == -EEXIST)
 		invalid(c, req, "image", e.text, "give more digits of the digest");
 	else

@@ -15,6 +15,15 @@ void body_bad(struct body *b, const char *field, const char *detail, const char 
 						      .remedy = remedy });
 }
 
+/* "`KEY` is WHAT": people who called a verb see no JSON, and the sentence must name what they gave. */
+static void bad_value(struct body *b, const char *key, const char *what, const char *remedy)
+{
+	char text[120];
+
+	(void)snprintf(text, sizeof(text), "`%s` is %s", key, what);
+	body_bad(b, key, text, remedy);
+}
+
 /* Member names are compared as they are written: ours need no escapes. */
 static void check_keys(struct body *b, const struct json_node *of, const char *const *keys)
 {
@@ -85,6 +94,7 @@ const struct json_node *body_object(struct body *b, const char *key, const char 
 void body_text(struct body *b, const struct json_node *of, const char *key, const char *fallback, struct buf *out)
 {
 	const struct json_node *n = member(b, of, key);
+	char limit[60];
 
 	buf_reset(out);
 	if (!n && fallback) {
@@ -92,11 +102,13 @@ void body_text(struct body *b, const struct json_node *of, const char *key, cons
 		return;
 	}
 	if (!n)
-		body_bad(b, key, "this value is missing", "send it as text");
+		bad_value(b, key, "missing", "send it as text");
 	else if (n->kind != JSON_STRING)
-		body_bad(b, key, "this value is not text", "send it as text, in quotes");
-	else if (!json_text(n, out))
-		body_bad(b, key, "this text is too long", "see docs/openapi.yaml for its limit");
+		bad_value(b, key, "not text", "send it as text, in quotes");
+	else if (!json_text(n, out)) {
+		(void)snprintf(limit, sizeof(limit), "use at most %zu bytes", out->max);
+		bad_value(b, key, "too long", limit);
+	}
 }
 
 uint64_t body_u64(struct body *b, const char *key, uint64_t min, uint64_t max, uint64_t fallback)
@@ -108,7 +120,7 @@ uint64_t body_u64(struct body *b, const char *key, uint64_t min, uint64_t max, u
 	if (!n || (json_u64(n, max, &v) && v >= min))
 		return v;
 	(void)snprintf(text, sizeof(text), "send a whole number from %llu to %llu", (unsigned long long)min, (unsigned long long)max);
-	body_bad(b, key, "this value is no number in its range", text);
+	bad_value(b, key, "no number in its range", text);
 	return fallback;
 }
 
@@ -118,7 +130,7 @@ bool body_bool(struct body *b, const char *key, bool fallback)
 	bool v = fallback;
 
 	if (n && !json_bool(n, &v))
-		body_bad(b, key, "this value is neither true nor false", "send true or false, without quotes");
+		bad_value(b, key, "neither true nor false", "send true or false, without quotes");
 	return v;
 }
 
@@ -130,7 +142,7 @@ uint64_t body_size(struct body *b, const char *key, const char *fallback)
 	buf_init(&text, 40);
 	body_text(b, NULL, key, fallback, &text);
 	if (!b->failed && !num_size(buf_view(&text), INT64_MAX, &v))
-		body_bad(b, key, "this is no size", "write it as 512MiB, 2GiB or 1TiB");
+		bad_value(b, key, "no size", "write it as 512MiB, 2GiB or 1TiB");
 	buf_deinit(&text);
 	return v;
 }
@@ -145,7 +157,12 @@ unsigned body_word(struct body *b, const char *key, const char *const *words)
 	while (words[i] && !bytes_is(buf_view(&text), words[i]))
 		i++;
 	if (!words[i]) {
-		body_bad(b, key, "this value is not one of those allowed", "see docs/openapi.yaml");
+		char list[120];
+		size_t len = 0;
+
+		for (i = 0; words[i] && len < sizeof(list); i++)
+			len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", i ? ", " : "use one of: ", words[i]);
+		bad_value(b, key, "not one of the words allowed", list);
 		i = 0;
 	}
 	buf_deinit(&text);
