@@ -6,6 +6,9 @@ PREFIX ?= /usr/local
 
 all: | setup-build
 	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) -Dprefix=$(PREFIX) >/dev/null
+ifneq ($(origin PREFIX),file)
+	@meson configure $(BUILD) -Dprefix=$(PREFIX)
+endif
 	@ninja -C $(BUILD)
 
 setup:

@@ -12,6 +12,19 @@ static int option_index(const struct cli_verb *v, const char *name, size_t len)
 	return -1;
 }
 
+/* Is `value` one of "a|b|c"? */
+static bool is_choice(const char *choices, const char *value)
+{
+	size_t len = strlen(value);
+
+	for (size_t n; *choices; choices += n + (choices[n] == '|')) {
+		n = strcspn(choices, "|");
+		if (n == len && memcmp(choices, value, n) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* argv[*i] begins with "--". */
 static int take_option(struct cli_args *a, const struct cli_verb *v, int argc, char **argv, int *i)
 {
@@ -36,6 +49,8 @@ static int take_option(struct cli_args *a, const struct cli_verb *v, int argc, c
 		value = argv[*i];
 	if (!value || *value == '\0')
 		return say_fail(CLI_USAGE, "%s: --%s needs a value: --%s %s", v->name, o->name, o->name, o->arg);
+	if (o->kind == CLI_CHOICE && !is_choice(o->arg, value))
+		return say_fail(CLI_USAGE, "%s: --%s %s: say one of %s", v->name, o->name, value, o->arg);
 	a->value[at] = value;
 	return 0;
 }
@@ -70,8 +85,8 @@ int cli_args_parse(struct cli_args *ret, const struct cli_verb *v, int argc, cha
 		if (argv[i][0] == '-' && argv[i][1] != '\0')
 			return say_fail(CLI_USAGE, "%s: unknown option %s; options have two dashes", v->name, argv[i]);
 		if (ret->n_words >= v->words_max || ret->n_words >= CLI_WORDS_MAX)
-			return say_fail(CLI_USAGE, "%s: `%s` is one word too many: saw %s %s", v->name, argv[i], v->name,
-					v->args);
+			return say_fail(CLI_USAGE, "%s: `%s` is one word too many: saw %s%s%s", v->name, argv[i], v->name,
+					*v->args ? " " : "", v->args);
 		ret->word[ret->n_words++] = argv[i];
 	}
 	if (ret->n_words < v->words_min)

@@ -40,6 +40,8 @@ static int audit_run(const struct cli_args *a)
 
 	if (a->n_words > 1 && strcmp(a->word[0], "verify") == 0)
 		return cli_audit_verify(a->word + 1, a->n_words - 1, a->value[A_JSON] != NULL);
+	if (a->n_words == 1 && strcmp(a->word[0], "verify") == 0)
+		return say_fail(CLI_USAGE, "audit verify: of what? give files, names of workspaces, or `control`");
 	if (a->n_words > 1)
 		return say_fail(CLI_USAGE, "audit: one name at a time (`saw audit verify LOG...` takes several)");
 	if (a->n_words == 1 && !api_name_ok(a->word[0]))

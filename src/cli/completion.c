@@ -45,9 +45,25 @@ static void bash_reply(const char *words)
 	puts("\" -- \"$cur\"))");
 }
 
+/* "check" of "policy check". */
+static const char *last_word(const struct cli_verb *v)
+{
+	const char *blank = strrchr(v->name, ' ');
+
+	return blank ? blank + 1 : v->name;
+}
+
+static void names_under(const struct cli_verb *v)
+{
+	const struct cli_verb *u;
+
+	for (size_t i = 0; (u = v->under(i)) != NULL; i++)
+		printf("%s%s", i ? " " : "", last_word(u));
+}
+
 static void bash_verb(const struct cli_verb *v)
 {
-	printf("\t%s)\n\t\tcase \"$prev\" in\n", v->name);
+	printf("\t%s)\n\t\tcase \"$prev\" in\n", last_word(v));
 	for (const struct cli_option *o = v->options; o && o->name; o++) {
 		if (!o->arg)
 			continue;
@@ -60,8 +76,20 @@ static void bash_verb(const struct cli_verb *v)
 	for (const struct cli_option *o = v->options; o && o->name; o++)
 		printf(" --%s", o->name);
 	fputs("\" -- \"$cur\")) ;;\n\t\t*) ", stdout);
-	bash_reply(v->own ? NULL : kind_words(v->words, v->args));
+	bash_reply(kind_words(v->words, v->args));
 	puts("\t\t\t;;\n\t\tesac ;;");
+}
+
+static void bash_verb_with_own(const struct cli_verb *v)
+{
+	const struct cli_verb *u;
+
+	printf("\t%s)\n\tif [ \"$COMP_CWORD\" -eq 2 ]; then\n\t\tCOMPREPLY=($(compgen -W \"--help ", v->name);
+	names_under(v);
+	puts("\" -- \"$cur\"))\n\t\treturn\n\tfi\n\tcase \"${COMP_WORDS[2]}\" in");
+	for (size_t i = 0; (u = v->under(i)) != NULL; i++)
+		bash_verb(u);
+	puts("\tesac ;;");
 }
 
 static void verb_names(void)
@@ -80,7 +108,9 @@ static void bash(void)
 	     "\t\tCOMPREPLY=($(compgen -W \"$__saw_verbs\" -- \"$cur\"))\n\t\treturn\n\tfi\n"
 	     "\tcase \"${COMP_WORDS[1]}\" in");
 	for (size_t i = 0; cli_verbs[i]; i++)
-		if (!cli_verbs[i]->hidden)
+		if (cli_verbs[i]->under)
+			bash_verb_with_own(cli_verbs[i]);
+		else if (!cli_verbs[i]->hidden)
 			bash_verb(cli_verbs[i]);
 	puts("\tesac\n}\ncomplete -o filenames -F _saw saw");
 }
@@ -121,8 +151,43 @@ static void fish_words(enum cli_kind kind, const char *arg)
 	putchar('\'');
 }
 
+/* What follows once `when` holds. */
+static void fish_verb(const struct cli_verb *v, const char *when)
+{
+	printf("complete -c saw -n '%s'", when);
+	fish_words(v->words, v->args);
+	putchar('\n');
+	for (const struct cli_option *o = v->options; o && o->name; o++) {
+		printf("complete -c saw -n '%s' -l %s -d ", when, o->name);
+		fish_quoted(o->help);
+		if (o->arg) {
+			fputs(" -r", stdout);
+			fish_words(o->kind, o->arg);
+		}
+		putchar('\n');
+	}
+}
+
+static void fish_verb_with_own(const struct cli_verb *v)
+{
+	const struct cli_verb *u;
+	char when[160];
+
+	printf("complete -c saw -n '__fish_seen_subcommand_from %s; and not __fish_seen_subcommand_from ", v->name);
+	names_under(v);
+	fputs("' -f -a '", stdout);
+	names_under(v);
+	puts("'");
+	for (size_t i = 0; (u = v->under(i)) != NULL; i++) {
+		(void)snprintf(when, sizeof(when), "__fish_seen_subcommand_from %s; and __fish_seen_subcommand_from %s", v->name, last_word(u));
+		fish_verb(u, when);
+	}
+}
+
 static void fish(void)
 {
+	char when[160];
+
 	puts("# fish completion for saw: saw completion fish | source\ncomplete -c saw -f");
 	for (size_t i = 0; cli_verbs[i]; i++) {
 		const struct cli_verb *v = cli_verbs[i];
@@ -131,18 +196,12 @@ static void fish(void)
 			continue;
 		printf("complete -c saw -n __fish_use_subcommand -a %s -d ", v->name);
 		fish_quoted(v->help);
-		printf("\ncomplete -c saw -n '__fish_seen_subcommand_from %s'", v->name);
-		fish_words(v->own ? CLI_FILE : v->words, v->args);
 		putchar('\n');
-		for (const struct cli_option *o = v->options; o && o->name; o++) {
-			printf("complete -c saw -n '__fish_seen_subcommand_from %s' -l %s -d ", v->name, o->name);
-			fish_quoted(o->help);
-			if (o->arg) {
-				fputs(" -r", stdout);
-				fish_words(o->kind, o->arg);
-			}
-			putchar('\n');
-		}
+		(void)snprintf(when, sizeof(when), "__fish_seen_subcommand_from %s", v->name);
+		if (v->under)
+			fish_verb_with_own(v);
+		else
+			fish_verb(v, when);
 	}
 }
 

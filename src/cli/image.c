@@ -222,6 +222,11 @@ static const struct cli_verb verbs[] = {
 	  .options = json_option, .words = CLI_IMAGE, .words_min = 1, .words_max = 1, .run = rm_run },
 };
 
+static const struct cli_verb *under(size_t i)
+{
+	return i < sizeof(verbs) / sizeof(verbs[0]) ? &verbs[i] : NULL;
+}
+
 static const struct cli_verb *verb_of(const char *name)
 {
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
@@ -276,4 +281,5 @@ const struct cli_verb cli_image_verb = {
 	.more = "image build RECIPE [--name NAME] [--mirror URL]   debian, debian-build, or a recipe of your own\n"
 		"image ls; image show NAME; image verify NAME; image rm NAME",
 	.own = cli_image,
+	.under = under,
 };

@@ -332,14 +332,14 @@ int image_build_run(const struct cli_args *a)
 	if (!images_name_ok(b.name))
 		return say_fail(CLI_USAGE, "image build: `%s` is no name for an image; give one with --name: a-z, 0-9, inner hyphens", b.name);
 	/* Before the change of folder: a path is meant from here. */
-	if (strchr(a->word[0], '/') && !realpath(a->word[0], recipe))
-		return say_fail(CLI_NOT_FOUND, "image build: %s: %s", a->word[0], strerror(errno));
+	if (image_plan_find(a->word[0], recipe, &e) < 0)
+		return say_fail(CLI_NOT_FOUND, "image build: %s", e.text);
 	began_ms = clock_mono_ms();
 	buf_init(&b.sources, 64 * 1024);
 	buf_init(&b.registry, 1024);
 	r = enter(&b, &e);
 	if (r == 0) {
-		r = make_all(&b, strchr(a->word[0], '/') ? recipe : a->word[0], &m, &e);
+		r = make_all(&b, recipe, &m, &e);
 		r = r < 0 ? r : images_add(b.images, b.fresh, b.name, &made, &e);
 		if (r < 0 && chdir("/") == 0)
 			(void)images_remove_tree(b.fresh, NULL);

@@ -198,33 +198,34 @@ static int read_recipe(struct image_plan *p, const char *path, struct image_file
 	return a == RECIPE_BAD ? err_set(e, EINVAL, "%s: line %u: %s", path, reader.at, reader.why) : 0;
 }
 
-static int locate(struct image_plan *p, const char *recipe, char ret[PATHS_MAX], struct err *e)
+int image_plan_find(const char *recipe, char ret[PATHS_MAX], struct err *e)
 {
-	const char *slash = strrchr(recipe, '/');
 	size_t len = strlen(recipe);
-	char name[PATHS_MAX];
+	char folder[PATHS_MAX], name[PATHS_MAX], path[PATHS_MAX];
 	int r;
 
-	if (slash || (len > 7 && strcmp(recipe + len - 7, ".recipe") == 0)) {
-		(void)snprintf(p->folder, sizeof(p->folder), "%.*s", slash ? (int)(slash - recipe) : 1, slash ? recipe : ".");
-		return snprintf(ret, PATHS_MAX, "%s", recipe) < PATHS_MAX ? 0 : err_set(e, ENAMETOOLONG, "the path is too long");
-	}
-	r = image_plan_folder(p->folder, e);
+	if (strchr(recipe, '/') || (len > 7 && strcmp(recipe + len - 7, ".recipe") == 0))
+		return realpath(recipe, ret) ? 0 : err_sys(e, errno, "recipe %s", recipe);
+	r = image_plan_folder(folder, e);
 	(void)snprintf(name, sizeof(name), "%s.recipe", recipe);
-	return r < 0 ? r : paths_join(ret, p->folder, name, e);
+	r = r < 0 ? r : paths_join(path, folder, name, e);
+	if (r < 0 || realpath(path, ret))
+		return r;
+	return err_set(e, errno, "there is no recipe \"%.80s\": say debian, debian-build, or the path of your own such as ./%.80s", recipe,
+		       recipe);
 }
 
-int image_plan_read(struct image_plan *p, const char *recipe, struct image_files *tree, struct err *e)
+int image_plan_read(struct image_plan *p, const char *path, struct image_files *tree, struct err *e)
 {
-	char path[PATHS_MAX];
-	int r = locate(p, recipe, path, e);
+	int r;
 
+	(void)snprintf(p->folder, sizeof(p->folder), "%.*s", (int)(strrchr(path, '/') - path), path);
 	buf_init(&p->packages, PACKAGES_MAX);
 	buf_init(&p->modules, PACKAGES_MAX);
 	p->digest = sha256_run_new();
 	if (!p->digest)
 		return err_set(e, ENOMEM, "out of memory");
-	r = r < 0 ? r : read_recipe(p, path, tree, e);
+	r = read_recipe(p, path, tree, e);
 	if (r < 0)
 		return r;
 	if (p->packages.failed || p->modules.failed)

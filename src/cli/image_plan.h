@@ -27,9 +27,11 @@ const char *image_plan_arch(void);
 /* Where the recipes are: $SAW_IMAGES, the source tree when this binary runs from a build in it, else the installed folder. */
 int image_plan_folder(char ret[PATHS_MAX], struct err *e);
 
-/* Reads `recipe` (a name, or a path that holds a '/' or ends in ".recipe"), adds the files it names to `tree`. 0, or a negative errno
- * with file, line and remedy. Zero-initialise *p; deinit it in any case. */
-int image_plan_read(struct image_plan *p, const char *recipe, struct image_files *tree, struct err *e);
+/* The absolute path of a recipe that is said as a name, or as a path (it holds a '/' or ends in ".recipe"). -ENOENT with the remedy. */
+int image_plan_find(const char *recipe, char ret[PATHS_MAX], struct err *e);
+/* Reads the recipe at `path`, adds the files it names to `tree`. 0, or a negative errno with file, line and remedy. Zero-initialise
+ * *p; deinit it in any case. */
+int image_plan_read(struct image_plan *p, const char *path, struct image_files *tree, struct err *e);
 void image_plan_deinit(struct image_plan *p);
 
 #endif

@@ -14,6 +14,11 @@ static const struct cli_verb *const verbs[] = {
 	&policy_diff_verb,  &policy_import_verb,  &policy_pack_verb,
 };
 
+static const struct cli_verb *under(size_t i)
+{
+	return i < sizeof(verbs) / sizeof(verbs[0]) ? verbs[i] : NULL;
+}
+
 static const struct cli_verb *find(const char *name)
 {
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
@@ -81,4 +86,5 @@ const struct cli_verb cli_policy_verb = {
 		"policy pack TEMPLATE KEY=VALUE...         fills in a template",
 
 	.own = cli_policy,
+	.under = under,
 };

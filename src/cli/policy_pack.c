@@ -128,7 +128,7 @@ static int pack_run(const struct cli_args *a)
 	if (r != CLI_DONE)
 		return r;
 	if (policy_file_read(a->word[0], &text, &e) < 0)
-		return say_fail(CLI_FAILED, "%s", e.text);
+		return say_fail(CLI_FAILED, "policy pack: %s; saw's templates are in " SAW_PACKS_DIR, e.text);
 	r = fill(a, buf_view(&text), &policy);
 	if (r != CLI_DONE)
 		return r;
@@ -142,7 +142,7 @@ const struct cli_verb policy_pack_verb = {
 	.name = "policy pack",
 	.args = "TEMPLATE KEY=VALUE... [-o POLICY]",
 	.help = "fills in a template and checks the policy that it becomes",
-	.more = "Templates for package mirrors, git hosting and model endpoints are in share/saw/packs.",
+	.more = "Templates for package mirrors, git hosting and model endpoints are in " SAW_PACKS_DIR ".",
 	.options =
 		(const struct cli_option[]){
 			[PACK_OUTPUT] = { "output", "POLICY",

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/num.h"
 #include "cli/agent.h"
 #include "cli/say.h"
 #include "cli/ssh_options.h"
@@ -63,6 +64,20 @@ static bool add_command(struct argv *argv, const struct cli_args *a)
 	return true;
 }
 
+/* "PORT:HOST:PORT". The host is the workspace's business: ssh passes it on. */
+static bool forward_ok(const char *text)
+{
+	struct bytes t = bytes_str(text);
+	size_t first = bytes_find(t, ':');
+	size_t last = t.len;
+	uint64_t from, to;
+
+	while (last > 0 && t.p[last - 1] != ':')
+		last--;
+	return last > first + 2 && num_u64(bytes_of(t.p, first), UINT16_MAX, &from) && from > 0 &&
+	       num_u64(bytes_skip(t, last), UINT16_MAX, &to) && to > 0;
+}
+
 enum { H_TTY, H_FORWARD, H_LOCAL };
 
 static int ssh_run(const struct cli_args *a)
@@ -72,8 +87,11 @@ static int ssh_run(const struct cli_args *a)
 	struct argv argv ARGV_AUTO = { .n = 0 };
 	struct err e = { "" };
 	bool forward = a->value[H_FORWARD] || a->value[H_LOCAL];
-	int r = prepare("ssh", a->word[0], forward, &place, &session);
+	int r;
 
+	if (a->value[H_LOCAL] && !forward_ok(a->value[H_LOCAL]))
+		return say_fail(CLI_USAGE, "ssh: --local-forward %s: say PORT:HOST:PORT, with ports from 1 to 65535", a->value[H_LOCAL]);
+	r = prepare("ssh", a->word[0], forward, &place, &session);
 	if (r != CLI_DONE)
 		return r;
 	argv_add(&argv, "ssh");

@@ -56,6 +56,7 @@ struct cli_verb {
 	bool hidden; /* started by saw itself or by ssh; not in the overview */
 	int (*run)(const struct cli_args *a);
 	int (*own)(int argc, char **argv); /* parses its own arguments; argv[0] is the verb */
+	const struct cli_verb *(*under)(size_t i); /* of an `own` one: the i-th of its verbs, named "policy check"; NULL behind the last */
 };
 
 /* The whole table, NULL-terminated, in the order of the overview. */

@@ -128,6 +128,8 @@ def test_every_verb_that_the_guide_shows_exists_with_its_options(saw, root):
     (["create", "a", "--policy", "p", "--disk", "1.5GiB"], "--disk 1.5GiB"), (["create", "a", "--policy", "/nonexistent"], "/nonexistent"),
     (["create", "a", "--policy", "/"], "Is a directory"), (["stop", "a", "--grace", "601"], "0 to 600"), (["show", "../x"], "no name"),
     (["log", "a?b"], "no name"), (["ssh", "a/b"], "no name"), (["completion", "csh"], "bash, zsh or fish"),
+    (["create", "a", "--policy", "p", "--accel", "gpu"], "--accel gpu: say one of auto|kvm|tcg"), (["audit", "verify"], "of what?"),
+    (["ssh", "a", "--local-forward", "8080:22"], "PORT:HOST:PORT"), (["ssh", "a", "--local-forward", "0:h:22"], "1 to 65535"),
     (["ls", "--", "x"], "nothing behind"), (["help", "nonsense"], "no verb"), (["rm", "dev"], "--force"),
 ])
 def test_wrong_words_are_usage_errors_and_ask_for_nothing(saw, sawd, args, says):
@@ -174,6 +176,9 @@ def test_bash_completes_verbs_options_choices_and_workspaces(saw, sawd, build, e
     assert complete("saw create a --acc") == ["--accel"]
     assert complete("saw create a --accel ") == ["auto", "kvm", "tcg"]
     assert complete("saw stop d") == ["dev"]
+    assert complete("saw policy ch") == ["check"]
+    assert complete("saw policy check --prod") == ["--production"]
+    assert complete("saw image ") == ["--help", "build", "ls", "show", "verify", "rm"]
 
 
 # ---- answers -------------------------------------------------------------------------------------------------------

@@ -257,6 +257,13 @@ def test_an_image_that_a_workspace_starts_from_is_not_removed(images):
 def test_an_unknown_image_is_not_found_and_the_remedy_is_said(images, verb):
     done = images.run(verb, "nothing")
     assert done.returncode == 4 and "saw image build nothing" in done.stderr, done
+    assert "saw image build" not in images.run(verb, "../x").stderr
+
+
+def test_an_unknown_recipe_is_not_found_and_the_remedy_is_said(images):
+    done = images.run("build", "nothing")
+    assert done.returncode == 4 and "./nothing" in done.stderr, done
+    assert images.left() == []
 
 
 @pytest.mark.parametrize("args", [["frobnicate"], ["build"], ["build", "a", "b"], ["build", "small", "--name", "../x"], ["show"], ["ls", "--what"]])

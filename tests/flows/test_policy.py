@@ -134,6 +134,7 @@ def test_a_pack_filled_in_is_a_policy_without_problems(saw, root, tmp_path, pack
     told = json.loads(saw("check", "p.yaml", "--production", "--json").stdout)
     assert told["ok"] and not told["problems"] and "${" not in (tmp_path / "p.yaml").read_text()
     assert "service.example" in saw("pack", template, *words).stdout
+    assert "saw/packs" in saw("pack", pack, *words, code=1).stderr
     assert "needs host=VALUE" in saw("pack", template, *words[1:], code=2).stderr
     assert "no ${extra}" in saw("pack", template, *words, "extra=1", code=2).stderr
     assert "write `service.example`" in saw("pack", template, "host=Service.example", *words[1:], code=1).stderr
