@@ -120,6 +120,13 @@ def test_a_stop_is_a_clean_power_off_and_files_stay(vm):
     assert vm.ssh("cat keep /opt/mark").stdout == "home\nsystem\n"
 
 
+def test_what_an_early_session_writes_into_tmp_is_not_swept_away_by_the_start(vm):
+    vm.do("restart")
+    vm.ssh("echo x > /tmp/early")
+    assert vm.until(lambda: "starting" not in vm.ssh("sudo systemctl is-system-running", check=False).stdout, tries=40, step=1)
+    assert vm.ssh("cat /tmp/early").stdout == "x\n"
+
+
 def test_the_base_is_never_written(vm, plane):
     before = hashlib.sha256((plane.state / "images/debian/base.img").read_bytes()).hexdigest()
     vm.ssh("sudo rm -f /usr/bin/less; echo x | sudo tee /usr/bin/saw-was-here")
