@@ -153,13 +153,13 @@ def test_a_supervisor_that_dies_while_sawd_is_away_is_started_again(sawd):
 
 
 def strays(names, supervisors):
-    below, todo = set(), list(supervisors)
+    theirs, todo = set(), list(supervisors)
     while todo:
         p = todo.pop()
-        below.add(p)
+        theirs.add(p)
         todo += children(p)
     named = re.compile(r"saw-\w+: (%s)\b" % "|".join(names))
-    return [(p, title(p)) for p in map(int, filter(str.isdigit, os.listdir("/proc"))) if p not in below and named.match(title(p))]
+    return [(p, title(p)) for p in map(int, filter(str.isdigit, os.listdir("/proc"))) if p not in theirs and named.match(title(p))]
 
 
 def test_kills_at_random_moments_lose_and_double_nothing(sawd, sanitized):
@@ -487,16 +487,23 @@ while True:
 """
 
 
+def below(pid, wanted):
+    """The process of this title below that one, or None."""
+    todo = [pid]
+    while todo:
+        p = todo.pop()
+        if title(p) == wanted:
+            return p
+        todo += children(p)
+    return None
+
+
 def echoing(sawd):
     """A workspace whose "sshd" sends everything back; its record, and the process to kill."""
     record = sawd.running("dev")
     pid = supervisor_of(sawd, record)
-    todo, sleeper = [pid], None
-    while todo:
-        p = todo.pop()
-        todo += children(p)
-        if title(p) == "/bin/sleep":
-            sleeper = p
+    until(lambda: below(pid, "/bin/sleep"))
+    sleeper = below(pid, "/bin/sleep")
     # by setns(2) without an exec behind it, which would lose the right to listen on a low port
     process = subprocess.Popen([sys.executable, "-c", ECHO, str(sleeper)], stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"up\n"
