@@ -260,8 +260,9 @@ def test_agents_end_with_their_workspace_and_with_their_folder(saw, sawd):
 def start_agent(build, sawd, *args):
     r, w = os.pipe()
     (sawd.run / "agent").mkdir(mode=0o700, exist_ok=True)
-    p = subprocess.Popen([str(build / "src/cli/saw"), "ssh-agent", "dev", "--ready-fd", str(w), *args], pass_fds=[w],
-                         env={**os.environ, "SAW_RUN": str(sawd.run)})
+    # as 3: an agent takes no high number, and what other tests left open decides which one the pipe got here
+    p = subprocess.Popen(["bash", "-c", f'exec "$@" 3>&{w} {w}>&-', "bash", str(build / "src/cli/saw"), "ssh-agent", "dev", "--ready-fd", "3", *args],
+                         pass_fds=[w], env={**os.environ, "SAW_RUN": str(sawd.run)})
     os.close(w)
     with os.fdopen(r) as ready:
         assert ready.read() == "ok"
