@@ -33,7 +33,7 @@ enum sawd_type {
 	/* core <-> launcher */
 	MSG_SAWD_SPAWN = 620, /* core -> launcher: (u req, b id, b name, u enum spec_driver, fd log): start saw-workspace; it outlives us */
 	MSG_SAWD_SPAWNED, /* back: (u req, u ok, b why) */
-	MSG_SAWD_ENDED, /* launcher -> core: (b id, b how): a saw-workspace that this launcher started has ended */
+	MSG_SAWD_ENDED, /* launcher -> core: (b id, u req of its SPAWN, b how): a saw-workspace that this launcher started has ended */
 	MSG_SAWD_DISKS, /* core -> launcher: (u req, b workspace id, u bytes): overlay.img and home.img, where they are missing */
 	MSG_SAWD_DISKS_DONE, /* back: (u req, u ok, b why) */
 	MSG_SAWD_DOWN, /* core -> launcher: (): end all roles and yourself */

@@ -692,3 +692,35 @@ def test_a_supervisor_that_dies_unheard_while_starting_is_noticed_by_the_next_sa
     wait_gone(pid)
     sawd.wait("dev", "running", where=lambda e: sawd.supervisors())
     assert supervisor_of(sawd, record) != pid
+
+
+def test_the_late_end_of_the_supervisor_before_is_not_taken_for_the_new_ones(sawd):
+    """sawd stands still while core restarts the workspace: it collects the old supervisor right before it starts the new one."""
+    record = sawd.running("dev")
+    before = supervisor_of(sawd, record)
+    os.kill(sawd.process.pid, signal.SIGSTOP)
+    try:
+        sawd.change("dev", "restart", "stopping", "starting")
+    finally:
+        os.kill(sawd.process.pid, signal.SIGCONT)
+    sawd.wait("dev", "running", but_not=("failed",))
+    assert supervisor_of(sawd, record) != before
+
+
+def test_a_supervisor_that_cannot_be_reached_for_a_while_is_adopted_later(sawd):
+    """Its socket is away when sawd starts; its lock says that it lives, so nothing is started beside it."""
+    record = sawd.running("dev")
+    pid = supervisor_of(sawd, record)
+    sock = sawd.run / "ws" / record["id"] / "control.sock"
+    hidden = sock.with_name("hidden.sock")
+    sawd.stop()
+    sock.rename(hidden)
+    db = sqlite3.connect(sawd.state / "sawd.db")
+    db.execute("UPDATE workspaces SET state = 'failed'")
+    db.commit()
+    db.close()
+    sawd.start()
+    sawd.wait("dev", "failed", but_not=("running",))
+    hidden.rename(sock)
+    sawd.wait("dev", "running")
+    assert supervisor_of(sawd, record) == pid

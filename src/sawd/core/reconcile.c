@@ -134,7 +134,7 @@ static void start(struct ws *w)
 	w->sup_state = (enum ipc_state)0;
 	w->busy = true;
 	w->deadline_ms = now(w) + WS_CONNECT_MAX_MS;
-	req = ask_new(c, (enum sawd_role)0, on_spawned, w);
+	req = w->spawn_req = ask_new(c, (enum sawd_role)0, on_spawned, w);
 	msg_start(&core_out, MSG_SAWD_SPAWN);
 	msg_u64(&core_out, req);
 	msg_str(&core_out, w->row.id);
@@ -354,15 +354,28 @@ static void step_stopped(struct ws *w)
 	}
 }
 
-static void step_failed(struct ws *w)
+/* There is a supervisor all the same: one that is cleaning up, or one that lives on and was given up too early. */
+static void meet_survivor(struct ws *w)
 {
-	w->sup_state = (enum ipc_state)0;
-	if (w->control || control_alive(w)) {
-		/* A supervisor that failed is still cleaning up, or does not answer. */
-		if (!w->control)
-			ws_kick_in(w, WS_RETRY_MS);
+	struct err e = { 0 };
+
+	if (!w->control && control_connect(w, &e) < 0) {
+		ws_kick_in(w, WS_RETRY_MS);
 		return;
 	}
+	if (w->sup_state == IPC_STATE_STARTING || w->sup_state == IPC_STATE_RUNNING) {
+		ws_set(w, SAWD_STARTING, "");
+		ws_kick(w);
+	}
+}
+
+static void step_failed(struct ws *w)
+{
+	if (w->control || control_alive(w)) {
+		meet_survivor(w);
+		return;
+	}
+	w->sup_state = (enum ipc_state)0;
 	if (w->desired == SAWD_WANT_DELETED) {
 		step_deleting(w);
 	} else if (w->desired == SAWD_WANT_STOPPED && !(w->row.pending & WORKSPACE_PROVISION)) {
@@ -452,6 +465,7 @@ bool reconcile_on_ended(void *owner, struct msg_in *in)
 {
 	struct core *c = owner;
 	struct bytes id = msg_get_bytes(in, SAWD_ID_LEN);
+	uint64_t req = msg_get_u64(in);
 	struct bytes how = msg_get_bytes(in, ERR_MAX);
 	struct ws *w;
 
@@ -460,7 +474,7 @@ bool reconcile_on_ended(void *owner, struct msg_in *in)
 	w = ws_find(c, id);
 	if (w) {
 		log_line("%s: its supervisor ended with %.*s", w->row.name, (int)how.len, (const char *)how.p);
-		w->ended = true;
+		w->ended = w->ended || req == w->spawn_req;
 		ws_kick(w);
 	}
 	return true;

@@ -31,6 +31,7 @@ struct ws {
 	bool busy; /* an answer of another process is awaited */
 	bool adopting; /* right after our start: is there a supervisor? */
 	bool ended; /* the launcher saw this supervisor end */
+	uint64_t spawn_req; /* of the supervisor that we started last: an older one's end is no news */
 	uint64_t spawned_ms; /* when we started its supervisor; 0: we did not */
 	uint64_t deadline_ms; /* of the present step; 0: none */
 	uint64_t not_before_ms; /* of the next start */

@@ -23,7 +23,7 @@ struct job {
 	struct job *next;
 	struct child child;
 	struct loop_io io;
-	uint64_t req; /* of a disks job: its answer is owed */
+	uint64_t req; /* core's number for it */
 	int why_fd; /* of a disks job: what went wrong, in its words; -1 */
 	char id[SAWD_ID_LEN + 1]; /* of a workspace; "" for a disks job */
 };
@@ -67,6 +67,7 @@ static void tell_end(struct job *j, const char *how)
 		return;
 	msg_start(&out, MSG_SAWD_ENDED);
 	msg_str(&out, j->id);
+	msg_u64(&out, j->req);
 	msg_str(&out, how);
 	chan_send(core, &out);
 }
@@ -140,7 +141,7 @@ struct spawn {
 	int try_fds[2];
 };
 
-static int spawn_as(struct launcher *l, struct spawn *s, const char *id, bool is_try, struct err *e)
+static int spawn_as(struct launcher *l, struct spawn *s, const char *id, bool is_try, uint64_t req, struct err *e)
 {
 	const char *const args[] = { "--dir", s->dir, "--run", s->run, is_try ? "--try" : NULL, s->ids, "--", "/bin/sleep", "infinity",
 				     NULL };
@@ -150,10 +151,10 @@ static int spawn_as(struct launcher *l, struct spawn *s, const char *id, bool is
 	return job_start(l,
 			 &(struct child_spec){ .path = s->path, .title = s->title, .args = args, .fds = fds,
 					       .n_fds = is_try ? 7 : 2, .flags = CHILD_OUTLIVES },
-			 0, id, -1, e);
+			 req, id, -1, e);
 }
 
-static int spawn(struct launcher *l, const char *id, const char *name, bool is_try, int log_fd, struct err *e)
+static int spawn(struct launcher *l, const char *id, const char *name, bool is_try, uint64_t req, int log_fd, struct err *e)
 {
 	struct spawn s = { .log_fd = log_fd, .null_fd = -1, .try_fds = { -1, -1 } };
 	char part[64];
@@ -171,7 +172,7 @@ static int spawn(struct launcher *l, const char *id, const char *name, bool is_t
 		if (r == 0 && s.null_fd < 0)
 			r = err_sys(e, errno, "open /dev/null");
 	}
-	r = r < 0 ? r : spawn_as(l, &s, id, is_try, e);
+	r = r < 0 ? r : spawn_as(l, &s, id, is_try, req, e);
 	(void)fd_close(s.null_fd);
 	(void)fd_close(s.try_fds[0]);
 	(void)fd_close(s.try_fds[1]);
@@ -197,7 +198,7 @@ bool jobs_on_spawn(void *owner, struct msg_in *in)
 	memcpy(id_text, id.p, id.len);
 	memcpy(name_text, name.p, name.len);
 	r = l->stopping ? err_set(&e, ESHUTDOWN, "sawd is going down") :
-			  spawn(l, id_text, name_text, driver == SPEC_DRIVER_TRY, log_fd, &e);
+			  spawn(l, id_text, name_text, driver == SPEC_DRIVER_TRY, req, log_fd, &e);
 	answer(l, MSG_SAWD_SPAWNED, req, r == 0, e.text);
 	return true;
 }
