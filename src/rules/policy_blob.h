@@ -195,4 +195,7 @@ static inline enum blob_wild blob_wild_of(struct bytes text, struct bytes *ret_s
 uint32_t blob_host_find(const struct policy *p, uint32_t hash, struct bytes suffix,
 			enum blob_wild w);
 
+/* Bytes of one element of each section. */
+extern const uint32_t policy_blob_element_len[BLOB_SECTIONS];
+
 #endif

@@ -7,7 +7,7 @@
 #include "rules/policy_hash.h"
 #include "rules/policy_path.h"
 
-static const uint32_t element_len[BLOB_SECTIONS] = {
+const uint32_t policy_blob_element_len[BLOB_SECTIONS] = {
 	[BLOB_HOSTS] = sizeof(struct blob_host),
 	[BLOB_SLOTS] = sizeof(uint32_t),
 	[BLOB_DOORS] = sizeof(struct blob_door),
@@ -52,7 +52,7 @@ static bool sections_ok(const struct policy *p)
 
 		if (at->off % 8 != 0 || at->off < sizeof(*h) || at->off > h->size)
 			return false;
-		if ((uint64_t)at->n * element_len[s] > h->size - at->off)
+		if ((uint64_t)at->n * policy_blob_element_len[s] > h->size - at->off)
 			return false;
 	}
 	return (h->flags & ~(uint32_t)BLOB_FLAGS_ALL) == 0;

@@ -404,25 +404,6 @@ static void write_all_ports(struct writer *w)
 	}
 }
 
-static const size_t element_len[BLOB_SECTIONS] = {
-	[BLOB_HOSTS] = sizeof(struct blob_host),
-	[BLOB_SLOTS] = sizeof(uint32_t),
-	[BLOB_DOORS] = sizeof(struct blob_door),
-	[BLOB_ENTRIES] = sizeof(struct blob_entry),
-	[BLOB_PORTS] = sizeof(uint16_t),
-	[BLOB_ALL_PORTS] = sizeof(uint16_t),
-	[BLOB_PREFIXES] = sizeof(struct blob_prefix),
-	[BLOB_RULES] = sizeof(struct blob_rule),
-	[BLOB_CONDITIONS] = sizeof(struct blob_condition),
-	[BLOB_VALUES] = sizeof(struct blob_str),
-	[BLOB_NODES] = sizeof(struct blob_node),
-	[BLOB_EDGES] = sizeof(struct blob_edge),
-	[BLOB_ENDS] = sizeof(uint32_t),
-	[BLOB_TAILS] = sizeof(struct blob_tail),
-	[BLOB_REACH] = sizeof(struct blob_reach),
-	[BLOB_STRINGS] = 1,
-};
-
 static void pad(struct buf *b)
 {
 	while (b->len % 8 != 0 && buf_byte(b, 0))
@@ -440,7 +421,7 @@ static bool join(struct writer *w, struct blob_header *h, struct buf *out)
 		w->failed = w->failed || w->s[s].failed;
 		h->section[s] =
 			(struct blob_section){ (uint32_t)body.len,
-					       count(w, (enum policy_section)s, element_len[s]) };
+					       count(w, (enum policy_section)s, policy_blob_element_len[s]) };
 		buf_bytes(&body, buf_view(&w->s[s]));
 		pad(&body);
 	}
