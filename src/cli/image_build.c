@@ -28,10 +28,12 @@
  * another user id. lz4: half the size of no compression, and a guest without KVM starts as fast. */
 
 #define IN_TREE "/var/cache/saw"
+#define RECIPE_ENDING ".recipe"
 
 struct build {
 	char images[PATHS_MAX];
 	char fresh[PATHS_MAX];
+	char recipe_name[PATHS_MAX];
 	const char *name;
 	const char *mirror;
 	struct image_plan plan;
@@ -318,6 +320,18 @@ static void told(const struct image *i, const struct image_manifest *m, bool jso
 	(void)say_out(&out);
 }
 
+/* "/x/small.recipe" -> "small". */
+static void name_of(const char *recipe, char ret[PATHS_MAX])
+{
+	const char *slash = strrchr(recipe, '/');
+	size_t len, tail = strlen(RECIPE_ENDING);
+
+	(void)snprintf(ret, PATHS_MAX, "%s", slash ? slash + 1 : recipe);
+	len = strlen(ret);
+	if (len > tail && strcmp(ret + len - tail, RECIPE_ENDING) == 0)
+		ret[len - tail] = '\0';
+}
+
 int image_build_run(const struct cli_args *a)
 {
 	static struct build b;
@@ -327,7 +341,8 @@ int image_build_run(const struct cli_args *a)
 	struct err e = { 0 };
 	int r;
 
-	b.name = a->value[IMAGE_BUILD_NAME] ? a->value[IMAGE_BUILD_NAME] : a->word[0];
+	name_of(a->word[0], b.recipe_name);
+	b.name = a->value[IMAGE_BUILD_NAME] ? a->value[IMAGE_BUILD_NAME] : b.recipe_name;
 	b.mirror = a->value[IMAGE_BUILD_MIRROR];
 	if (!images_name_ok(b.name))
 		return say_fail(CLI_USAGE, "image build: `%s` is no name for an image; give one with --name: a-z, 0-9, inner hyphens", b.name);

@@ -14,7 +14,7 @@ RECIPE = "saw-recipe 1\nsuite bookworm\nkernel amd64 linux-x\nkernel arm64 linux
 
 # Plays the tree's side: reads the tar that goes in, puts the archive that comes out where the real one's `download` hook would.
 FAKE_MMDEBSTRAP = """#!/usr/bin/python3
-import io, os, sys, tarfile
+import io, os, shutil, sys, tarfile
 print("I: installing essential packages...", file=sys.stderr, flush=True)
 open(os.environ["FAKE_SAID"], "w").write("\\n".join(sys.argv[1:]))
 if os.environ.get("FAKE_MMDEBSTRAP") == "fail":
@@ -26,9 +26,7 @@ if os.environ.get("FAKE_MMDEBSTRAP") == "wait":
     sys.stdin = None
     import signal
     signal.pause()
-os.rename("tree.tar", "tree.tar.seen")
-os.link("tree.tar.seen", os.environ["FAKE_SAID"] + ".tree")
-os.rename("tree.tar.seen", "tree.tar")
+shutil.copyfile("tree.tar", os.environ["FAKE_SAID"] + ".tree")
 with tarfile.open("out.tar", "w") as t:
     def add(name, text):
         i = tarfile.TarInfo(name); i.size = len(text); t.addfile(i, io.BytesIO(text))
@@ -129,6 +127,18 @@ def test_files_of_the_recipe_go_into_the_tree_as_root_with_their_modes(images):
         assert t.getmember("./etc/systemd/system/getty.target").linkname == "/dev/null"
         assert t.getmember("./usr/lib/saw/saw-guest").mode == 0o755
         assert b"virtio_blk" in t.extractfile("./var/cache/saw/modules").read()
+
+
+def test_a_recipe_of_ones_own_is_named_by_its_path_and_gives_its_name(images, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "mine.recipe").write_text(RECIPE + "file /etc/motd 0644 motd\n")
+    (own / "motd").write_text("mine\n")
+    for word in ("mine.recipe", str(own / "mine.recipe")):
+        done = subprocess.run([str(images.saw), "image", "build", word, "--mirror", "http://mirror.test/"], cwd=own, env=images.env, capture_output=True,
+                              text=True, check=False, timeout=60)
+        assert done.returncode == 0 and done.stdout.startswith("mine "), done
+    assert images.run("build", "./nowhere.recipe").returncode == 4
 
 
 def test_a_recipe_may_include_another_and_not_for_ever(images):
