@@ -51,7 +51,8 @@ struct child_end {
 	int code; /* exit status, or the signal's number */
 };
 
-/* Collects a child that has ended, forgets it. 1: *ret is set; 0: still running; negative errno. */
+/* Collects a child that has ended, forgets it. 1: *ret is set; 0: still running; negative errno. Take pid_fd out of the loop first: a
+ * sibling that is just being started still holds a copy until its exec, and with it a watch that could not be removed any more. */
 int child_reap(struct child *c, struct child_end *ret);
 /* By pidfd: never hits a stranger. Nothing when there is no child. */
 void child_signal(const struct child *c, int sig);

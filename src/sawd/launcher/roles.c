@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/must.h"
 #include "ipc/types.h"
 #include "os/fd.h"
 #include "os/log.h"
@@ -204,9 +205,8 @@ static void on_exit_io(struct loop_io *io, uint32_t events)
 	struct child_end end;
 
 	(void)events;
-	if (child_reap(&r->child, &end) <= 0)
-		return;
 	loop_io_remove(io);
+	must(child_reap(&r->child, &end) == 1);
 	r->chan = chan_free(r->chan);
 	r->ready = false;
 	if (l->stopping) {
