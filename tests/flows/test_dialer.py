@@ -467,7 +467,7 @@ def test_dials_of_an_inlet_that_is_gone_are_dropped(world, build):
     d.flow = 0  # a fresh inlet may count anew
     world.resolve = zone(good_example=[GOOD])
     d.dialed("good.example")[2].close()
-    assert d.fds() == before and d.late_events() == []
+    assert d.fds_back_to(before) and d.late_events() == []
     assert d.stop() == 0
 
 

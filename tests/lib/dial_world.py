@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 import ipc
 
@@ -234,6 +235,13 @@ class Dialer:
 
     def fds(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def fds_back_to(self, n, timeout=5):
+        """A descriptor that was sent is closed by its sender a moment after it arrived."""
+        end = time.monotonic() + timeout
+        while self.fds() != n and time.monotonic() < end:
+            select.select([], [], [], 0.02)
+        return self.fds() == n
 
     def stop(self):
         if self.process.poll() is None:

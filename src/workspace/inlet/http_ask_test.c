@@ -1,0 +1,304 @@
+#include "workspace/inlet/http_rig.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/must.h"
+#include "base/tap.h"
+#include "os/fd.h"
+
+TEST(an_allowed_request_is_recorded_then_forwarded_and_answered)
+{
+	http_rig_start(http_flow_start);
+	http_rig.hold_events = true;
+	http_rig_ask("GET /ok/%61?q HTTP/1.1\r\nhost: GOOD.example:80\r\nX: y\r\nVia: z\r\n\r\n");
+	CHECK_INT(http_rig.n_dials, 1);
+	CHECK_INT(http_rig.origin_got[0].len, 0); /* not on disk yet */
+	CHECK_INT(http_rig.n_events, 1);
+	CHECK_STR(http_rig.events[0], "allowed ok GET /ok/a?q site/1 (read) 0 stripped: via");
+	http_rig.hold_events = false;
+	loop_later(http_rig.loop, &http_rig.later, http_rig_from_loop, &http_rig);
+	http_rig_settle();
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "GET /ok/a?q HTTP/1.1\r\nHost: good.example\r\nX: y\r\n\r\n");
+	http_rig_reply(0, "HTTP/1.1 200 OK\r\nServer: s\r\nAlt-Svc: h3\r\nContent-Length: 2\r\n\r\nhi");
+	CHECK_STR(http_rig_seen(&http_rig.got), "HTTP/1.1 200 OK\r\nServer: s\r\nContent-Length: 2\r\n\r\nhi");
+	http_rig_end();
+	CHECK_INT(http_rig.n_events, 2);
+	CHECK_STR(http_rig.events[1], "closed ok   site 0");
+}
+
+TEST(further_requests_use_the_kept_connection_and_have_an_event_each)
+{
+	http_rig_start(http_flow_start);
+	for (int i = 0; i < 3; i++) {
+		http_rig_ask(GET);
+		CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), ORIGIN_GET);
+		http_rig_reply(0, OK);
+		CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	}
+	CHECK_INT(http_rig.n_dials, 1);
+	CHECK_INT(http_rig.n_events, 3);
+	http_rig_end();
+}
+
+TEST(a_denied_request_reaches_nobody_and_is_explained)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask("GET /admin HTTP/1.1\r\n" HOST "\r\n" GET);
+	CHECK_INT(http_rig.n_dials, 0);
+	CHECK_INT(http_rig.n_events, 1);
+	CHECK_STR(http_rig.events[0], "denied path_not_listed GET /admin site 403");
+	CHECK(strstr(buf_cstr(&http_rig.got), "HTTP/1.1 403 Forbidden\r\nContent-Type: application/problem+json\r\n") ==
+	      buf_cstr(&http_rig.got));
+	CHECK(strstr(buf_cstr(&http_rig.got), "Connection: close\r\n"));
+	CHECK(strstr(buf_cstr(&http_rig.got), "\"reason\":\"path_not_listed\"") && strstr(buf_cstr(&http_rig.got), "\"remedy\":\"") &&
+	      strstr(buf_cstr(&http_rig.got), "\"rule\":\"site\""));
+	CHECK(!strstr(strstr(buf_cstr(&http_rig.got), "HTTP/1.1") + 1, "HTTP/1.1")); /* E17: one answer only */
+	CHECK(http_rig_guest_at_end());
+	http_rig_end();
+	CHECK_INT(http_rig.n_events, 1);
+}
+
+TEST(a_denied_request_behind_an_allowed_one_is_answered_in_order_and_never_seen_upstream)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET "GET /admin HTTP/1.1\r\n" HOST "\r\n"); /* E16 */
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), ORIGIN_GET);
+	CHECK_INT(http_rig.n_events, 1);
+	http_rig_reply(0, OK);
+	CHECK(strncmp(buf_cstr(&http_rig.got), OK "HTTP/1.1 403 ", strlen(OK) + 13) == 0);
+	CHECK_INT(http_rig.origin_got[0].len, 0);
+	CHECK_STR(http_rig.events[1], "denied path_not_listed GET /admin site 403");
+	CHECK(http_rig_origin_at_end(0));
+	http_rig_end();
+}
+
+TEST(pipelined_allowed_requests_are_forwarded_one_by_one)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET GET GET);
+	for (int i = 0; i < 3; i++) {
+		CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), ORIGIN_GET);
+		http_rig_reply(0, OK);
+		CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	}
+	CHECK_INT(http_rig.n_events, 3);
+	http_rig_end();
+}
+
+TEST(a_request_sent_byte_by_byte_is_the_same_request)
+{
+	const char *text = "POST /ok HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+
+	http_rig_start(http_flow_start);
+	for (const char *p = text; *p; p++)
+		http_rig_ask((const char[]){ *p, '\0' });
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "POST /ok HTTP/1.1\r\nHost: good.example\r\nTransfer-Encoding: chunked\r\n\r\n"
+					  "1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n\r\n");
+	CHECK_INT(http_rig.n_events, 1);
+	http_rig_end();
+}
+
+#define CANARY "GET /ok/canary HTTP/1.1\r\n" HOST "\r\n"
+
+/* Groups C, E and G: refused before anybody hears of it, with one event and its own reason; a canary behind it stays unread. */
+TEST(every_malformed_request_leaves_no_byte_and_one_event)
+{
+	static const struct {
+		const char *text;
+		unsigned status;
+		const char *reason;
+	} vectors[] = {
+		{ "\x16\x03\x01\x02", 400, "not_http" },
+		{ "SSH-2.0-x\r\n", 400, "not_http" },
+		{ POST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" CANARY, 400, "two_body_lengths" },
+		{ POST "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" CANARY, 400, "two_body_lengths" },
+		{ POST "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello" CANARY, 400, "two_body_lengths" },
+		{ POST "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello" CANARY, 400, "two_body_lengths" },
+		{ POST "Content-Length: +5\r\n\r\nhello" CANARY, 400, "malformed_content_length" },
+		{ POST "Content-Length: 0005\r\n\r\nhello" CANARY, 400, "malformed_content_length" },
+		{ POST "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" CANARY, 501, "unsupported_transfer_encoding" },
+		{ POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" CANARY, 501, "unsupported_transfer_encoding" },
+		{ POST "Transfer-Encoding: chunked\x0b\r\n\r\n0\r\n\r\n" CANARY, 400, "malformed_header" },
+		{ POST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" CANARY, 400, "malformed_header" },
+		{ POST "Transfer_Encoding: chunked\r\n\r\n0\r\n\r\n" CANARY, 400, "malformed_header" },
+		{ CHUNKED "0x5\r\nhello\r\n0\r\n\r\n" CANARY, 400, "malformed_chunk" },
+		{ CHUNKED "5 \r\nhello\r\n0\r\n\r\n" CANARY, 400, "malformed_chunk" },
+		{ CHUNKED "\r\n" CANARY, 400, "malformed_chunk" },
+		{ CHUNKED "5\r\nhello0\r\n\r\n" CANARY, 400, "malformed_chunk" },
+		{ CHUNKED "5;a\nhello\r\n0\r\n\r\n" CANARY, 400, "malformed_chunk_extension" },
+		{ CHUNKED "5;a=\"\r\nhello\r\n0\r\n\r\n" CANARY, 400, "malformed_chunk_extension" },
+		{ CHUNKED "0\r\nX : y\r\n\r\n" CANARY, 400, "malformed_header" },
+		{ "GET /ok HTTP/1.1\n" HOST "\r\n" CANARY, 400, "malformed_line_end" },
+		{ "GET /ok HTTP/1.1\r\n" HOST "X: a\rb\r\n\r\n" CANARY, 400, "malformed_line_end" },
+		{ "GET /ok HTTP/1.1\r\n" HOST "X: a\r\n b\r\n\r\n" CANARY, 400, "malformed_header" },
+		{ "GET /ok HTTP/1.1\r\n" HOST "X: caf\xe9\r\n\r\n" CANARY, 400, "malformed_header" },
+		{ POST "Expect: tea\r\nContent-Length: 5\r\n\r\nhello" CANARY, 417, "unsupported_expect" },
+		{ "GET /ok HTTP/1.1\r\n\r\n" CANARY, 400, "malformed_host" },
+		{ "GET /ok HTTP/1.1\r\n" HOST HOST "\r\n" CANARY, 400, "malformed_host" },
+		{ "GET /ok HTTP/1.1\r\nHost: good.example, evil.example\r\n\r\n" CANARY, 400, "malformed_host" },
+		{ "GET /ok HTTP/1.1\r\nHost: evil.example\r\n\r\n" CANARY, 421, "authority_not_flow_name" },
+		{ "GET http://evil.example/ok HTTP/1.1\r\n" HOST "\r\n" CANARY, 421, "authority_not_flow_name" },
+		{ "GET https://good.example/ok HTTP/1.1\r\n" HOST "\r\n" CANARY, 421, "authority_not_flow_name" },
+		{ "GET http://good.example@evil.example/ HTTP/1.1\r\n" HOST "\r\n", 400, "userinfo_in_target" },
+		{ "GET /ok HTTP/1.1\r\nHost: good.example..\r\n\r\n" CANARY, 400, "malformed_name" },
+		{ "GET /ok HTTP/1.1\r\nHost: good.example#x\r\n\r\n" CANARY, 400, "malformed_authority" },
+		{ "GET /ok HTTP/1.1\r\nHost: 0177.0.0.1\r\n\r\n" CANARY, 400, "not_a_host_name" },
+		{ "GET /ok\r\n" CANARY, 505, "http_version" },
+		{ "GET /ok HTTP/2.0\r\n" HOST "\r\n" CANARY, 505, "http_version" },
+		{ "GET /ok HTTP/1.1\r\n" HOST "Connection: authorization\r\n\r\n" CANARY, 400, "connection_names_field" },
+		{ "GET /ok/../admin HTTP/1.1\r\n" HOST "\r\n" CANARY, 400, "dot_segment" },
+		{ "GET /ok/.%2e/admin HTTP/1.1\r\n" HOST "\r\n" CANARY, 400, "dot_segment" },
+		{ "GET /ok%2fadmin HTTP/1.1\r\n" HOST "\r\n" CANARY, 400, "encoded_slash" },
+		{ "GET //ok HTTP/1.1\r\n" HOST "\r\n" CANARY, 400, "empty_segment" },
+		{ "GET /ok;x HTTP/1.1\r\n" HOST "\r\n" CANARY, 400, "path_parameter" },
+		{ "GET /ok%00 HTTP/1.1\r\n" HOST "\r\n" CANARY, 400, "malformed_target" },
+		{ "OPTIONS * HTTP/1.1\r\n" HOST "\r\n" CANARY, 400, "malformed_target" },
+		{ "CONNECT good.example:80 HTTP/1.1\r\n" HOST "\r\n" CANARY, 403, "method_not_listed" },
+		{ "TRACE /ok HTTP/1.1\r\n" HOST "\r\n" CANARY, 403, "method_not_listed" },
+		{ "DELETE /ok HTTP/1.1\r\n" HOST "\r\n" CANARY, 403, "method_not_listed" },
+		{ POST "X-HTTP-Method-Override: DELETE\r\nContent-Length: 0\r\n\r\n" CANARY, 403, "method_override" },
+		{ "POST /ok?_method=DELETE HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n" CANARY, 403, "method_override" },
+		{ POST "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 18\r\n\r\na=1&_method=DELETE" CANARY,
+		  403, "method_override" },
+		{ POST "Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n"
+		       "5\r\n--b\r\n\r\n2d\r\nContent-Disposition: form-data; name=\"_method\"\r\n0\r\n\r\n" CANARY,
+		  403, "method_override" },
+		{ "GET /ok HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n" CANARY, 403,
+		  "upgrade_not_listed" },
+		{ "GET /ok HTTP/1.1\r\n" HOST "X-Needed-Not: 1\r\n\r\n" CANARY, 403, "condition_not_met" },
+	};
+
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		char want[64];
+		bool good;
+
+		http_rig_start(http_flow_start);
+		http_rig_ask(vectors[i].text);
+		(void)snprintf(want, sizeof(want), "HTTP/1.1 %u ", vectors[i].status);
+		good = CHECK(strncmp(buf_cstr(&http_rig.got), want, strlen(want)) == 0);
+		good = CHECK_INT(http_rig.n_dials, 0) && good;
+		(void)snprintf(want, sizeof(want), "denied %s ", vectors[i].reason);
+		good = CHECK(strncmp(http_rig.events[0], want, strlen(want)) == 0) && good;
+		good = CHECK(http_rig_guest_at_end()) && good;
+		http_rig_end();
+		good = CHECK_INT(http_rig.n_events, 1) && good;
+		if (!good)
+			printf("# vector %zu (%s): %s\n# %s\n", i, vectors[i].reason, http_rig.events[0], vectors[i].text);
+	}
+}
+
+TEST(limits_of_the_head_are_refused_with_their_status)
+{
+	static char text[100000];
+
+	http_rig_start(http_flow_start);
+	(void)snprintf(text, sizeof(text), "GET /ok HTTP/1.1\r\n" HOST "X: %070000d\r\n\r\n", 1);
+	http_rig_ask(text);
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 431 ", 13) == 0);
+	CHECK(strncmp(http_rig.events[0], "denied headers_too_large GET /ok ", 33) == 0);
+	http_rig_end();
+	http_rig_start(http_flow_start);
+	(void)snprintf(text, sizeof(text), "GET /ok%09000d HTTP/1.1\r\n" HOST "\r\n", 1);
+	http_rig_ask(text);
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 414 ", 13) == 0);
+	CHECK(strncmp(http_rig.events[0], "denied target_too_long", 22) == 0);
+	http_rig_end();
+}
+
+TEST(a_body_that_turns_malformed_later_never_becomes_a_whole_request)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(CHUNKED "5\r\nhello\r\n");
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]),
+		  "POST /ok HTTP/1.1\r\nHost: good.example\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+	http_rig_ask("zz\r\n" CANARY);
+	CHECK_INT(http_rig.origin_got[0].len, 0);
+	CHECK(http_rig_origin_at_end(0));
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 400 ", 13) == 0);
+	CHECK_INT(http_rig.n_events, 2);
+	CHECK(strncmp(http_rig.events[1], "denied malformed_chunk POST /ok", 31) == 0);
+	http_rig_end();
+}
+
+TEST(trailers_and_extensions_are_dropped)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(CHUNKED "5;a=b\r\nhello\r\n0\r\nHost: evil.example\r\nAuthorization: x\r\n\r\n");
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "POST /ok HTTP/1.1\r\nHost: good.example\r\nTransfer-Encoding: chunked\r\n\r\n"
+					  "5\r\nhello\r\n0\r\n\r\n");
+	http_rig_end();
+}
+
+TEST(a_hidden_method_in_a_long_form_cuts_the_request_before_its_end)
+{
+	static char form[40000];
+
+	http_rig_start(http_flow_start);
+	memset(form, 'a', sizeof(form) - 1);
+	http_rig_ask(POST "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 40014\r\n\r\n");
+	http_rig_ask(form);
+	CHECK_INT(http_rig.n_dials, 1);
+	http_rig_ask("&_method=DELETE");
+	CHECK(http_rig_origin_at_end(0));
+	CHECK(strstr(buf_cstr(&http_rig.origin_got[0]), "aaaa") && !strstr(buf_cstr(&http_rig.origin_got[0]), "_method"));
+	CHECK(strncmp(http_rig.events[1], "denied method_override", 22) == 0);
+	http_rig_end();
+}
+
+TEST(an_ordinary_form_arrives_whole)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(POST "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 10\r\n\r\na=1&b");
+	CHECK_INT(http_rig.n_dials, 0); /* held */
+	http_rig_ask("=2&c=");
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "POST /ok HTTP/1.1\r\nHost: good.example\r\n"
+					  "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 10\r\n\r\na=1&b=2&c=");
+	http_rig_end();
+}
+
+TEST(expect_is_answered_by_us_after_the_verdict_and_not_forwarded)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(POST "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+	CHECK_STR(http_rig_seen(&http_rig.got), "HTTP/1.1 100 Continue\r\n\r\n");
+	http_rig_ask("hello");
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "POST /ok HTTP/1.1\r\nHost: good.example\r\nContent-Length: 5\r\n\r\nhello");
+	http_rig_reply(0, OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	http_rig_end();
+	http_rig_start(http_flow_start);
+	http_rig_ask("POST /admin HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 403 ", 13) == 0);
+	http_rig_end();
+}
+
+TEST(an_early_answer_ends_the_exchange_and_both_connections)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(POST "Content-Length: 100\r\n\r\nhello");
+	http_rig_reply(0, "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+	CHECK_STR(http_rig_seen(&http_rig.got), "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+	CHECK(http_rig_guest_at_end());
+	CHECK(http_rig_origin_at_end(0));
+	http_rig_end();
+	http_rig_start(http_flow_start); /* no body at all is complete at once */
+	http_rig_ask(GET);
+	http_rig_reply(0, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	CHECK_STR(http_rig_seen(&http_rig.got), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	http_rig_ask(GET);
+	CHECK_INT(http_rig.n_events, 2);
+	http_rig_end();
+}
+
+TEST(a_body_on_get_is_framed_and_judged_as_any_other)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask("GET /ok HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nGET /" GET);
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "GET /ok HTTP/1.1\r\nHost: good.example\r\nContent-Length: 5\r\n\r\nGET /");
+	http_rig_reply(0, OK);
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), ORIGIN_GET);
+	http_rig_end();
+}

@@ -1,0 +1,294 @@
+#include "workspace/inlet/http_rig.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/must.h"
+#include "base/tap.h"
+#include "os/fd.h"
+
+TEST(malformed_answers_become_502_and_nothing_of_them_reaches_the_guest)
+{
+	static const char *const answers[] = {
+		"HTTP/1.1 200\r\n\r\n",
+		"HTTP/1.1 abc OK\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nX : y\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nX: y\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+		"<html>hello</html>\r\n",
+	};
+
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		http_rig_start(http_flow_start);
+		http_rig_ask(GET);
+		http_rig_reply(0, answers[i]);
+		if (!CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 502 ", 13) == 0))
+			printf("# answer %zu: %s\n", i, buf_cstr(&http_rig.got));
+		CHECK(strncmp(http_rig.events[1], "failed malformed_upstream GET /ok site/1 (read) 502", 51) == 0);
+		CHECK(http_rig_origin_at_end(0) && http_rig_guest_at_end());
+		http_rig_end();
+	}
+}
+
+TEST(bytes_behind_an_answer_never_answer_the_next_request)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, OK "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"); /* E27 */
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	http_rig_ask(GET);
+	CHECK_INT(http_rig.n_dials, 2);
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[1]), ORIGIN_GET);
+	http_rig_reply(1, OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	http_rig_end();
+}
+
+TEST(answers_with_a_body_that_their_kind_does_not_have_are_cut_off)
+{
+	static const struct {
+		const char *request;
+		const char *answer;
+		const char *want;
+	} vectors[] = {
+		{ "HEAD /ok HTTP/1.1\r\n" HOST "\r\n", OK, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" },
+		{ GET, "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nhi", "HTTP/1.1 204 No Content\r\n\r\n" },
+		{ GET, "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+		  "HTTP/1.1 304 Not Modified\r\n\r\n" },
+	};
+
+	for (size_t i = 0; i < 3; i++) {
+		http_rig_start(http_flow_start);
+		http_rig_ask(vectors[i].request);
+		http_rig_reply(0, vectors[i].answer);
+		CHECK_STR(http_rig_seen(&http_rig.got), vectors[i].want);
+		http_rig_ask(GET);
+		CHECK_INT(http_rig.n_dials, 2);
+		http_rig_reply(1, OK);
+		CHECK_STR(http_rig_seen(&http_rig.got), OK);
+		http_rig_end();
+	}
+}
+
+TEST(answers_until_close_and_with_both_lengths_are_framed_again)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, "HTTP/1.0 200 OK\r\n\r\nhel");
+	CHECK_STR(http_rig_seen(&http_rig.got), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n");
+	http_rig.origin[0] = fd_close(http_rig.origin[0]);
+	http_rig_settle();
+	CHECK_STR(http_rig_seen(&http_rig.got), "0\r\n\r\n");
+	http_rig_ask(GET);
+	http_rig_reply(1, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n");
+	CHECK_STR(http_rig_seen(&http_rig.got), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n");
+	CHECK(http_rig_origin_at_end(1));
+	http_rig_end();
+}
+
+TEST(a_client_of_http_1_0_gets_its_answer_until_close)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask("GET /ok HTTP/1.0\r\n" HOST "\r\n");
+	http_rig_reply(0, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n");
+	CHECK_STR(http_rig_seen(&http_rig.got), "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhi");
+	CHECK(http_rig_guest_at_end());
+	http_rig_end();
+}
+
+TEST(interim_answers_are_swallowed_and_bounded)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	http_rig_ask(GET);
+	for (int i = 0; i < HTTP_FLOW_INTERIM_MAX; i++)
+		http_rig_reply(0, "HTTP/1.1 102 Processing\r\n\r\n");
+	CHECK_INT(http_rig.got.len, 0);
+	http_rig_reply(0, "HTTP/1.1 102 Processing\r\n\r\n");
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 502 ", 13) == 0);
+	http_rig_end();
+}
+
+TEST(events_of_a_stream_arrive_one_by_one)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+	CHECK_STR(http_rig_seen(&http_rig.got), "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+	for (int i = 0; i < 3; i++) {
+		http_rig_reply(0, "9\r\ndata: a\n\n\r\n");
+		CHECK_STR(http_rig_seen(&http_rig.got), "9\r\ndata: a\n\n\r\n");
+	}
+	http_rig_end();
+}
+
+static void transfer(size_t total, bool up)
+{
+	static uint8_t piece[60000];
+	int from = up ? http_rig.guest : http_rig.origin[0];
+	struct buf *got = up ? &http_rig.origin_got[0] : &http_rig.got;
+	size_t sent = 0;
+	size_t received = 0;
+	struct http_flow *f = (struct http_flow *)http_rig.flow;
+	size_t worst = 0;
+
+	for (size_t i = 0; i < sizeof(piece); i++)
+		piece[i] = (uint8_t)(i * 7);
+	while (received < total) {
+		size_t n = total - sent < sizeof(piece) ? total - sent : sizeof(piece);
+		ssize_t done = n ? send(from, piece, n, MSG_NOSIGNAL) : 0;
+
+		sent += done > 0 ? (size_t)done : 0;
+		must(loop_turn(http_rig.loop, 0, NULL) == 0);
+		if (sent > total / 2 || received) /* at first nobody reads: back-pressure */
+			(void)http_rig_drain(up ? http_rig.origin[0] : http_rig.guest, got);
+		else if (done < 0)
+			(void)http_rig_drain(up ? http_rig.origin[0] : http_rig.guest, got);
+		received += got->len;
+		buf_reset(got);
+		if (http_rig.flow && f->guest.out.len + f->upstream.out.len + f->guest.in.len + f->upstream.in.len > worst)
+			worst = f->guest.out.len + f->upstream.out.len + f->guest.in.len + f->upstream.in.len;
+	}
+	CHECK_INT(received, total);
+	CHECK(worst < 400 * 1024);
+}
+
+TEST(big_bodies_pass_both_ways_in_bounded_memory)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(POST "Content-Length: 50000000\r\n\r\n");
+	http_rig_ask("0123456789");
+	CHECK_INT(http_rig.n_dials, 1);
+	buf_reset(&http_rig.origin_got[0]);
+	transfer(50000000 - 10, true);
+	http_rig_reply(0, "HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
+	buf_reset(&http_rig.got);
+	transfer(100000000, false);
+	http_rig_ask(GET);
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), ORIGIN_GET);
+	CHECK_INT(http_rig.n_dials, 1);
+	http_rig_end();
+}
+
+TEST(an_idle_flow_keeps_no_buffers)
+{
+	struct http_flow *f;
+
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	f = (struct http_flow *)http_rig.flow;
+	CHECK_INT(f->guest.in.cap + f->guest.out.cap + f->upstream.in.cap + f->upstream.out.cap + f->canon.cap + f->held.cap, 0);
+	CHECK(sizeof(*f) < 4096);
+	http_rig_end();
+}
+
+/* L10 */
+TEST(a_safe_request_on_a_dying_connection_is_sent_once_more)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	buf_reset(&http_rig.origin_got[0]);
+	buf_reset(&http_rig.got);
+	http_rig.hold_events = true;
+	http_rig_ask(GET);
+	http_rig.hold_events = false;
+	loop_later(http_rig.loop, &http_rig.later, http_rig_from_loop, &http_rig);
+	must(loop_turn(http_rig.loop, 0, NULL) == 0); /* the request leaves ... */
+	http_rig.origin[0] = fd_close(http_rig.origin[0]); /* ... and meets a closed door */
+	http_rig_settle();
+	CHECK_INT(http_rig.n_dials, 2);
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[1]), ORIGIN_GET);
+	http_rig_reply(1, OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	CHECK_INT(http_rig.n_events, 2);
+	http_rig_end();
+}
+
+TEST(a_safe_request_is_not_sent_a_third_time)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	buf_reset(&http_rig.got);
+	http_rig_ask(GET);
+	http_rig.origin[0] = fd_close(http_rig.origin[0]);
+	http_rig_settle();
+	CHECK_INT(http_rig.n_dials, 2);
+	http_rig.origin[1] = fd_close(http_rig.origin[1]);
+	http_rig_settle();
+	CHECK_INT(http_rig.n_dials, 2);
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 502 ", 13) == 0);
+	CHECK(strncmp(http_rig.events[2], "failed upstream_closed", 22) == 0);
+	http_rig_end();
+}
+
+TEST(an_unsafe_request_on_a_dying_connection_is_answered_502_and_never_sent_twice)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	buf_reset(&http_rig.got);
+	http_rig_ask(POST "Content-Length: 0\r\n\r\n");
+	http_rig.origin[0] = fd_close(http_rig.origin[0]);
+	http_rig_settle();
+	CHECK_INT(http_rig.n_dials, 1);
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 502 ", 13) == 0);
+	http_rig_end();
+}
+
+TEST(a_kept_connection_that_closed_while_idle_is_not_used)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	buf_reset(&http_rig.got);
+	http_rig.origin[0] = fd_close(http_rig.origin[0]);
+	http_rig_settle();
+	http_rig_ask(POST "Content-Length: 0\r\n\r\n");
+	CHECK_INT(http_rig.n_dials, 2);
+	http_rig_reply(1, OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	http_rig_end();
+}
+
+TEST(a_kept_connection_that_closes_while_the_event_is_written_costs_nothing)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	buf_reset(&http_rig.got);
+	http_rig.hold_events = true;
+	http_rig_ask(POST "Content-Length: 0\r\n\r\n");
+	http_rig.origin[0] = fd_close(http_rig.origin[0]);
+	http_rig_settle();
+	http_rig.hold_events = false;
+	loop_later(http_rig.loop, &http_rig.later, http_rig_from_loop, &http_rig);
+	http_rig_settle();
+	CHECK_INT(http_rig.n_dials, 2);
+	CHECK_INT(http_rig.n_events, 2);
+	http_rig_reply(1, OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	http_rig_end();
+}
+
+TEST(an_answer_cut_short_resets_the_guest)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
+	http_rig.origin[0] = fd_close(http_rig.origin[0]);
+	http_rig_settle();
+	CHECK(!strstr(buf_cstr(&http_rig.got), "0\r\n\r\n"));
+	CHECK(!http_rig.flow);
+	CHECK(strncmp(http_rig.events[1], "failed upstream_closed", 22) == 0);
+	http_rig_end();
+}

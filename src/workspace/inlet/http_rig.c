@@ -1,0 +1,305 @@
+#include "workspace/inlet/http_rig.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/must.h"
+#include "base/tap.h"
+#include "os/fd.h"
+
+struct gate http_rig;
+
+/* --- what the flow asks of its surroundings --- */
+
+struct loop *gate_loop(const struct gate *gate)
+{
+	return gate->loop;
+}
+
+const struct policy *gate_policy(const struct gate *gate)
+{
+	return &gate->policy;
+}
+
+uint64_t gate_generation(const struct gate *gate)
+{
+	return gate->generation;
+}
+
+const struct gate_who *gate_who(const struct gate *gate)
+{
+	static struct gate_who who;
+
+	(void)gate;
+	who = (struct gate_who){ .id = bytes_str("ws-1"), .name = bytes_str("dev"), .owner = bytes_str("ann") };
+	return &who;
+}
+
+void gate_wait_cancel(struct gate_wait *w)
+{
+	if (http_rig.event_wait == w)
+		http_rig.event_wait = NULL;
+	if (http_rig.dial_wait == w)
+		http_rig.dial_wait = NULL;
+}
+
+static void answer_dial(void)
+{
+	struct gate_wait *w = http_rig.dial_wait;
+	int pair[2] = { -1, -1 };
+
+	http_rig.dial_wait = NULL;
+	if (http_rig.dial_refusal == REASON_OK) {
+		must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
+		must(http_rig.n_dials < HTTP_RIG_DIALS_MAX);
+		http_rig.origin[http_rig.n_dials++] = pair[0];
+	}
+	w->on_dial(w->owner, pair[1], (struct ip){ 0 }, http_rig.dial_refusal);
+}
+
+void http_rig_from_loop(struct loop_later *l)
+{
+	(void)l;
+	if (http_rig.event_wait && !http_rig.hold_events) {
+		struct gate_wait *w = http_rig.event_wait;
+
+		http_rig.event_wait = NULL;
+		w->on_event(w->owner, !http_rig.log_full);
+	}
+	if (http_rig.dial_wait && !http_rig.hold_dials)
+		answer_dial();
+}
+
+static void write_down(const struct event *ev)
+{
+	must(http_rig.n_events < HTTP_RIG_EVENTS_MAX);
+	(void)snprintf(http_rig.events[http_rig.n_events++], sizeof(http_rig.events[0]), "%s %s %.*s %.*s %.*s %u%s%.*s",
+		       ev->action == EVENT_ALLOWED  ? "allowed" :
+		       ev->action == EVENT_DENIED   ? "denied" :
+		       ev->action == EVENT_OBSERVED ? "observed" :
+		       ev->action == EVENT_CLOSED   ? "closed" :
+						      "failed",
+		       reason_code((enum reason)ev->reason), (int)ev->verb.len, (const char *)ev->verb.p, (int)ev->path.len,
+		       (const char *)ev->path.p, (int)ev->rule.len, (const char *)ev->rule.p, ev->status,
+		       ev->detail.len ? " " : "", (int)ev->detail.len, (const char *)ev->detail.p);
+}
+
+void gate_event(struct gate *gate, struct gate_wait *w, const struct event *ev, void (*done)(void *, bool), void *owner)
+{
+	must(!gate->event_wait && !gate->dial_wait);
+	write_down(ev);
+	w->owner = owner;
+	w->on_event = done;
+	gate->event_wait = w;
+	loop_later(gate->loop, &gate->later, http_rig_from_loop, gate);
+}
+
+void gate_note(struct gate *gate, const struct event *ev)
+{
+	(void)gate;
+	write_down(ev);
+}
+
+void gate_dial(struct gate *gate, struct gate_wait *w, uint64_t flow, struct bytes name, uint16_t port,
+	       void (*done)(void *, int, struct ip, enum reason), void *owner)
+{
+	must(!gate->event_wait && !gate->dial_wait);
+	must(flow == 7 && bytes_is(name, "good.example") && port == 80);
+	w->owner = owner;
+	w->on_dial = done;
+	gate->dial_wait = w;
+	loop_later(gate->loop, &gate->later, http_rig_from_loop, gate);
+}
+
+void flow_register(struct flow *f)
+{
+	must(!http_rig.flow);
+	http_rig.flow = f;
+}
+
+void flow_unregister(struct flow *f)
+{
+	must(http_rig.flow == f);
+	http_rig.flow = NULL;
+}
+
+struct event flow_event(const struct flow *f, enum event_kind kind, enum event_action action, enum reason reason)
+{
+	return (struct event){ .kind = kind, .action = action, .reason = (uint16_t)reason, .flow = f->id,
+			       .name = name_bytes(&f->name), .rule = f->entry.rule };
+}
+
+/* --- a policy: GET, HEAD, POST, PUT, OPTIONS below /ok --- */
+
+enum reason policy_find(const struct policy *p, struct bytes name, uint16_t port, struct policy_entry *ret)
+{
+	(void)p;
+	(void)port;
+	if (http_rig.unlisted || !bytes_is(name, "good.example"))
+		return REASON_NAME_UNLISTED;
+	*ret = (struct policy_entry){ .mode = POLICY_HTTP, .rule = bytes_str("site") };
+	return REASON_OK;
+}
+
+void policy_judge(const struct policy *p, const struct policy_entry *e, const struct policy_request *r,
+		  struct policy_verdict *ret)
+{
+	static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "OPTIONS" };
+	bool method = false;
+
+	(void)p;
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		method = method || bytes_is(r->method, methods[i]);
+	*ret = (struct policy_verdict){ .reason = REASON_OK, .rule = bytes_str("site/1 (read)") };
+	if (!method)
+		ret->reason = REASON_HTTP_METHOD_UNLISTED;
+	else if (!bytes_starts(r->path, bytes_str("/ok")))
+		ret->reason = REASON_HTTP_PATH_UNLISTED;
+	if (ret->reason != REASON_OK)
+		ret->rule = e->rule;
+	ret->observed = bytes_starts(r->path, bytes_str("/watched"));
+	if (r->has_header(r->headers, bytes_str("x-needed-not")))
+		ret->reason = REASON_HTTP_CONDITION;
+}
+
+struct bytes policy_label(const struct policy *p)
+{
+	(void)p;
+	return bytes_str("corporate");
+}
+
+bool policy_reach_at(const struct policy *p, uint32_t i, struct policy_reach *ret)
+{
+	static const uint16_t ports[] = { 80, 8080 };
+
+	(void)p;
+	*ret = (struct policy_reach){ .rule = bytes_str("site"), .host = bytes_str("good.example"), .mode = POLICY_HTTP,
+				      .ports = ports, .n_ports = 2 };
+	return i == 0;
+}
+
+const char *policy_mode_text(enum policy_mode m)
+{
+	return m == POLICY_HTTP ? "http" : "other";
+}
+
+/* --- the rig --- */
+
+void http_rig_start(void (*flow_start)(const struct flow *))
+{
+	struct flow facts = { .gate = &http_rig, .id = 7, .dst_port = 80,
+			      .entry = { .mode = POLICY_HTTP, .rule = bytes_str("site") } };
+	int pair[2];
+
+	http_rig = (struct gate){ .generation = 1, .guest = -1 };
+	must(loop_new(&http_rig.loop, NULL) == 0);
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
+	http_rig.guest = pair[0];
+	buf_init(&http_rig.got, 128 * 1024 * 1024);
+	for (unsigned i = 0; i < HTTP_RIG_DIALS_MAX; i++) {
+		http_rig.origin[i] = -1;
+		buf_init(&http_rig.origin_got[i], 128 * 1024 * 1024);
+	}
+	must(name_parse(bytes_str("good.example"), &facts.name) == NAME_OK);
+	facts.fd = pair[1];
+	flow_start(&facts);
+}
+
+bool http_rig_drain(int fd, struct buf *got)
+{
+	uint8_t *room = fd < 0 ? NULL : buf_room(got, 65536);
+	ssize_t n = room ? recv(fd, room, 65536, 0) : -1;
+
+	if (n > 0)
+		buf_grew(got, (size_t)n);
+	return n > 0;
+}
+
+void http_rig_settle(void)
+{
+	for (int quiet = 0; quiet < 4; quiet++) {
+		must(loop_turn(http_rig.loop, 0, NULL) == 0);
+		if (http_rig_drain(http_rig.guest, &http_rig.got))
+			quiet = 0;
+		for (unsigned i = 0; i < http_rig.n_dials; i++)
+			if (http_rig_drain(http_rig.origin[i], &http_rig.origin_got[i]))
+				quiet = 0;
+	}
+}
+
+void http_rig_end(void)
+{
+	http_rig.guest = fd_close(http_rig.guest);
+	http_rig_settle();
+	if (http_rig.flow)
+		http_rig.flow->ops->on_stop(http_rig.flow);
+	http_rig_settle();
+	CHECK(!http_rig.flow && !http_rig.event_wait && !http_rig.dial_wait);
+	for (unsigned i = 0; i < HTTP_RIG_DIALS_MAX; i++) {
+		(void)fd_close(http_rig.origin[i]);
+		buf_deinit(&http_rig.origin_got[i]);
+	}
+	buf_deinit(&http_rig.got);
+	http_rig.loop = loop_free(http_rig.loop);
+}
+
+void http_rig_put(int fd, const char *text)
+{
+	must(send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text));
+}
+
+void http_rig_ask(const char *text)
+{
+	http_rig_put(http_rig.guest, text);
+	http_rig_settle();
+}
+
+void http_rig_reply(unsigned i, const char *text)
+{
+	http_rig_put(http_rig.origin[i], text);
+	http_rig_settle();
+}
+
+const char *http_rig_seen(struct buf *b)
+{
+	static char text[70000];
+
+	(void)snprintf(text, sizeof(text), "%s", buf_cstr(b));
+	buf_reset(b);
+	return text;
+}
+
+bool http_rig_guest_at_end(void)
+{
+	char c;
+
+	return recv(http_rig.guest, &c, 1, 0) == 0;
+}
+
+bool http_rig_origin_at_end(unsigned i)
+{
+	char c;
+
+	return recv(http_rig.origin[i], &c, 1, 0) == 0;
+}
+
+void http_rig_policy_changes(bool unlisted)
+{
+	http_rig.generation++;
+	http_rig.unlisted = unlisted;
+	if (http_rig.flow)
+		http_rig.flow->ops->on_policy(http_rig.flow);
+	http_rig_settle();
+}
+
+void http_rig_time_passes(void)
+{
+	struct loop_timer *t = &((struct http_flow *)http_rig.flow)->timer;
+
+	must(t->slot);
+	loop_timer_disarm(t);
+	t->fn(t);
+	http_rig_settle();
+}
