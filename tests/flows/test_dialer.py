@@ -405,7 +405,7 @@ def test_a_connection_under_way_ends_with_the_policy_that_allowed_it(world, dial
     assert dialer.policy(POLICY, 8)[1] == 1
 
 
-def test_ten_thousand_wishes_of_a_broken_inlet_leave_it_well(world, dialer):
+def test_ten_thousand_wishes_of_a_broken_inlet_leave_it_well(world, dialer, sanitized):
     world.resolve = zone(good_example=[GOOD])
     size = lambda: int(open(f"/proc/{dialer.process.pid}/statm", encoding="ascii").read().split()[1])
     before, asked = size(), 10_000
@@ -415,7 +415,7 @@ def test_ten_thousand_wishes_of_a_broken_inlet_leave_it_well(world, dialer):
             for _ in range(50):
                 assert dialer.event()["code"] == "name_not_listed"
                 assert dialer.peer.receive()[0] == "MSG_DIAL_REFUSED"
-    assert not world.queries and size() < before + 256  # pages
+    assert not world.queries and (sanitized or size() < before + 256)  # pages; ASan keeps what is freed
     for flow in (2**63, 2**64 - 1):
         dialer.flow = flow - 1
         dialer.dialed("good.example")[2].close()

@@ -43,7 +43,9 @@ class Gateway:
         return answer["ok"]
 
     def events(self):
-        return [json.loads(l) for l in self.audit.read_text().splitlines()] if self.audit.exists() else []
+        """The whole lines of the log; one that is being written has no end yet."""
+        text = self.audit.read_text() if self.audit.exists() else ""
+        return [json.loads(l) for l in text[:text.rfind("\n") + 1].splitlines()]
 
     def attack(self):
         return Attack(self)
