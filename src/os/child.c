@@ -181,6 +181,19 @@ int child_reap(struct child *c, struct child_end *ret)
 	return 1;
 }
 
+/* The watch goes before the descriptor: a sibling that is just being started holds a copy of it until its exec, and closing
+ * ours would leave a watch behind that nobody could remove any more. */
+bool child_ended(struct loop_io *io, struct child *c, struct child_end *ret)
+{
+	siginfo_t info = { 0 };
+
+	must(c->pid > 0);
+	if (waitid(P_PIDFD, (id_t)c->pid_fd, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+		return false;
+	loop_io_remove(io);
+	return child_reap(c, ret) == 1;
+}
+
 void child_signal(const struct child *c, int sig)
 {
 	if (c->pid > 0)

@@ -51,9 +51,11 @@ struct child_end {
 	int code; /* exit status, or the signal's number */
 };
 
-/* Collects a child that has ended, forgets it. 1: *ret is set; 0: still running; negative errno. Take pid_fd out of the loop first: a
- * sibling that is just being started still holds a copy until its exec, and with it a watch that could not be removed any more. */
+/* Collects a child that has ended, forgets it. 1: *ret is set; 0: still running; negative errno. */
 int child_reap(struct child *c, struct child_end *ret);
+/* For the callback of a pid_fd in a loop: true when the child was collected (*ret is set, `io` is out of the loop). False: not yet,
+ * and the loop will say so again: a process that is traced ends before its parent may collect it. */
+bool child_ended(struct loop_io *io, struct child *c, struct child_end *ret);
 /* By pidfd: never hits a stranger. Nothing when there is no child. */
 void child_signal(const struct child *c, int sig);
 /* SIGKILL, wait, forget. Safe on CHILD_NONE. */

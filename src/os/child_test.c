@@ -165,3 +165,37 @@ TEST(a_child_dies_with_its_parent)
 	(void)fd_close(p[0]);
 	(void)fd_close(p[1]);
 }
+
+struct watched {
+	struct loop *loop;
+	struct loop_io io;
+	struct child child;
+	struct child_end end;
+	int calls;
+};
+
+static void on_watched(struct loop_io *io, uint32_t events)
+{
+	struct watched *w = io->owner;
+
+	(void)events;
+	w->calls++;
+	if (child_ended(io, &w->child, &w->end))
+		loop_stop(w->loop, 0);
+}
+
+TEST(a_watched_child_is_collected_once_and_leaves_no_watch)
+{
+	const char *const args[] = { "-c", "exit 5", NULL };
+	struct child_spec spec = { .path = "/bin/sh", .title = "sh", .args = args };
+	struct watched w = { .child = CHILD_NONE };
+	struct err e = { 0 };
+
+	CHECK(loop_new(&w.loop, &e) == 0 && child_start(&w.child, &spec, &e) == 0);
+	CHECK(loop_io_add(w.loop, &w.io, w.child.pid_fd, EPOLLIN, on_watched, &w, &e) == 0);
+	CHECK(loop_run(w.loop, &e) == 0);
+	CHECK(w.end.code == 5 && !w.end.signalled && w.child.pid == 0 && w.child.pid_fd == -1 && !w.io.loop);
+	CHECK(loop_turn(w.loop, 0, &e) == 0);
+	CHECK_INT(w.calls, 1);
+	loop_free(w.loop);
+}

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/must.h"
 #include "base/num.h"
 #include "ipc/sawd_row.h"
 #include "ipc/spec.h"
@@ -91,8 +90,8 @@ static void on_job_end(struct loop_io *io, uint32_t events)
 	struct child_end end;
 
 	(void)events;
-	loop_io_remove(io);
-	must(child_reap(&j->child, &end) == 1);
+	if (!child_ended(io, &j->child, &end))
+		return;
 	child_end_text(&end, text);
 	if (*j->id) {
 		/* One that was killed could not remove its cgroup. */

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/must.h"
 #include "ipc/types.h"
 #include "os/fd.h"
 #include "os/log.h"
@@ -205,8 +204,8 @@ static void on_exit_io(struct loop_io *io, uint32_t events)
 	struct child_end end;
 
 	(void)events;
-	loop_io_remove(io);
-	must(child_reap(&r->child, &end) == 1);
+	if (!child_ended(io, &r->child, &end))
+		return;
 	r->chan = chan_free(r->chan);
 	r->ready = false;
 	if (l->stopping) {

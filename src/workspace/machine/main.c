@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/must.h"
 #include "ipc/chan.h"
 #include "os/fd.h"
 #include "os/jail.h"
@@ -73,8 +72,8 @@ static void on_qemu_end(struct loop_io *io, uint32_t events)
 	char why[CHILD_END_TEXT_MAX + 32];
 
 	(void)events;
-	loop_io_remove(io);
-	must(child_reap(&m->qemu, &end) == 1);
+	if (!child_ended(io, &m->qemu, &end))
+		return;
 	child_end_text(&end, text);
 	(void)snprintf(why, sizeof(why), "QEMU ended: %s", text);
 	log_line("%s", why);

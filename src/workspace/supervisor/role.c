@@ -122,8 +122,8 @@ static void on_exit(struct loop_io *io, uint32_t events)
 	struct role *r = io->owner;
 
 	(void)events;
-	loop_io_remove(io);
-	must(child_reap(&r->child, &r->end) == 1);
+	if (!child_ended(io, &r->child, &r->end))
+		return;
 	if (r->chan_ended || !loop_timer_arm(r->ws->loop, &r->slow, LINGER_MS, on_linger, r))
 		gone(r);
 }
