@@ -166,8 +166,10 @@ void http_flow_pump(struct http_flow *f)
 		idle(f);
 	if (f->phase == HTTP_GONE)
 		return;
-	http_side_want(&f->guest, reads_guest(f));
-	http_side_want(&f->upstream, f->phase != HTTP_RELAY || (!f->answer_done && f->guest.out.len < HTTP_SIDE_OUT_FULL));
+	http_side_want(&f->guest, reads_guest(f), f->phase == HTTP_RELAY && f->answer_more);
+	/* Of a body something is left in guest.in only where upstream.out was full: there is room now, or will be. */
+	http_side_want(&f->upstream, f->phase != HTTP_RELAY || (!f->answer_done && f->guest.out.len < HTTP_SIDE_OUT_FULL),
+		       f->phase == HTTP_RELAY && !f->body_done && f->guest.in.len > 0);
 }
 
 static void on_guest(struct loop_io *io, uint32_t events)

@@ -79,6 +79,7 @@ struct http_flow {
 	enum http1_framing answer_framing; /* towards the guest */
 	bool answering; /* its head went to the guest */
 	bool answer_done;
+	bool answer_more; /* the last turn stopped for the sake of other flows: what lies in upstream.in can go on */
 	bool upstream_keep;
 	bool reused; /* the connection carried a request before */
 	bool recorded; /* its event is on disk */

@@ -221,6 +221,7 @@ static bool answer_piece(struct http_flow *f)
 /* Everything of the answer that is here and that the guest has room for. */
 static void relay_answer(struct http_flow *f)
 {
+	f->answer_more = true;
 	for (int round = 0; round < ROUNDS || !f->upstream.io.loop; round++) {
 		size_t n = http_side_read(&f->upstream, HTTP_SIDE_READ);
 		bool moved = true;
@@ -231,8 +232,10 @@ static void relay_answer(struct http_flow *f)
 		if (f->phase != HTTP_RELAY)
 			return;
 		(void)http_side_flush(&f->guest);
-		if (f->answer_done || f->guest.out.len >= HTTP_SIDE_OUT_FULL || (n == 0 && moved == false))
+		if (f->answer_done || f->guest.out.len >= HTTP_SIDE_OUT_FULL || (n == 0 && moved == false)) {
+			f->answer_more = false;
 			break;
+		}
 	}
 	if (!f->answer_done && f->upstream.eof && (f->upstream.in.len == 0 || !f->answering) &&
 	    f->guest.out.len < HTTP_SIDE_OUT_FULL)

@@ -177,6 +177,54 @@ TEST(big_bodies_pass_both_ways_in_bounded_memory)
 	http_rig_end();
 }
 
+/* All of a body of `total` bytes is with us or on its way, then its reader takes it in small pieces: what of it arrives. */
+static size_t slow_reader_gets(size_t total, bool up)
+{
+	static uint8_t piece[3000];
+	int from = up ? http_rig.guest : http_rig.origin[0];
+	int to = up ? http_rig.origin[0] : http_rig.guest;
+	size_t sent = 0;
+	size_t got = 0;
+
+	for (unsigned quiet = 0; quiet < 100 && got < total; quiet++) {
+		size_t n = total - sent < sizeof(piece) ? total - sent : sizeof(piece);
+		ssize_t done = n ? send(from, piece, n, MSG_NOSIGNAL) : 0;
+
+		sent += done > 0 ? (size_t)done : 0;
+		must(loop_turn(http_rig.loop, 0, NULL) == 0);
+		if (done > 0)
+			quiet = 0;
+		if (done > 0 && sent < total)
+			continue; /* nobody reads before the sender is stuck */
+		done = recv(to, piece, sizeof(piece), 0);
+		got += done > 0 ? (size_t)done : 0;
+		if (done > 0)
+			quiet = 0;
+	}
+	return got;
+}
+
+TEST(the_rest_of_a_body_needs_no_further_byte_to_move)
+{
+	char head[128];
+
+	for (size_t total = 400000; total < 900000; total += 37123) {
+		for (int up = 0; up < 2; up++) {
+			http_rig_start(http_flow_start);
+			(void)snprintf(head, sizeof(head), up ? "POST /ok HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n" : GET, total);
+			http_rig_ask(head);
+			if (!up) {
+				(void)snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", total);
+				http_rig_reply(0, head);
+			}
+			buf_reset(&http_rig.got);
+			buf_reset(&http_rig.origin_got[0]);
+			CHECK_INT(slow_reader_gets(total, up), total);
+			http_rig_end();
+		}
+	}
+}
+
 TEST(an_idle_flow_keeps_no_buffers)
 {
 	struct http_flow *f;

@@ -101,8 +101,9 @@ size_t http_side_flush(struct http_side *s)
 	return all;
 }
 
-void http_side_want(struct http_side *s, bool read)
+void http_side_want(struct http_side *s, bool read, bool more)
 {
 	if (s->io.loop)
-		loop_io_want(&s->io, (read && !s->eof ? (uint32_t)EPOLLIN : 0) | (s->out.len ? (uint32_t)EPOLLOUT : 0));
+		loop_io_want(&s->io, (read && !s->eof ? (uint32_t)EPOLLIN : 0) |
+					     (s->out.len || (more && !s->deaf) ? (uint32_t)EPOLLOUT : 0));
 }

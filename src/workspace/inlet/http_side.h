@@ -35,7 +35,8 @@ void http_side_rest(struct http_side *s);
 size_t http_side_read(struct http_side *s, size_t max);
 /* Writes as much of `out` as the socket takes. Gives how much went. */
 size_t http_side_flush(struct http_side *s);
-/* What to be woken for; EPOLLOUT is added while `out` is not empty. */
-void http_side_want(struct http_side *s, bool read);
+/* What to be woken for; EPOLLOUT is added while `out` is not empty, and while `more`: something for this side lies decoded nowhere yet,
+ * in the other side's `in`, for which no socket would wake us. */
+void http_side_want(struct http_side *s, bool read, bool more);
 
 #endif

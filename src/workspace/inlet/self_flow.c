@@ -299,7 +299,7 @@ static void pump(struct self_flow *f)
 			finish(f);
 	}
 	if (f->phase != SELF_GONE)
-		http_side_want(&f->guest, f->phase == SELF_HEAD || f->phase == SELF_LINGER);
+		http_side_want(&f->guest, f->phase == SELF_HEAD || f->phase == SELF_LINGER, false);
 }
 
 static void on_guest(struct loop_io *io, uint32_t events)
