@@ -33,6 +33,10 @@ def sawd(tmp_path):
 
 
 def agents(fake):
+    """Process ids of this control plane's agents. An agent is not dumpable: its environment is for root's eyes, so an ordinary
+    user asks the sockets who answers."""
+    if os.geteuid() != 0:
+        return sorted({peer for sock in (fake.run / "agent").glob("*.sock") if (peer := answers(sock))})
     found = []
     for p in pathlib.Path("/proc").glob("[0-9]*"):
         try:
@@ -41,6 +45,15 @@ def agents(fake):
         except OSError:
             pass
     return found
+
+
+def answers(path):
+    with socket.socket(socket.AF_UNIX) as s:
+        try:
+            s.connect(str(path))
+        except OSError:
+            return None
+        return struct.unpack("iII", s.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
 
 
 @pytest.fixture
