@@ -2,7 +2,7 @@
 #ifndef SAW_INLET_ASKED_H
 #define SAW_INLET_ASKED_H
 
-#include "workspace/inlet/gate_main.h"
+#include "proxy/gate_main.h"
 #include "workspace/inlet/question.h"
 
 /* What questions have in common. Borrowed by each. */

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "os/fd.h"
-#include "workspace/inlet/flows.h"
+#include "proxy/flows.h"
 #include "workspace/inlet/net.h"
 #include "workspace/inlet/refusal.h"
 

@@ -3,7 +3,7 @@
 #ifndef SAW_INLET_DOOR_H
 #define SAW_INLET_DOOR_H
 
-#include "workspace/inlet/gate_main.h"
+#include "proxy/gate_main.h"
 #include "workspace/inlet/pool.h"
 
 enum {

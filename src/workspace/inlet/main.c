@@ -13,7 +13,7 @@
 #include "workspace/inlet/dns_tcp.h"
 #include "workspace/inlet/dns_udp.h"
 #include "workspace/inlet/door.h"
-#include "workspace/inlet/flows.h"
+#include "proxy/flows.h"
 #include "workspace/inlet/observer.h"
 #include "workspace/inlet/relay.h"
 

@@ -3,7 +3,7 @@
 #ifndef SAW_INLET_REFUSAL_H
 #define SAW_INLET_REFUSAL_H
 
-#include "workspace/inlet/flow.h"
+#include "proxy/flow.h"
 
 enum {
 	REFUSALS_MAX =

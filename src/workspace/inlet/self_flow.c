@@ -8,9 +8,9 @@
 #include "wire/http1_body.h"
 #include "wire/http1_fields.h"
 #include "wire/http1_target.h"
-#include "workspace/inlet/flow.h"
-#include "workspace/inlet/http_flow.h"
-#include "workspace/inlet/http_side.h"
+#include "proxy/flow.h"
+#include "proxy/http_flow.h"
+#include "proxy/http_side.h"
 
 /* http://saw.internal/: what a workspace may know about itself. One request, one event, one answer, then the end of the
  * connection; nothing is forwarded, nothing changes, no body is read. */

@@ -4,7 +4,7 @@
 
 #include "os/fd.h"
 #include "wire/tls_hello.h"
-#include "workspace/inlet/flow.h"
+#include "proxy/flow.h"
 #include "workspace/inlet/refusal.h"
 #include "workspace/inlet/relay.h"
 

@@ -1,6 +1,6 @@
 /* One end of a relay: a socket, what was read from it and not yet used, and what is to be written to it. */
-#ifndef SAW_INLET_HTTP_SIDE_H
-#define SAW_INLET_HTTP_SIDE_H
+#ifndef SAW_PROXY_HTTP_SIDE_H
+#define SAW_PROXY_HTTP_SIDE_H
 
 #include "base/buf.h"
 #include "os/loop.h"

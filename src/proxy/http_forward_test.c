@@ -1,4 +1,4 @@
-#include "workspace/inlet/http_rig.h"
+#include "proxy/http_rig.h"
 
 #include <errno.h>
 #include <stdlib.h>

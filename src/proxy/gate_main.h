@@ -1,10 +1,10 @@
 /* The gate's other side: main makes it and feeds it what arrives from the supervisor and from
  * dialer. */
-#ifndef SAW_INLET_GATE_MAIN_H
-#define SAW_INLET_GATE_MAIN_H
+#ifndef SAW_PROXY_GATE_MAIN_H
+#define SAW_PROXY_GATE_MAIN_H
 
 #include "ipc/chan.h"
-#include "workspace/inlet/gate.h"
+#include "proxy/gate.h"
 
 enum {
 	GATE_DIAL_MS =

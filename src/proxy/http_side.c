@@ -1,4 +1,4 @@
-#include "workspace/inlet/http_side.h"
+#include "proxy/http_side.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,9 +1,9 @@
 /* The register of open flows: a count against FLOWS_MAX, and a walk over all when the policy
  * changes or inlet stops. */
-#ifndef SAW_INLET_FLOWS_H
-#define SAW_INLET_FLOWS_H
+#ifndef SAW_PROXY_FLOWS_H
+#define SAW_PROXY_FLOWS_H
 
-#include "workspace/inlet/flow.h"
+#include "proxy/flow.h"
 
 struct flows *flows_new(void);
 /* All flows are gone by then (flows_stop). */

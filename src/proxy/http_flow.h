@@ -8,14 +8,14 @@
  * malformed framing or a hidden method is then refused before anybody hears of the request. DIAL asks dialer for a connection
  * when there is none. EVENT waits until the request is on disk. RELAY moves both bodies. REFUSE waits until the denial is on
  * disk, then answers it. LINGER lets the guest read the last answer before its unread bytes would reset the connection. */
-#ifndef SAW_INLET_HTTP_FLOW_H
-#define SAW_INLET_HTTP_FLOW_H
+#ifndef SAW_PROXY_HTTP_FLOW_H
+#define SAW_PROXY_HTTP_FLOW_H
 
 #include "rules/http_reason.h"
 #include "wire/http1_form.h"
 #include "wire/http1_request.h"
-#include "workspace/inlet/flow.h"
-#include "workspace/inlet/http_side.h"
+#include "proxy/flow.h"
+#include "proxy/http_side.h"
 
 enum {
 	HTTP_FLOW_HEAD_MS = 10000, /* from the first byte of a request to the end of its head */

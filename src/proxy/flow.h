@@ -1,9 +1,9 @@
 /* A TCP connection of the guest, from accept to its end: the part that all modes share, and the
  * register of open flows. */
-#ifndef SAW_INLET_FLOW_H
-#define SAW_INLET_FLOW_H
+#ifndef SAW_PROXY_FLOW_H
+#define SAW_PROXY_FLOW_H
 
-#include "workspace/inlet/gate.h"
+#include "proxy/gate.h"
 
 enum {
 	FLOWS_MAX = 4096, /* open flows of a workspace; more: REASON_TOO_MANY_FLOWS */

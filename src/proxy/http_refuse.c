@@ -1,4 +1,4 @@
-#include "workspace/inlet/http_flow.h"
+#include "proxy/http_flow.h"
 
 #include <stdio.h>
 

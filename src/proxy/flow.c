@@ -1,9 +1,9 @@
-#include "workspace/inlet/flows.h"
+#include "proxy/flows.h"
 
 #include <stdlib.h>
 
 #include "wire/packet.h"
-#include "workspace/inlet/gate_main.h"
+#include "proxy/gate_main.h"
 
 struct flows {
 	struct flow *first;

@@ -1,4 +1,4 @@
-#include "workspace/inlet/gate_main.h"
+#include "proxy/gate_main.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "ipc/audit_msg.h"
 #include "ipc/types.h"
 #include "os/fd.h"
-#include "workspace/inlet/flows.h"
+#include "proxy/flows.h"
 
 /* Waits stand in three lists, each in the order of asking: events, dials, and dials that failed
  * without an answer and are told so from the loop. Answers come nearly in the order of

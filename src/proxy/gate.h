@@ -1,7 +1,7 @@
 /* What a flow of any mode needs from inlet: the policy in force, the audit trail, connections
  * from dialer. */
-#ifndef SAW_INLET_GATE_H
-#define SAW_INLET_GATE_H
+#ifndef SAW_PROXY_GATE_H
+#define SAW_PROXY_GATE_H
 
 #include "os/loop.h"
 #include "rules/policy.h"

@@ -1,8 +1,8 @@
 /* A rig for tests of flows that speak http: the test is guest and origin over socket pairs, and stands in for gate and policy. */
-#ifndef SAW_INLET_HTTP_RIG_H
-#define SAW_INLET_HTTP_RIG_H
+#ifndef SAW_PROXY_HTTP_RIG_H
+#define SAW_PROXY_HTTP_RIG_H
 
-#include "workspace/inlet/http_flow.h"
+#include "proxy/http_flow.h"
 
 /* Origin's bytes are compared exactly: a denied request leaves none, an allowed one its canonical form and nothing else. */
 
