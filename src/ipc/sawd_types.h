@@ -17,6 +17,10 @@ enum {
 	SAWD_CERT_MS = 5 * 60 * 1000,
 	SAWD_SESSION_MAX_MS = 12 * 60 * 60 * 1000, /* a session's tunnels are cut then */
 	SAWD_SESSION_IDLE_MS = 60 * 60 * 1000, /* a tunnel without a byte is cut then */
+	SAWD_SECRETS_MAX = 256, /* of one owner */
+	SAWD_SECRET_WHY_MAX = 300,
+	SAWD_CA_NAMES_MAX = 4 * 1024 * 1024, /* text of a list of names */
+	SAWD_CA_PEM_MAX = 4096,
 	SAWD_ROLE_UIDS = 0x70000000, /* root only: first of the 8 uids of sawd's own roles; blocks of workspaces follow */
 };
 
@@ -50,6 +54,28 @@ enum sawd_type {
 			* u before, seconds) */
 	MSG_SAWD_CERT_DONE, /* back: (u req, b certificate blob, b host public key of the principal); empty: refused */
 
+	/* core <-> keeper: secrets. A value passes front and core as sealed memory that neither of them reads. A change is prepared, then
+	 * written down in the audit log, then made. `id`: wire/credential.h */
+	MSG_SAWD_SECRET_CHANGE = 720, /* core -> keeper: (u req, b owner, b id, u enum sawd_secret_op), and (fd sealed value) but for
+				       * SAWD_SECRET_REMOVE: SECRET_READY */
+	MSG_SAWD_SECRET_READY, /* back: (u req, u enum sawd_secret_answer, u version it will have or had, b why) */
+	MSG_SAWD_SECRET_COMMIT, /* core -> keeper: (u req, u req of the change, u go; 0: forget it): SECRET_DONE */
+	MSG_SAWD_SECRET_DONE, /* back: (u req, u ok, b why): on disk, and pushed to every workspace that it is bound to */
+	MSG_SAWD_SECRET_LIST, /* core -> keeper: (u req, b owner): SECRET_ROWS */
+	MSG_SAWD_SECRET_ROWS, /* back: (u req, u n, n times (b id, u version, u created real ms, u rotated real ms or 0, b fault or "")) */
+	MSG_SAWD_SECRET_OPEN, /* core -> keeper: (u req, b workspace id, b owner, u n, n times b id): a fresh channel for its outlet:
+			       * SAWD_CHANNEL */
+	MSG_SAWD_SECRET_BIND, /* core -> keeper: (b workspace id, b owner, u n, n times b id): its policy binds these from now on. Unknown
+			       * when there is no channel: no answer either way */
+	MSG_SAWD_CA_ROOT, /* core -> keeper: (u req, b workspace id): the same id always gives the same certificate: CA_ROOT_DONE */
+	MSG_SAWD_CA_ROOT_DONE, /* back: (u req, b certificate PEM; empty: failed, b why) */
+	MSG_SAWD_CA_OPEN, /* core -> keeper: (u req, b workspace id, u n, and when n > 0 (fd sealed text: n host patterns as in the policy, one
+			   * a line)): a fresh channel for its inlet, on which intermediates for these names come: SAWD_CHANNEL */
+	MSG_SAWD_CA_BIND, /* core -> keeper: fields of CA_OPEN without req: other names from now on. No answer */
+	MSG_SAWD_CHANNEL, /* back: (u req, u ok, b why), and (fd the role's end) when ok */
+	MSG_SAWD_CHANNEL_ENDED, /* keeper -> core: (b workspace id, u 0: outlet's, 1: inlet's): the other end hung up or misbehaved */
+	MSG_SAWD_FORGET, /* core -> keeper: (b workspace id): it is deleted: its CA goes, its channels end. No answer */
+
 	/* front -> core: calls. Answered by API_PROBLEM or by what stands behind them */
 	MSG_API_STATUS = 650, /* (u req): API_STATUS_DONE */
 	MSG_API_CREATE, /* (u req, ipc/sawd_new.h, fd sealed policy text): API_WORKSPACE */
@@ -64,6 +90,9 @@ enum sawd_type {
 	MSG_API_TUNNEL, /* (u req, b name or id, b session id): API_TUNNEL_DONE */
 	MSG_API_IMAGES, /* (u req): API_IMAGE_ROW each, then API_END */
 	MSG_API_SHUTDOWN, /* (u req, u also workspaces): API_SHUTDOWN_DONE */
+	MSG_API_SECRET_SET, /* (u req, b id, u enum sawd_secret_op, fd sealed value): API_SECRET_ROW, then API_END */
+	MSG_API_SECRET_RM, /* (u req, b id): API_END */
+	MSG_API_SECRETS, /* (u req): API_SECRET_ROW each, then API_END */
 	MSG_API_TUNNEL_CLOSED, /* (u tunnel, u bytes to the guest, u bytes from it, u duration ms, b why) */
 
 	/* core -> front */
@@ -80,10 +109,22 @@ enum sawd_type {
 	MSG_API_TUNNEL_DONE, /* (u req, u tunnel, b session id, b workspace id, u ms until the session's end, fd guest's sshd) */
 	MSG_API_IMAGE_ROW, /* (u req, b digest, b name, u created real ms, u bytes) */
 	MSG_API_SHUTDOWN_DONE, /* (u req, u workspaces being stopped) */
+	MSG_API_SECRET_ROW, /* (u req, b id, u version, u created real ms, u rotated real ms or 0, b fault or "", u n, n times b name of a
+			     * workspace whose policy binds it) */
 	MSG_API_CUT, /* (b session id or "", b workspace id or "", b why): end its tunnels */
 };
 
 enum sawd_verb { SAWD_START = 1, SAWD_STOP, SAWD_RESTART, SAWD_REBUILD, SAWD_DELETE, SAWD_VERB_END };
+enum sawd_secret_op { SAWD_SECRET_NEW = 1, SAWD_SECRET_ROTATE, SAWD_SECRET_PUT, SAWD_SECRET_REMOVE, SAWD_SECRET_OP_END };
+enum sawd_secret_answer {
+	SAWD_SECRET_OK = 1,
+	SAWD_SECRET_EXISTS, /* asked for a new one */
+	SAWD_SECRET_MISSING, /* asked to rotate or remove it */
+	SAWD_SECRET_BAD, /* the value or the id is not fit */
+	SAWD_SECRET_FULL, /* SAWD_SECRETS_MAX, or too many changes at once */
+	SAWD_SECRET_FAILED,
+	SAWD_SECRET_ANSWER_END
+};
 enum sawd_file { SAWD_FILE_CONSOLE = 1, SAWD_FILE_SUPERVISOR, SAWD_FILE_AUDIT, SAWD_FILE_END };
 
 #endif

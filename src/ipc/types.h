@@ -7,7 +7,17 @@
 #ifndef SAW_IPC_TYPES_H
 #define SAW_IPC_TYPES_H
 
-enum { IPC_PARENT_FD = 3, IPC_CONTROL_VERSION = 1, IPC_JOURNAL_BYTES = 32 * 1024 * 1024 };
+enum {
+	IPC_PARENT_FD = 3,
+	IPC_CONTROL_VERSION = 2, /* of this supervisor; what came with 2 is not sent to one of 1 */
+	IPC_CONTROL_OLDEST = 1, /* that a core of today still adopts */
+	IPC_JOURNAL_BYTES = 32 * 1024 * 1024,
+	IPC_SECRETS_MAX = 256, /* credentials bound to one workspace */
+	IPC_CA_NAME_MAX = 253,
+	IPC_CA_CERT_MAX = 32 * 1024, /* one certificate, DER */
+	IPC_CA_KEY_MAX = 512, /* a P-256 private key, DER */
+	IPC_CA_CERTS_MAX = 256, /* intermediates of one issue */
+};
 
 enum ipc_type {
 	/* Any role <-> its parent */
@@ -59,10 +69,29 @@ enum ipc_type {
 	MSG_TRY_DONE, /* try -> sup -> saw try: (u exit code of the command) */
 
 	/* core <-> sup over the workspace's control socket */
-	MSG_HELLO = 500, /* both: (u IPC_CONTROL_VERSION, b workspace id, u pid of the sender) */
+	MSG_HELLO = 500, /* core -> sup: (u IPC_CONTROL_OLDEST, b workspace id, u core's pid); sup -> core: (u IPC_CONTROL_VERSION,
+			  * b workspace id, u supervisor's pid) */
 	MSG_STATE, /* sup -> core, on HELLO and on every change: (u enum ipc_state, u since real ms, u policy generation, u accel, u n
 		    * restarts of roles, b detail) */
 	MSG_SHUTDOWN, /* core -> sup: (u grace ms; 0: at once) */
+
+	/* The two channels of a workspace to the keeper of keys. What travels on them is nobody's in between: core and sup pass the end on
+	 * unread. The supervisor keeps a duplicate of the last one and gives it to each new outlet and inlet. A new channel replaces the one
+	 * before; what was said on that one stays until the new one says otherwise. Since control version 2. */
+	MSG_KEEPER_OUTLET = 540, /* core -> sup -> outlet: (fd): outlet's channel to keeper */
+	MSG_KEEPER_INLET, /* core -> sup -> inlet: (fd): inlet's channel to keeper */
+
+	/* keeper <-> outlet. For each credential that the policy binds keeper says at once, and again at every change, whether it is there.
+	 * A value that is replaced or gone may not be used from then on, not by connections that were authenticated with it either */
+	MSG_KEEPER_WANTED = 545, /* outlet -> keeper, inlet -> keeper: (): a fresh process: say everything again. Once, first */
+	MSG_SECRET = 550, /* keeper -> outlet: (b id, u version, b value: wire/credential.h); counts up with each value */
+	MSG_SECRET_GONE, /* keeper -> outlet: (b id): removed, never stored, damaged, or not bound any more */
+
+	/* keeper <-> inlet: fresh intermediates of the workspace's CA, for the names of the policy in force. In use from MSG_CA_DONE on,
+	 * all together; those of another issue before are dropped */
+	MSG_CA_KEY = 560, /* keeper -> inlet: (u issue, b root certificate DER, b private key of all intermediates DER) */
+	MSG_CA_CERT, /* keeper -> inlet: (u issue, b certificate DER), for each */
+	MSG_CA_DONE, /* keeper -> inlet: (u issue, u n certificates) */
 };
 
 enum ipc_link { IPC_LINK_TAP = 1, IPC_LINK_VETH, IPC_LINK_JOIN };

@@ -22,8 +22,9 @@ static bool on_hello(void *owner, struct msg_in *in)
 	struct bytes id = msg_get_bytes(in, SAWD_ID_LEN);
 
 	(void)msg_get_u64(in);
-	if (!msg_end(in) || version != IPC_CONTROL_VERSION || !bytes_is(id, w->row.id))
+	if (!msg_end(in) || version < IPC_CONTROL_OLDEST || version > IPC_CONTROL_VERSION || !bytes_is(id, w->row.id))
 		return false;
+	w->control_version = version;
 	w->greeted = true;
 	return true;
 }
@@ -169,7 +170,7 @@ int control_connect(struct ws *w, struct err *e)
 	w->sup_state = (enum ipc_state)0;
 	w->sup_detail[0] = '\0';
 	msg_start(&core_out, MSG_HELLO);
-	msg_u64(&core_out, IPC_CONTROL_VERSION);
+	msg_u64(&core_out, IPC_CONTROL_OLDEST);
 	msg_str(&core_out, w->row.id);
 	msg_u64(&core_out, (uint64_t)getpid());
 	chan_send(w->control, &core_out);

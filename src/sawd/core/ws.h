@@ -43,6 +43,7 @@ struct ws {
 
 	struct chan *control; /* to the supervisor; NULL: none */
 	bool greeted;
+	uint64_t control_version; /* of the supervisor */
 	enum ipc_state sup_state;
 	char sup_detail[SAWD_DETAIL_MAX + 1];
 	uint64_t loaded_generation;

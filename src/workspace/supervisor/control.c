@@ -79,7 +79,8 @@ static bool on_hello(void *owner, struct msg_in *in)
 	struct bytes id = msg_get_bytes(in, SPEC_ID_MAX);
 
 	(void)msg_get_u64(in);
-	if (!msg_end(in) || version != IPC_CONTROL_VERSION || !bytes_eq(id, w->spec.id) || p->greeted)
+	if (!msg_end(in) || version < IPC_CONTROL_OLDEST || version > IPC_CONTROL_VERSION ||
+	    !bytes_eq(id, w->spec.id) || p->greeted)
 		return false;
 	p->greeted = true;
 	msg_start(&out, MSG_HELLO);
