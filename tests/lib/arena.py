@@ -115,9 +115,15 @@ class Origin:
                     break
                 finally:
                     writer.write(out.read())
+
+        async def pump_all():
+            try:
+                await pump()
+            except ConnectionError:
+                pass
             plain.feed_eof()
 
-        task = asyncio.create_task(pump())
+        task = asyncio.create_task(pump_all())
         try:
             await self.http(plain, Out(), c)
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):

@@ -1,4 +1,6 @@
-"""Runs in the guest: uses the gateway without pause and tries what is forbidden; one line for each success of a listed name."""
+"""Runs in the guest: uses the gateway without pause and tries what is forbidden; one line for each success of a listed name.
+
+An argument is its pace in seconds: an emulated guest has better things to do than fifty handshakes a second."""
 import os
 import select
 import socket
@@ -6,6 +8,7 @@ import ssl
 import sys
 import threading
 
+PACE = float(sys.argv[1]) if len(sys.argv) > 1 else 0.02
 CONTEXT = ssl._create_unverified_context()  # the arena's own certificate; who answers is seen by the origin
 
 
@@ -22,7 +25,7 @@ def use():
                     say("ok", socket.gethostbyname("pass.example"))
         except OSError:
             pass
-        select.select([], [], [], 0.02)  # paces the load; nothing waits for it
+        select.select([], [], [], PACE)  # paces the load; nothing waits for it
 
 
 def attack():
@@ -42,7 +45,7 @@ def attack():
             u.close()
         except OSError:
             pass
-        select.select([], [], [], 0.01)
+        select.select([], [], [], PACE / 2)
 
 
 for work in (use, use, attack):

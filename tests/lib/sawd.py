@@ -95,8 +95,9 @@ def wait_gone(pid, timeout=20):
 
 
 class Sawd:
-    def __init__(self, build, lab=True, options=()):
-        self.build, self.lab, self.options = build, lab, options
+    def __init__(self, build, lab=True, options=(), enter=()):
+        """`enter`: a command prefix that runs sawd elsewhere, such as an arena's."""
+        self.build, self.lab, self.options, self.enter = build, lab, options, enter
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="sawd-", dir="/tmp"))
         self.state, self.run = self.home / "s", self.home / "r"
         self.env = {**os.environ, "SAW_STATE": str(self.state), "SAW_RUN": str(self.run)}
@@ -108,7 +109,7 @@ class Sawd:
 
     def start(self, check=True):
         ours, theirs = os.pipe()
-        self.process = subprocess.Popen([self.binary, "--foreground", "--ready-fd", str(theirs), *(["--lab"] if self.lab else []),
+        self.process = subprocess.Popen([*self.enter, self.binary, "--foreground", "--ready-fd", str(theirs), *(["--lab"] if self.lab else []),
                                          *self.options], env=self.env, pass_fds=[theirs], stdin=subprocess.DEVNULL, stderr=self.errors)
         os.close(theirs)
         assert select.select([ours], [], [], 60)[0], "sawd says nothing"

@@ -1,9 +1,11 @@
 """Virtual machines under test: one control plane in the arena, one image that is kept between runs, and a guest that obeys over SSH."""
+import http.client
 import json
 import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 
 from gateway import HERE, Gateway
@@ -58,6 +60,28 @@ class ControlPlane:
     def down(self):
         self.cli("down", "--all", check=False)
         shutil.rmtree(self.run, ignore_errors=True)
+
+
+def ssh_into(sawd, name, folder, command, timeout=60):
+    """A new key, a session of it and OpenSSH in one: what the command did, or None where the control plane or the guest was away."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key"], check=True)
+    try:
+        answer = sawd.call("POST", f"/v1/workspaces/{name}/sessions", {"public_key": (folder / "key.pub").read_text()})
+        if answer.status != 201:
+            return None
+        issued = answer.json
+        (folder / "cert").write_text(issued["certificate"] + "\n")
+        (folder / "known").write_text(issued["host_key"] + "\n")
+        cat = f"{sys.executable} -B {HERE / 'tunnel_cat.py'} {sawd.socket} {name} {issued['session_id']}"
+        return subprocess.run(["ssh", "-F", "none", "-o", f"ProxyCommand={cat}", "-i", folder / "key", "-o", f"CertificateFile={folder}/cert",
+                               "-o", "IdentitiesOnly=yes", "-o", f"UserKnownHostsFile={folder}/known", "-o",
+                               f"HostKeyAlias={issued['workspace_id']}", "-o", "StrictHostKeyChecking=yes", "-o", "PasswordAuthentication=no",
+                               "-o", "KbdInteractiveAuthentication=no", "-l", issued["user"], "guest", command],
+                              capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired, http.client.HTTPException):
+        return None
 
 
 class VmGateway(Gateway):
