@@ -39,3 +39,27 @@ bool utf8_valid(struct bytes s)
 	}
 	return true;
 }
+
+size_t utf8_put(uint32_t c, uint8_t ret[UTF8_MAX])
+{
+	if (c < 0x80) {
+		ret[0] = (uint8_t)c;
+		return 1;
+	}
+	if (c < 0x800) {
+		ret[0] = (uint8_t)(0xc0 | c >> 6);
+		ret[1] = (uint8_t)(0x80 | (c & 0x3f));
+		return 2;
+	}
+	if (c < 0x10000) {
+		ret[0] = (uint8_t)(0xe0 | c >> 12);
+		ret[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+		ret[2] = (uint8_t)(0x80 | (c & 0x3f));
+		return 3;
+	}
+	ret[0] = (uint8_t)(0xf0 | c >> 18);
+	ret[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
+	ret[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+	ret[3] = (uint8_t)(0x80 | (c & 0x3f));
+	return 4;
+}

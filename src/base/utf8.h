@@ -4,9 +4,13 @@
 
 #include "base/bytes.h"
 
+enum { UTF8_MAX = 4 }; /* bytes of one character */
+
 /* Length of the first character and its code point, or 0 (ret_c untouched) when there is none. */
 size_t utf8_next(struct bytes s, uint32_t *ret_c);
 /* The whole run is valid. */
 bool utf8_valid(struct bytes s);
+/* Writes the code point (a scalar value) and gives its length. */
+size_t utf8_put(uint32_t c, uint8_t ret[UTF8_MAX]);
 
 #endif

@@ -21,145 +21,27 @@ struct scan {
 	struct bytes key;
 };
 
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Four hex digits at the start of `s`. */
-static enum json_answer hex4(struct bytes s, uint32_t *ret)
-{
-	uint32_t v = 0;
-
-	for (size_t i = 0; i < 4; i++) {
-		int d = i < s.len ? hex_digit(s.p[i]) : -1;
-
-		if (d < 0)
-			return i < s.len ? JSON_MALFORMED : JSON_SHORT;
-		v = v << 4 | (uint32_t)d;
-	}
-	*ret = v;
-	return JSON_OK;
-}
-
-/* An escape sequence (s.p[0] is the backslash) as a code point and its length in bytes. */
-static enum json_answer escape(struct bytes s, uint32_t *ret_c, size_t *ret_len)
-{
-	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-	const char *found;
-	enum json_answer a;
-	uint32_t c, low;
-
-	if (s.len < 2)
-		return JSON_SHORT;
-	*ret_len = 2;
-	if (s.p[1] != 'u') {
-		found = s.p[1] ? strchr(from, s.p[1]) : NULL;
-		if (!found)
-			return JSON_MALFORMED;
-		*ret_c = (uint8_t)to[found - from];
-		return JSON_OK;
-	}
-	a = hex4(bytes_skip(s, 2), &c);
-	if (a != JSON_OK)
-		return a;
-	*ret_len = 6;
-	*ret_c = c;
-	if (c == 0 || (c >= 0xdc00 && c < 0xe000))
-		return JSON_NOT_TEXT;
-	if (c < 0xd800 || c >= 0xe000)
-		return JSON_OK;
-	if (s.len < 8)
-		return JSON_SHORT;
-	if (s.p[6] != '\\' || s.p[7] != 'u')
-		return JSON_NOT_TEXT;
-	a = hex4(bytes_skip(s, 8), &low);
-	if (a != JSON_OK)
-		return a;
-	if (low < 0xdc00 || low >= 0xe000)
-		return JSON_NOT_TEXT;
-	*ret_len = 12;
-	*ret_c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
-	return JSON_OK;
-}
-
-/* One character of a string: plain UTF-8 or an escape. */
-static enum json_answer character(struct bytes s, uint32_t *ret_c, size_t *ret_len)
-{
-	if (s.p[0] == '\\')
-		return escape(s, ret_c, ret_len);
-	if (s.p[0] < 0x20)
-		return JSON_MALFORMED;
-	*ret_len = utf8_next(s, ret_c);
-	return *ret_len ? JSON_OK : JSON_NOT_TEXT;
-}
-
 /* At an opening quote; moves behind the closing one. */
 static enum json_answer string(struct scan *x, struct bytes *ret_raw)
 {
-	size_t at = x->at + 1;
+	enum json_answer a;
+	bool nul;
+	size_t len;
 
-	while (at < x->s.len && x->s.p[at] != '"') {
-		enum json_answer a;
-		uint32_t c;
-		size_t len;
-
-		a = character(bytes_skip(x->s, at), &c, &len);
-		if (a != JSON_OK) {
-			x->at = at;
-			return a;
-		}
-		at += len;
-	}
-	if (at >= x->s.len)
-		return JSON_SHORT;
-	*ret_raw = bytes_of(x->s.p + x->at + 1, at - x->at - 1);
-	x->at = at + 1;
-	return JSON_OK;
-}
-
-static size_t digits(struct bytes s)
-{
-	size_t n = 0;
-
-	while (n < s.len && s.p[n] >= '0' && s.p[n] <= '9')
-		n++;
-	return n;
+	a = json_lex_string(bytes_skip(x->s, x->at), ret_raw, &nul, &len);
+	if (a == JSON_OK && nul)
+		return JSON_NOT_TEXT;
+	x->at += len;
+	return a;
 }
 
 static enum json_answer number(struct scan *x, struct bytes *ret_raw)
 {
-	struct bytes s = bytes_skip(x->s, x->at);
-	size_t n = s.p[0] == '-', d;
+	enum json_answer a = json_lex_number(bytes_skip(x->s, x->at), ret_raw);
 
-	d = digits(bytes_skip(s, n));
-	if (d == 0)
-		return n == s.len ? JSON_SHORT : JSON_MALFORMED;
-	if (d > 1 && s.p[n] == '0')
-		return JSON_MALFORMED;
-	n += d;
-	if (n < s.len && s.p[n] == '.') {
-		d = digits(bytes_skip(s, n + 1));
-		if (d == 0)
-			return n + 1 == s.len ? JSON_SHORT : JSON_MALFORMED;
-		n += 1 + d;
-	}
-	if (n < s.len && (s.p[n] | 0x20) == 'e') {
-		n++;
-		n += n < s.len && (s.p[n] == '+' || s.p[n] == '-');
-		d = digits(bytes_skip(s, n));
-		if (d == 0)
-			return n == s.len ? JSON_SHORT : JSON_MALFORMED;
-		n += d;
-	}
-	if (n > JSON_NUMBER_MAX)
-		return JSON_TOO_LARGE;
-	*ret_raw = bytes_of(s.p, n);
-	x->at += n;
-	return JSON_OK;
+	if (a == JSON_OK)
+		x->at += ret_raw->len;
+	return a;
 }
 
 static enum json_answer word(struct scan *x, const char *text, enum json_kind kind, enum json_kind *ret)
@@ -173,24 +55,10 @@ static enum json_answer word(struct scan *x, const char *text, enum json_kind ki
 	return JSON_OK;
 }
 
-static bool same_text(struct bytes a, struct bytes b)
-{
-	while (a.len && b.len) {
-		uint32_t ca, cb;
-		size_t la, lb;
-
-		if (character(a, &ca, &la) != JSON_OK || character(b, &cb, &lb) != JSON_OK || ca != cb)
-			return false;
-		a = bytes_skip(a, la);
-		b = bytes_skip(b, lb);
-	}
-	return a.len == b.len;
-}
-
 static enum json_answer check_key(struct scan *x, struct bytes key)
 {
 	for (uint32_t i = x->nodes[x->open[x->depth - 1]].first; i; i = x->nodes[i].next)
-		if (same_text(x->nodes[i].key, key))
+		if (json_lex_cmp(x->nodes[i].key, key) == 0)
 			return JSON_DUPLICATE;
 	if (++x->members[x->depth - 1] > JSON_MEMBERS_MAX)
 		return JSON_TOO_LARGE;
@@ -329,7 +197,7 @@ enum json_answer json_scan(struct bytes text, struct json_node *nodes, uint32_t 
 	while (a == JSON_OK && x.at < text.len) {
 		uint8_t c = text.p[x.at];
 
-		if (c == ' ' || c == '\t' || c == '\n' || c == '\r')
+		if (json_lex_is_space(c))
 			x.at++;
 		else
 			a = step(&x, &e);
@@ -341,27 +209,6 @@ enum json_answer json_scan(struct bytes text, struct json_node *nodes, uint32_t 
 	else
 		*ret_at = x.at;
 	return a;
-}
-
-const char *json_answer_text(enum json_answer a)
-{
-	switch (a) {
-	case JSON_OK:
-		return "well-formed";
-	case JSON_SHORT:
-		return "cut off";
-	case JSON_MALFORMED:
-		return "malformed";
-	case JSON_DUPLICATE:
-		return "duplicate member";
-	case JSON_NOT_TEXT:
-		return "not Unicode text";
-	case JSON_TRAILING:
-		return "something behind the value";
-	case JSON_TOO_LARGE:
-		return "too large";
-	}
-	return "unknown";
 }
 
 const struct json_node *json_get(const struct json_node *nodes, const struct json_node *of, const char *key)
@@ -385,30 +232,6 @@ const struct json_node *json_at(const struct json_node *nodes, const struct json
 	return at ? &nodes[at] : NULL;
 }
 
-static size_t utf8_put(uint32_t c, uint8_t ret[4])
-{
-	if (c < 0x80) {
-		ret[0] = (uint8_t)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		ret[0] = (uint8_t)(0xc0 | c >> 6);
-		ret[1] = (uint8_t)(0x80 | (c & 0x3f));
-		return 2;
-	}
-	if (c < 0x10000) {
-		ret[0] = (uint8_t)(0xe0 | c >> 12);
-		ret[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-		ret[2] = (uint8_t)(0x80 | (c & 0x3f));
-		return 3;
-	}
-	ret[0] = (uint8_t)(0xf0 | c >> 18);
-	ret[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
-	ret[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-	ret[3] = (uint8_t)(0x80 | (c & 0x3f));
-	return 4;
-}
-
 bool json_text(const struct json_node *n, struct buf *out)
 {
 	size_t was = out->len;
@@ -417,11 +240,11 @@ bool json_text(const struct json_node *n, struct buf *out)
 	if (!n || n->kind != JSON_STRING)
 		return false;
 	for (s = n->raw; s.len;) {
-		uint8_t utf8[4];
+		uint8_t utf8[UTF8_MAX];
 		uint32_t c;
 		size_t len;
 
-		if (character(s, &c, &len) != JSON_OK || !buf_add(out, utf8, utf8_put(c, utf8))) {
+		if (json_lex_char(s, &c, &len) != JSON_OK || !buf_add(out, utf8, utf8_put(c, utf8))) {
 			out->len = was;
 			return false;
 		}
@@ -437,12 +260,12 @@ bool json_is(const struct json_node *n, const char *text)
 	if (!n || n->kind != JSON_STRING)
 		return false;
 	for (s = n->raw; s.len;) {
-		uint8_t utf8[4];
+		uint8_t utf8[UTF8_MAX];
 		uint32_t c;
 		size_t len;
 		struct bytes got;
 
-		if (character(s, &c, &len) != JSON_OK)
+		if (json_lex_char(s, &c, &len) != JSON_OK)
 			return false;
 		got = bytes_of(utf8, utf8_put(c, utf8));
 		if (!bytes_starts(want, got))

@@ -6,11 +6,11 @@
 #define SAW_WIRE_JSON_SCAN_H
 
 #include "base/buf.h"
+#include "wire/json_lex.h"
 
 enum {
 	JSON_TEXT_MAX = 16 * 1024 * 1024,
 	JSON_DEPTH_MAX = 16,
-	JSON_NUMBER_MAX = 64, /* bytes of one number */
 	JSON_MEMBERS_MAX = 512, /* of one object: bounds the search for duplicates */
 };
 
@@ -25,20 +25,8 @@ struct json_node {
 	uint32_t next; /* next sibling */
 };
 
-enum json_answer {
-	JSON_OK,
-	JSON_SHORT, /* the text ends inside the value: with more bytes it may become one */
-	JSON_MALFORMED,
-	JSON_DUPLICATE, /* a member name twice in one object */
-	JSON_NOT_TEXT, /* bad UTF-8, a lone surrogate, U+0000 */
-	JSON_TRAILING, /* something behind the value */
-	JSON_TOO_LARGE, /* one of the limits, or more nodes than the table holds */
-};
-
 /* Fills `nodes` (nodes[0] is the root) and *ret_n. On failure only *ret_at is set: the byte where it went wrong. */
 enum json_answer json_scan(struct bytes text, struct json_node *nodes, uint32_t max, uint32_t *ret_n, size_t *ret_at);
-/* A word or two for a sentence: "duplicate member". */
-const char *json_answer_text(enum json_answer a);
 
 /* The member `key` of the object `of`; NULL when `of` is NULL, is no object or has none: look-ups may be chained. */
 const struct json_node *json_get(const struct json_node *nodes, const struct json_node *of, const char *key);
