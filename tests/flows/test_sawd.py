@@ -724,3 +724,45 @@ def test_a_supervisor_that_cannot_be_reached_for_a_while_is_adopted_later(sawd):
     hidden.rename(sock)
     sawd.wait("dev", "running")
     assert supervisor_of(sawd, record) == pid
+
+
+HESITANT = """#!/bin/bash
+# The first one waits before it becomes the supervisor; later ones end at once.
+echo >>"$0.starts"
+if [ "$(wc -l <"$0.starts")" = 1 ]; then
+	read -r _ <"$0.go"
+	exec -a "saw-workspace: dev" "$0.real" "$@"
+fi
+echo "saw-workspace: failed: it is not its turn" >&2
+exit 1
+"""
+
+
+def test_a_supervisor_that_comes_up_after_it_was_given_up_is_met_and_not_doubled(build):
+    """It was slow to take its lock, core died meanwhile, and what the next core started in its place failed."""
+    s = Sawd(build)
+    try:
+        folder = s.home / "bin"  # as an installation has it
+        folder.mkdir()
+        for program in [*build.glob("src/*/*/saw*"), *build.glob("src/*/saw*")]:
+            if program.is_file() and os.access(program, os.X_OK):
+                shutil.copy(program, folder)
+        slow = folder / "saw-workspace"
+        slow.rename(f"{slow}.real")
+        slow.write_text(HESITANT)
+        slow.chmod(0o755)
+        os.mkfifo(f"{slow}.go")
+        s.binary = folder / "sawd"
+        s.start()
+        assert s.create("dev").status == 201
+        starts = pathlib.Path(f"{slow}.starts")
+        until(starts.exists)
+        os.kill(s.roles()["core"], signal.SIGKILL)
+        s.until_served()
+        s.wait("dev", "failed", where=lambda e: "not its turn" in e["detail"] and "next try in 4 s" in e["detail"])
+        with open(f"{slow}.go", "w", encoding="ascii") as go:
+            go.write("\n")
+        s.wait("dev", "running")
+        assert len(starts.read_text()) == 4 and len(s.supervisors()) == 1
+    finally:
+        s.close()

@@ -147,12 +147,16 @@ def test_a_session_is_cut_when_the_workspace_stops_and_home_stays(plane, tmp_pat
 
 
 def test_a_guest_that_powers_off_is_started_again(plane, other, tmp_path):
+    """What is desired is the control plane's to change, not the guest's."""
     c = Client(plane, "other", tmp_path / "c")
     before = plane.supervisors()
-    c.ssh("sudo systemctl poweroff")
-    plane.wait("other", "failed", "starting", timeout=120)
+    ok(c.ssh("echo kept > kept; sudo touch /etc/kept"))
+    c.ssh("sudo poweroff")
+    event = plane.wait("other", "failed", timeout=120)
+    assert event["desired"] == "running" and "the guest powered off" in event["detail"] and "started again" in event["detail"], event
     plane.wait("other", "running", timeout=300)
-    assert ok(Client(plane, "other", tmp_path / "d").ssh("hostname")).strip() == "other"
+    assert plane.show("other")["desired"] == "running"
+    assert ok(Client(plane, "other", tmp_path / "d").ssh("hostname; cat kept; ls /etc/kept")).split() == ["other", "kept", "/etc/kept"]
     assert len(plane.supervisors()) == len(before)
 
 

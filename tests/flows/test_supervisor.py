@@ -451,7 +451,7 @@ def _vm(ws):
         pytest.skip("this user may not open /dev/net/tun")
 
     def make(**kw):
-        w = ws(command=None, fakes=MACHINE, **kw)
+        w = ws(command=None, **{"fakes": MACHINE, **kw})
         image = w.top / "image"
         image.mkdir()
         w.spec["image"] = str(image)
@@ -483,6 +483,17 @@ def test_a_machine_that_dies_is_started_again_and_gives_up_in_the_end(vm):
         os.kill(pid, signal.SIGKILL)
         wait_for("its end", lambda: not alive(pid))
     with pytest.raises(RuntimeError, match="machine: ended with signal 9"):
+        w.wait_state(control, "running")
+    assert w.end() == 1
+
+
+def test_a_qemu_that_cannot_start_is_given_up_with_its_own_last_words(vm):
+    """The real one: its kernel is an empty file."""
+    if not shutil.which("qemu-system-x86_64"):
+        pytest.skip("qemu-system-x86_64 is missing: tools/setup run")
+    w = vm(fakes=(), memory=512 << 20)
+    control = w.start()
+    with pytest.raises(RuntimeError, match='machine: QEMU ended: exit status 1; its last words: ".*could not load kernel'):
         w.wait_state(control, "running")
     assert w.end() == 1
 

@@ -15,8 +15,9 @@
 #include "workspace/machine/accel.h"
 #include "workspace/machine/monitor.h"
 #include "workspace/machine/qemu.h"
+#include "workspace/machine/words.h"
 
-enum { MACHINE_FDS = 128, ARGS_LEN_MAX = 8000 };
+enum { MACHINE_FDS = 128, ARGS_LEN_MAX = 8000, END_MS = 2000 /* from QEMU's hanging up to its end */ };
 
 struct machine {
 	struct loop *loop;
@@ -24,6 +25,8 @@ struct machine {
 	struct monitor *monitor;
 	struct child qemu;
 	struct loop_io ended;
+	struct loop_timer end_timer;
+	struct words words;
 	struct accel accel;
 	enum ipc_machine last;
 	bool started;
@@ -53,10 +56,23 @@ static void say_fatal(struct machine *m, const struct err *e)
 	loop_stop(m->loop, 1);
 }
 
+static void on_no_end(struct loop_timer *t)
+{
+	struct machine *m = t->owner;
+
+	log_line("QEMU closed its monitor and did not end");
+	child_signal(&m->qemu, SIGKILL);
+}
+
 static void on_monitor(void *owner, enum ipc_machine state, const char *detail)
 {
 	struct machine *m = owner;
 
+	if (state == IPC_MACHINE_FAILED && !*detail) {
+		if (!loop_timer_arm(m->loop, &m->end_timer, END_MS, on_no_end, m))
+			child_signal(&m->qemu, SIGKILL);
+		return;
+	}
 	if (state == IPC_MACHINE_FAILED && m->last != IPC_MACHINE_OFF) {
 		log_line("%s", detail);
 		child_signal(&m->qemu, SIGKILL);
@@ -69,13 +85,15 @@ static void on_qemu_end(struct loop_io *io, uint32_t events)
 	struct machine *m = io->owner;
 	struct child_end end;
 	char text[CHILD_END_TEXT_MAX];
-	char why[CHILD_END_TEXT_MAX + 32];
+	char why[CHILD_END_TEXT_MAX + WORDS_LAST_MAX + 48];
+	const char *words;
 
 	(void)events;
 	if (!child_ended(io, &m->qemu, &end))
 		return;
 	child_end_text(&end, text);
-	(void)snprintf(why, sizeof(why), "QEMU ended: %s", text);
+	words = words_last(&m->words);
+	(void)snprintf(why, sizeof(why), "QEMU ended: %s%s%s%s", text, *words ? "; its last words: \"" : "", words, *words ? "\"" : "");
 	log_line("%s", why);
 	say_state(m, end.signalled || end.code ? IPC_MACHINE_FAILED : IPC_MACHINE_OFF, why);
 	loop_stop(m->loop, 0);
@@ -117,15 +135,17 @@ static int enter_jail(struct machine *m, const struct qemu_config *c, uint64_t u
 static int start(struct machine *m, const struct qemu_config *c, uint64_t uid, struct err *e)
 {
 	char path[QEMU_PATH_MAX];
+	FD_AUTO int words_fd = -1;
 	int pair[2] = { -1, -1 };
 	int r = qemu_path(path, e);
 
 	r = r < 0 ? r : enter_jail(m, c, uid, e);
+	r = r < 0 ? r : words_init(&m->words, m->loop, &words_fd, e);
 	if (r < 0)
 		return r;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(e, errno, "create QEMU's monitor socket");
-	r = qemu_start(&m->qemu, c, path, pair[1], e);
+	r = qemu_start(&m->qemu, c, path, pair[1], words_fd, e);
 	pair[1] = fd_close(pair[1]);
 	if (r < 0) {
 		(void)fd_close(pair[0]);
@@ -248,6 +268,7 @@ int main(void)
 		log_line("%s", e.text);
 	child_kill(&m.qemu);
 	monitor_free(m.monitor);
+	words_deinit(&m.words);
 	chan_free(m.parent);
 	loop_free(m.loop);
 	return r == 0 ? 0 : 1;

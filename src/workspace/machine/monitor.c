@@ -204,7 +204,7 @@ static void on_io(struct loop_io *io, uint32_t events)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		fail(m, m->greeted ? "QEMU is gone" : "QEMU ended before it was up: its words stand above");
+		fail(m, "");
 		return;
 	}
 	buf_grew(&m->in, (size_t)n);

@@ -14,7 +14,8 @@ enum {
 
 struct monitor;
 
-/* The machine's state changed; `detail` is borrowed. IPC_MACHINE_FAILED ends the session: free it through loop_later or at exit. */
+/* The machine's state changed; `detail` is borrowed. IPC_MACHINE_FAILED ends the session: free it through loop_later or at exit. Its detail is
+ * "" when QEMU hung up: it is about to end, and its end says why. */
 typedef void (*monitor_state_fn)(void *owner, enum ipc_machine state, const char *detail);
 
 /* Takes `fd` (stream socket, also on failure). Says IPC_MACHINE_RUNNING once QEMU answers that its CPUs run. */

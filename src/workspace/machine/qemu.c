@@ -140,7 +140,7 @@ static void add_all(struct args *a, const struct qemu_config *c)
 	add(a, "chardev=qmp,mode=control");
 }
 
-int qemu_start(struct child *ret, const struct qemu_config *c, const char *path, int qmp_fd, struct err *e)
+int qemu_start(struct child *ret, const struct qemu_config *c, const char *path, int qmp_fd, int words_fd, struct err *e)
 {
 	struct args *a = calloc(1, sizeof(*a));
 	struct child_fd fds[QEMU_N_FDS + 2];
@@ -154,7 +154,7 @@ int qemu_start(struct child *ret, const struct qemu_config *c, const char *path,
 	for (int i = 0; i < QEMU_N_FDS; i++)
 		fds[i] = (struct child_fd){ .from = c->fds[i], .to = FIRST_FD + i };
 	fds[QEMU_N_FDS] = (struct child_fd){ .from = qmp_fd, .to = QMP_FD };
-	fds[QEMU_N_FDS + 1] = (struct child_fd){ .from = 2, .to = 2 };
+	fds[QEMU_N_FDS + 1] = (struct child_fd){ .from = words_fd, .to = 2 };
 	add_all(a, c);
 	spec.args = a->v;
 	r = a->failed ? err_set(e, E2BIG, "the kernel arguments are too long") : child_start(ret, &spec, e);

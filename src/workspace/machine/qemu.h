@@ -26,7 +26,7 @@ struct qemu_config {
 /* Path of the emulator for this architecture, or -ENOENT with the remedy. */
 int qemu_path(char ret[QEMU_PATH_MAX], struct err *e);
 
-/* Starts it with `qmp_fd` (one end of a stream socket pair) as its monitor. All descriptors stay the caller's. */
-int qemu_start(struct child *ret, const struct qemu_config *c, const char *path, int qmp_fd, struct err *e);
+/* Starts it with `qmp_fd` (one end of a stream socket pair) as its monitor and `words_fd` as its standard error. All descriptors stay the caller's. */
+int qemu_start(struct child *ret, const struct qemu_config *c, const char *path, int qmp_fd, int words_fd, struct err *e);
 
 #endif

@@ -12,7 +12,7 @@
 
 /* The machine is told what to run by descriptors alone. It runs when QEMU says so; the workspace is ready when the guest's SSH port
  * answers a connection of ours: nothing the guest says is taken for it. A machine that ends by itself is started again; one whose
- * guest powered off is not: that was somebody's wish. */
+ * guest powered off ends the workspace cleanly. What follows is the control plane's to decide: while `running` is desired it starts it again. */
 
 enum { UID_MACHINE = 3 };
 
@@ -164,7 +164,7 @@ static bool lost(struct role *r, const char *why)
 		ws_fail(w, "machine: %s", why);
 		return false;
 	}
-	(void)snprintf(detail, sizeof(detail), "the machine ended (%.200s) and is started again", why);
+	(void)snprintf(detail, sizeof(detail), "the machine ended (%.300s) and is started again", why);
 	ws_state(w, IPC_STATE_STARTING, detail);
 	return true;
 }

@@ -55,7 +55,7 @@ struct role {
 	bool expected_end; /* told to stop */
 	unsigned failed_starts;
 	unsigned n_restarts;
-	char failed[200]; /* MSG_FAILED of this incarnation */
+	char failed[320]; /* MSG_FAILED of this incarnation */
 };
 
 void role_init(struct role *r, struct ws *w, enum role_kind kind, const struct role_ops *ops);
