@@ -12,12 +12,33 @@ void buf_init(struct buf *b, size_t max)
 	*b = (struct buf){ .max = max };
 }
 
+void buf_init_wiping(struct buf *b, size_t max)
+{
+	*b = (struct buf){ .max = max, .wipes = true };
+}
+
 void buf_deinit(struct buf *b)
 {
-	size_t max = b->max;
-
+	if (b->wipes && b->p)
+		explicit_bzero(b->p, b->cap);
 	free(b->p);
-	buf_init(b, max);
+	*b = (struct buf){ .max = b->max, .wipes = b->wipes };
+}
+
+/* realloc() would leave the old bytes behind. */
+static uint8_t *grow(const struct buf *b, size_t cap)
+{
+	uint8_t *p;
+
+	if (!b->wipes)
+		return realloc(b->p, cap);
+	p = malloc(cap);
+	if (p && b->p) {
+		memcpy(p, b->p, b->len);
+		explicit_bzero(b->p, b->cap);
+		free(b->p);
+	}
+	return p;
 }
 
 uint8_t *buf_room(struct buf *b, size_t len)
@@ -38,7 +59,7 @@ uint8_t *buf_room(struct buf *b, size_t len)
 		cap = cap > b->max / 2 ? b->max : cap * 2;
 	if (cap > b->max && b->len + len <= b->max)
 		cap = b->max ? b->max : 1;
-	p = realloc(b->p, cap);
+	p = grow(b, cap);
 	if (!p) {
 		b->failed = true;
 		return NULL;
@@ -147,10 +168,14 @@ void buf_consume(struct buf *b, size_t n)
 	if (n && n < b->len)
 		memmove(b->p, b->p + n, b->len - n);
 	b->len -= n;
+	if (b->wipes && n)
+		explicit_bzero(b->p + b->len, n);
 }
 
 void buf_reset(struct buf *b)
 {
+	if (b->wipes && b->len)
+		explicit_bzero(b->p, b->len);
 	b->len = 0;
 	b->failed = false;
 }

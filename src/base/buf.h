@@ -14,10 +14,13 @@ struct buf {
 	size_t cap;
 	size_t max;
 	bool failed; /* over `max` or out of memory; contents stay as they were before the failure */
+	bool wipes; /* whatever it gives up is overwritten first: what was consumed or reset, the memory it grew out of or frees */
 };
 
 /* `max`: the most bytes it may ever hold. Allocates nothing yet. */
 void buf_init(struct buf *b, size_t max);
+/* The same for contents that may be secret: see `wipes`. Stays so after buf_deinit(). */
+void buf_init_wiping(struct buf *b, size_t max);
 /* Frees; safe twice; leaves an empty buffer with the same ceiling. */
 void buf_deinit(struct buf *b);
 #define BUF_AUTO __attribute__((cleanup(buf_deinit)))

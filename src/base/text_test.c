@@ -73,3 +73,20 @@ TEST(errors_grow_from_the_left)
 	CHECK_INT(err_in(&e, -5, "qmp"), -5);
 	CHECK_STR(e.text, "qmp: greeting too long");
 }
+
+TEST(a_wiping_buffer_leaves_nothing_behind_what_it_drops)
+{
+	struct buf b;
+
+	buf_init_wiping(&b, 4096);
+	CHECK(buf_str(&b, "secret rest"));
+	buf_consume(&b, 7);
+	CHECK(b.len == 4 && memcmp(b.p, "rest\0\0\0\0\0\0\0", 11) == 0);
+	for (size_t i = 0; i < 300; i++) /* grows out of its first memory */
+		CHECK(buf_str(&b, "secret"));
+	CHECK(b.len == 1804 && memcmp(b.p, "restsecretsecret", 16) == 0);
+	buf_reset(&b);
+	CHECK(b.len == 0 && b.p[0] == 0 && b.p[1803] == 0);
+	buf_deinit(&b);
+	CHECK(b.wipes && b.max == 4096 && !b.p);
+}

@@ -11,6 +11,7 @@
 struct queued {
 	struct queued *next;
 	size_t len;
+	bool wipe;
 	unsigned n_fds;
 	int fds[MSG_FDS_MAX];
 	uint8_t p[];
@@ -29,6 +30,7 @@ struct chan {
 	struct queued *first;
 	struct queued **tail;
 	size_t n_queued;
+	bool wipe;
 };
 
 /* All channels of a process are read on its one thread, one message at a time. */
@@ -77,6 +79,8 @@ static void queued_free(struct queued *q)
 {
 	for (unsigned i = 0; i < q->n_fds; i++)
 		(void)fd_close(q->fds[i]);
+	if (q->wipe)
+		explicit_bzero(q->p, q->len);
 	free(q);
 }
 
@@ -111,6 +115,7 @@ static bool enqueue(struct chan *c, const struct msg *m)
 		return false;
 	memcpy(q->p, m->p, m->len);
 	q->len = m->len;
+	q->wipe = c->wipe;
 	for (unsigned i = 0; i < m->n_fds; i++) {
 		q->fds[i] = fcntl(m->fds[i], F_DUPFD_CLOEXEC, 3);
 		if (q->fds[i] < 0) {
@@ -206,6 +211,8 @@ static bool receive(struct chan *c)
 	}
 	for (unsigned i = fds.at_fd; i < fds.n_fds; i++)
 		(void)fd_close(fds.fds[i]);
+	if (c->wipe)
+		explicit_bzero(incoming, (size_t)n);
 	if (!ok)
 		finish(c, "a message that is not permitted or malformed");
 	return ok && !c->why;
@@ -260,6 +267,11 @@ struct chan *chan_free(struct chan *c)
 	(void)fd_close(c->fd);
 	free(c);
 	return NULL;
+}
+
+void chan_wipe(struct chan *c)
+{
+	c->wipe = true;
 }
 
 size_t chan_queued(const struct chan *c)

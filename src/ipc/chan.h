@@ -32,6 +32,10 @@ struct chan *chan_free(struct chan *c);
 /* Sends or queues; descriptors in `m` are duplicated. A failed channel swallows it: on_end will come. */
 void chan_send(struct chan *c, const struct msg *m);
 
+/* From now on what this channel carries is overwritten in this process's buffers once it was handled or sent. The caller wipes what it
+ * wrote itself: msg_wipe(). */
+void chan_wipe(struct chan *c);
+
 /* Bytes queued but not yet sent: for callers that want to stop producing. */
 size_t chan_queued(const struct chan *c);
 

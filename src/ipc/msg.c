@@ -64,6 +64,12 @@ bool msg_done(const struct msg *m)
 	return !m->failed;
 }
 
+void msg_wipe(struct msg *m)
+{
+	explicit_bzero(m->p, m->len);
+	m->len = 0;
+}
+
 static uint64_t get_le(struct msg_in *in, unsigned n)
 {
 	uint64_t v = 0;

@@ -31,6 +31,9 @@ void msg_fd(struct msg *m, int fd);
 /* False when something did not fit. */
 bool msg_done(const struct msg *m);
 
+/* Overwrites what was written into it. */
+void msg_wipe(struct msg *m);
+
 /* Being read. Errors are sticky; outputs of a failed read are zero or empty. */
 struct msg_in {
 	uint16_t type;

@@ -19,6 +19,7 @@ enum {
 	SAWD_SESSION_IDLE_MS = 60 * 60 * 1000, /* a tunnel without a byte is cut then */
 	SAWD_SECRETS_MAX = 256, /* of one owner */
 	SAWD_SECRET_WHY_MAX = 300,
+	SAWD_SECRET_FAULT_MAX = 120, /* in a list */
 	SAWD_CA_NAMES_MAX = 4 * 1024 * 1024, /* text of a list of names */
 	SAWD_CA_PEM_MAX = 4096,
 	SAWD_ROLE_UIDS = 0x70000000, /* root only: first of the 8 uids of sawd's own roles; blocks of workspaces follow */
@@ -29,7 +30,7 @@ enum sawd_type {
 	MSG_SAWD_FRONT_CONFIG = 600, /* (u role uid, 0: keep; u uid whose calls are taken; u launcher's pid; u lab; u ms after which an
 				      * idle tunnel is cut; b state folder; b run folder; fd listening socket) */
 	MSG_SAWD_CORE_CONFIG, /* (u uid, u lab, u longest session in ms, b owner, b state folder, b run folder) */
-	MSG_SAWD_KEEPER_CONFIG, /* (b key folder) */
+	MSG_SAWD_KEEPER_CONFIG, /* (b key folder, b path of a systemd credential with the sealing key, or "") */
 	MSG_SAWD_COMPILER_CONFIG, /* (u role uid) */
 	MSG_SAWD_PEER, /* launcher -> core: its channel to that role; launcher -> others: theirs to core. (u enum sawd_role of the other end,
 			* fd). Replaces the one before */
@@ -60,7 +61,7 @@ enum sawd_type {
 				       * SAWD_SECRET_REMOVE: SECRET_READY */
 	MSG_SAWD_SECRET_READY, /* back: (u req, u enum sawd_secret_answer, u version it will have or had, b why) */
 	MSG_SAWD_SECRET_COMMIT, /* core -> keeper: (u req, u req of the change, u go; 0: forget it): SECRET_DONE */
-	MSG_SAWD_SECRET_DONE, /* back: (u req, u ok, b why): on disk, and pushed to every workspace that it is bound to */
+	MSG_SAWD_SECRET_DONE, /* back: (u req, u ok, u version, u created real ms, u rotated real ms or 0, b why): on disk, and pushed to every workspace that it is bound to */
 	MSG_SAWD_SECRET_LIST, /* core -> keeper: (u req, b owner): SECRET_ROWS */
 	MSG_SAWD_SECRET_ROWS, /* back: (u req, u n, n times (b id, u version, u created real ms, u rotated real ms or 0, b fault or "")) */
 	MSG_SAWD_SECRET_OPEN, /* core -> keeper: (u req, b workspace id, b owner, u n, n times b id): a fresh channel for its outlet:

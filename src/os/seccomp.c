@@ -56,6 +56,7 @@ static const int memory_files[] = { SCMP_SYS(memfd_create), SCMP_SYS(ftruncate) 
 static const int unix_sockets[] = { SCMP_SYS(socketpair), SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(connect),
 				    SCMP_SYS(accept4), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname),
 				    SCMP_SYS(getpeername), SCMP_SYS(shutdown) };
+static const int pairing[] = { SCMP_SYS(socketpair), SCMP_SYS(setsockopt) };
 static const int watching[] = { SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch) };
 
 static const struct {
@@ -74,6 +75,7 @@ static const struct {
 	{ JAIL_SYS_MEMFD, memory_files, COUNT(memory_files) },
 	{ JAIL_SYS_UNIX, unix_sockets, COUNT(unix_sockets) },
 	{ JAIL_SYS_WATCH, watching, COUNT(watching) },
+	{ JAIL_SYS_PAIR, pairing, COUNT(pairing) },
 };
 
 static int add_sets(scmp_filter_ctx ctx, unsigned sets)

@@ -1,65 +1,79 @@
-/* sawd-keeper: signs SSH user certificates and derives host keys. After its start it can open nothing and reach nobody; the CA's
- * private half never leaves it. */
+/* sawd-keeper: signs SSH user certificates, derives host keys, and keeps secrets. After its start it can open nothing but the sealed files
+ * and reach nobody; the CA's private half and the sealing key never leave it. */
+#include <errno.h>
 #include <string.h>
 
-#include "ipc/chan.h"
-#include "ipc/sawd_row.h"
+#include "crypt/secure_heap.h"
 #include "ipc/types.h"
 #include "os/fd.h"
 #include "os/jail.h"
 #include "os/log.h"
 #include "os/paths.h"
-#include "sawd/keeper/keys.h"
+#include "sawd/keeper/keeper.h"
 
-enum { KEEPER_FDS = 32, PRIVATE_FILE_MAX = 4096 };
+enum { KEEPER_FDS = 4096, PRIVATE_FILE_MAX = 4096, HEAP = 512 * 1024 };
 
-struct keeper {
-	struct loop *loop;
-	struct chan *parent;
-	struct chan *core;
-	struct keys *keys;
-};
-
-static struct msg out;
+struct msg keeper_out;
 
 static void fail(struct keeper *k, const struct err *e)
 {
 	log_line("%s", e->text);
-	msg_start(&out, MSG_FAILED);
-	msg_bytes(&out, bytes_of(e->text, strnlen(e->text, 300)));
-	chan_send(k->parent, &out);
+	msg_start(&keeper_out, MSG_FAILED);
+	msg_bytes(&keeper_out, bytes_of(e->text, strnlen(e->text, 300)));
+	chan_send(k->parent, &keeper_out);
 	loop_stop(k->loop, 1);
 }
 
-static int enter_jail(struct err *e)
+static int enter_jail(const char *folder, struct err *e)
 {
-	int r = jail_capabilities(0, KEEPER_FDS, 0, e);
+	char secrets[PATHS_MAX];
+	const struct jail_path paths[] = { { secrets, JAIL_READ | JAIL_LIST | JAIL_WRITE | JAIL_CREATE, 1 } };
+	int r = paths_join(secrets, folder, "secrets", e);
 
-	r = r < 0 ? r : jail_no_files(JAIL_NET_NONE, e);
-	return r < 0 ? r : jail_syscalls(JAIL_SYS_BASE, e);
+	r = r < 0 ? r : jail_capabilities(0, KEEPER_FDS, 0, e);
+	r = r < 0 ? r : jail_files(paths, sizeof(paths) / sizeof(paths[0]), JAIL_NET_NONE, e);
+	return r < 0 ? r : jail_syscalls(JAIL_SYS_FILES | JAIL_SYS_APPEND | JAIL_SYS_PAIR, e);
+}
+
+static int open_all(struct keeper *k, const char *folder, const char *credential, struct err *e)
+{
+	bool made = false;
+	int r;
+
+	if (!secure_heap_init_sized(HEAP, &made) && made)
+		log_line("secrets may be swapped out: this process may lock too little memory (RLIMIT_MEMLOCK)");
+	r = made ? keys_open(&k->keys, folder, e) : err_set(e, ENOMEM, "no guarded memory for keys and secrets");
+	r = r < 0 ? r : safe_open(&k->safe, folder, credential, e);
+	if (r == 0) {
+		k->changes.safe = k->safe;
+		k->supplies = supplies_new(k->loop, k->safe, secrets_outlet_ended, k);
+		r = k->supplies ? 0 : err_set(e, ENOMEM, "out of memory");
+	}
+	return r < 0 ? r : enter_jail(folder, e);
 }
 
 static bool on_config(void *owner, struct msg_in *in)
 {
 	struct keeper *k = owner;
 	struct bytes folder = msg_get_bytes(in, PATHS_MAX - 1);
+	struct bytes credential = msg_get_bytes(in, PATHS_MAX - 1);
 	char path[PATHS_MAX] = { 0 };
+	char key[PATHS_MAX] = { 0 };
 	struct err e = { 0 };
-	int r;
 
 	if (!msg_end(in) || !folder.len || k->keys)
 		return false;
 	memcpy(path, folder.p, folder.len);
-	r = keys_open(&k->keys, path, &e);
-	r = r < 0 ? r : enter_jail(&e);
-	if (r < 0) {
+	if (credential.len)
+		memcpy(key, credential.p, credential.len);
+	if (open_all(k, path, key, &e) < 0) {
 		fail(k, &e);
 		return true;
 	}
 	if (*jail_left_out())
 		log_line("sanitized build: jail without %s", jail_left_out());
-	msg_start(&out, MSG_READY);
-	chan_send(k->parent, &out);
+	msg_start(&keeper_out, MSG_READY);
+	chan_send(k->parent, &keeper_out);
 	return true;
 }
 
@@ -77,13 +91,13 @@ static bool on_host_key(void *owner, struct msg_in *in)
 	buf_init(&file, PRIVATE_FILE_MAX);
 	(void)buf_room(&file, PRIVATE_FILE_MAX); /* at once, so that no copy of a smaller buffer is left behind */
 	keys_ca(k->keys, ca);
-	msg_start(&out, MSG_SAWD_HOST_KEY_DONE);
-	msg_u64(&out, req);
-	msg_bytes(&out, bytes_of(key, sizeof(key)));
-	msg_bytes(&out, keys_host_private(k->keys, id, &file) ? buf_view(&file) : bytes_of(NULL, 0));
-	msg_bytes(&out, bytes_of(ca, sizeof(ca)));
-	chan_send(k->core, &out);
-	explicit_bzero(out.p, out.len);
+	msg_start(&keeper_out, MSG_SAWD_HOST_KEY_DONE);
+	msg_u64(&keeper_out, req);
+	msg_bytes(&keeper_out, bytes_of(key, sizeof(key)));
+	msg_bytes(&keeper_out, keys_host_private(k->keys, id, &file) ? buf_view(&file) : bytes_of(NULL, 0));
+	msg_bytes(&keeper_out, bytes_of(ca, sizeof(ca)));
+	chan_send(k->core, &keeper_out);
+	explicit_bzero(keeper_out.p, keeper_out.len);
 	if (file.p)
 		explicit_bzero(file.p, file.cap);
 	buf_deinit(&file);
@@ -109,12 +123,23 @@ static bool on_cert(void *owner, struct msg_in *in)
 	buf_init(&blob, SSH_CERT_MAX);
 	if (!keys_certify(k->keys, &c, &blob))
 		buf_reset(&blob);
-	msg_start(&out, MSG_SAWD_CERT_DONE);
-	msg_u64(&out, req);
-	msg_bytes(&out, buf_view(&blob));
-	msg_bytes(&out, bytes_of(host, sizeof(host)));
-	chan_send(k->core, &out);
+	msg_start(&keeper_out, MSG_SAWD_CERT_DONE);
+	msg_u64(&keeper_out, req);
+	msg_bytes(&keeper_out, buf_view(&blob));
+	msg_bytes(&keeper_out, bytes_of(host, sizeof(host)));
+	chan_send(k->core, &keeper_out);
 	buf_deinit(&blob);
+	return true;
+}
+
+static bool on_forget(void *owner, struct msg_in *in)
+{
+	struct keeper *k = owner;
+	struct bytes id = msg_get_bytes(in, SAWD_ID_LEN);
+
+	if (!msg_end(in) || !k->safe || !sawd_id_ok(id, "ws-"))
+		return false;
+	supply_end(k->supplies, id);
 	return true;
 }
 
@@ -125,9 +150,20 @@ static void on_core_end(void *owner, const char *why)
 	if (strcmp(why, "closed") != 0)
 		log_line("channel to core: %s", why);
 	k->core = chan_free(k->core);
+	/* What it prepared, nobody will ask for again. */
+	changes_drop_all(&k->changes);
 }
 
-static const struct chan_permit core_permits[] = { { MSG_SAWD_HOST_KEY, on_host_key }, { MSG_SAWD_CERT, on_cert } };
+static const struct chan_permit core_permits[] = {
+	{ MSG_SAWD_HOST_KEY, on_host_key },
+	{ MSG_SAWD_CERT, on_cert },
+	{ MSG_SAWD_SECRET_CHANGE, secrets_on_change },
+	{ MSG_SAWD_SECRET_COMMIT, secrets_on_commit },
+	{ MSG_SAWD_SECRET_LIST, secrets_on_list },
+	{ MSG_SAWD_SECRET_OPEN, secrets_on_open },
+	{ MSG_SAWD_SECRET_BIND, secrets_on_bind },
+	{ MSG_SAWD_FORGET, on_forget },
+};
 
 static bool on_peer(void *owner, struct msg_in *in)
 {
@@ -139,6 +175,7 @@ static bool on_peer(void *owner, struct msg_in *in)
 	if (!msg_end(in) || role != SAWD_CORE)
 		return false;
 	k->core = chan_free(k->core);
+	changes_drop_all(&k->changes);
 	if (chan_new(&k->core, k->loop, fd_take(&fd), core_permits, sizeof(core_permits) / sizeof(core_permits[0]), on_core_end,
 		     k, &e) < 0)
 		log_line("%s", e.text);
@@ -184,8 +221,11 @@ int main(void)
 	r = r < 0 ? r : loop_run(k.loop, &e);
 	if (r < 0)
 		log_line("%s", e.text);
+	supplies_free(k.supplies);
+	changes_drop_all(&k.changes);
 	chan_free(k.core);
 	chan_free(k.parent);
+	safe_free(k.safe);
 	keys_free(k.keys);
 	loop_free(k.loop);
 	return r == 0 ? 0 : 1;

@@ -1,5 +1,6 @@
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,6 +26,16 @@ static const struct {
 };
 
 static void start(struct role *r);
+
+/* systemd hands a service its credentials as files of this folder. */
+static void seal_credential(char ret[PATHS_MAX])
+{
+	const char *folder = getenv("CREDENTIALS_DIRECTORY");
+
+	ret[0] = '\0';
+	if (!folder || paths_join(ret, folder, "saw-seal-key", NULL) < 0 || access(ret, F_OK) < 0)
+		ret[0] = '\0';
+}
 
 static void send_config(struct role *r)
 {
@@ -56,6 +67,8 @@ static void send_config(struct role *r)
 	case SAWD_KEEPER:
 		(void)paths_join(keys, l->state, "keys", NULL);
 		msg_start(&out, MSG_SAWD_KEEPER_CONFIG);
+		msg_str(&out, keys);
+		seal_credential(keys);
 		msg_str(&out, keys);
 		break;
 	case SAWD_COMPILER:

@@ -1,0 +1,174 @@
+#include "sawd/keeper/seal_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/fd.h"
+
+enum { NAME_ROOM = 160 };
+static const char key_name[] = "seal.key";
+
+static int read_all(int fd, uint8_t *p, size_t len)
+{
+	size_t at = 0;
+
+	while (at < len) {
+		ssize_t n = pread(fd, p + at, len - at, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		at += (size_t)n;
+	}
+	return 0;
+}
+
+static int write_all(int fd, struct bytes data)
+{
+	while (data.len) {
+		ssize_t n = write(fd, data.p, data.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data = bytes_skip(data, (size_t)n);
+	}
+	return 0;
+}
+
+/* Whole or not at all: written beside, synced, renamed. */
+static int put(int dir_fd, const char *name, struct bytes data, struct err *e)
+{
+	char fresh[NAME_ROOM];
+	FD_AUTO int fd = -1;
+	int r;
+
+	(void)snprintf(fresh, sizeof(fresh), ".%s.new", name);
+	(void)unlinkat(dir_fd, fresh, 0);
+	fd = openat(dir_fd, fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_sys(e, errno, "make %s", fresh);
+	r = write_all(fd, data);
+	if (r == 0 && (fsync(fd) < 0 || renameat(dir_fd, fresh, dir_fd, name) < 0 || fsync(dir_fd) < 0))
+		r = -errno;
+	if (r < 0) {
+		(void)unlinkat(dir_fd, fresh, 0);
+		return err_sys(e, -r, "write %s", name);
+	}
+	return 0;
+}
+
+bool seal_file_is_leftover(const char *name)
+{
+	return name[0] == '.' && bytes_ends(bytes_str(name), bytes_str(".new"));
+}
+
+/* A file of ours that nobody else can read; 1 when it is there, 0 when not. systemd's are root's or ours, 0400. */
+static int key_read(int at_fd, const char *path, struct secret **ret, struct err *e)
+{
+	FD_AUTO int fd = openat(at_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct secret *key SECRET_AUTO = NULL;
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "open %s", path);
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "%s", path);
+	if (!S_ISREG(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & 077))
+		return err_set(e, EPERM, "%s: must be a file of ours with mode 0600: chmod and chown it", path);
+	if (st.st_size != SEAL_KEY_LEN)
+		return err_set(e, EBADMSG, "%s: a sealing key has exactly 32 bytes: restore it from a backup, or remove it and set all secrets again",
+			       path);
+	key = secret_new_empty(SEAL_KEY_LEN);
+	if (!key)
+		return err_set(e, ENOMEM, "out of guarded memory");
+	r = read_all(fd, secret_room(key), SEAL_KEY_LEN);
+	if (r < 0)
+		return err_sys(e, -r, "read %s", path);
+	*ret = key;
+	key = NULL;
+	return 1;
+}
+
+static int key_make(int dir_fd, struct secret **ret, struct err *e)
+{
+	struct secret *key SECRET_AUTO = secret_new_random(SEAL_KEY_LEN);
+	int r = key ? put(dir_fd, key_name, secret_view(key), e) : err_set(e, ENOMEM, "out of guarded memory");
+
+	if (r == 0) {
+		*ret = key;
+		key = NULL;
+	}
+	return r;
+}
+
+int seal_file_key(int dir_fd, const char *credential, struct secret **ret, struct err *e)
+{
+	struct secret *given SECRET_AUTO = NULL;
+	struct secret *ours SECRET_AUTO = NULL;
+	int r = *credential ? key_read(AT_FDCWD, credential, &given, e) : 0;
+	int own = r < 0 ? r : key_read(dir_fd, key_name, &ours, e);
+
+	if (own < 0)
+		return own;
+	if (*credential && !given)
+		return err_set(e, ENOENT, "%s: no such credential", credential);
+	if (given && ours && !secret_eq(given, secret_view(ours)))
+		return err_set(e, EEXIST,
+			       "%s and %s differ, and only one can open what is stored: make the content of seal.key the credential, then remove the file",
+			       credential, key_name);
+	if (!given && !ours)
+		return key_make(dir_fd, ret, e);
+	*ret = given ? given : ours;
+	if (given)
+		given = NULL;
+	else
+		ours = NULL;
+	return 0;
+}
+
+int seal_file_get(int dir_fd, const char *name, const char *shown, const struct secret *key, struct seal_label *label,
+		  struct secret **ret, struct err *e)
+{
+	FD_AUTO int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct buf sealed BUF_AUTO = { 0 };
+	enum seal_answer a;
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "%s", shown);
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "%s", shown);
+	if (!S_ISREG(st.st_mode) || st.st_size > SEAL_MAX)
+		return err_set(e, EBADMSG, "%s: %s", shown, seal_answer_text(SEAL_MALFORMED));
+	buf_init(&sealed, SEAL_MAX);
+	if (st.st_size && !buf_room(&sealed, (size_t)st.st_size))
+		return err_set(e, ENOMEM, "%s: out of memory", shown);
+	r = read_all(fd, sealed.p, (size_t)st.st_size);
+	if (r < 0)
+		return err_sys(e, -r, "read %s", shown);
+	buf_grew(&sealed, (size_t)st.st_size);
+	a = seal_version(buf_view(&sealed), &label->version);
+	a = a == SEAL_OK ? seal_open(key, label, buf_view(&sealed), ret) : a;
+	if (a == SEAL_OK)
+		return 1;
+	return err_set(e, a == SEAL_NO_MEMORY ? ENOMEM : EBADMSG, "%s: %s", shown, seal_answer_text(a));
+}
+
+int seal_file_put(int dir_fd, const char *name, const struct secret *key, const struct seal_label *label, struct bytes plain,
+		  struct err *e)
+{
+	struct buf sealed BUF_AUTO = { 0 };
+
+	buf_init(&sealed, SEAL_MAX);
+	if (!seal_put(key, label, plain, &sealed))
+		return err_set(e, ENOMEM, "%s: could not be sealed", name);
+	return put(dir_fd, name, buf_view(&sealed), e);
+}
