@@ -4,7 +4,7 @@
 
 /* Chunked bodies are read byte by byte through a small state machine; runs of content are handed out as views. Sizes are one to
  * sixteen hex digits, nothing before, nothing behind but an extension or CR LF. Extensions follow the grammar without blanks
- * and are dropped; trailers follow the field grammar and are dropped: neither can carry anything past us. */
+ * and are dropped; trailers follow the field grammar and are dropped unless asked for: neither carries anything past us unseen. */
 
 enum state {
 	SIZE,
@@ -193,7 +193,11 @@ static enum http1_fault in_ext(struct http1_body *b, uint8_t c)
 
 static enum http1_fault in_trailer(struct http1_body *b, uint8_t c)
 {
+	bool last = b->state == END_LF || (b->state == TRAILER && c == '\r'); /* the empty line */
+
 	if (++b->trailers_len > HTTP1_TRAILERS_LEN_MAX)
+		return HTTP1_FAULT_TOO_LARGE;
+	if (b->trailers && !last && !buf_byte(b->trailers, c))
 		return HTTP1_FAULT_TOO_LARGE;
 	switch (b->state) {
 	case TRAILER:
@@ -297,4 +301,9 @@ enum http1_answer http1_body_next(struct http1_body *b, struct bytes in, size_t 
 	*ret_data = take_content(b, in, 0);
 	*ret_used = ret_data->len;
 	return b->left ? HTTP1_MORE : HTTP1_DONE;
+}
+
+bool http1_body_in_content(const struct http1_body *b)
+{
+	return b->state == DATA;
 }

@@ -2,6 +2,7 @@
 #ifndef SAW_WIRE_HTTP1_BODY_H
 #define SAW_WIRE_HTTP1_BODY_H
 
+#include "base/buf.h"
 #include "wire/http1_head.h"
 
 enum http1_framing {
@@ -34,14 +35,18 @@ struct http1_body {
 	uint32_t ext_len;
 	uint32_t ext_total;
 	uint32_t trailers_len;
+	struct buf *trailers; /* NULL; or set after init: gets the trailer lines as they came, each with its CR LF */
 };
 void http1_body_init(struct http1_body *b, enum http1_framing framing, uint64_t len);
 
 /* Takes bytes off the front of `in`: *ret_used of them, of which *ret_data (a view into `in`, perhaps empty) is content.
  * MORE: call again with the rest; when nothing is left, with what comes next. DONE: the body is complete (its last content may
- * come with this answer); the rest of `in` belongs to the next message. Trailers are checked and dropped.
+ * come with this answer); the rest of `in` belongs to the next message. Trailers are checked, and dropped
+ * unless `trailers` asks for them.
  * HTTP1_UNTIL_CLOSE never says DONE: the end of the connection does. */
 enum http1_answer http1_body_next(struct http1_body *b, struct bytes in, size_t *ret_used, struct bytes *ret_data,
 				  enum http1_fault *ret_fault);
+/* A chunked body: the next byte is content, not framing. */
+bool http1_body_in_content(const struct http1_body *b);
 
 #endif

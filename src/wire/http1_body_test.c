@@ -58,6 +58,50 @@ TEST(chunks_decode_to_their_contents_however_they_are_cut)
 		}
 }
 
+TEST(trailers_are_given_line_by_line_to_who_asks)
+{
+	const char *text = "3;x\r\nabc\r\n0\r\nX: y\r\nGrpc-Status:0\r\n\r\nGET";
+
+	for (size_t step = 1; step < 40; step++) {
+		struct buf lines BUF_AUTO = { 0 };
+		struct http1_body b;
+		enum http1_answer a = HTTP1_MORE;
+		enum http1_fault f;
+		size_t off = 0;
+
+		buf_init(&lines, 100);
+		http1_body_init(&b, HTTP1_CHUNKED, 0);
+		b.trailers = &lines;
+		while (a == HTTP1_MORE) {
+			size_t left = strlen(text) - off;
+			struct bytes data;
+			size_t used;
+
+			a = http1_body_next(&b, bytes_of(text + off, left < step ? left : step), &used, &data, &f);
+			off += used;
+		}
+		CHECK_INT(a, HTTP1_DONE);
+		CHECK_STR(buf_cstr(&lines), "X: y\r\nGrpc-Status:0\r\n");
+		CHECK_STR(text + off, "GET");
+	}
+}
+
+TEST(trailers_over_the_askers_ceiling_are_too_large)
+{
+	const char *text = "0\r\nX: y\r\n\r\n";
+	struct buf lines BUF_AUTO = { 0 };
+	struct http1_body b;
+	enum http1_fault f = HTTP1_FAULT_NONE;
+	struct bytes data;
+	size_t used;
+
+	buf_init(&lines, 5);
+	http1_body_init(&b, HTTP1_CHUNKED, 0);
+	b.trailers = &lines;
+	CHECK_INT(http1_body_next(&b, bytes_str(text), &used, &data, &f), HTTP1_BAD);
+	CHECK_INT(f, HTTP1_FAULT_TOO_LARGE);
+}
+
 TEST(what_follows_a_body_is_not_taken)
 {
 	const char *text = "3\r\nabc\r\n0\r\n\r\nGET /canary";

@@ -1,0 +1,41 @@
+/* What a peer may make us do without any use: points that useful work and time earn back. Pure.
+ *
+ * Each frame costs; content that moves, answers that are given and every tenth of a second bring points. A peer that does what HTTP/2 is for
+ * never runs out; one that only sends control frames has BURST of them, then what time gives. */
+#ifndef SAW_NET_H2_BUDGET_H
+#define SAW_NET_H2_BUDGET_H
+
+#include <stdint.h>
+
+#include "net/h2.h"
+
+enum {
+	H2_BUDGET_BURST = 2000,
+	H2_BUDGET_PER_100MS = 2,
+	H2_COST_FRAME = 1,
+	H2_COST_EMPTY = 4,
+	H2_COST_PING = 4,
+	H2_COST_SETTINGS = 20,
+	H2_COST_MALFORMED = 10,
+	H2_EARN_CONTENT = 4, /* a frame of content, either way */
+	H2_EARN_SERVED = 20,
+
+	H2_RESETS_BURST = 200, /* streams given up by the peer before they were answered */
+	H2_RESETS_PER_100MS = 1,
+};
+
+struct h2_budget {
+	int points;
+	int resets;
+	uint64_t at_ms;
+};
+
+void h2_budget_init(struct h2_budget *b);
+void h2_budget_tick(struct h2_budget *b, uint64_t now_ms);
+/* False: spent. */
+bool h2_budget_pay(struct h2_budget *b, int cost);
+void h2_budget_earn(struct h2_budget *b, int points);
+bool h2_budget_reset(struct h2_budget *b); /* a stream was given up: false when spent */
+void h2_budget_served(struct h2_budget *b); /* a stream was answered to its end */
+
+#endif

@@ -1,0 +1,31 @@
+#include "net/h2_client.h"
+
+#include "net/h2_session.h"
+
+struct h2 *h2_client_new(const struct h2_ops *ops, void *owner)
+{
+	return h2_new(ops, owner, false);
+}
+
+/* The host's first SETTINGS may not be here yet: nghttp2 assumes 100 then, as RFC 9113, 6.5.2 advises. */
+size_t h2_client_room(const struct h2 *c)
+{
+	size_t allowed = nghttp2_session_get_remote_settings(
+		c->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+
+	if (c->fault != H2_OK || c->eof || c->draining ||
+	    !nghttp2_session_check_request_allowed(c->session))
+		return 0;
+	if (allowed > H2_STREAMS_MAX)
+		allowed = H2_STREAMS_MAX;
+	return c->n_streams < allowed ? allowed - c->n_streams : 0;
+}
+
+struct h2_stream *h2_client_open(struct h2 *c)
+{
+	struct h2_stream *s = h2_client_room(c) ? h2_stream_new(c) : NULL;
+
+	if (s)
+		s->offered = true;
+	return s;
+}

@@ -1,0 +1,14 @@
+/* HTTP/2 towards a server (a host): net/h2.h with requests going out. */
+#ifndef SAW_NET_H2_CLIENT_H
+#define SAW_NET_H2_CLIENT_H
+
+#include "net/h2.h"
+
+/* Says preface and SETTINGS first, server push off. NULL: no memory. `ops` and `owner` are borrowed. */
+struct h2 *h2_client_new(const struct h2_ops *ops, void *owner);
+/* How many streams may be opened now: what the host allows less what is open; 0 after its GOAWAY. */
+size_t h2_client_room(const struct h2 *c);
+/* A stream to write a request into, to be released; NULL when there is no room. */
+struct h2_stream *h2_client_open(struct h2 *c);
+
+#endif

@@ -1,0 +1,17 @@
+/* The memory that nghttp2 holds for one connection: counted, with a ceiling. */
+#ifndef SAW_NET_H2_HEAP_H
+#define SAW_NET_H2_HEAP_H
+
+#include <stddef.h>
+
+#include <nghttp2/nghttp2.h>
+
+struct h2_heap {
+	size_t used;
+	size_t max;
+};
+
+/* `h` must outlive the session that gets *ret. */
+void h2_heap_init(struct h2_heap *h, size_t max, nghttp2_mem *ret);
+
+#endif
