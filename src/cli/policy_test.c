@@ -125,10 +125,17 @@ static enum reason ask(const struct policy *p, const struct question *q, const c
 		return REASON_OK;
 	case POLICY_PASSTHROUGH:
 		return q->scheme == SCHEME_HTTPS ? REASON_OK : REASON_TLS_NOT;
+	case POLICY_INTERCEPT:
+		return q->scheme == SCHEME_HTTPS ? judge_http(p, q, headers, a) : REASON_TLS_NOT;
 	case POLICY_HTTP:
 		return q->scheme == SCHEME_HTTP ? judge_http(p, q, headers, a) : REASON_HTTP_NOT;
 	}
 	return REASON_NAME_UNLISTED;
+}
+
+static bool judged(const struct answer *a)
+{
+	return a->entry.mode == POLICY_HTTP || a->entry.mode == POLICY_INTERCEPT;
 }
 
 static const char *decision(const struct answer *a)
@@ -159,7 +166,7 @@ static int report_json(const struct policy *p, const struct question *q, const s
 		json_out_key_bytes(&j, "rule", a->verdict.rule);
 		json_out_key_bytes_opt(&j, "class", a->verdict.class_name);
 	}
-	if (q->scheme == SCHEME_HTTP) {
+	if (q->scheme == SCHEME_HTTP || judged(a)) {
 		json_out_key_bytes(&j, "method", q->method);
 		json_out_key_bytes_opt(&j, "target", buf_view(&a->target));
 	}
@@ -194,7 +201,7 @@ static int report(const struct question *q, const struct answer *a)
 		line(&out, "rule", a->verdict.rule);
 		line(&out, "class", a->verdict.class_name);
 	}
-	if (a->has_entry && a->entry.mode == POLICY_HTTP)
+	if (a->has_entry && judged(a))
 		line(&out, "target", buf_view(&a->target));
 	if (a->reason == REASON_OK && a->entry.mode == POLICY_PASSTHROUGH && q->target.len)
 		buf_str(&out,

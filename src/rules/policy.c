@@ -1,7 +1,7 @@
 #include "rules/policy.h"
 
 #include "base/must.h"
-#include "rules/policy_blob.h"
+#include "rules/policy_view.h"
 #include "rules/policy_hash.h"
 #include "rules/policy_compile.h"
 
@@ -150,6 +150,26 @@ static uint32_t door_find(const struct policy *p, const struct blob_host *h, uin
 	return BLOB_NONE;
 }
 
+static struct policy_entry entry_view(const struct policy *p, uint32_t index, const struct blob_entry *e)
+{
+	return (struct policy_entry){
+		.index = index,
+		.mode = (enum policy_mode)e->mode,
+		.protocol = (enum policy_protocol)e->protocol,
+		.rule = blob_text(p, e->name),
+		.observe = e->flags & BLOB_OBSERVE,
+		.encoded_slash = e->flags & BLOB_ENCODED_SLASH,
+		.websocket = e->flags & BLOB_WEBSOCKET,
+		.reflective = e->flags & BLOB_REFLECTIVE,
+		.strip_set_cookie = e->flags & BLOB_STRIP_COOKIE,
+		.ai = (enum policy_ai)e->ai,
+		.credential = e->credential,
+		.ca = blob_text(p, e->ca),
+		.upstream = blob_text(p, e->upstream),
+		.upstream_port = (uint16_t)e->upstream_port,
+	};
+}
+
 enum reason policy_find(const struct policy *p, struct bytes name, uint16_t port,
 			struct policy_entry *ret)
 {
@@ -165,18 +185,29 @@ enum reason policy_find(const struct policy *p, struct bytes name, uint16_t port
 		uint32_t entry = door_find(p, &hosts[host], port);
 
 		if (entry != BLOB_NONE) {
-			*ret = (struct policy_entry){
-				.index = entry,
-				.mode = (enum policy_mode)entries[entry].mode,
-				.rule = blob_text(p, entries[entry].name),
-				.observe = entries[entry].flags & BLOB_OBSERVE,
-				.encoded_slash = entries[entry].flags & BLOB_ENCODED_SLASH,
-			};
+			*ret = entry_view(p, entry, &entries[entry]);
 			return REASON_OK;
 		}
 		reason = REASON_PORT_UNLISTED;
 	}
 	return reason;
+}
+
+bool policy_guarded(const struct policy *p, struct bytes name)
+{
+	const struct blob_host *hosts = blob_at(p, BLOB_HOSTS);
+	const struct blob_door *doors = blob_at(p, BLOB_DOORS);
+	const struct blob_entry *entries = blob_at(p, BLOB_ENTRIES);
+	struct host_walk w;
+	uint32_t host;
+
+	if (!host_walk_start(&w, p, name))
+		return false;
+	while ((host = host_walk_next(&w)) != BLOB_NONE)
+		for (uint32_t i = 0; i < hosts[host].doors.n; i++)
+			if (entries[doors[hosts[host].doors.first + i].entry].flags & BLOB_GUARDED)
+				return true;
+	return false;
 }
 
 static bool prefix_listed(const struct policy *p, const struct blob_entry *e, struct ip ip)
@@ -232,6 +263,24 @@ bool policy_reach_at(const struct policy *p, uint32_t i, struct policy_reach *re
 	return true;
 }
 
+bool policy_intercepted_next(const struct policy *p, uint32_t *at, struct bytes *ret_host)
+{
+	const struct blob_host *hosts = blob_at(p, BLOB_HOSTS);
+	const struct blob_door *doors = blob_at(p, BLOB_DOORS);
+	const struct blob_entry *entries = blob_at(p, BLOB_ENTRIES);
+
+	while (*at < blob_n(p, BLOB_HOSTS)) {
+		const struct blob_host *h = &hosts[(*at)++];
+
+		for (uint32_t i = 0; i < h->doors.n; i++)
+			if (entries[doors[h->doors.first + i].entry].mode == POLICY_INTERCEPT) {
+				*ret_host = blob_text(p, h->text);
+				return true;
+			}
+	}
+	return false;
+}
+
 const char *policy_mode_text(enum policy_mode m)
 {
 	switch (m) {
@@ -241,6 +290,24 @@ const char *policy_mode_text(enum policy_mode m)
 		return "http";
 	case POLICY_TCP:
 		return "tcp";
+	case POLICY_INTERCEPT:
+		return "intercept";
+	}
+	must(false);
+	return "";
+}
+
+const char *policy_protocol_text(enum policy_protocol protocol)
+{
+	switch (protocol) {
+	case POLICY_PROTOCOL_NONE:
+		return "";
+	case POLICY_REST:
+		return "rest";
+	case POLICY_GIT:
+		return "git";
+	case POLICY_GRPC:
+		return "grpc";
 	}
 	must(false);
 	return "";

@@ -7,6 +7,7 @@
  *   rules     of one entry, in the order in which they decide: denies, then narrower before broader
  *   nodes     a forest in breadth-first numbering: node i < n_roots is the root of the i-th http entry, and walking the nodes in
  *             order, their children are numbered without a gap. So no node has two parents and no walk can loop.
+ *   credentials  sorted by id; their hosts and paths are runs of values, as are the JSON pointers of entries
  *   ends      rules that match when the path ends at a node; tails: the rest of patterns that go on with a glob or `**`
  */
 #ifndef SAW_RULES_POLICY_BLOB_H
@@ -32,6 +33,7 @@ enum policy_section {
 	BLOB_ENDS,
 	BLOB_TAILS,
 	BLOB_REACH,
+	BLOB_CREDENTIALS,
 	BLOB_STRINGS,
 	BLOB_SECTIONS
 };
@@ -65,7 +67,16 @@ struct blob_header {
 
 enum { BLOB_SEALED_AT = 48 };
 enum { BLOB_LAB = 1, BLOB_FLAGS_ALL = 1 };
-enum { BLOB_OBSERVE = 1, BLOB_ENCODED_SLASH = 2, BLOB_ENTRY_FLAGS_ALL = 3 };
+enum {
+	BLOB_OBSERVE = 1,
+	BLOB_ENCODED_SLASH = 2,
+	BLOB_REFLECTIVE = 4, /* of entries and of rules */
+	BLOB_STRIP_COOKIE = 8,
+	BLOB_WEBSOCKET = 16,
+	BLOB_GUARDED = 32, /* a credential, or a rule that asks for a review */
+	BLOB_ENTRY_FLAGS_ALL = 63,
+};
+enum { BLOB_PUSH_OPTIONS = 1, BLOB_RULE_FLAGS_ALL = BLOB_PUSH_OPTIONS | BLOB_REFLECTIVE };
 #define BLOB_NONE UINT32_MAX
 
 struct blob_host {
@@ -87,6 +98,25 @@ struct blob_entry {
 	struct blob_run ports;
 	struct blob_run prefixes;
 	struct blob_run rules;
+	struct blob_run pointers; /* distinct JSON pointers of its conditions: values */
+	uint32_t protocol;
+	uint32_t credential; /* or BLOB_NONE */
+	uint32_t ai;
+	uint32_t upstream_port;
+	struct blob_str upstream;
+	struct blob_str ca;
+};
+
+struct blob_credential {
+	struct blob_str id;
+	uint32_t inject;
+	struct blob_str header;
+	struct blob_str prefix;
+	struct blob_str suffix;
+	struct blob_str user;
+	struct blob_run hosts; /* patterns: values */
+	struct blob_run ports;
+	struct blob_run paths; /* patterns: values */
 };
 
 struct blob_prefix {
@@ -95,13 +125,6 @@ struct blob_prefix {
 	uint8_t b[16];
 };
 
-enum policy_class {
-	POLICY_CLASS_NONE,
-	POLICY_CLASS_READ,
-	POLICY_CLASS_DRAFT,
-	POLICY_CLASS_WRITE,
-	POLICY_CLASS_END
-};
 /* Ascending strictness: a narrower rule with a higher value tightens. DENY_RULE is `deny: true`. */
 enum policy_effect {
 	POLICY_EFFECT_ALLOW,
@@ -113,22 +136,26 @@ enum policy_effect {
 
 struct blob_rule {
 	struct blob_str name; /* "wiki: read GET,HEAD /pages" */
-	uint32_t class;
+	struct blob_str class; /* empty for a deny */
 	uint32_t effect;
-	uint32_t methods;
+	uint32_t flags;
+	uint32_t methods; /* of protocol git: policy_git.h */
 	struct blob_run conditions;
 };
 
 enum policy_condition_kind {
 	POLICY_CONDITION_QUERY = 1,
 	POLICY_CONDITION_HEADER,
+	POLICY_CONDITION_JSON,
+	POLICY_CONDITION_REF,
 	POLICY_CONDITION_END
 };
 
 struct blob_condition {
 	uint32_t kind;
+	uint32_t slot; /* JSON: which pointer of the entry */
 	struct blob_str key;
-	struct blob_run values; /* patterns; none for a header */
+	struct blob_run values; /* patterns; none for a header. JSON: policy_json.h */
 };
 
 struct blob_node {
@@ -156,46 +183,5 @@ struct blob_reach {
 	uint32_t entry;
 	uint32_t host;
 };
-
-static inline const struct blob_header *blob_head(const struct policy *p)
-{
-	return (const struct blob_header *)(const void *)p->blob.p;
-}
-
-/* Element 0 of a section. policy_open() checked that the section lies inside and is aligned. */
-static inline const void *blob_at(const struct policy *p, enum policy_section s)
-{
-	return p->blob.p + blob_head(p)->section[s].off;
-}
-
-static inline uint32_t blob_n(const struct policy *p, enum policy_section s)
-{
-	return blob_head(p)->section[s].n;
-}
-
-static inline struct bytes blob_text(const struct policy *p, struct blob_str s)
-{
-	return bytes_of((const uint8_t *)blob_at(p, BLOB_STRINGS) + s.off, s.len);
-}
-
-enum blob_wild { BLOB_EXACT, BLOB_ONE_LABEL, BLOB_MANY_LABELS };
-
-/* Kind and text below the wildcard of a host pattern. */
-static inline enum blob_wild blob_wild_of(struct bytes text, struct bytes *ret_suffix)
-{
-	enum blob_wild w = bytes_starts(text, bytes_str("**."))  ? BLOB_MANY_LABELS
-			   : bytes_starts(text, bytes_str("*.")) ? BLOB_ONE_LABEL
-								 : BLOB_EXACT;
-
-	*ret_suffix = bytes_skip(text, w == BLOB_EXACT ? 0 : w == BLOB_ONE_LABEL ? 2 : 3);
-	return w;
-}
-
-/* The host pattern with this kind and suffix, or BLOB_NONE. */
-uint32_t blob_host_find(const struct policy *p, uint32_t hash, struct bytes suffix,
-			enum blob_wild w);
-
-/* Bytes of one element of each section. */
-extern const uint32_t policy_blob_element_len[BLOB_SECTIONS];
 
 #endif

@@ -12,21 +12,21 @@ static void check_ports(struct model *m)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < m->n_entries; i++)
-		for (uint32_t k = 0; k < m->entries[i]->n_ports; k++) {
+		for (uint32_t k = 0; k < m->entries[i]->ports.n; k++) {
 			uint32_t at = 0;
 
-			while (at < n && seen[at] != m->entries[i]->ports[k])
+			while (at < n && seen[at] != m->entries[i]->ports.v[k])
 				at++;
 			if (at < n)
 				continue;
 			if (n == POLICY_PORTS_MAX) {
 				model_error(
-					m, m->entries[i]->ports_at[k],
+					m, m->entries[i]->ports.at[k],
 					"the policy has more than %d distinct ports; list fewer",
 					POLICY_PORTS_MAX);
 				return;
 			}
-			seen[n++] = m->entries[i]->ports[k];
+			seen[n++] = m->entries[i]->ports.v[k];
 		}
 }
 
@@ -41,6 +41,7 @@ static bool compile(struct model *m, const struct yaml_tree_node *root, struct b
 	for (uint32_t i = 0; i < m->n_entries; i++)
 		if (!m->entries[i]->broken)
 			policy_order(m, m->entries[i]);
+	policy_spend(m);
 	policy_overlap(m);
 	check_ports(m);
 	if (m->arena->failed)

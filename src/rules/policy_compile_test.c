@@ -321,8 +321,7 @@ TEST(p28_addresses_are_private_ranges_without_host_bits)
 	}
 	kit_refused(READ HTTP "access: read-only, addresses: [10.0.0.0/8, 10.0.0.0/8]}\n", 5, 0,
 		    "twice");
-	kit_refused(READ HTTP "access: read-only, credential: x}\n", 5, 0,
-		    "not available in this version");
+	kit_refused(READ HTTP "access: read-only, credential: x}\n", 5, 0, "only added to intercepted https");
 	kit_refused(READ PASS ", credential: x}\n", 5, 0, "credential");
 	kit_warned(READ HTTP "access: read-only, addresses: [8.0.0.0/16]}\n", 5, 0, "public");
 	k = kit_compile(READ HTTP "access: read-only, addresses: [10.20.0.0/16, 'fd00:1::/32']}\n");
@@ -354,12 +353,8 @@ TEST(only_a_lab_policy_dials_loopback)
 
 TEST(later_parts_of_the_language_are_refused_and_not_ignored)
 {
-	kit_refused(HEAD "credentials: {}\n", 3, 1, "not available in this version");
 	kit_refused(HEAD "filesystem: {read_only: []}\n", 3, 1, "not available in this version");
 	kit_refused(HEAD "process: {}\n", 3, 1, "not available in this version");
-	kit_refused(HEAD
-		    "network:\n  - {name: a, hosts: [a.example], ports: [443], mode: intercept}\n",
-		    4, 55, "not available in this version");
 	kit_refused(
 		READ
 		"  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: graphql, access: read-only}\n",

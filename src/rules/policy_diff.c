@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "rules/policy_blob.h"
+#include "rules/policy_view.h"
 #include "rules/policy_method.h"
 #include "rules/policy_path.h"
 
@@ -377,11 +377,11 @@ static void compare_pair(struct diff *d, const struct policy_reach *r, const str
 		buf_byte(&line, ')');
 		tell(d, &line);
 	}
-	if (to_entry->mode == POLICY_HTTP) {
+	if (to_entry->root != BLOB_NONE) {
 		static const struct blob_entry nothing = { .root = BLOB_NONE };
 
 		compare_requests(
-			d, from_entry && from_entry->mode == POLICY_HTTP ? from_entry : &nothing,
+			d, from_entry && from_entry->protocol == to_entry->protocol ? from_entry : &nothing,
 			to_entry);
 	}
 }

@@ -2,7 +2,7 @@
 #ifndef SAW_RULES_POLICY_HASH_H
 #define SAW_RULES_POLICY_HASH_H
 
-#include "rules/policy_blob.h"
+#include "rules/policy_view.h"
 
 /* Hashes read names from the end, so that one pass gives the hash of every suffix. */
 #define BLOB_HASH_START 0x811c9dc5U

@@ -4,10 +4,10 @@
  * a glob or `**` hangs as a tail on its node. Walking down a path visits at most two children a node, and a node at most once. Of all
  * rules that match, the one that stands first decides: the compiler put denies first and narrower before broader. */
 #include "base/must.h"
-#include "rules/policy_blob.h"
 #include "rules/policy_method.h"
 #include "rules/policy_path.h"
 #include "rules/policy_query.h"
+#include "rules/policy_view.h"
 
 enum met { UNMET, MET, UNCLEAR };
 
@@ -166,6 +166,8 @@ static enum reason reason_of(const struct judge *j)
 	if (j->best == BLOB_NONE) {
 		if (!j->path_listed)
 			return REASON_HTTP_PATH_UNLISTED;
+		if (!j->method_listed && j->r->websocket)
+			return REASON_UPGRADE_REFUSED;
 		return j->method_listed ? REASON_HTTP_CONDITION : REASON_HTTP_METHOD_UNLISTED;
 	}
 	switch (j->rules[j->best].effect) {
@@ -180,15 +182,13 @@ static enum reason reason_of(const struct judge *j)
 	}
 }
 
-static const char *const class_words[POLICY_CLASS_END] = { "", "read", "draft", "write" };
-
 void policy_judge(const struct policy *p, const struct policy_entry *e,
 		  const struct policy_request *r, struct policy_verdict *ret)
 {
 	const struct blob_entry *entries = blob_at(p, BLOB_ENTRIES);
 	const struct blob_entry *entry;
 	struct judge j = {
-		.p = p, .r = r, .best = BLOB_NONE, .method = policy_method_bit(r->method)
+		.p = p, .r = r, .best = BLOB_NONE, .method = r->websocket ? POLICY_METHOD_WEBSOCKET : policy_method_bit(r->method)
 	};
 
 	must(e->index < blob_n(p, BLOB_ENTRIES));
@@ -200,7 +200,12 @@ void policy_judge(const struct policy *p, const struct policy_entry *e,
 					.rule = blob_text(p, entry->name) };
 	if (j.best != BLOB_NONE) {
 		ret->rule = blob_text(p, j.rules[j.best].name);
-		ret->class_name = bytes_str(class_words[j.rules[j.best].class]);
+		ret->class_name = blob_text(p, j.rules[j.best].class);
 	}
+	if (ret->reason == REASON_OK && entry->credential != BLOB_NONE && !blob_path_bound(p, entry->credential, r->path))
+		ret->reason = REASON_CREDENTIAL_UNBOUND;
+	ret->websocket = ret->reason == REASON_OK && r->websocket;
+	if (ret->reason == REASON_OK && (entry->flags & BLOB_REFLECTIVE || j.rules[j.best].flags & BLOB_REFLECTIVE))
+		ret->reflective = true;
 	ret->observed = ret->reason != REASON_OK && (entry->flags & BLOB_OBSERVE);
 }

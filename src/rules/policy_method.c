@@ -36,7 +36,7 @@ void policy_methods_text(uint32_t set, struct buf *out)
 {
 	bool first = true;
 
-	if (set == POLICY_METHODS_ALL) {
+	if ((set | POLICY_METHOD_WEBSOCKET) == POLICY_METHODS_ALL) {
 		buf_str(out, "any");
 		return;
 	}
@@ -46,6 +46,10 @@ void policy_methods_text(uint32_t set, struct buf *out)
 		if (!first)
 			buf_byte(out, ',');
 		buf_str(out, words[i]);
+		first = false;
+	}
+	if ((set & POLICY_METHOD_WEBSOCKET) && !(set & POLICY_METHOD_GET)) {
+		buf_str(out, first ? "websocket" : ",websocket");
 		first = false;
 	}
 	if (set & POLICY_METHOD_OTHER)

@@ -12,6 +12,8 @@ enum {
 	POLICY_METHOD_PUT = 1 << 4,
 	POLICY_METHOD_PATCH = 1 << 5,
 	POLICY_METHOD_DELETE = 1 << 6,
+	/* GET that opens a WebSocket: a GET to a deny, granted only by a rule that says so */
+	POLICY_METHOD_WEBSOCKET = 1 << 29,
 	/* every method without a bit of its own */
 	POLICY_METHOD_OTHER = 1 << 30,
 };

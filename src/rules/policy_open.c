@@ -6,6 +6,7 @@
 #include "rules/policy_blob.h"
 #include "rules/policy_hash.h"
 #include "rules/policy_path.h"
+#include "rules/policy_view.h"
 
 const uint32_t policy_blob_element_len[BLOB_SECTIONS] = {
 	[BLOB_HOSTS] = sizeof(struct blob_host),
@@ -23,6 +24,7 @@ const uint32_t policy_blob_element_len[BLOB_SECTIONS] = {
 	[BLOB_ENDS] = sizeof(uint32_t),
 	[BLOB_TAILS] = sizeof(struct blob_tail),
 	[BLOB_REACH] = sizeof(struct blob_reach),
+	[BLOB_CREDENTIALS] = sizeof(struct blob_credential),
 	[BLOB_STRINGS] = 1,
 };
 
@@ -138,16 +140,70 @@ static bool hosts_ok(const struct policy *p)
 	return true;
 }
 
-static bool entry_ok(const struct policy *p, const struct blob_entry *e)
+static bool strs_ok(const struct policy *p, struct blob_run r)
 {
-	return str_ok(p, e->name) && e->mode >= POLICY_PASSTHROUGH && e->mode <= POLICY_TCP &&
-	       (e->flags & ~(uint32_t)BLOB_ENTRY_FLAGS_ALL) == 0 &&
-	       run_ok(p, BLOB_PORTS, e->ports) && e->ports.n <= POLICY_PORTS_MAX &&
-	       ascending((const uint16_t *)blob_at(p, BLOB_PORTS) + e->ports.first, e->ports.n) &&
-	       run_ok(p, BLOB_PREFIXES, e->prefixes) && run_ok(p, BLOB_RULES, e->rules);
+	const struct blob_str *values = blob_at(p, BLOB_VALUES);
+
+	if (!run_ok(p, BLOB_VALUES, r))
+		return false;
+	for (uint32_t i = 0; i < r.n; i++)
+		if (!str_ok(p, values[r.first + i]))
+			return false;
+	return true;
 }
 
-/* The i-th http entry has root i, and its tree knows how many rules the entry has. */
+static bool ports_ok(const struct policy *p, struct blob_run r)
+{
+	return run_ok(p, BLOB_PORTS, r) && r.n <= POLICY_PORTS_MAX &&
+	       ascending((const uint16_t *)blob_at(p, BLOB_PORTS) + r.first, r.n);
+}
+
+static bool judged(const struct blob_entry *e)
+{
+	return e->mode == POLICY_HTTP || e->mode == POLICY_INTERCEPT;
+}
+
+/* What an entry says about https stands only on entries that open it; only there is a secret added. */
+static bool https_ok(const struct policy *p, const struct blob_entry *e)
+{
+	bool intercepted = e->mode == POLICY_INTERCEPT;
+	struct name n;
+
+	if (!str_ok(p, e->ca) || !str_ok(p, e->upstream) || !strs_ok(p, e->pointers) || e->ca.len > POLICY_CA_MAX ||
+	    e->ai > POLICY_AI_ANTHROPIC || e->pointers.n > POLICY_POINTERS_MAX)
+		return false;
+	if (e->credential != BLOB_NONE && (!intercepted || e->credential >= blob_n(p, BLOB_CREDENTIALS) || !(e->flags & BLOB_GUARDED)))
+		return false;
+	if (e->upstream.len == 0)
+		return e->upstream_port == 0 && (intercepted || e->ca.len == 0);
+	return intercepted && e->upstream_port > 0 && e->upstream_port <= UINT16_MAX &&
+	       name_parse_strict(blob_text(p, e->upstream), &n) == NAME_OK && bytes_eq(name_bytes(&n), blob_text(p, e->upstream));
+}
+
+static bool entry_ok(const struct policy *p, const struct blob_entry *e)
+{
+	return str_ok(p, e->name) && e->mode >= POLICY_PASSTHROUGH && e->mode <= POLICY_INTERCEPT &&
+	       (e->flags & ~(uint32_t)BLOB_ENTRY_FLAGS_ALL) == 0 && ports_ok(p, e->ports) &&
+	       (judged(e) ? e->protocol >= POLICY_REST && e->protocol <= POLICY_GRPC : e->protocol == POLICY_PROTOCOL_NONE) &&
+	       run_ok(p, BLOB_PREFIXES, e->prefixes) && run_ok(p, BLOB_RULES, e->rules) && https_ok(p, e);
+}
+
+static bool credentials_ok(const struct policy *p)
+{
+	const struct blob_credential *c = blob_at(p, BLOB_CREDENTIALS);
+
+	if (blob_n(p, BLOB_CREDENTIALS) > POLICY_CREDENTIALS_MAX)
+		return false;
+	for (uint32_t i = 0; i < blob_n(p, BLOB_CREDENTIALS); i++)
+		if (!str_ok(p, c[i].id) || c[i].inject < POLICY_INJECT_HEADER || c[i].inject > POLICY_INJECT_QUERY || c[i].header.len == 0 ||
+		    !str_ok(p, c[i].header) || !str_ok(p, c[i].prefix) || !str_ok(p, c[i].suffix) || !str_ok(p, c[i].user) ||
+		    !strs_ok(p, c[i].hosts) || !ports_ok(p, c[i].ports) || !strs_ok(p, c[i].paths) ||
+		    (i > 0 && bytes_cmp(blob_text(p, c[i - 1].id), blob_text(p, c[i].id)) >= 0))
+			return false;
+	return true;
+}
+
+/* The i-th judged entry has root i, and its tree knows how many rules the entry has. */
 static bool entries_ok(const struct policy *p)
 {
 	const struct blob_entry *entries = blob_at(p, BLOB_ENTRIES);
@@ -159,7 +215,7 @@ static bool entries_ok(const struct policy *p)
 	for (uint32_t i = 0; i < blob_n(p, BLOB_ENTRIES); i++) {
 		if (!entry_ok(p, &entries[i]))
 			return false;
-		if (entries[i].mode != POLICY_HTTP) {
+		if (!judged(&entries[i])) {
 			if (entries[i].root != BLOB_NONE || entries[i].rules.n != 0)
 				return false;
 			continue;
@@ -237,18 +293,37 @@ static bool nodes_ok(const struct policy *p)
 	       tail == blob_n(p, BLOB_TAILS);
 }
 
+static bool rule_ok(const struct policy *p, const struct blob_rule *r)
+{
+	return str_ok(p, r->name) && str_ok(p, r->class) && r->effect < POLICY_EFFECT_END &&
+	       (r->flags & ~(uint32_t)BLOB_RULE_FLAGS_ALL) == 0 &&
+	       (r->class.len == 0) == (r->effect == POLICY_EFFECT_DENY_RULE) && run_ok(p, BLOB_CONDITIONS, r->conditions);
+}
+
+/* JSON conditions name a pointer of the entry that has the rule. */
+static bool entry_rules_ok(const struct policy *p, const struct blob_entry *e)
+{
+	const struct blob_rule *rules = (const struct blob_rule *)blob_at(p, BLOB_RULES) + e->rules.first;
+
+	for (uint32_t i = 0; i < e->rules.n; i++) {
+		const struct blob_condition *c = (const struct blob_condition *)blob_at(p, BLOB_CONDITIONS) + rules[i].conditions.first;
+
+		for (uint32_t k = 0; k < rules[i].conditions.n; k++)
+			if (c[k].kind == POLICY_CONDITION_JSON && c[k].slot >= e->pointers.n)
+				return false;
+	}
+	return true;
+}
+
 static bool rules_ok(const struct policy *p)
 {
 	const struct blob_rule *rules = blob_at(p, BLOB_RULES);
 	const struct blob_condition *conditions = blob_at(p, BLOB_CONDITIONS);
+	const struct blob_entry *entries = blob_at(p, BLOB_ENTRIES);
 	const struct blob_str *values = blob_at(p, BLOB_VALUES);
 
 	for (uint32_t i = 0; i < blob_n(p, BLOB_RULES); i++)
-		if (!str_ok(p, rules[i].name) || rules[i].class >= POLICY_CLASS_END ||
-		    rules[i].effect >= POLICY_EFFECT_END ||
-		    (rules[i].class == POLICY_CLASS_NONE) !=
-			    (rules[i].effect == POLICY_EFFECT_DENY_RULE) ||
-		    !run_ok(p, BLOB_CONDITIONS, rules[i].conditions))
+		if (!rule_ok(p, &rules[i]))
 			return false;
 	for (uint32_t i = 0; i < blob_n(p, BLOB_CONDITIONS); i++)
 		if (conditions[i].kind == 0 || conditions[i].kind >= POLICY_CONDITION_END ||
@@ -256,6 +331,9 @@ static bool rules_ok(const struct policy *p)
 			return false;
 	for (uint32_t i = 0; i < blob_n(p, BLOB_VALUES); i++)
 		if (!str_ok(p, values[i]))
+			return false;
+	for (uint32_t i = 0; i < blob_n(p, BLOB_ENTRIES); i++)
+		if (!entry_rules_ok(p, &entries[i]))
 			return false;
 	return true;
 }
@@ -284,7 +362,7 @@ bool policy_open(struct policy *ret, struct bytes blob, struct err *e)
 	if (!header_ok(blob, e))
 		return false;
 	if (!sections_ok(&p) || !hosts_ok(&p) || !entries_ok(&p) || !nodes_ok(&p) ||
-	    !rules_ok(&p) || !rest_ok(&p)) {
+	    !rules_ok(&p) || !credentials_ok(&p) || !rest_ok(&p)) {
 		(void)err_set(e, 1, "compiled policy is damaged; compile it anew");
 		return false;
 	}

@@ -337,12 +337,11 @@ static void sort_rules(const struct order *o)
 
 static void name_rule(struct model *m, const struct model_entry *e, struct model_rule *r)
 {
-	static const char *const words[POLICY_CLASS_END] = { "deny", "read", "draft", "write" };
 	BUF_AUTO struct buf text = { .max = 1024 };
 	char shown[FIELD_SHOW_MAX];
 
 	buf_fmt(&text, "%.*s: %s ", (int)e->name.text.len, (const char *)e->name.text.p,
-		words[r->class]);
+		is_deny(r) ? "deny" : m->classes[r->class].name);
 	policy_methods_text(r->methods, &text);
 	buf_fmt(&text, " %s", field_show(r->paths[0].text, shown));
 	if (r->n_paths > 1)

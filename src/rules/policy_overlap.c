@@ -42,7 +42,8 @@ static bool rules_eq(const struct model_entry *a, const struct model_entry *b)
 		return false;
 	for (uint32_t i = 0; i < a->n_rules; i++)
 		if (model_rule_cmp(&a->rules[i], &b->rules[i]) != 0 ||
-		    a->rules[i].effect != b->rules[i].effect)
+		    a->rules[i].effect != b->rules[i].effect ||
+		    a->rules[i].flags != b->rules[i].flags)
 			return false;
 	return true;
 }
@@ -60,6 +61,20 @@ static bool field_eq(enum model_field f, const struct model_entry *a, const stru
 		return a->observe == b->observe;
 	case FIELD_ENCODED_SLASH:
 		return a->encoded_slash == b->encoded_slash;
+	case FIELD_PROTOCOL:
+		return a->protocol == b->protocol;
+	case FIELD_CREDENTIAL:
+		return bytes_eq(a->credential.text, b->credential.text);
+	case FIELD_REFLECTIVE:
+		return a->reflective == b->reflective;
+	case FIELD_SET_COOKIE:
+		return a->strip_set_cookie == b->strip_set_cookie;
+	case FIELD_CA:
+		return bytes_eq(a->ca, b->ca);
+	case FIELD_UPSTREAM:
+		return bytes_eq(a->upstream.text, b->upstream.text) && a->upstream_port == b->upstream_port;
+	case FIELD_AI:
+		return a->ai == b->ai;
 	case FIELD_BUDGET:
 	case FIELD_END:
 		break;
@@ -69,10 +84,10 @@ static bool field_eq(enum model_field f, const struct model_entry *a, const stru
 
 static bool shared_port(const struct model_entry *a, const struct model_entry *b, uint16_t *ret)
 {
-	for (uint32_t i = 0; i < a->n_ports; i++)
-		for (uint32_t k = 0; k < b->n_ports; k++)
-			if (a->ports[i] == b->ports[k]) {
-				*ret = a->ports[i];
+	for (uint32_t i = 0; i < a->ports.n; i++)
+		for (uint32_t k = 0; k < b->ports.n; k++)
+			if (a->ports.v[i] == b->ports.v[k]) {
+				*ret = a->ports.v[i];
 				return true;
 			}
 	return false;
@@ -88,8 +103,8 @@ static bool stands_later(const struct owner *a, const struct owner *b)
 /* The one that stands later in the file is told what it disagrees with. */
 static void check_pair(struct model *m, const struct owner *a, const struct owner *b)
 {
-	static const char *const words[FIELD_END] = { "mode",    "rules",         "addresses",
-						      "observe", "encoded_slash", "budget" };
+	static const char *const words[FIELD_END] = { "mode",       "protocol",   "credential", "rules",    "addresses", "observe", "encoded_slash",
+						      "reflective", "set_cookie", "ca",         "upstream", "ai",        "budget" };
 	const struct owner *late = stands_later(a, b) ? a : b, *early = late == a ? b : a;
 	char shown[FIELD_SHOW_MAX];
 	uint16_t port;
@@ -98,8 +113,7 @@ static void check_pair(struct model *m, const struct owner *a, const struct owne
 		return;
 	for (int f = 0; f < FIELD_END; f++) {
 		bool blind =
-			late->entry->mode != early->entry->mode &&
-			(late->entry->mode == POLICY_HTTP || early->entry->mode == POLICY_HTTP);
+			late->entry->mode != early->entry->mode && (model_judged(late->entry) || model_judged(early->entry));
 
 		if (field_eq((enum model_field)f, late->entry, early->entry))
 			continue;

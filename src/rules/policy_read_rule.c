@@ -17,7 +17,7 @@ enum {
 	KEY_LEN_MAX = 128
 };
 
-enum { KEY_CLASS, KEY_METHODS, KEY_PATHS, KEY_DENY, KEY_QUERY, KEY_HEADERS, KEYS_KNOWN };
+enum { KEY_CLASS, KEY_METHODS, KEY_PATHS, KEY_DENY, KEY_QUERY, KEY_HEADERS, KEY_WEBSOCKET, KEY_REFLECTIVE, KEYS_KNOWN };
 static const struct field_key keys[] = {
 	{ "class", NULL },
 	{ "methods", NULL },
@@ -25,6 +25,8 @@ static const struct field_key keys[] = {
 	{ "deny", NULL },
 	{ "query", NULL },
 	{ "headers", NULL },
+	{ "websocket", NULL },
+	{ "reflective", NULL },
 	{ "json", "the body of a request is not read in this version; remove it" },
 	{ "tool", OTHER_PROTOCOL("mcp") },
 	{ "tools", OTHER_PROTOCOL("mcp") },
@@ -36,24 +38,18 @@ static const struct field_key keys[] = {
 	{ "messages", OTHER_PROTOCOL("websocket") },
 };
 
-static const struct field_word classes[] = {
-	{ "read", POLICY_CLASS_READ, NULL },
-	{ "draft", POLICY_CLASS_DRAFT, NULL },
-	{ "write", POLICY_CLASS_WRITE, NULL },
-};
-static const char *const class_words[POLICY_CLASS_END] = { "", "read", "draft", "write" };
-
-static void use_class(struct model *m, struct model_rule *r, enum policy_class class,
-		      struct place at)
+static void use_class(struct model *m, struct model_rule *r, uint32_t class, struct place at)
 {
+	struct model_class *c = &m->classes[class];
+
 	r->class = class;
-	r->effect = m->verdicts[class].effect;
-	if (!m->verdicts[class].said && !m->verdicts[class].used)
+	r->effect = c->effect;
+	if (!c->said && !c->used)
 		model_error(
 			m, at,
 			"class `%s` has no verdict; write `%s: allow`, `review` or `deny` under `verdicts`",
-			class_words[class], class_words[class]);
-	m->verdicts[class].used = true;
+			c->name, c->name);
+	c->used = true;
 }
 
 static uint32_t read_method(struct model *m, const struct yaml_tree_node *v)
@@ -118,12 +114,52 @@ static void read_methods(struct model *m, struct model_rule *r, const struct yam
 				(int)v->text.len, (const char *)v->text.p);
 		set |= bits;
 	}
+	if (r->effect == POLICY_EFFECT_DENY_RULE)
+		set |= set & POLICY_METHOD_GET ? (uint32_t)POLICY_METHOD_WEBSOCKET : 0U;
+	else
+		set &= ~(uint32_t)POLICY_METHOD_WEBSOCKET;
 	/* HEAD asks for what GET would answer: who may read one may read the other (and who may not, may not). */
 	if (set & POLICY_METHOD_GET)
 		set |= POLICY_METHOD_HEAD;
 	r->methods = set;
 	if (node->n == 0)
 		r->dead = true;
+}
+
+/* A WebSocket is granted by itself: whoever may GET a path may not open one there. After 101 nobody judges what is said. */
+static void read_websocket(struct model *m, const struct model_entry *e, struct model_rule *r, const struct yaml_tree_node *node)
+{
+	static const struct field_word words[] = { { "opaque", 1, NULL } };
+	int opaque;
+
+	if (!field_word(m, node, "websocket", words, ITEMS(words), &opaque))
+		return;
+	if (r->effect == POLICY_EFFECT_DENY_RULE)
+		model_error(m, place_of(node->key), "`websocket` in a deny: a deny of GET forbids WebSockets too; remove it");
+	else if (e->protocol != POLICY_REST)
+		model_error(m, place_of(node->key), "`websocket` belongs to protocol rest; remove it");
+	else if (e->credential.text.len)
+		model_error(m, place_of(node->key),
+			    "`websocket: opaque` on an entry with a credential would spend it on what nobody reads; give the WebSocket a host without one, or remove it");
+	else if (r->methods & ~(uint32_t)SAFE_METHODS)
+		model_error(m, r->methods_at, "a WebSocket is opened by GET; write `methods: [GET]` in this rule");
+	r->methods = r->methods ? POLICY_METHOD_WEBSOCKET : 0;
+}
+
+static void read_reflective(struct model *m, const struct model_entry *e, struct model_rule *r, const struct yaml_tree_node *node)
+{
+	bool on = false;
+
+	if (!field_bool(m, node, "reflective", &on) || !on)
+		return;
+	r->flags |= BLOB_REFLECTIVE;
+	if (!e->credential.text.len)
+		model_error(m, place_of(node->key),
+			    "`reflective` without `credential` on the entry: there is no secret that an answer could show; remove it");
+	else if (e->reflective)
+		model_error(m, place_of(node->key), "`reflective` is said of the whole entry already; remove it");
+	else if (r->effect == POLICY_EFFECT_DENY_RULE)
+		model_error(m, place_of(node->key), "`reflective` in a deny, which has no answer; remove it");
 }
 
 static void read_paths(struct model *m, struct model_rule *r, const struct yaml_tree_node *node,
@@ -266,6 +302,7 @@ static void read_conditions(struct model *m, struct model_rule *r,
 static bool read_effect(struct model *m, struct model_rule *r, const struct yaml_tree_node *class,
 			const struct yaml_tree_node *deny)
 {
+	struct field_word words[POLICY_CLASSES_MAX];
 	bool is_deny = false;
 	int c;
 
@@ -290,12 +327,14 @@ static bool read_effect(struct model *m, struct model_rule *r, const struct yaml
 	if (!class) {
 		model_error(
 			m, r->at,
-			"a rule without `class`; write `class: read`, `draft` or `write`, or `deny: true`");
+			"a rule without `class`; write `class: read`, `draft`, `write` or a name of the policy's own, or `deny: true`");
 		return false;
 	}
-	if (!field_word(m, class, "class", classes, ITEMS(classes), &c))
+	for (uint32_t i = POLICY_CLASS_READ; i < m->n_classes; i++)
+		words[i - POLICY_CLASS_READ] = (struct field_word){ m->classes[i].name, (int)i, NULL };
+	if (!field_word(m, class, "class", words, m->n_classes - POLICY_CLASS_READ, &c))
 		return false;
-	use_class(m, r, (enum policy_class)c, place_of(class));
+	use_class(m, r, (uint32_t)c, place_of(class));
 	return true;
 }
 
@@ -352,6 +391,10 @@ static void read_rule(struct model *m, struct model_entry *e, struct model_rule 
 		model_error(m, r->at,
 			    "a rule without `paths`; list them, or write [\"/**\"] for any");
 	read_conditions(m, r, v[KEY_QUERY], v[KEY_HEADERS]);
+	if (v[KEY_WEBSOCKET])
+		read_websocket(m, e, r, v[KEY_WEBSOCKET]);
+	if (v[KEY_REFLECTIVE])
+		read_reflective(m, e, r, v[KEY_REFLECTIVE]);
 	if (!known)
 		return;
 	check_dead(m, r);
@@ -403,7 +446,7 @@ void policy_read_rules(struct model *m, struct model_entry *e, const struct yaml
 		note_shared(m, e);
 }
 
-static void preset_rule(struct model *m, struct model_entry *e, enum policy_class class,
+static void preset_rule(struct model *m, struct model_entry *e, uint32_t class,
 			uint32_t methods, struct place at)
 {
 	struct model_rule *r = &e->rules[e->n_rules++];
@@ -425,7 +468,7 @@ void policy_read_access(struct model *m, struct model_entry *e, const struct yam
 		{ "read-only", 0, NULL },
 		{ "read-write", POLICY_METHOD_POST | POLICY_METHOD_PUT | POLICY_METHOD_PATCH,
 		  NULL },
-		{ "full", (int)(POLICY_METHODS_ALL & ~(uint32_t)SAFE_METHODS), NULL },
+		{ "full", (int)(POLICY_METHODS_ALL & ~(uint32_t)SAFE_METHODS & ~(uint32_t)POLICY_METHOD_WEBSOCKET), NULL },
 	};
 	int writing;
 

@@ -1,5 +1,5 @@
 /* Questions to a blob that are about names, ports and reach; and blobs that are refused. */
-#include "rules/policy_blob.h"
+#include "rules/policy_view.h"
 #include "rules/policy_test_kit.h"
 
 #define TEXT                                                                                                                    \
@@ -75,7 +75,7 @@ TEST(a_damaged_blob_is_refused_whole)
 		if (!CHECK(!policy_open(&p, bytes_of(k.blob.p, len), &e)))
 			return;
 	h->version++;
-	CHECK(!policy_open(&p, buf_view(&k.blob), &e) && strstr(e.text, "version 2") &&
+	CHECK(!policy_open(&p, buf_view(&k.blob), &e) && strstr(e.text, "version 3") &&
 	      strstr(e.text, "compile"));
 	h->version--;
 	for (int s = 0; s < BLOB_SECTIONS; s++) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "rules/policy_hash.h"
+#include "rules/policy_method.h"
 #include "rules/policy_model.h"
 #include "rules/policy_path.h"
 
@@ -225,11 +226,32 @@ static void write_nodes(struct writer *w)
 		write_node(w, t, &next);
 }
 
+static struct blob_run write_values(struct writer *w, const struct model_text *values, uint32_t n)
+{
+	struct blob_run run = { count(w, BLOB_VALUES, sizeof(struct blob_str)), n };
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct blob_str value = add_str(w, values[i].text);
+
+		buf_add(&w->s[BLOB_VALUES], &value, sizeof(value));
+	}
+	return run;
+}
+
+static struct blob_run write_ports(struct writer *w, const struct model_ports *ports)
+{
+	struct blob_run run = { count(w, BLOB_PORTS, sizeof(uint16_t)), ports->n };
+
+	buf_add(&w->s[BLOB_PORTS], ports->v, ports->n * sizeof(ports->v[0]));
+	return run;
+}
+
 static void write_rule(struct writer *w, const struct model_rule *r)
 {
 	struct blob_rule rule = { .name = add_str(w, r->name),
-				  .class = r->class,
+				  .class = add_str(w, bytes_str(w->m->classes[r->class].name)),
 				  .effect = r->effect,
+				  .flags = r->flags,
 				  .methods = r->methods };
 
 	rule.conditions =
@@ -237,32 +259,46 @@ static void write_rule(struct writer *w, const struct model_rule *r)
 				   r->n_conditions };
 	for (uint32_t i = 0; i < r->n_conditions; i++) {
 		const struct model_condition *c = &r->conditions[i];
-		struct blob_condition condition = { .kind = c->kind,
-						    .key = add_str(w, c->key.text) };
+		struct blob_condition condition = { .kind = c->kind, .slot = c->slot, .key = add_str(w, c->key.text) };
 
-		condition.values =
-			(struct blob_run){ count(w, BLOB_VALUES, sizeof(struct blob_str)),
-					   c->n_values };
-		for (uint32_t k = 0; k < c->n_values; k++) {
-			struct blob_str value = add_str(w, c->values[k].text);
-
-			buf_add(&w->s[BLOB_VALUES], &value, sizeof(value));
-		}
+		condition.values = write_values(w, c->values, c->n_values);
 		buf_add(&w->s[BLOB_CONDITIONS], &condition, sizeof(condition));
 	}
 	buf_add(&w->s[BLOB_RULES], &rule, sizeof(rule));
+}
+
+static uint32_t flags_of(const struct model_entry *e)
+{
+	uint32_t flags = (e->observe ? BLOB_OBSERVE : 0U) | (e->encoded_slash ? BLOB_ENCODED_SLASH : 0U) |
+			 (e->reflective ? BLOB_REFLECTIVE : 0U) | (e->strip_set_cookie ? BLOB_STRIP_COOKIE : 0U) |
+			 (e->credential_index != BLOB_NONE ? BLOB_GUARDED : 0U);
+
+	for (uint32_t i = 0; i < e->n_rules; i++) {
+		const struct model_rule *r = &e->rules[i];
+
+		if (r->effect == POLICY_EFFECT_REVIEW)
+			flags |= BLOB_GUARDED;
+		if (e->protocol == POLICY_REST && r->effect != POLICY_EFFECT_DENY_RULE && (r->methods & POLICY_METHOD_WEBSOCKET))
+			flags |= BLOB_WEBSOCKET;
+	}
+	return flags;
 }
 
 static void write_entry(struct writer *w, const struct model_entry *e)
 {
 	struct blob_entry entry = { .name = add_str(w, e->name.text),
 				    .mode = e->mode,
+				    .protocol = e->protocol,
+				    .flags = flags_of(e),
+				    .credential = e->credential_index,
+				    .ai = e->ai,
+				    .upstream = add_str(w, e->upstream.text),
+				    .upstream_port = e->upstream_port,
+				    .ca = add_str(w, e->ca),
 				    .root = BLOB_NONE };
 
-	entry.flags =
-		(e->observe ? BLOB_OBSERVE : 0U) | (e->encoded_slash ? BLOB_ENCODED_SLASH : 0U);
-	entry.ports = (struct blob_run){ count(w, BLOB_PORTS, sizeof(uint16_t)), e->n_ports };
-	buf_add(&w->s[BLOB_PORTS], e->ports, e->n_ports * sizeof(e->ports[0]));
+	entry.ports = write_ports(w, &e->ports);
+	entry.pointers = write_values(w, e->pointers, e->n_pointers);
 	entry.prefixes = (struct blob_run){ count(w, BLOB_PREFIXES, sizeof(struct blob_prefix)),
 					    e->n_prefixes };
 	for (uint32_t i = 0; i < e->n_prefixes; i++) {
@@ -276,9 +312,24 @@ static void write_entry(struct writer *w, const struct model_entry *e)
 		(struct blob_run){ count(w, BLOB_RULES, sizeof(struct blob_rule)), e->n_rules };
 	for (uint32_t i = 0; i < e->n_rules; i++)
 		write_rule(w, &e->rules[i]);
-	if (e->mode == POLICY_HTTP)
+	if (model_judged(e))
 		entry.root = add_trie(w, e);
 	buf_add(&w->s[BLOB_ENTRIES], &entry, sizeof(entry));
+}
+
+static void write_credential(struct writer *w, const struct model_credential *c)
+{
+	struct blob_credential credential = { .id = add_str(w, c->id.text),
+					      .inject = c->inject,
+					      .header = add_str(w, c->header),
+					      .prefix = add_str(w, c->prefix),
+					      .suffix = add_str(w, c->suffix),
+					      .user = add_str(w, c->user),
+					      .hosts = write_values(w, c->hosts, c->n_hosts),
+					      .ports = write_ports(w, &c->ports),
+					      .paths = write_values(w, c->paths, c->n_paths) };
+
+	buf_add(&w->s[BLOB_CREDENTIALS], &credential, sizeof(credential));
 }
 
 struct owned {
@@ -303,9 +354,9 @@ static uint32_t write_doors(struct writer *w, const struct owned *o, size_t n)
 		struct blob_door door = { .port = UINT32_MAX };
 
 		for (size_t i = 0; i < n; i++)
-			for (uint32_t k = 0; k < o[i].entry->n_ports; k++)
-				if (o[i].entry->ports[k] > last && o[i].entry->ports[k] < door.port)
-					door = (struct blob_door){ o[i].entry->ports[k],
+			for (uint32_t k = 0; k < o[i].entry->ports.n; k++)
+				if (o[i].entry->ports.v[k] > last && o[i].entry->ports.v[k] < door.port)
+					door = (struct blob_door){ o[i].entry->ports.v[k],
 								   o[i].entry->index };
 		if (door.port == UINT32_MAX)
 			return n_doors;
@@ -392,10 +443,10 @@ static void write_all_ports(struct writer *w)
 
 		for (uint32_t i = 0; i < w->m->n_entries; i++)
 			for (uint32_t k = 0;
-			     w->m->entries[i]->n_hosts && k < w->m->entries[i]->n_ports; k++)
-				if (w->m->entries[i]->ports[k] > last &&
-				    w->m->entries[i]->ports[k] < next)
-					next = w->m->entries[i]->ports[k];
+			     w->m->entries[i]->n_hosts && k < w->m->entries[i]->ports.n; k++)
+				if (w->m->entries[i]->ports.v[k] > last &&
+				    w->m->entries[i]->ports.v[k] < next)
+					next = w->m->entries[i]->ports.v[k];
 		if (next == UINT32_MAX)
 			return;
 		port = (uint16_t)next;
@@ -451,6 +502,8 @@ bool policy_write(struct model *m, struct buf *out)
 	h.label = add_str(&w, m->label);
 	for (uint32_t i = 0; i < m->n_entries; i++)
 		write_entry(&w, m->entries[i]);
+	for (uint32_t i = 0; i < m->n_credentials; i++)
+		write_credential(&w, &m->credentials[i]);
 	write_nodes(&w);
 	write_hosts(&w);
 	write_all_ports(&w);

@@ -67,6 +67,16 @@
 	X(HTTP_OVERRIDE, "method_override", "a method override hides the real method", "send the real method")          \
 	X(VERDICT_DENY, "class_denied", "policy denies this class of action", "ask Security")                           \
 	X(REVIEW_UNAVAILABLE, "review_not_available", "policy asks for a review, which is not available yet", "ask Security for an allow rule") \
+	X(BODY_NEEDED, "body_needed", "the deciding rule reads the body, which was not given", "give the body with the request") \
+	X(BODY_TOO_LARGE, "body_too_large_to_judge", "the body is over the limit up to which a rule can judge it", "send a smaller body") \
+	X(BODY_CODED, "coded_body", "a rule must read the body, which has a content coding", "send the body without Content-Encoding") \
+	X(BODY_NOT_PARSABLE, "body_not_parsable", "a rule must read the body, which is not in its grammar", "send what the rule's protocol says") \
+	X(BODY_AMBIGUOUS, "ambiguous_body", "a rule must read the body, which servers may read in different ways", "send each JSON member once and spelt exactly") \
+	X(CREDENTIAL_UNBOUND, "credential_not_bound", "the credential of this host is not bound to this destination", "ask Security to bind the path") \
+	X(GIT_NOT, "not_git", "the request is none of git's smart protocol", "use git over https; other services need an entry of their own") \
+	X(GIT_UNLISTED, "git_operation_not_listed", "policy lists no rule for this git operation here", "ask Security for a rule") \
+	X(GIT_REF_UNLISTED, "ref_not_listed", "policy lists no rule for this change of this ref", "push to a ref that policy lists") \
+	X(GIT_PUSH_OPTIONS, "push_options_not_listed", "policy lists no push options here", "push without --push-option") \
 	X(UPGRADE_REFUSED, "upgrade_not_listed", "policy does not allow this protocol upgrade", "ask Security for a rule") \
 	X(UPSTREAM_MALFORMED, "malformed_upstream", "the host's answer is malformed", "ask the host's owner")           \
 	X(UPSTREAM_CLOSED, "upstream_closed", "the host closed the connection before its answer", "try again")          \

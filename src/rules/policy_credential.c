@@ -1,0 +1,69 @@
+#include "rules/policy_path.h"
+#include "rules/policy_view.h"
+
+bool policy_credential_at(const struct policy *p, uint32_t i, struct policy_credential *ret)
+{
+	const struct blob_credential *c = blob_at(p, BLOB_CREDENTIALS);
+
+	if (i >= blob_n(p, BLOB_CREDENTIALS))
+		return false;
+	*ret = (struct policy_credential){
+		.id = blob_text(p, c[i].id),
+		.inject = (enum policy_inject)c[i].inject,
+		.header = blob_text(p, c[i].header),
+		.prefix = blob_text(p, c[i].prefix),
+		.suffix = blob_text(p, c[i].suffix),
+		.user = blob_text(p, c[i].user),
+	};
+	return true;
+}
+
+static bool host_match(struct bytes pattern, struct bytes name)
+{
+	struct bytes suffix;
+	enum blob_wild w = blob_wild_of(pattern, &suffix);
+	size_t dot = name.len > suffix.len ? name.len - suffix.len - 1 : 0;
+
+	if (w == BLOB_EXACT)
+		return bytes_eq(pattern, name);
+	return dot > 0 && name.p[dot] == '.' && bytes_ends(name, suffix) && (w == BLOB_MANY_LABELS || bytes_find(name, '.') == dot);
+}
+
+static bool host_bound(const struct policy *p, struct blob_run hosts, struct bytes name)
+{
+	const struct blob_str *values = (const struct blob_str *)blob_at(p, BLOB_VALUES) + hosts.first;
+
+	for (uint32_t i = 0; i < hosts.n; i++)
+		if (host_match(blob_text(p, values[i]), name))
+			return true;
+	return false;
+}
+
+static bool port_bound(const struct policy *p, struct blob_run ports, uint16_t port)
+{
+	const uint16_t *values = (const uint16_t *)blob_at(p, BLOB_PORTS) + ports.first;
+
+	for (uint32_t i = 0; i < ports.n; i++)
+		if (values[i] == port)
+			return true;
+	return false;
+}
+
+bool blob_path_bound(const struct policy *p, uint32_t credential, struct bytes path)
+{
+	const struct blob_credential *c = (const struct blob_credential *)blob_at(p, BLOB_CREDENTIALS) + credential;
+	const struct blob_str *values = (const struct blob_str *)blob_at(p, BLOB_VALUES) + c->paths.first;
+
+	for (uint32_t i = 0; i < c->paths.n; i++)
+		if (policy_path_match(blob_text(p, values[i]), path))
+			return true;
+	return false;
+}
+
+bool policy_credential_bound(const struct policy *p, uint32_t i, struct bytes name, uint16_t port, struct bytes path)
+{
+	const struct blob_credential *c = blob_at(p, BLOB_CREDENTIALS);
+
+	return i < blob_n(p, BLOB_CREDENTIALS) && host_bound(p, c[i].hosts, name) && port_bound(p, c[i].ports, port) &&
+	       path.len > 0 && path.p[0] == '/' && blob_path_bound(p, i, path);
+}
