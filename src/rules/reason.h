@@ -87,6 +87,16 @@
 	X(AUDIT_UNWRITABLE, "audit_not_writable", "the audit log cannot be written, so nothing happens", "free disk space on the host") \
 	X(ROLE_DOWN, "gateway_role_down", "a part of the gateway is restarting", "try again in a moment")               \
 	X(GUEST_CLOSED, "guest_closed", "the guest closed the connection first", "none")                                \
+	X(BUNDLE_MALFORMED, "bundle_malformed", "this is no policy bundle, or a part of it is torn or too long", "make it with `saw policy sign`") \
+	X(BUNDLE_NEWER, "bundle_newer", "the bundle has a format of a later version", "install the newer saw")          \
+	X(BUNDLE_UNSIGNED, "bundle_unsigned", "the policy bundle is not signed", "sign it with `saw policy sign`")      \
+	X(BUNDLE_SIGNATURE, "bundle_signature", "no trusted key made this signature over this manifest", "sign it again with a trusted key") \
+	X(BUNDLE_KEY, "bundle_key_not_trusted", "the key that signed the policy bundle is not trusted here", "add it with `saw policy key add`, or sign with a trusted key") \
+	X(BUNDLE_ALTERED, "bundle_altered", "the policy bundle was changed after it was signed", "sign it again")        \
+	X(BUNDLE_MANIFEST, "bundle_manifest", "the policy bundle's manifest is malformed", "make it with `saw policy sign`") \
+	X(BUNDLE_EXPIRED, "bundle_expired", "the policy bundle has expired", "sign a new one")                          \
+	X(BUNDLE_CHANNEL, "bundle_other_channel", "the policy bundle was signed for another channel", "push it to the channel of its manifest") \
+	X(BUNDLE_OLDER, "bundle_older", "the policy bundle's serial is lower than the last one's", "sign with a higher serial, or roll the channel back") \
 	X(READ_ONLY, "read_only_service", "this address only answers GET", "use GET")
 
 enum reason {
