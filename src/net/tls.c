@@ -96,8 +96,10 @@ static void on_message(int written, int version, int type, const void *p, size_t
 		return;
 	if (type == SSL3_RT_HEADER && b[0] == SSL3_RT_HANDSHAKE && SSL_version(ssl) < TLS1_3_VERSION)
 		t->renegotiates = true;
-	if (type == SSL3_RT_INNER_CONTENT_TYPE && b[0] == SSL3_RT_HANDSHAKE)
+	if (type == SSL3_RT_INNER_CONTENT_TYPE && b[0] == SSL3_RT_HANDSHAKE) {
 		t->n_quiet++;
+		t->was_quiet = true;
+	}
 }
 
 static bool set_up(SSL_CTX *x)

@@ -14,7 +14,7 @@ enum {
 	TLS_SESSIONS_PER_HOST = 2,
 	TLS_SESSION_AGE_MAX_S = 3600, /* of a host's session, and of a ticket given to a guest */
 	TLS_QUIET_RECORDS_MAX = 32, /* handshake records in a row, without data between them, that a peer may send afterwards */
-	TLS_READ_BURST = 256 * 1024, /* bytes that one call takes from the socket at most: other flows have their turn too */
+	TLS_READ_BURST = 128 * 1024, /* bytes that one call takes from the socket at most: other flows have their turn too */
 };
 
 /* ALPN protocols (RFC 7301), for sets and for the one that was chosen. */
@@ -42,10 +42,10 @@ enum tls_fault {
 	TLS_FAULT_SELF_SIGNED, /* the certificate itself, or a root in its chain that is not among ours */
 	TLS_FAULT_BAD_CERTIFICATE, /* any other: signature, purpose, constraints, a weak key, too long a chain */
 	TLS_FAULT_SNI, /* the guest's hello names nobody, or another than this flow's name */
-	TLS_FAULT_ALPN, /* no protocol in common, or the host chose one that was not offered */
+	TLS_FAULT_ALPN, /* no protocol in common */
 	TLS_FAULT_VERSION, /* no version, cipher or group in common */
 	TLS_FAULT_ALERT, /* the peer refused: tls_detail() has its alert; a guest that does not trust our CA ends here */
-	TLS_FAULT_PROTOCOL, /* not TLS, or against its rules; renegotiation; too many quiet records */
+	TLS_FAULT_PROTOCOL, /* not TLS, or against its rules; renegotiation; too many quiet records; a choice that was not offered */
 	TLS_FAULT_CLOSED, /* the connection ended in the handshake */
 	TLS_FAULT_SOCKET,
 	TLS_FAULT_INTERNAL, /* out of memory */

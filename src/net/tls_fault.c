@@ -125,7 +125,7 @@ static void find_in_queue(struct tls *t, unsigned long code)
 
 void tls_fault_find(struct tls *t)
 {
-	unsigned long code = ERR_peek_error();
+	unsigned long code = ERR_peek_last_error(); /* libssl's own word; what libcrypto said to it stands before */
 
 	if (t->fault != TLS_FAULT_NONE)
 		return;

@@ -44,9 +44,11 @@ struct tls_roots *tls_roots_free(struct tls_roots *r)
 /* The certificates of `pem` into `store`: how many, or a negative errno. */
 static int add_all(X509_STORE *store, struct bytes pem, bool strict, struct err *e)
 {
-	BIO *b = pem.len <= INT_MAX ? BIO_new_mem_buf(pem.p, (int)pem.len) : NULL;
+	BIO *b = pem.len && pem.len <= INT_MAX ? BIO_new_mem_buf(pem.p, (int)pem.len) : NULL;
 	int n = 0;
 
+	if (!pem.len)
+		return 0;
 	if (!b)
 		return err_set(e, ENOMEM, "out of memory for certificates");
 	for (bool end = false; !end && n >= 0;) {

@@ -102,16 +102,6 @@ static enum tls_alpn chosen(const struct tls *t)
 	return len ? tls_alpn_of(bytes_of(p, len)) : TLS_ALPN_NONE;
 }
 
-/* libssl takes any choice of a host. */
-static bool chose_something_else(const struct tls *t)
-{
-	const unsigned char *p = NULL;
-	unsigned len = 0;
-
-	SSL_get0_alpn_selected(t->ssl, &p, &len);
-	return len && !(chosen(t) & t->alpn);
-}
-
 enum tls_answer tls_handshake(struct tls *t)
 {
 	int r;
@@ -122,8 +112,6 @@ enum tls_answer tls_handshake(struct tls *t)
 		return TLS_FAILED;
 	begin(t);
 	r = SSL_do_handshake(t->ssl);
-	if (r == 1 && chose_something_else(t))
-		return fail(t, TLS_FAULT_ALPN, "the host chose what was not offered");
 	if (r != 1)
 		return outcome(t, r);
 	t->open = true;
@@ -145,14 +133,17 @@ bool tls_resumed(const struct tls *t)
 /* The answer of a failed read. Anybody on the way can end a connection: then the data before it is all there is. */
 static enum tls_answer read_ended(struct tls *t, int r)
 {
-	enum tls_fault before = t->fault;
+	enum tls_fault before = t->fault; /* of a write: what had come until then can still be read */
 	const char *detail = t->detail;
-	enum tls_answer a = outcome(t, r);
+	enum tls_answer a;
 
-	if (a == TLS_FAILED && before == TLS_FAULT_NONE && t->fault == TLS_FAULT_CLOSED) {
+	t->fault = TLS_FAULT_NONE;
+	a = outcome(t, r);
+	if (t->fault == TLS_FAULT_CLOSED)
+		a = TLS_TRUNCATED;
+	if (a != TLS_FAILED) {
 		t->fault = before;
 		t->detail = detail;
-		a = TLS_TRUNCATED;
 	}
 	return a;
 }
@@ -183,6 +174,10 @@ enum tls_answer tls_read(struct tls *t, void *p, size_t max, size_t *ret_n)
 		t->ended = true;
 		t->end = a;
 	}
+	/* A ticket leaves an empty write buffer behind, which would stay until the next write. Does nothing where bytes wait. */
+	if (t->was_quiet)
+		(void)SSL_free_buffers(t->ssl);
+	t->was_quiet = false;
 	*ret_n = n;
 	return n ? TLS_DONE : a;
 }

@@ -35,6 +35,7 @@ struct tls {
 	const char *detail;
 	unsigned alpn; /* set allowed */
 	unsigned n_quiet; /* handshake records since the last data */
+	bool was_quiet; /* this call has met one */
 	bool renegotiates;
 	size_t owed; /* bytes that the next write must at least hold */
 	uint8_t *prefix;

@@ -109,3 +109,164 @@ TEST(a_full_socket_takes_a_part_and_the_rest_goes_on_from_other_memory)
 	CHECK(was_full);
 	CHECK(memcmp(in, out, BIG) == 0);
 }
+
+TEST(a_reset_is_truncation_and_what_came_before_it_can_be_read)
+{
+	struct kit k KIT_AUTO;
+	struct tls *client TLS_AUTO = NULL;
+	struct tls *server TLS_AUTO = NULL;
+	char text[64] = "";
+	size_t n = 0;
+
+	kit_init(&k);
+	connect_both(&k, &client, &server);
+	CHECK_INT(put(client, "never read"), 10);
+	CHECK_INT(put(server, "early answer"), 12);
+	k.host_fd = fd_close(k.host_fd); /* with unread bytes: ECONNRESET */
+	CHECK_INT(tls_write(client, bytes_str("more"), &n), TLS_FAILED); /* and no SIGPIPE */
+	CHECK_INT(tls_fault(client), TLS_FAULT_CLOSED);
+	CHECK_STR(tls_detail(client), "Broken pipe");
+	CHECK_INT(tls_shutdown(client), TLS_DONE);
+	if (tls_read(client, text, sizeof(text), &n) == TLS_DONE)
+		CHECK_STR(text, "early answer");
+	CHECK_INT(tls_read(client, text, sizeof(text), &n), TLS_TRUNCATED);
+}
+
+/* Carries at most `max` bytes from one socket to the other. */
+static size_t carry(int from, int to, size_t max)
+{
+	uint8_t b[4096];
+	ssize_t n = recv(from, b, max < sizeof(b) ? max : sizeof(b), MSG_DONTWAIT);
+
+	if (n > 0)
+		must(send(to, b, (size_t)n, MSG_NOSIGNAL) == n);
+	return n > 0 ? (size_t)n : 0;
+}
+
+struct wire {
+	int client_side, server_side; /* the middle's ends */
+	int client_fd;
+};
+
+/* Client and server with a carrier between them instead of one socket pair. */
+static void stretch(struct kit *k, struct wire *w)
+{
+	w->client_fd = fd_take(&k->guest_fd);
+	w->client_side = fd_take(&k->host_fd);
+	kit_reconnect(k);
+	w->server_side = fd_take(&k->guest_fd);
+	k->guest_fd = w->client_fd;
+}
+
+TEST(a_handshake_and_data_byte_by_byte)
+{
+	struct kit k KIT_AUTO;
+	struct tls *client TLS_AUTO = NULL;
+	struct tls *server TLS_AUTO = NULL;
+	struct wire w;
+	size_t n = 0;
+	size_t moved;
+	char text[64] = "";
+	int cs FD_AUTO = -1;
+	int ss FD_AUTO = -1;
+
+	kit_init(&k);
+	stretch(&k, &w);
+	cs = w.client_side;
+	ss = w.server_side;
+	client = kit_client(&k, TLS_ALPN_H2);
+	server = kit_server(&k, TLS_ALPN_H2);
+	do {
+		enum tls_answer a = tls_handshake(client);
+		enum tls_answer b = tls_handshake(server);
+
+		must(a != TLS_FAILED && b != TLS_FAILED);
+		moved = carry(cs, ss, 1) + carry(ss, cs, 1);
+		if (a == TLS_DONE && b == TLS_DONE)
+			break;
+	} while (moved);
+	CHECK_INT(tls_handshake(client), TLS_DONE);
+	CHECK_INT(tls_handshake(server), TLS_DONE);
+	CHECK_INT(put(client, "slowly"), 6);
+	while (carry(cs, ss, 1)) {
+		enum tls_answer a = tls_read(server, text, sizeof(text), &n);
+
+		must(a == TLS_WANT_READ || a == TLS_DONE);
+		CHECK_INT(n, a == TLS_DONE ? 6 : 0);
+	}
+	CHECK_STR(text, "slowly");
+	/* Half a record and then the end: not one byte of it is given. */
+	CHECK_INT(put(client, "half of this"), 12);
+	CHECK_INT(carry(cs, ss, 20), 20);
+	CHECK_INT(tls_read(server, text, sizeof(text), &n), TLS_WANT_READ);
+	ss = fd_close(ss);
+	CHECK_INT(tls_read(server, text, sizeof(text), &n), TLS_TRUNCATED);
+	CHECK_INT(n, 0);
+}
+
+TEST(a_changed_byte_ends_the_stream)
+{
+	struct kit k KIT_AUTO;
+	struct tls *client TLS_AUTO = NULL;
+	struct tls *server TLS_AUTO = NULL;
+	uint8_t b[256];
+	ssize_t len;
+	size_t n = 0;
+
+	kit_init(&k);
+	connect_both(&k, &client, &server);
+	CHECK_INT(put(client, "first"), 5);
+	CHECK_INT(tls_read(server, b, sizeof(b), &n), TLS_DONE);
+	CHECK_INT(put(client, "second"), 6);
+	len = recv(k.host_fd, b, sizeof(b), 0);
+	must(len > 10);
+	b[len - 1] ^= 1;
+	must(send(k.guest_fd, b, (size_t)len, 0) == len);
+	for (int i = 0; i < 2; i++) {
+		CHECK_INT(tls_read(server, b, sizeof(b), &n), TLS_FAILED);
+		CHECK_INT(tls_fault(server), TLS_FAULT_PROTOCOL);
+		CHECK_STR(tls_detail(server), "decryption failed or bad record mac");
+	}
+}
+
+TEST(one_call_takes_a_bounded_share_and_the_socket_still_shows_the_rest)
+{
+	static uint8_t out[BIG], in[BIG];
+	struct kit k KIT_AUTO;
+	struct tls *client TLS_AUTO = NULL;
+	struct tls *server TLS_AUTO = NULL;
+	size_t sent = 0;
+	size_t n = 0;
+	size_t got = 0;
+	char c;
+
+	kit_init(&k);
+	connect_both(&k, &client, &server);
+	while (tls_write(client, bytes_of(out + sent, BIG - sent), &n) == TLS_DONE)
+		sent += n;
+	must(sent > TLS_READ_BURST + 16384);
+	CHECK_INT(tls_read(server, in, sizeof(in), &got), TLS_DONE);
+	CHECK(got <= TLS_READ_BURST);
+	CHECK_INT(recv(k.host_fd, &c, 1, MSG_PEEK), 1);
+	while (tls_read(server, in, sizeof(in), &n) == TLS_DONE)
+		got += n;
+	CHECK_INT(got, sent);
+}
+
+TEST(after_close_notify_the_other_direction_goes_on)
+{
+	struct kit k KIT_AUTO;
+	struct tls *client TLS_AUTO = NULL;
+	struct tls *server TLS_AUTO = NULL;
+	char text[64] = "";
+	size_t n = 0;
+
+	kit_init(&k);
+	connect_both(&k, &client, &server);
+	CHECK_INT(tls_shutdown(client), TLS_DONE);
+	CHECK_INT(tls_shutdown(client), TLS_DONE);
+	CHECK_INT(tls_read(server, text, sizeof(text), &n), TLS_EOF);
+	CHECK_INT(put(server, "still here"), 10);
+	CHECK_INT(tls_read(client, text, sizeof(text), &n), TLS_DONE);
+	CHECK_STR(text, "still here");
+}
