@@ -12,6 +12,8 @@ extern const struct cli_verb policy_compile_verb;
 extern const struct cli_verb policy_diff_verb;
 extern const struct cli_verb policy_import_verb;
 extern const struct cli_verb policy_pack_verb;
+extern const struct cli_verb policy_sign_verb;
 extern const struct cli_verb policy_test_verb;
+extern const struct cli_verb policy_verify_verb;
 
 #endif

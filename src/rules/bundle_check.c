@@ -92,7 +92,7 @@ static enum reason check_signature(const struct bundle *b, const struct bundle_k
 	if (b->signature.len == 0)
 		return REASON_BUNDLE_UNSIGNED;
 	if (trusted->n == 0) {
-		*ret_why = "no key is trusted here: add one with `saw policy key add`";
+		*ret_why = "no key at all is trusted here";
 		return REASON_BUNDLE_KEY;
 	}
 	return b->signature.len == RAW_SIGNATURE ? check_raw(b, trusted, crypto, ret_key, ret_why) :

@@ -1,0 +1,98 @@
+#include "ipc/trust.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/tap.h"
+#include "wire/ssh_key.h"
+
+static char folder[] = "/tmp/saw-trust-XXXXXX";
+static struct bundle_keys keys;
+static struct err e;
+
+static void put(const char *name, const char *text, mode_t mode)
+{
+	char path[200];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	(void)unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && fchmod(fd, mode) == 0 && close(fd) == 0);
+}
+
+static void drop(const char *name)
+{
+	char path[200];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	CHECK(unlink(path) == 0);
+}
+
+static const char *line_of(uint8_t first)
+{
+	static char text[200];
+	uint8_t key[SSH_KEY_PUBLIC] = { first };
+	struct buf b;
+
+	buf_init(&b, sizeof(text));
+	CHECK(ssh_key_put_line(&b, key, "x") && buf_byte(&b, '\n'));
+	(void)snprintf(text, sizeof(text), "%s", buf_cstr(&b));
+	buf_deinit(&b);
+	return text;
+}
+
+TEST(a_folder_that_is_not_there_trusts_nobody)
+{
+	keys.n = 7;
+	CHECK_INT(trust_read("/tmp/saw-trust-nowhere", &keys, &e), 0);
+	CHECK_INT(keys.n, 0);
+}
+
+TEST(each_public_key_file_is_one_trusted_key)
+{
+	CHECK(mkdtemp(folder) != NULL);
+	put("local.pub", line_of(1), 0600);
+	put("corp.pub",
+	    "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAuS8a7SZ/wYmoZO4Zv/k/QQ6igXwxjTzBdS2bW0iOi8g=\n-----END PUBLIC KEY-----\n", 0644);
+	put("notes.txt", "no key", 0600);
+	put(".hidden.pub", line_of(3), 0600);
+	CHECK_INT(trust_read(folder, &keys, &e), 0);
+	CHECK_INT(keys.n, 2);
+	CHECK(keys.key[0][0] + keys.key[1][0] == 1 + 0xb9);
+}
+
+TEST(a_file_that_others_can_write_a_link_and_what_is_no_key_are_passed_over)
+{
+	put("bad.pub", "hello\n", 0600);
+	CHECK_INT(trust_read(folder, &keys, &e), 1);
+	CHECK(keys.n == 2 && strstr(e.text, "trusted key bad is no public key"));
+	put("bad.pub", line_of(9), 0666);
+	CHECK_INT(trust_read(folder, &keys, &e), 1);
+	CHECK(keys.n == 2 && strstr(e.text, "nobody else can write"));
+	drop("bad.pub");
+	{
+		char path[200];
+
+		(void)snprintf(path, sizeof(path), "%s/bad.pub", folder);
+		CHECK(symlink("local.pub", path) == 0);
+	}
+	CHECK_INT(trust_read(folder, &keys, &e), 1);
+	CHECK(keys.n == 2 && strstr(e.text, "symbolic link"));
+	drop("bad.pub");
+	drop("local.pub");
+	drop("corp.pub");
+	drop("notes.txt");
+	drop(".hidden.pub");
+	CHECK(rmdir(folder) == 0);
+}
+
+TEST(a_name_is_plain)
+{
+	CHECK(trust_name_ok(bytes_str("local")) && trust_name_ok(bytes_str("corp-2026.b_1")));
+	CHECK(!trust_name_ok(bytes_str("")) && !trust_name_ok(bytes_str(".x")) && !trust_name_ok(bytes_str("a/b")) &&
+	      !trust_name_ok(bytes_str("A")));
+}
