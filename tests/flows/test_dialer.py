@@ -22,11 +22,9 @@ network:
   - {{name: strict, hosts: [strict.example], ports: [443], mode: passthrough, reason: "test"}}
 """
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a network namespace of its own")
-
 
 @pytest.fixture(scope="module")
-def world():
+def world(netns):
     w = World()
     yield w
     w.stop()

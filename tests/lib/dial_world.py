@@ -1,7 +1,6 @@
 """A network namespace for one saw-dialer: scripted name servers, recording origins, a silent hole; and the role itself, driven over
-its channels. The sockets of the world are made in a thread that lives in the namespace and are served from the test's process."""
-import concurrent.futures
-import ctypes
+its channels. As a program this file makes the sockets of the world inside the namespace (of a user namespace, where we are not root), hands
+them over descriptor 0 to the test's process, which serves them, and holds the namespace until that descriptor ends."""
 import fcntl
 import os
 import pathlib
@@ -10,6 +9,7 @@ import select
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 
@@ -20,7 +20,6 @@ GOOD6 = "fd00::10"
 HOLE = "10.99.0.9"  # packets to it are lost: nobody at the other end of that link
 SERVERS = ("127.0.0.53", "127.0.0.54")
 PORT = 443
-CLONE_NEWNET = 0x40000000
 A, CNAME, SOA, AAAA = 1, 5, 6, 28
 
 
@@ -66,6 +65,20 @@ class Query:
                             if (":" in i) == (self.type == AAAA) and self.type in (A, AAAA)])
 
 
+def make_sockets():
+    """UDP and TCP of each name server, the origins, the proxy."""
+    for line in ("link set lo up", f"-6 addr add {GOOD6}/128 dev lo nodad", "link add hole type veth peer name well",
+                 "addr add 10.99.0.1/24 dev hole", "link set hole up", "link set well up",
+                 f"neigh add {HOLE} lladdr 02:00:00:00:00:09 dev hole nud permanent"):
+        subprocess.run(["ip", *line.split()], check=True, stdin=subprocess.DEVNULL)
+    udp = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in SERVERS]
+    for u, server in zip(udp, SERVERS):
+        u.bind((server, 53))
+    tcp = [socket.create_server((server, 53)) for server in SERVERS]
+    origins = [socket.create_server((ip, PORT)) for ip in (GOOD, OTHER, FORBIDDEN)]
+    return [*udp, *tcp, *origins, socket.create_server((GOOD6, PORT), family=socket.AF_INET6), socket.create_server(("127.0.0.90", 3128))]
+
+
 class World:
     """`resolve(query)` gives a list of datagrams to send back (TCP: the first, framed); tests replace it."""
 
@@ -73,33 +86,20 @@ class World:
         self.queries, self.connections, self.resolve = [], [], lambda q: []
         self.proxy = lambda head: b"HTTP/1.1 200 OK\r\n\r\n"
         self.proxy_heads = []
-        self.thread = concurrent.futures.ThreadPoolExecutor(1)
-        self.inside(self._make)
+        user = [] if os.geteuid() == 0 else ["-U"]
+        ours, theirs = socket.socketpair()
+        self.maker = subprocess.Popen(["unshare", "-n", *(["-Ur"] if user else []), sys.executable, "-B", __file__], stdin=theirs)
+        theirs.close()
+        self.enter = ["nsenter", "-t", str(self.maker.pid), "-n", *(["-U", "--preserve-credentials"] if user else [])]
+        self.held = ours
+        made = [socket.socket(fileno=fd) for fd in socket.recv_fds(ours, 1, 16)[1]]
+        if not made:
+            raise RuntimeError("the namespace was not made: see the lines above")
+        n = len(SERVERS)
+        self.udp, self.tcp, self.origins, self.proxy_sock = made[:n], made[n:2 * n], made[2 * n:-1], made[-1]
         self.wake, self._woken = os.pipe()[::-1]
         self.server = threading.Thread(target=self._serve, daemon=True)
         self.server.start()
-
-    def inside(self, fn, *args):
-        """Runs in the namespace."""
-        return self.thread.submit(fn, *args).result(30)
-
-    def _make(self):
-        if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "unshare")
-        for line in ("link set lo up", f"-6 addr add {GOOD6}/128 dev lo nodad", "link add hole type veth peer name well",
-                     "addr add 10.99.0.1/24 dev hole", "link set hole up", "link set well up",
-                     f"neigh add {HOLE} lladdr 02:00:00:00:00:09 dev hole nud permanent"):
-            subprocess.run(["ip", *line.split()], check=True)
-        self.udp, self.tcp, self.origins = [], [], []
-        for server in SERVERS:
-            u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            u.bind((server, 53))
-            self.udp.append(u)
-            self.tcp.append(socket.create_server((server, 53)))
-        for ip in (GOOD, OTHER, FORBIDDEN):
-            self.origins.append(socket.create_server((ip, PORT)))
-        self.origins.append(socket.create_server((GOOD6, PORT), family=socket.AF_INET6))
-        self.proxy_sock = socket.create_server(("127.0.0.90", 3128))
 
     def _ask(self, data, proto, server):
         q = Query(data, proto, server)
@@ -150,7 +150,8 @@ class World:
         self.server.join(10)
         for s in [*self.udp, *self.tcp, *self.origins, self.proxy_sock]:
             s.close()
-        self.thread.shutdown()
+        self.held.close()
+        self.maker.wait(10)
 
 
 class Dialer:
@@ -159,7 +160,7 @@ class Dialer:
     def __init__(self, world, build, policy, servers=SERVERS, timeout=1, attempts=1, proxy=""):
         self.world, self.build = world, build
         self.parent, theirs = ipc.Channel.pair()
-        self.process = world.inside(self._start, build, theirs)
+        self.process = self._start(world, build, theirs)
         theirs.close()
         self.flow = 0
         self.events = []
@@ -172,11 +173,11 @@ class Dialer:
         theirs.close()
 
     @staticmethod
-    def _start(build, sock):
+    def _start(world, build, sock):
         n = sock.fileno()
         # LeakSanitizer reads /proc when the role ends, which its jail forbids
         env = {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
-        return subprocess.Popen(["bash", "-c", f'exec "$0" 3<&{n} {n}<&-' if n != 3 else 'exec "$0"',
+        return subprocess.Popen([*world.enter, "bash", "-c", f'exec "$0" 3<&{n} {n}<&-' if n != 3 else 'exec "$0"',
                                  str(build / "src/workspace/dialer/saw-dialer")], pass_fds=[n], stdin=subprocess.DEVNULL, env=env)
 
     def resolv(self, text):
@@ -272,3 +273,10 @@ def ipc_event(fields):
         ev[k] = socket.inet_ntop(socket.AF_INET if len(ev[k]) == 4 else socket.AF_INET6, ev[k]) if ev[k] else None
     ev["action"] = {v: k for k, v in ipc.EVENT_ACTIONS.items()}[ev["action"]]
     return ev
+
+
+if __name__ == "__main__":
+    channel = socket.socket(fileno=0)
+    sockets = make_sockets()
+    socket.send_fds(channel, [b"!"], [s.fileno() for s in sockets])
+    channel.recv(1)
