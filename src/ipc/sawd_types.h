@@ -20,6 +20,7 @@ enum {
 	SAWD_SECRETS_MAX = 256, /* of one owner */
 	SAWD_SECRET_WHY_MAX = 300,
 	SAWD_SECRET_FAULT_MAX = 120, /* in a list */
+	SAWD_SECRET_NAMES_MAX = 500,
 	SAWD_CA_NAMES_MAX = 4 * 1024 * 1024, /* text of a list of names */
 	SAWD_CA_PEM_MAX = 4096,
 	SAWD_ROLE_UIDS = 0x70000000, /* root only: first of the 8 uids of sawd's own roles; blocks of workspaces follow */
@@ -68,7 +69,7 @@ enum sawd_type {
 			       * SAWD_CHANNEL */
 	MSG_SAWD_SECRET_BIND, /* core -> keeper: (b workspace id, b owner, u n, n times b id): its policy binds these from now on. Unknown
 			       * when there is no channel: no answer either way */
-	MSG_SAWD_CA_ROOT, /* core -> keeper: (u req, b workspace id): the same id always gives the same certificate: CA_ROOT_DONE */
+	MSG_SAWD_CA_ROOT, /* core -> keeper: (u req, b workspace id, b its name): the same id always gives the same certificate: CA_ROOT_DONE */
 	MSG_SAWD_CA_ROOT_DONE, /* back: (u req, b certificate PEM; empty: failed, b why) */
 	MSG_SAWD_CA_OPEN, /* core -> keeper: (u req, b workspace id, u n, and when n > 0 (fd sealed text: n host patterns as in the policy, one
 			   * a line)): a fresh channel for its inlet, on which intermediates for these names come: SAWD_CHANNEL */
@@ -110,8 +111,8 @@ enum sawd_type {
 	MSG_API_TUNNEL_DONE, /* (u req, u tunnel, b session id, b workspace id, u ms until the session's end, fd guest's sshd) */
 	MSG_API_IMAGE_ROW, /* (u req, b digest, b name, u created real ms, u bytes) */
 	MSG_API_SHUTDOWN_DONE, /* (u req, u workspaces being stopped) */
-	MSG_API_SECRET_ROW, /* (u req, b id, u version, u created real ms, u rotated real ms or 0, b fault or "", u n, n times b name of a
-			     * workspace whose policy binds it) */
+	MSG_API_SECRET_ROW, /* (u req, b id, u version, u created real ms, u rotated real ms or 0, b fault or "", u how many workspaces'
+			     * policies bind it, u n of them, n <= SAWD_SECRET_NAMES_MAX, n times b name) */
 	MSG_API_CUT, /* (b session id or "", b workspace id or "", b why): end its tunnels */
 };
 

@@ -83,13 +83,15 @@ enum ipc_type {
 
 	/* keeper <-> outlet. For each credential that the policy binds keeper says at once, and again at every change, whether it is there.
 	 * A value that is replaced or gone may not be used from then on, not by connections that were authenticated with it either */
-	MSG_KEEPER_WANTED = 545, /* outlet -> keeper, inlet -> keeper: (): a fresh process: say everything again. Once, first */
+	MSG_KEEPER_WANTED = 545, /* outlet -> keeper, inlet -> keeper: (): a fresh process: say everything again. Once, first; what is on
+				  * the channel already may come twice */
 	MSG_SECRET = 550, /* keeper -> outlet: (b id, u version, b value: wire/credential.h); counts up with each value */
 	MSG_SECRET_GONE, /* keeper -> outlet: (b id): removed, never stored, damaged, or not bound any more */
 
 	/* keeper <-> inlet: fresh intermediates of the workspace's CA, for the names of the policy in force. In use from MSG_CA_DONE on,
 	 * all together; those of another issue before are dropped */
-	MSG_CA_KEY = 560, /* keeper -> inlet: (u issue, b root certificate DER, b private key of all intermediates DER) */
+	MSG_CA_KEY = 560, /* keeper -> inlet: (u issue, b root certificate DER, b private key of all intermediates DER; empty when the policy
+			   * opens no name) */
 	MSG_CA_CERT, /* keeper -> inlet: (u issue, b certificate DER), for each */
 	MSG_CA_DONE, /* keeper -> inlet: (u issue, u n certificates) */
 };

@@ -325,11 +325,12 @@ int http_server_new(struct loop *l, int fd, size_t body_max, const struct http_s
 
 	if (s) {
 		*s = (struct http_server){ .loop = l, .fd = fd, .ops = ops, .owner = owner, .keep = true };
-		buf_init(&s->in, HTTP1_HEAD_LEN_MAX + READ_SIZE);
+		/* A body may be a secret: nothing of it stays in memory once it was answered. */
+		buf_init_wiping(&s->in, HTTP1_HEAD_LEN_MAX + READ_SIZE);
 		buf_init(&s->out, SIZE_MAX / 4);
 		buf_init(&s->head_text, HTTP1_HEAD_LEN_MAX);
 		buf_init(&s->target, (size_t)3 * HTTP1_LINE_MAX);
-		buf_init(&s->content, body_max);
+		buf_init_wiping(&s->content, body_max);
 		r = loop_io_add(l, &s->io, fd, EPOLLIN, on_io, s, e);
 	}
 	if (r == 0 && !loop_timer_arm(l, &s->timer, HTTP_SERVER_IDLE_MS, late, s))

@@ -11,7 +11,7 @@
 #include "ipc/types.h"
 #include "os/fd.h"
 #include "os/log.h"
-#include "sawd/core/ws.h"
+#include "sawd/core/secrets.h"
 #include "store/images.h"
 
 enum { PAGE_MAX = 1000, GRACE_MAX_MS = 600 * 1000 };
@@ -398,6 +398,9 @@ const struct chan_permit api_permits[] = {
 	{ MSG_API_SESSION_END, sessions_on_end },
 	{ MSG_API_TUNNEL, sessions_on_tunnel },
 	{ MSG_API_IMAGES, on_images },
+	{ MSG_API_SECRET_SET, secrets_on_set },
+	{ MSG_API_SECRET_RM, secrets_on_rm },
+	{ MSG_API_SECRETS, secrets_on_list },
 	{ MSG_API_SHUTDOWN, on_shutdown },
 	{ MSG_API_TUNNEL_CLOSED, sessions_on_tunnel_closed },
 };

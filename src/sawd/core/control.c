@@ -9,7 +9,7 @@
 #include "ipc/audit_msg.h"
 #include "os/fd.h"
 #include "os/log.h"
-#include "sawd/core/ws.h"
+#include "sawd/core/secrets.h"
 
 /* The channel to one supervisor. Its end is the supervisor's end: what it last said then decides between stopped and failed. */
 
@@ -26,6 +26,7 @@ static bool on_hello(void *owner, struct msg_in *in)
 		return false;
 	w->control_version = version;
 	w->greeted = true;
+	supply_open(w);
 	return true;
 }
 
@@ -44,6 +45,8 @@ static bool on_state(void *owner, struct msg_in *in)
 		return false;
 	w->sup_state = state;
 	w->loaded_generation = generation;
+	if (generation && generation == w->row.generation)
+		memcpy(w->bound_sha256, w->row.policy_sha256, sizeof(w->bound_sha256));
 	w->restarts = restarts;
 	w->row.accel_in_use = accel;
 	(void)snprintf(w->sup_detail, sizeof(w->sup_detail), "%.*s", (int)detail.len, (const char *)detail.p);
@@ -76,6 +79,8 @@ static bool on_policy_done(void *owner, struct msg_in *in)
 	(void)snprintf(text, sizeof(text), "%.*s", (int)why.len, (const char *)why.p);
 	if (!ok)
 		log_line("%s: policy generation %llu was refused: %s", w->row.name, (unsigned long long)generation, text);
+	if (ok && generation == w->row.generation)
+		supply_settle(w);
 	if (generation == w->sent_generation)
 		policy_end(w, ok, text);
 	return true;
@@ -211,6 +216,7 @@ void control_policy(struct ws *w, ws_policy_fn fn, void *owner)
 		policy_end(w, false, e.text);
 		return;
 	}
+	supply_widen(w);
 	w->sent_generation = w->row.generation;
 	w->policy_deadline_ms = loop_now_ms(w->core->loop) + WS_POLICY_MS;
 	msg_start(&core_out, MSG_POLICY);

@@ -6,7 +6,7 @@
 #include "os/fd.h"
 #include "os/jail.h"
 #include "os/log.h"
-#include "sawd/core/ws.h"
+#include "sawd/core/secrets.h"
 
 enum { CORE_FDS = 4096 };
 
@@ -85,7 +85,11 @@ static bool on_config(void *owner, struct msg_in *in)
 	return true;
 }
 
-static const struct chan_permit keeper_permits[] = { { MSG_SAWD_HOST_KEY_DONE, ask_on_answer }, { MSG_SAWD_CERT_DONE, ask_on_answer } };
+static const struct chan_permit keeper_permits[] = {
+	{ MSG_SAWD_HOST_KEY_DONE, ask_on_answer }, { MSG_SAWD_CERT_DONE, ask_on_answer },    { MSG_SAWD_SECRET_READY, ask_on_answer },
+	{ MSG_SAWD_SECRET_DONE, ask_on_answer },   { MSG_SAWD_SECRET_ROWS, ask_on_answer },  { MSG_SAWD_CA_ROOT_DONE, ask_on_answer },
+	{ MSG_SAWD_CHANNEL, ask_on_answer },	   { MSG_SAWD_CHANNEL_ENDED, supply_on_ended },
+};
 static const struct chan_permit compiler_permits[] = { { MSG_SAWD_COMPILED, ask_on_answer }, { MSG_SAWD_REFUSED, ask_on_answer } };
 
 static void peer_end(struct core *c, enum sawd_role role, const char *why)
@@ -128,11 +132,14 @@ static bool on_peer(void *owner, struct msg_in *in)
 	if (role == SAWD_FRONT)
 		r = chan_new(&c->peers[role], c->loop, fd_take(&fd), api_permits, n_api_permits, on_front_end, c, &e);
 	else if (role == SAWD_KEEPER)
-		r = chan_new(&c->peers[role], c->loop, fd_take(&fd), keeper_permits, 2, on_keeper_end, c, &e);
+		r = chan_new(&c->peers[role], c->loop, fd_take(&fd), keeper_permits,
+			     sizeof(keeper_permits) / sizeof(keeper_permits[0]), on_keeper_end, c, &e);
 	else
 		r = chan_new(&c->peers[role], c->loop, fd_take(&fd), compiler_permits, 2, on_compiler_end, c, &e);
 	if (r < 0)
 		log_line("%s", e.text);
+	else if (role == SAWD_KEEPER)
+		ws_each(c, supply_open);
 	return true;
 }
 

@@ -11,7 +11,7 @@
 
 #include "os/fd.h"
 #include "os/log.h"
-#include "sawd/core/ws.h"
+#include "sawd/core/secrets.h"
 
 enum { LOG_MAX = 16 * 1024 * 1024, ADOPT_MS = 100 };
 
@@ -314,6 +314,7 @@ static void step_deleting(struct ws *w)
 		put_off(w);
 		return;
 	}
+	supply_forget(w);
 	row = w->row;
 	(void)snprintf(row.state, sizeof(row.state), "%s", sawd_state_text(SAWD_DELETED));
 	row.detail[0] = '\0';

@@ -1,4 +1,4 @@
-#include "sawd/core/ws.h"
+#include "sawd/core/secrets.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -77,6 +77,7 @@ void ws_free(struct ws *w)
 			break;
 		}
 	control_close(w);
+	supply_deinit(w);
 	ask_forget(c, w);
 	loop_timer_disarm(&w->timer);
 	loop_later_cancel(&w->kick);

@@ -52,6 +52,8 @@ struct ws {
 	ws_policy_fn policy_done;
 	void *policy_owner;
 	uint64_t policy_deadline_ms;
+	char bound_sha256[65]; /* the policy in force, as far as we know: keeper says what it and the record's bind. "": unknown */
+	struct loop_timer supply_retry;
 };
 
 /* ws.c */

@@ -164,8 +164,10 @@ static bool on_end(void *owner, struct msg_in *in)
 		finish_list(c, token);
 	else if (c->await == AWAIT_EVENTS)
 		finish_events(c, token);
-	else if (c->await == AWAIT_SESSIONS || c->await == AWAIT_IMAGES)
+	else if (c->await == AWAIT_SESSIONS || c->await == AWAIT_IMAGES || c->await == AWAIT_SECRETS)
 		finish_rows(c);
+	else if (c->await == AWAIT_SECRET)
+		conn_answer(c, c->ok_status, &c->body);
 	else if (c->await == AWAIT_END)
 		conn_answer(c, 204, NULL);
 	return true;
@@ -365,6 +367,7 @@ const struct chan_permit answer_permits[] = {
 	{ MSG_API_SESSION_ROW, on_session_row },
 	{ MSG_API_TUNNEL_DONE, on_tunnel },
 	{ MSG_API_IMAGE_ROW, on_image_row },
+	{ MSG_API_SECRET_ROW, secret_on_row },
 	{ MSG_API_SHUTDOWN_DONE, on_shutdown },
 	{ MSG_API_CUT, on_cut },
 };

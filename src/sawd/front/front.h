@@ -50,6 +50,8 @@ enum await {
 	AWAIT_END, /* 204 */
 	AWAIT_TUNNEL,
 	AWAIT_IMAGES,
+	AWAIT_SECRETS,
+	AWAIT_SECRET, /* one record, then the end */
 	AWAIT_SHUTDOWN,
 	AWAIT_EVENTS, /* the snapshot before the stream */
 	AWAIT_EVENTS_ONE, /* the same for one workspace */
@@ -129,8 +131,14 @@ void call_session_end(struct conn *c, const struct http_server_request *r, struc
 void call_tunnel(struct conn *c, const struct http_server_request *r, struct bytes arg);
 void call_images(struct conn *c, const struct http_server_request *r, struct bytes arg);
 void call_events(struct conn *c, const struct http_server_request *r, struct bytes arg);
+void call_secrets(struct conn *c, const struct http_server_request *r, struct bytes arg);
+void call_secret_set(struct conn *c, const struct http_server_request *r, struct bytes arg);
+void call_secret_rm(struct conn *c, const struct http_server_request *r, struct bytes arg);
 void call_shutdown(struct conn *c, const struct http_server_request *r, struct bytes arg);
 void call_list_page(struct conn *c, struct bytes after);
+
+/* secrets.c: the answer to them. */
+bool secret_on_row(void *owner, struct msg_in *in);
 
 /* answers.c: what core sends. */
 extern const struct chan_permit answer_permits[];

@@ -34,6 +34,9 @@ static const struct route routes[] = {
 	{ "GET", "/v1/audit", call_audit, { "workspace", "follow" } },
 	{ "GET", "/v1/events", call_events, { "workspace", "follow" } },
 	{ "GET", "/v1/images", call_images, { 0 } },
+	{ "GET", "/v1/secrets", call_secrets, { 0 } },
+	{ "PUT", "/v1/secrets/*", call_secret_set, { "mode" } },
+	{ "DELETE", "/v1/secrets/*", call_secret_rm, { 0 } },
 	{ "POST", "/v1/shutdown", call_shutdown, { 0 } },
 };
 enum { N_ROUTES = sizeof(routes) / sizeof(routes[0]) };

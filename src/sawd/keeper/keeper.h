@@ -3,6 +3,7 @@
 #define SAW_SAWD_KEEPER_H
 
 #include "sawd/keeper/change.h"
+#include "sawd/keeper/issuer.h"
 #include "sawd/keeper/keys.h"
 #include "sawd/keeper/supply.h"
 
@@ -13,6 +14,7 @@ struct keeper {
 	struct keys *keys;
 	struct safe *safe;
 	struct supplies *supplies;
+	struct issuer *issuer;
 	struct changes changes;
 };
 
@@ -27,5 +29,12 @@ bool secrets_on_open(void *owner, struct msg_in *in);
 bool secrets_on_bind(void *owner, struct msg_in *in);
 /* A supply_end_fn. */
 void secrets_outlet_ended(void *owner, struct bytes workspace);
+
+/* authority.c: core's questions about workspaces' certificate authorities. */
+bool authority_on_root(void *owner, struct msg_in *in);
+bool authority_on_open(void *owner, struct msg_in *in);
+bool authority_on_bind(void *owner, struct msg_in *in);
+/* An issuer_end_fn. */
+void authority_inlet_ended(void *owner, struct bytes workspace);
 
 #endif

@@ -26,10 +26,13 @@ static void fail(struct keeper *k, const struct err *e)
 
 static int enter_jail(const char *folder, struct err *e)
 {
+	const unsigned rights = JAIL_READ | JAIL_LIST | JAIL_WRITE | JAIL_CREATE;
 	char secrets[PATHS_MAX];
-	const struct jail_path paths[] = { { secrets, JAIL_READ | JAIL_LIST | JAIL_WRITE | JAIL_CREATE, 1 } };
+	char ca[PATHS_MAX];
+	const struct jail_path paths[] = { { secrets, rights, 1 }, { ca, rights, 1 } };
 	int r = paths_join(secrets, folder, "secrets", e);
 
+	r = r < 0 ? r : paths_join(ca, folder, "ca", e);
 	r = r < 0 ? r : jail_capabilities(0, KEEPER_FDS, 0, e);
 	r = r < 0 ? r : jail_files(paths, sizeof(paths) / sizeof(paths[0]), JAIL_NET_NONE, e);
 	return r < 0 ? r : jail_syscalls(JAIL_SYS_FILES | JAIL_SYS_APPEND | JAIL_SYS_PAIR, e);
@@ -47,7 +50,8 @@ static int open_all(struct keeper *k, const char *folder, const char *credential
 	if (r == 0) {
 		k->changes.safe = k->safe;
 		k->supplies = supplies_new(k->loop, k->safe, secrets_outlet_ended, k);
-		r = k->supplies ? 0 : err_set(e, ENOMEM, "out of memory");
+		r = k->supplies ? issuer_new(&k->issuer, k->loop, folder, safe_key(k->safe), authority_inlet_ended, k, e) :
+				  err_set(e, ENOMEM, "out of memory");
 	}
 	return r < 0 ? r : enter_jail(folder, e);
 }
@@ -140,6 +144,7 @@ static bool on_forget(void *owner, struct msg_in *in)
 	if (!msg_end(in) || !k->safe || !sawd_id_ok(id, "ws-"))
 		return false;
 	supply_end(k->supplies, id);
+	issuer_forget(k->issuer, id);
 	return true;
 }
 
@@ -162,6 +167,9 @@ static const struct chan_permit core_permits[] = {
 	{ MSG_SAWD_SECRET_LIST, secrets_on_list },
 	{ MSG_SAWD_SECRET_OPEN, secrets_on_open },
 	{ MSG_SAWD_SECRET_BIND, secrets_on_bind },
+	{ MSG_SAWD_CA_ROOT, authority_on_root },
+	{ MSG_SAWD_CA_OPEN, authority_on_open },
+	{ MSG_SAWD_CA_BIND, authority_on_bind },
 	{ MSG_SAWD_FORGET, on_forget },
 };
 
@@ -222,6 +230,7 @@ int main(void)
 	if (r < 0)
 		log_line("%s", e.text);
 	supplies_free(k.supplies);
+	issuer_free(k.issuer);
 	changes_drop_all(&k.changes);
 	chan_free(k.core);
 	chan_free(k.parent);

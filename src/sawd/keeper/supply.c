@@ -15,6 +15,8 @@ struct supply {
 	struct chan *chan;
 	uint64_t n;
 	char (*ids)[CREDENTIAL_ID_MAX + 1];
+	struct loop_timer again;
+	uint64_t said_ms;
 };
 
 struct supplies {
@@ -48,6 +50,7 @@ static void supply_free(struct supply *s)
 			*at = s->next;
 			break;
 		}
+	loop_timer_disarm(&s->again);
 	chan_free(s->chan);
 	free(s->ids);
 	free(s);
@@ -87,15 +90,28 @@ static void say(struct supply *s, const char *id)
 
 static void say_all(struct supply *s)
 {
+	s->said_ms = loop_now_ms(s->all->loop);
 	for (uint64_t i = 0; i < s->n; i++)
 		say(s, s->ids[i]);
 }
 
+static void on_again(struct loop_timer *t)
+{
+	say_all(t->owner);
+}
+
+/* However often it asks: all workspaces share this process. */
 static bool on_wanted(void *owner, struct msg_in *in)
 {
+	struct supply *s = owner;
+	uint64_t since = loop_now_ms(s->all->loop) - s->said_ms;
+
 	if (!msg_end(in))
 		return false;
-	say_all(owner);
+	if (since >= SUPPLY_GAP_MS)
+		say_all(s);
+	else if (!s->again.slot)
+		return loop_timer_arm(s->all->loop, &s->again, SUPPLY_GAP_MS - since, on_again, s);
 	return true;
 }
 

@@ -8,6 +8,8 @@
 #include "sawd/keeper/safe.h"
 #include "wire/credential.h"
 
+enum { SUPPLY_GAP_MS = 200 /* between two answers to KEEPER_WANTED */ };
+
 /* The credentials that a policy binds. */
 struct supply_ids {
 	uint64_t n;

@@ -12,6 +12,7 @@
 #include "ipc/chan.h"
 #include "os/fd.h"
 #include "os/log.h"
+#include "workspace/supervisor/gateway.h"
 #include "workspace/supervisor/guest_ask.h"
 #include "workspace/supervisor/hold.h"
 #include "workspace/supervisor/reload.h"
@@ -154,6 +155,19 @@ static bool on_policy(void *owner, struct msg_in *in)
 	return true;
 }
 
+static bool on_keeper(void *owner, struct msg_in *in)
+{
+	struct peer *p = owner;
+	int fd = msg_take_fd(in);
+
+	if (!msg_end(in) || !p->greeted) {
+		(void)fd_close(fd);
+		return false;
+	}
+	gateway_keeper(p->control->ws, in->type, fd);
+	return true;
+}
+
 static void on_written(void *owner, uint64_t id, bool ok)
 {
 	struct peer *p = owner;
@@ -178,7 +192,8 @@ static bool on_event(void *owner, struct msg_in *in)
 
 static const struct chan_permit permits[] = {
 	{ MSG_HELLO, on_hello },  { MSG_SHUTDOWN, on_shutdown }, { MSG_GUEST_CONNECT, on_guest_connect },
-	{ MSG_POLICY, on_policy }, { MSG_EVENT, on_event },
+	{ MSG_POLICY, on_policy }, { MSG_EVENT, on_event },	     { MSG_KEEPER_OUTLET, on_keeper },
+	{ MSG_KEEPER_INLET, on_keeper },
 };
 
 static void on_end(void *owner, const char *why)

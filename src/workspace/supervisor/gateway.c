@@ -44,6 +44,31 @@ void gateway_send_resolv(struct ws *w)
 	role_send(&w->roles[ROLE_DIALER], &out);
 }
 
+static int *keeper_fd(struct ws *w, uint16_t type)
+{
+	return &w->keeper_fds[type == MSG_KEEPER_INLET];
+}
+
+void gateway_send_keeper(struct role *r)
+{
+	int fd = r->ops && r->ops->keeper ? *keeper_fd(r->ws, r->ops->keeper) : -1;
+
+	if (fd < 0)
+		return;
+	msg_start(&out, r->ops->keeper);
+	msg_fd(&out, fd);
+	role_send(r, &out);
+}
+
+void gateway_keeper(struct ws *w, uint16_t type, int fd)
+{
+	(void)fd_close(*keeper_fd(w, type));
+	*keeper_fd(w, type) = fd;
+	for (size_t i = 0; i < ROLE_COUNT; i++)
+		if (w->roles[i].ops && w->roles[i].ops->keeper == type)
+			gateway_send_keeper(&w->roles[i]);
+}
+
 /* Inlet's and dialer's channel to each other: a fresh one whenever one of them is fresh. */
 static void pair_up(struct ws *w)
 {
@@ -218,6 +243,7 @@ static void configure_inlet(struct role *r)
 	msg_fd(&out, w->journal_fd);
 	role_send(r, &out);
 	gateway_send_policy(r);
+	gateway_send_keeper(r);
 	pair_up(w);
 	listeners_give(w->listeners);
 }

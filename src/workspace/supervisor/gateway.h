@@ -15,4 +15,9 @@ void gateway_send_policy(struct role *r);
 /* The text of resolv.conf, to dialer. */
 void gateway_send_resolv(struct ws *w);
 
+/* A role's channel to keeper (ops->keeper), as core last gave it; nothing when there is none yet. For `configure`. */
+void gateway_send_keeper(struct role *r);
+/* Core gave a fresh one: kept for later processes of the role, and handed to the one that runs. Takes `fd`. */
+void gateway_keeper(struct ws *w, uint16_t type, int fd);
+
 #endif

@@ -29,6 +29,7 @@ struct role_ops {
 	/* It is gone, `why` in one sentence. True: start it again after the back-off. */
 	bool (*lost)(struct role *r, const char *why);
 	bool has_ready; /* says READY */
+	uint16_t keeper; /* MSG_KEEPER_OUTLET, MSG_KEEPER_INLET: which channel to keeper it is given; 0: none */
 	/* What it may report: for each kind the actions, as bits. Anything else ends the role: a log that a compromised role could
 	 * fill with another's words would prove nothing. */
 	uint32_t events[EVENT_KIND_END];

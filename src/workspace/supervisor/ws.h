@@ -59,6 +59,7 @@ struct ws {
 	int net_fd;
 	int tap_fd;
 	int journal_fd; /* inlet's names: they outlive an inlet */
+	int keeper_fds[2]; /* outlet's and inlet's end of their channels to keeper: they outlive both */
 };
 
 /* Starts everything that can start now. Negative errno with a sentence when the workspace cannot start at all. */
