@@ -13,6 +13,7 @@ enum {
 	HTTP1_CHUNK_EXT_MAX = 256, /* extensions of one chunk */
 	HTTP1_CHUNK_EXT_TOTAL_MAX = 4096, /* of all chunks of a body */
 	HTTP1_TRAILERS_LEN_MAX = 8 * 1024,
+	HTTP1_TRAILERS_MAX = 64, /* how many, dropped ones included */
 };
 
 enum http1_answer {

@@ -1,10 +1,12 @@
 #include "wire/http1_body.h"
 
 #include "base/num.h"
+#include "wire/http1_trailer.h"
 
 /* Chunked bodies are read byte by byte through a small state machine; runs of content are handed out as views. Sizes are one to
  * sixteen hex digits, nothing before, nothing behind but an extension or CR LF. Extensions follow the grammar without blanks
- * and are dropped; trailers follow the field grammar and are dropped unless asked for: neither carries anything past us unseen. */
+ * and are dropped; trailers follow the field grammar and are dropped, or kept in canonical form where somebody asked for them and
+ * their names are allowed: nothing else is carried past us. */
 
 enum state {
 	SIZE,
@@ -116,6 +118,11 @@ void http1_body_init(struct http1_body *b, enum http1_framing framing, uint64_t 
 	*b = (struct http1_body){ .framing = framing, .left = framing == HTTP1_LENGTH ? len : 0, .state = SIZE };
 }
 
+void http1_body_keep_trailers(struct http1_body *b, struct buf *lines)
+{
+	b->trailers = lines;
+}
+
 static int hex(uint8_t c)
 {
 	if (c >= '0' && c <= '9')
@@ -191,42 +198,94 @@ static enum http1_fault in_ext(struct http1_body *b, uint8_t c)
 	}
 }
 
+static void keep(struct http1_body *b, uint8_t c)
+{
+	if (b->keeping)
+		(void)buf_byte(b->trailers, c);
+}
+
+/* The name is complete: one that is not allowed is taken back, and its value not kept. */
+static void keep_name(struct http1_body *b)
+{
+	struct bytes name;
+
+	if (!b->keeping)
+		return;
+	name = bytes_skip(buf_view(b->trailers), b->trailer_at);
+	b->keeping = http1_trailer_allowed(name);
+	if (!b->keeping)
+		b->trailers->len = b->trailer_at;
+	keep(b, ':');
+	keep(b, ' ');
+	b->trailer_at = b->trailers->len;
+}
+
+/* The value is complete, with the blanks behind it; those in front were left out. */
+static void keep_value(struct http1_body *b)
+{
+	struct buf *t = b->trailers;
+
+	if (!b->keeping)
+		return;
+	while (t->len > b->trailer_at && (t->p[t->len - 1] == ' ' || t->p[t->len - 1] == '\t'))
+		t->len--;
+	(void)buf_str(t, "\r\n");
+}
+
+static bool keep_begins(struct http1_body *b)
+{
+	if (b->n_trailers++ == HTTP1_TRAILERS_MAX)
+		return false;
+	b->keeping = b->trailers != NULL;
+	if (b->keeping)
+		b->trailer_at = b->trailers->len;
+	return true;
+}
+
 static enum http1_fault in_trailer(struct http1_body *b, uint8_t c)
 {
-	bool last = b->state == END_LF || (b->state == TRAILER && c == '\r'); /* the empty line */
-
 	if (++b->trailers_len > HTTP1_TRAILERS_LEN_MAX)
-		return HTTP1_FAULT_TOO_LARGE;
-	if (b->trailers && !last && !buf_byte(b->trailers, c))
 		return HTTP1_FAULT_TOO_LARGE;
 	switch (b->state) {
 	case TRAILER:
 		if (c == '\r')
 			b->state = END_LF;
-		else if (http1_is_tchar(c))
-			b->state = TRAILER_NAME;
-		else
-			return HTTP1_FAULT_HEADER;
-		return HTTP1_FAULT_NONE;
-	case TRAILER_NAME:
-		if (c == ':')
-			b->state = TRAILER_VALUE;
 		else if (!http1_is_tchar(c))
 			return HTTP1_FAULT_HEADER;
+		else if (!keep_begins(b))
+			return HTTP1_FAULT_TOO_LARGE;
+		else
+			b->state = TRAILER_NAME;
+		keep(b, c);
 		return HTTP1_FAULT_NONE;
+	case TRAILER_NAME:
+		if (c == ':') {
+			b->state = TRAILER_VALUE;
+			b->trailers_len++; /* the blank of the canonical form */
+			keep_name(b);
+			return HTTP1_FAULT_NONE;
+		}
+		keep(b, c);
+		return http1_is_tchar(c) ? HTTP1_FAULT_NONE : HTTP1_FAULT_HEADER;
 	case TRAILER_VALUE:
-		if (c == '\r')
+		if (c == '\r') {
 			b->state = TRAILER_LF;
-		else if (c == '\n')
+			keep_value(b);
+			return HTTP1_FAULT_NONE;
+		}
+		if (c == '\n')
 			return HTTP1_FAULT_LINE_END;
-		else if ((c < 0x20 && c != '\t') || c >= 0x7f)
+		if ((c < 0x20 && c != '\t') || c >= 0x7f)
 			return HTTP1_FAULT_HEADER;
+		if ((c != ' ' && c != '\t') || (b->keeping && b->trailers->len > b->trailer_at))
+			keep(b, c);
 		return HTTP1_FAULT_NONE;
 	default: /* TRAILER_LF, END_LF */
 		if (c != '\n')
 			return HTTP1_FAULT_LINE_END;
+		b->keeping = false;
 		b->state = b->state == END_LF ? DONE : TRAILER;
-		return HTTP1_FAULT_NONE;
+		return b->trailers && b->trailers->failed ? HTTP1_FAULT_TOO_LARGE : HTTP1_FAULT_NONE;
 	}
 }
 

@@ -35,14 +35,21 @@ struct http1_body {
 	uint32_t ext_len;
 	uint32_t ext_total;
 	uint32_t trailers_len;
-	struct buf *trailers; /* NULL; or set after init: gets the trailer lines as they came, each with its CR LF */
+	struct buf *trailers; /* NULL: dropped */
+	size_t trailer_at; /* in it: where the present name or value begins */
+	uint8_t n_trailers;
+	bool keeping; /* the present trailer, so far */
 };
 void http1_body_init(struct http1_body *b, enum http1_framing framing, uint64_t len);
+/* From here on trailers are appended to `lines` (borrowed until DONE or BAD), in the canonical text of http1_trailer.h: those whose
+ * names may pass; the others are dropped all the same. What stands there counts only when the body is DONE. `lines` full: BAD,
+ * TOO_LARGE; room for HTTP1_TRAILERS_LEN_MAX always suffices. */
+void http1_body_keep_trailers(struct http1_body *b, struct buf *lines);
 
 /* Takes bytes off the front of `in`: *ret_used of them, of which *ret_data (a view into `in`, perhaps empty) is content.
  * MORE: call again with the rest; when nothing is left, with what comes next. DONE: the body is complete (its last content may
- * come with this answer); the rest of `in` belongs to the next message. Trailers are checked, and dropped
- * unless `trailers` asks for them.
+ * come with this answer); the rest of `in` belongs to the next message. Trailers are checked, and dropped unless
+ * http1_body_keep_trailers() was called.
  * HTTP1_UNTIL_CLOSE never says DONE: the end of the connection does. */
 enum http1_answer http1_body_next(struct http1_body *b, struct bytes in, size_t *ret_used, struct bytes *ret_data,
 				  enum http1_fault *ret_fault);

@@ -58,47 +58,68 @@ TEST(chunks_decode_to_their_contents_however_they_are_cut)
 		}
 }
 
-TEST(trailers_are_given_line_by_line_to_who_asks)
+static enum http1_answer keep(const char *text, size_t step, struct buf *lines, enum http1_fault *f)
 {
-	const char *text = "3;x\r\nabc\r\n0\r\nX: y\r\nGrpc-Status:0\r\n\r\nGET";
+	enum http1_answer a = HTTP1_MORE;
+	struct http1_body b;
 
-	for (size_t step = 1; step < 40; step++) {
-		struct buf lines BUF_AUTO = { 0 };
-		struct http1_body b;
-		enum http1_answer a = HTTP1_MORE;
-		enum http1_fault f;
-		size_t off = 0;
+	http1_body_init(&b, HTTP1_CHUNKED, 0);
+	http1_body_keep_trailers(&b, lines);
+	for (size_t off = 0, end = 0; a == HTTP1_MORE && off < strlen(text);) {
+		struct bytes data;
+		size_t used = 0;
 
-		buf_init(&lines, 100);
-		http1_body_init(&b, HTTP1_CHUNKED, 0);
-		b.trailers = &lines;
-		while (a == HTTP1_MORE) {
-			size_t left = strlen(text) - off;
-			struct bytes data;
-			size_t used;
-
-			a = http1_body_next(&b, bytes_of(text + off, left < step ? left : step), &used, &data, &f);
-			off += used;
-		}
-		CHECK_INT(a, HTTP1_DONE);
-		CHECK_STR(buf_cstr(&lines), "X: y\r\nGrpc-Status:0\r\n");
-		CHECK_STR(text + off, "GET");
+		if (off == end)
+			end = strlen(text) - end > step ? end + step : strlen(text);
+		a = http1_body_next(&b, bytes_of(text + off, end - off), &used, &data, f);
+		off += used;
 	}
+	return a;
 }
 
-TEST(trailers_over_the_askers_ceiling_are_too_large)
+TEST(trailers_are_kept_in_canonical_form_when_asked_for)
 {
-	const char *text = "0\r\nX: y\r\n\r\n";
-	struct buf lines BUF_AUTO = { 0 };
-	struct http1_body b;
+	static const char *const vectors[][2] = {
+		{ "0\r\n\r\n", "" },
+		{ "3\r\nabc\r\n0\r\ngrpc-status:0\r\nGrpc-Message: \t a  b \t\r\nx:\r\ny:  \r\n\r\n",
+		  "grpc-status: 0\r\nGrpc-Message: a  b\r\nx: \r\ny: \r\n" },
+		/* E9 */
+		{ "0\r\nContent-Length: 5\r\na: 1\r\nAuthorization: z\r\nHost: x\r\nSet_Cookie: s\r\nb: 2\r\nTransfer-Encoding: y\r\n\r\n",
+		  "a: 1\r\nb: 2\r\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++)
+		for (size_t step = 1; step < 20; step++) {
+			struct buf lines BUF_AUTO;
+			enum http1_fault f;
+
+			buf_init(&lines, HTTP1_TRAILERS_LEN_MAX);
+			CHECK_INT(keep(vectors[i][0], step, &lines, &f), HTTP1_DONE);
+			CHECK_STR(buf_cstr(&lines), vectors[i][1]);
+		}
+}
+
+TEST(trailers_without_room_or_beyond_their_number_are_bad)
+{
+	struct buf lines BUF_AUTO;
+	struct buf text BUF_AUTO;
 	enum http1_fault f = HTTP1_FAULT_NONE;
-	struct bytes data;
-	size_t used;
 
 	buf_init(&lines, 5);
-	http1_body_init(&b, HTTP1_CHUNKED, 0);
-	b.trailers = &lines;
-	CHECK_INT(http1_body_next(&b, bytes_str(text), &used, &data, &f), HTTP1_BAD);
+	CHECK_INT(keep("0\r\na: 1\r\n\r\n", 100, &lines, &f), HTTP1_BAD);
+	CHECK_INT(f, HTTP1_FAULT_TOO_LARGE);
+	buf_init(&text, 10000);
+	(void)buf_str(&text, "0\r\n");
+	for (int i = 0; i < HTTP1_TRAILERS_MAX; i++)
+		(void)buf_str(&text, "a: 1\r\n");
+	(void)buf_str(&text, "\r\n");
+	buf_deinit(&lines);
+	buf_init(&lines, HTTP1_TRAILERS_LEN_MAX);
+	CHECK_INT(keep(buf_cstr(&text), 100, &lines, &f), HTTP1_DONE);
+	text.len -= 2;
+	(void)buf_str(&text, "a: 1\r\n\r\n");
+	buf_reset(&lines);
+	CHECK_INT(keep(buf_cstr(&text), 100, &lines, &f), HTTP1_BAD);
 	CHECK_INT(f, HTTP1_FAULT_TOO_LARGE);
 }
 

@@ -73,7 +73,7 @@ static uint8_t fold(uint8_t c)
 	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
 }
 
-static bool matches(struct bytes name, const char *pattern)
+bool http1_name_matches(struct bytes name, const char *pattern)
 {
 	size_t n = strlen(pattern);
 	bool open = pattern[n - 1] == '*';
@@ -90,7 +90,7 @@ static bool matches(struct bytes name, const char *pattern)
 static enum http1_fate fate_in(const struct entry *table, size_t n, struct bytes name)
 {
 	for (size_t i = 0; i < n; i++)
-		if (matches(name, table[i].name))
+		if (http1_name_matches(name, table[i].name))
 			return table[i].fate == HTTP1_REMAKE && bytes_find(name, '_') < name.len ? HTTP1_CONFUSING :
 												   table[i].fate;
 	return HTTP1_FORWARD;
@@ -126,7 +126,7 @@ enum http1_fault http1_nominations(const struct http1_head *h)
 		if (!http1_is_token(member))
 			return HTTP1_FAULT_HEADER;
 		for (size_t i = 0; i < sizeof(protected_fields) / sizeof(protected_fields[0]); i++)
-			if (matches(member, protected_fields[i]))
+			if (http1_name_matches(member, protected_fields[i]))
 				return HTTP1_FAULT_NOMINATED;
 	}
 	return HTTP1_FAULT_NONE;

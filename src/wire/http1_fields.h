@@ -16,6 +16,9 @@ enum http1_fate {
 enum http1_fate http1_request_field(struct bytes name);
 enum http1_fate http1_response_field(struct bytes name);
 
+/* The name is this one: `pattern` is in lower case with `-` for `_`, and a `*` at its end stands for any rest. */
+bool http1_name_matches(struct bytes name, const char *pattern);
+
 /* The field is named by a Connection field of this head (RFC 9110, 7.6.1). */
 bool http1_nominated(const struct http1_head *h, struct bytes name);
 /* HTTP1_FAULT_NONE; HEADER when a member is no token; NOMINATED when one names framing, routing, or a credential: a gateway

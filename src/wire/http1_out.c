@@ -1,6 +1,7 @@
 #include "wire/http1_out.h"
 
 #include "wire/http1_fields.h"
+#include "wire/http1_trailer.h"
 
 static enum http1_framing framing_for(const struct http1_length *length, const struct http1_relay *relay)
 {
@@ -53,4 +54,16 @@ void http1_last(struct buf *out, enum http1_framing framing)
 {
 	if (framing == HTTP1_CHUNKED)
 		(void)buf_str(out, "0\r\n\r\n");
+}
+
+void http1_last_with(struct buf *out, enum http1_framing framing, struct bytes trailers)
+{
+	struct http1_field f;
+
+	if (framing != HTTP1_CHUNKED)
+		return;
+	(void)buf_str(out, "0\r\n");
+	while (http1_trailer_next(&trailers, &f))
+		(void)http1_trailer_put(out, f.name, f.value);
+	(void)buf_str(out, "\r\n");
 }

@@ -89,3 +89,16 @@ TEST(answers_without_a_body_say_only_the_length_that_their_kind_allows)
 	for (size_t i = 0; i < 3; i++)
 		buf_deinit(&out[i]);
 }
+
+TEST(trailers_end_a_chunked_body_and_no_other)
+{
+	struct buf out BUF_AUTO;
+
+	buf_init(&out, 1000);
+	http1_last_with(&out, HTTP1_LENGTH, bytes_str("a: b\r\n"));
+	http1_last_with(&out, HTTP1_UNTIL_CLOSE, bytes_str("a: b\r\n"));
+	http1_last_with(&out, HTTP1_NO_BODY, bytes_str("a: b\r\n"));
+	CHECK_INT(out.len, 0);
+	http1_last_with(&out, HTTP1_CHUNKED, bytes_str("grpc-status: 0\r\nSet-Cookie: x\r\nb: c\r\n\r\nd: e\r\n"));
+	CHECK_STR(buf_cstr(&out), "0\r\ngrpc-status: 0\r\nb: c\r\n\r\n");
+}
