@@ -2,6 +2,7 @@
 
 #include "base/must.h"
 #include "base/num.h"
+#include "base/sort.h"
 #include "base/utf8.h"
 #include "wire/json_number.h"
 
@@ -128,41 +129,21 @@ static struct bytes name(const struct reader *x, struct member m)
 }
 
 /* In the order of decoded characters: that of UTF-8 bytes where nothing is escaped. */
-static int order(const struct reader *x, struct member a, struct member b)
+static int order(const void *a, const void *b, const void *reader)
 {
-	if (a.escaped || b.escaped)
-		return json_lex_cmp(name(x, a), name(x, b));
-	return bytes_cmp(name(x, a), name(x, b));
-}
+	const struct member *x = a, *y = b;
 
-static void sift(const struct reader *x, struct member *m, size_t at, size_t n)
-{
-	struct member moved = m[at];
-
-	for (size_t child; (child = 2 * at + 1) < n; at = child) {
-		if (child + 1 < n && order(x, m[child], m[child + 1]) < 0)
-			child++;
-		if (order(x, moved, m[child]) >= 0)
-			break;
-		m[at] = m[child];
-	}
-	m[at] = moved;
+	if (x->escaped || y->escaped)
+		return json_lex_cmp(name(reader, *x), name(reader, *y));
+	return bytes_cmp(name(reader, *x), name(reader, *y));
 }
 
 /* Sorts the names of an object that is over; false with *ret_at at a name that stands twice. */
 static bool all_differ(const struct reader *x, struct member *m, size_t n, size_t *ret_at)
 {
-	for (size_t i = n / 2; i-- > 0;)
-		sift(x, m, i, n);
-	for (size_t i = n; i-- > 1;) {
-		struct member last = m[i];
-
-		m[i] = m[0];
-		m[0] = last;
-		sift(x, m, 0, i);
-	}
+	sort(m, n, sizeof(m[0]), order, x);
 	for (size_t i = 1; i < n; i++)
-		if (order(x, m[i - 1], m[i]) == 0) {
+		if (order(&m[i - 1], &m[i], x) == 0) {
 			*ret_at = m[i].at > m[i - 1].at ? m[i].at : m[i - 1].at;
 			return false;
 		}

@@ -1,0 +1,83 @@
+#include "wire/git_pkt.h"
+
+const char *git_fault_text(enum git_fault f)
+{
+	static const char *const texts[GIT_FAULT_END] = {
+		[GIT_FAULT_NONE] = "well-formed",
+		[GIT_FAULT_LENGTH] = "malformed pkt-line length",
+		[GIT_FAULT_ORDER] = "pkt-line out of order",
+		[GIT_FAULT_LINE] = "malformed line",
+		[GIT_FAULT_ID] = "malformed object id",
+		[GIT_FAULT_REF] = "malformed ref name",
+		[GIT_FAULT_DUPLICATE] = "ref named twice",
+		[GIT_FAULT_CERT] = "signed push",
+		[GIT_FAULT_CAPABILITY] = "unknown or repeated capability",
+		[GIT_FAULT_COMMAND] = "unknown command",
+		[GIT_FAULT_TOO_LARGE] = "too large",
+	};
+
+	return f < GIT_FAULT_END ? texts[f] : "unknown";
+}
+
+static int hex(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+enum git_answer git_pkt_next(struct bytes in, enum git_pkt_kind *ret_kind, struct bytes *ret_content, size_t *ret_len)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < GIT_PKT_HEAD_LEN && i < in.len; i++) {
+		int digit = hex(in.p[i]);
+
+		if (digit < 0)
+			return GIT_BAD;
+		len = len << 4 | (size_t)digit;
+	}
+	if (in.len < GIT_PKT_HEAD_LEN)
+		return GIT_MORE;
+	if (len == 3 || len == GIT_PKT_HEAD_LEN || len > GIT_PKT_LEN_MAX)
+		return GIT_BAD;
+	if (len > in.len)
+		return GIT_MORE;
+	if (len > GIT_PKT_HEAD_LEN) {
+		*ret_kind = GIT_PKT_LINE;
+		*ret_content = bytes_of(in.p + GIT_PKT_HEAD_LEN, len - GIT_PKT_HEAD_LEN);
+		*ret_len = len;
+		return GIT_DONE;
+	}
+	*ret_kind = len == 0 ? GIT_PKT_FLUSH : len == 1 ? GIT_PKT_DELIM : GIT_PKT_END;
+	*ret_content = bytes_of(NULL, 0);
+	*ret_len = GIT_PKT_HEAD_LEN;
+	return GIT_DONE;
+}
+
+struct bytes git_line(struct bytes s)
+{
+	if (s.len && s.p[s.len - 1] == '\n')
+		s.len--;
+	return s;
+}
+
+bool git_id_valid(struct bytes id, bool sha256)
+{
+	for (size_t i = 0; i < id.len; i++)
+		if (hex(id.p[i]) < 0 || (id.p[i] >= 'A' && id.p[i] <= 'F'))
+			return false;
+	return id.len == (sha256 ? GIT_SHA256_LEN : GIT_SHA1_LEN);
+}
+
+bool git_id_is_zero(struct bytes id)
+{
+	for (size_t i = 0; i < id.len; i++)
+		if (id.p[i] != '0')
+			return false;
+	return id.len > 0;
+}
