@@ -64,7 +64,7 @@ enum h2_fault {
 	H2_FLOOD_SETTINGS,
 	H2_FLOOD_PING,
 	H2_FLOOD_EMPTY, /* DATA without content */
-	H2_FLOOD_FRAMES, /* priorities, window updates, frames of no known type */
+	H2_FLOOD_FRAMES, /* priorities, window updates */
 	H2_FLOOD_HEADERS, /* HPACK bomb: a list over H2_LIST_MAX */
 	H2_STALLED, /* windows kept shut; said by h2_close() of a caller whose patience ended */
 	H2_MEMORY,

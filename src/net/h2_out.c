@@ -106,7 +106,7 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *p, size_t 
 	(void)session;
 	(void)id;
 	(void)user;
-	if (!n && s->out_state != H2_OUT_DONE) {
+	if (s->gone != H2_OK || (!n && s->out_state != H2_OUT_DONE)) {
 		s->out_deferred = true;
 		return NGHTTP2_ERR_DEFERRED;
 	}
@@ -176,6 +176,12 @@ static bool submit_answer(struct h2_stream *s, const struct http1_head *h)
 	return nghttp2_submit_response(s->c->session, s->id, nv, n, body ? &prd : NULL) == 0;
 }
 
+static bool origin_form(const struct http1_head *h)
+{
+	return h->target.p[0] == '/' ||
+	       (bytes_is(h->target, "*") && bytes_is(h->method, "OPTIONS"));
+}
+
 static bool submit_request(struct h2_stream *s, const struct http1_head *h)
 {
 	nghttp2_nv nv[HTTP1_FIELDS_MAX + 4];
@@ -186,7 +192,8 @@ static bool submit_request(struct h2_stream *s, const struct http1_head *h)
 	bool body;
 	int32_t id;
 
-	if (http1_find(h, "host", &host) != 1 || !http1_request_length(h, &l, &f))
+	if (http1_find(h, "host", &host) != 1 || !http1_request_length(h, &l, &f) ||
+	    !origin_form(h))
 		return false;
 	nv[0] = pair(bytes_str(":method"), h->method);
 	nv[1] = pair(bytes_str(":scheme"), bytes_str("https"));

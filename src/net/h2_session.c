@@ -8,7 +8,7 @@
  * word, so nghttp2's own check of messages is off. Owners are called when nghttp2 has returned, never from inside it: streams that have
  * news are woken into a list, and the list is worked off at the end of each call that may have filled it. */
 
-enum { CONTINUATIONS_MAX = 8, ACKS_MAX = 200 };
+enum { CONTINUATIONS_MAX = 8, ACKS_MAX = 200, RESETS_UNLIMITED = 1000 * 1000 };
 
 static int options(nghttp2_option **ret)
 {
@@ -22,6 +22,8 @@ static int options(nghttp2_option **ret)
 	nghttp2_option_set_max_deflate_dynamic_table_size(*ret, H2_TABLE_MAX);
 	nghttp2_option_set_max_outbound_ack(*ret, ACKS_MAX);
 	nghttp2_option_set_max_continuations(*ret, CONTINUATIONS_MAX);
+	/* h2_budget.h does that, and knows whether a stream was served */
+	nghttp2_option_set_stream_reset_rate_limit(*ret, RESETS_UNLIMITED, RESETS_UNLIMITED);
 	return 0;
 }
 
@@ -295,7 +297,11 @@ enum h2_fault h2_fault(const struct h2 *c)
 
 size_t h2_streams(const struct h2 *c)
 {
-	return c->n_streams;
+	size_t n = 0;
+
+	for (const struct h2_stream *s = c->all; s; s = s->all.next)
+		n += !s->released;
+	return n;
 }
 
 bool h2_stalled(const struct h2 *c)

@@ -5,6 +5,8 @@
 /* A stream is freed when its owner has released it and nghttp2 has said that it is closed; which comes first does not matter. Some are
  * kept for the next request, with the small buffers they have. */
 
+enum { FRAME_MAX = 16384 }; /* RFC 9113, 6.5.2: we never say more */
+
 static void link_in(struct h2_stream **list, struct h2_link *l, struct h2_stream *s, size_t off)
 {
 	l->next = *list;
@@ -35,7 +37,8 @@ static void link_last(struct h2_stream **list, struct h2_link *l, struct h2_stre
 static void buffers_init(struct h2_stream *s)
 {
 	buf_init(&s->in_text, HTTP1_HEAD_LEN_MAX + HTTP1_TRAILERS_LEN_MAX + 64);
-	buf_init(&s->in_data, H2_CLIENT_WINDOW);
+	buf_init(&s->in_data,
+		 H2_CLIENT_WINDOW + FRAME_MAX); /* nghttp2 gives us the frame that overruns it */
 	buf_init(&s->in_trailers, HTTP1_TRAILERS_LEN_MAX);
 	buf_init(&s->out_head, HTTP1_HEAD_LEN_MAX);
 	buf_init(&s->out_data, H2_OUT_MAX);
