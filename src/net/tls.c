@@ -67,6 +67,19 @@ int tls_cert_new(struct bytes der, struct tls_cert **ret, struct err *e)
 	return 0;
 }
 
+int tls_cert_of(struct x509_st *handle, struct tls_cert **ret, struct err *e)
+{
+	struct tls_cert *c = calloc(1, sizeof(*c));
+
+	if (!c || X509_up_ref(handle) != 1) {
+		free(c);
+		return err_set(e, ENOMEM, "out of memory for a certificate");
+	}
+	c->x509 = handle;
+	*ret = c;
+	return 0;
+}
+
 struct tls_cert *tls_cert_free(struct tls_cert *c)
 {
 	if (!c)

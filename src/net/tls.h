@@ -9,7 +9,7 @@
 
 enum {
 	TLS_ROOTS_CACHED = 8, /* parsed `ca` bundles kept; the longest unused one goes first */
-	TLS_CA_MAX = 1024 * 1024, /* bytes of one `ca` bundle */
+	TLS_CA_MAX = 64 * 1024, /* bytes of one `ca` bundle */
 	TLS_SESSIONS_MAX = 64, /* sessions of hosts kept for resumption */
 	TLS_SESSIONS_PER_HOST = 2,
 	TLS_SESSION_AGE_MAX_S = 3600, /* of a host's session, and of a ticket given to a guest */
@@ -68,6 +68,9 @@ struct tls_cert;
 
 /* -EINVAL when the DER is no certificate or has bytes behind it. */
 int tls_cert_new(struct bytes der, struct tls_cert **ret, struct err *e);
+struct x509_st; /* X509 of libcrypto; crypt/leaf.h and crypt/cert.h give some */
+/* The same from a parsed one, of which it takes a reference: parsing costs most of a millisecond. -ENOMEM. */
+int tls_cert_of(struct x509_st *handle, struct tls_cert **ret, struct err *e);
 /* Streams that use it keep what they need. Takes NULL. */
 struct tls_cert *tls_cert_free(struct tls_cert *c);
 
@@ -98,7 +101,8 @@ int tls_client_new(struct tls_ctx *c, int fd, const struct tls_client_side *s, s
 /* Sends nothing. Takes NULL. */
 struct tls *tls_free(struct tls *t);
 
-/* TLS_DONE, TLS_WANT_*, TLS_FAILED. A client's TLS_DONE means that the host is verified. */
+/* TLS_DONE, TLS_WANT_*, TLS_FAILED. A client's TLS_DONE means that the host is verified. Data may have come with the last message of
+ * the handshake: ask tls_pending() before waiting for the socket. */
 enum tls_answer tls_handshake(struct tls *t);
 /* Of a finished handshake; TLS_ALPN_NONE when the peer does not speak ALPN. */
 enum tls_alpn tls_alpn(const struct tls *t);

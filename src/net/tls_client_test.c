@@ -94,12 +94,15 @@ TEST(chains_that_end_at_strangers_or_break_rules_are_refused)
 		kit_cert(&(struct kit_ask){ .subject = "leaf", .names = "DNS:a.example", .issuer = &stranger });
 	struct kit_cert of_twin KIT_CERT_AUTO =
 		kit_cert(&(struct kit_ask){ .subject = "leaf", .names = "DNS:a.example", .issuer = &twin });
+	struct kit_cert forged KIT_CERT_AUTO = { 0 };
 	struct kit_cert of_leaf KIT_CERT_AUTO = { 0 };
 	struct kit_cert narrow KIT_CERT_AUTO = { 0 };
 	struct kit_cert outside KIT_CERT_AUTO = { 0 };
 	enum tls_answer a;
 
 	kit_init(&k);
+	forged = kit_cert(&(struct kit_ask){ .subject = "leaf", .names = "DNS:a.example",
+					      .issuer = &(struct kit_cert){ .x509 = k.root.x509, .key = twin.key } });
 	of_leaf = kit_cert(&(struct kit_ask){ .subject = "x", .names = "DNS:a.example", .issuer = &k.leaf });
 	narrow = kit_cert(&(struct kit_ask){
 		.subject = "narrow", .is_ca = true, .issuer = &k.root, .constraints = "critical,permitted;DNS:b.example" });
@@ -110,7 +113,9 @@ TEST(chains_that_end_at_strangers_or_break_rules_are_refused)
 	kit_reconnect(&k);
 	CHECK_INT(meet(&k, &of_stranger, &stranger, &a), TLS_FAULT_SELF_SIGNED);
 	kit_reconnect(&k);
-	CHECK_INT(meet(&k, &of_twin, NULL, &a), TLS_FAULT_BAD_CERTIFICATE); /* our root's name, not its signature */
+	CHECK_INT(meet(&k, &of_twin, NULL, &a), TLS_FAULT_UNKNOWN_ISSUER);
+	kit_reconnect(&k);
+	CHECK_INT(meet(&k, &forged, NULL, &a), TLS_FAULT_BAD_CERTIFICATE);
 	kit_reconnect(&k);
 	CHECK_INT(meet(&k, &of_leaf, &k.leaf, &a), TLS_FAULT_UNKNOWN_ISSUER);
 	kit_reconnect(&k);
@@ -166,7 +171,7 @@ TEST(bundles_without_a_readable_certificate_are_errors)
 	(void)buf_str(&mixed, broken[1]);
 	s.ca = buf_view(&mixed);
 	CHECK_INT(tls_client_new(k.ctx, k.guest_fd, &s, &t, &e), -EINVAL);
-	CHECK_STR(e.text, "certificate 2 of the bundle cannot be read");
+	CHECK_STR(e.text, "block 2 of the bundle is no certificate that can be read");
 	s.ca = (struct bytes){ 0 };
 	must(tls_ctx_new(s.ca, &bare, NULL) == 0);
 	CHECK_INT(tls_client_new(bare, k.guest_fd, &s, &t, &e), -EINVAL);
@@ -425,4 +430,48 @@ TEST(a_session_is_offered_to_the_same_name_port_and_roots_only)
 		CHECK(!visit(&k, host, &s));
 		SSL_CTX_free(host);
 	}
+}
+
+TEST(two_roots_of_one_name_are_both_tried)
+{
+	struct kit k KIT_AUTO;
+	struct kit_cert twin KIT_CERT_AUTO = kit_cert(&(struct kit_ask){ .subject = "root", .is_ca = true });
+	struct kit_cert of_twin KIT_CERT_AUTO =
+		kit_cert(&(struct kit_ask){ .subject = "leaf", .names = "DNS:a.example", .issuer = &twin });
+	enum tls_answer a;
+
+	kit_init(&k);
+	kit_pem(&twin, &k.pem);
+	k.ctx = tls_ctx_free(k.ctx);
+	must(tls_ctx_new(buf_view(&k.pem), &k.ctx, NULL) == 0);
+	for (int i = 0; i < 4; i++) {
+		kit_reconnect(&k);
+		CHECK_INT(i % 2 ? meet(&k, &of_twin, NULL, &a) : meet(&k, &k.leaf, &k.intermediate, &a), TLS_FAULT_NONE);
+	}
+}
+
+TEST(a_bundle_that_is_no_longer_kept_serves_the_streams_that_began_with_it)
+{
+	struct kit k KIT_AUTO;
+	struct tls *first TLS_AUTO = NULL;
+	struct tls *server TLS_AUTO = NULL;
+
+	kit_init(&k);
+	for (int i = 0; i <= TLS_ROOTS_CACHED; i++) {
+		struct buf pem BUF_AUTO;
+		struct tls_client_side s = { .name = "a.example" };
+		struct tls *t = NULL;
+
+		buf_init(&pem, 10000);
+		(void)buf_fmt(&pem, "bundle %d\n", i);
+		kit_pem(&k.root, &pem);
+		s.ca = buf_view(&pem);
+		must(tls_client_new(k.ctx, k.guest_fd, &s, &t, NULL) == 0);
+		if (i == 0)
+			first = t;
+		else
+			tls_free(t);
+	}
+	server = kit_server(&k, 0);
+	CHECK_INT(kit_shake(first, server).client, TLS_DONE);
 }

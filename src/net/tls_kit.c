@@ -43,6 +43,7 @@ struct kit_cert kit_cert(const struct kit_ask *a)
 	must(X509_gmtime_adj(X509_getm_notAfter(c.x509), (long)(usual ? 10 : a->to_days) * DAY_S));
 	extend(c.x509, issuer, NID_basic_constraints, a->is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
 	extend(c.x509, issuer, NID_subject_key_identifier, "hash");
+	extend(c.x509, issuer, NID_authority_key_identifier, a->issuer ? "keyid" : NULL);
 	extend(c.x509, issuer, NID_subject_alt_name, a->names);
 	extend(c.x509, issuer, NID_ext_key_usage, a->usage);
 	extend(c.x509, issuer, NID_name_constraints, a->constraints);

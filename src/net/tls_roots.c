@@ -1,14 +1,12 @@
 #include "net/tls_roots.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
 #include <stdlib.h>
 
 #include "net/tls.h"
+#include "net/tls_bundle.h"
 
-struct bundle {
+struct kept_bundle {
 	uint8_t id[SHA256_LEN];
 	X509_STORE *store; /* NULL: empty place */
 	uint64_t used_at;
@@ -16,8 +14,9 @@ struct bundle {
 
 struct tls_roots {
 	struct bytes system;
+	X509_LOOKUP_METHOD *method;
 	X509_STORE *system_store; /* NULL until somebody asks */
-	struct bundle cached[TLS_ROOTS_CACHED];
+	struct kept_bundle cached[TLS_ROOTS_CACHED];
 	uint64_t now; /* counts the calls */
 };
 
@@ -25,9 +24,11 @@ struct tls_roots *tls_roots_new(struct bytes system)
 {
 	struct tls_roots *r = calloc(1, sizeof(*r));
 
-	if (r)
-		r->system = system;
-	return r;
+	if (!r)
+		return NULL;
+	r->system = system;
+	r->method = tls_bundle_method();
+	return r->method ? r : tls_roots_free(r);
 }
 
 struct tls_roots *tls_roots_free(struct tls_roots *r)
@@ -37,59 +38,12 @@ struct tls_roots *tls_roots_free(struct tls_roots *r)
 	X509_STORE_free(r->system_store);
 	for (size_t i = 0; i < TLS_ROOTS_CACHED; i++)
 		X509_STORE_free(r->cached[i].store);
+	X509_LOOKUP_meth_free(r->method);
 	free(r);
 	return NULL;
 }
 
-/* The certificates of `pem` into `store`: how many, or a negative errno. */
-static int add_all(X509_STORE *store, struct bytes pem, bool strict, struct err *e)
-{
-	BIO *b = pem.len && pem.len <= INT_MAX ? BIO_new_mem_buf(pem.p, (int)pem.len) : NULL;
-	int n = 0;
-
-	if (!pem.len)
-		return 0;
-	if (!b)
-		return err_set(e, ENOMEM, "out of memory for certificates");
-	for (bool end = false; !end && n >= 0;) {
-		X509 *x = NULL;
-
-		ERR_clear_error();
-		x = PEM_read_bio_X509_AUX(b, NULL, NULL, NULL);
-		if (x && X509_STORE_add_cert(store, x) == 1)
-			n++;
-		else if (x)
-			n = err_set(e, ENOMEM, "out of memory for certificates");
-		else if (ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)
-			end = true;
-		else if (strict)
-			n = err_set(e, EINVAL, "certificate %d of the bundle cannot be read", n + 1);
-		X509_free(x);
-	}
-	ERR_clear_error();
-	BIO_free(b);
-	return n;
-}
-
-static int store_new(X509_STORE **ret, struct bytes pem, bool strict, struct err *e)
-{
-	X509_STORE *store = X509_STORE_new();
-	int n;
-
-	if (!store)
-		return err_set(e, ENOMEM, "out of memory for certificates");
-	n = add_all(store, pem, strict, e);
-	if (n > 0) {
-		*ret = store;
-		return 0;
-	}
-	X509_STORE_free(store);
-	return n < 0 ? n : err_set(e, EINVAL, "%s", strict ? "the bundle holds no certificate in PEM" :
-							     "the system has no root certificates: install ca-certificates, or "
-							     "name the host's own with `ca`");
-}
-
-static struct bundle *find(struct tls_roots *r, const uint8_t id[SHA256_LEN])
+static struct kept_bundle *find(struct tls_roots *r, const uint8_t id[SHA256_LEN])
 {
 	for (size_t i = 0; i < TLS_ROOTS_CACHED; i++)
 		if (r->cached[i].store && memcmp(r->cached[i].id, id, SHA256_LEN) == 0)
@@ -97,9 +51,9 @@ static struct bundle *find(struct tls_roots *r, const uint8_t id[SHA256_LEN])
 	return NULL;
 }
 
-static struct bundle *longest_unused(struct tls_roots *r)
+static struct kept_bundle *longest_unused(struct tls_roots *r)
 {
-	struct bundle *b = &r->cached[0];
+	struct kept_bundle *b = &r->cached[0];
 
 	for (size_t i = 1; i < TLS_ROOTS_CACHED && b->store; i++)
 		if (!r->cached[i].store || r->cached[i].used_at < b->used_at)
@@ -109,8 +63,10 @@ static struct bundle *longest_unused(struct tls_roots *r)
 
 static int get_system(struct tls_roots *r, X509_STORE **ret, uint8_t ret_id[SHA256_LEN], struct err *e)
 {
-	int err = r->system_store ? 0 : store_new(&r->system_store, r->system, false, e);
+	int err = r->system_store ? 0 : tls_bundle_store(&r->system_store, r->method, r->system, false, false, e);
 
+	if (err == -EINVAL)
+		return err_set(e, EINVAL, "the system has no root certificates: install ca-certificates, or name the host's own with `ca`");
 	if (err < 0)
 		return err;
 	*ret = r->system_store;
@@ -121,7 +77,7 @@ static int get_system(struct tls_roots *r, X509_STORE **ret, uint8_t ret_id[SHA2
 int tls_roots_get(struct tls_roots *r, struct bytes ca, X509_STORE **ret, uint8_t ret_id[SHA256_LEN], struct err *e)
 {
 	uint8_t id[SHA256_LEN];
-	struct bundle *b = NULL;
+	struct kept_bundle *b = NULL;
 	X509_STORE *store = NULL;
 	int err;
 
@@ -132,7 +88,7 @@ int tls_roots_get(struct tls_roots *r, struct bytes ca, X509_STORE **ret, uint8_
 	sha256(ca, id);
 	b = find(r, id);
 	if (!b) {
-		err = store_new(&store, ca, true, e);
+		err = tls_bundle_store(&store, r->method, ca, true, true, e);
 		if (err < 0)
 			return err;
 		/* What is named for one rule is trusted as it stands there, be it a root or not. */

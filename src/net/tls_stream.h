@@ -38,7 +38,7 @@ struct tls {
 	bool was_quiet; /* this call has met one */
 	bool renegotiates;
 	size_t owed; /* bytes that the next write must at least hold */
-	uint8_t *prefix;
+	uint8_t *prefix; /* NULL: given to libssl */
 	size_t prefix_len;
 	size_t prefix_at;
 	char *name;
