@@ -135,7 +135,7 @@ static int problem(const struct api_doc *d, struct err *e)
 	return code >= CLI_FAILED && code <= CLI_UNREACHABLE ? (int)code : CLI_FAILED;
 }
 
-static int start(const char *method, const char *target, const struct buf *body, const char *upgrade,
+static int start(const char *method, const char *target, const char *type, const struct buf *body, const char *upgrade,
 		 struct http_client *http, struct http_client_answer *answer, struct err *e)
 {
 	struct http_client_request request = { .method = method, .target = target, .upgrade = upgrade };
@@ -150,7 +150,7 @@ static int start(const char *method, const char *target, const struct buf *body,
 			err_set(e, EFBIG, "the request is too large");
 			return CLI_FAILED;
 		}
-		request.content_type = "application/json";
+		request.content_type = type;
 		request.body = buf_view(body);
 	}
 	if (http_client_call(http, &request, answer, e) < 0) {
@@ -173,14 +173,19 @@ static int finish(struct http_client *http, const struct http_client_answer *ans
 	return answer->status >= 200 && answer->status < 300 ? CLI_DONE : problem(ret, e);
 }
 
-int api_try(const char *method, const char *target, const struct buf *body, struct api_doc *ret, struct err *e)
+int api_send(const char *method, const char *target, const char *type, const struct buf *body, struct api_doc *ret, struct err *e)
 {
 	struct http_client http HTTP_CLIENT_AUTO = { .fd = -1 };
 	struct http_client_answer answer;
-	int r = start(method, target, body, NULL, &http, &answer, e);
+	int r = start(method, target, type, body, NULL, &http, &answer, e);
 
 	api_doc_deinit(ret);
 	return r != CLI_DONE ? r : finish(&http, &answer, ret, e);
+}
+
+int api_try(const char *method, const char *target, const struct buf *body, struct api_doc *ret, struct err *e)
+{
+	return api_send(method, target, "application/json", body, ret, e);
 }
 
 int api_call(const char *method, const char *target, const struct buf *body, struct api_doc *ret)
@@ -197,7 +202,7 @@ int api_stream(const char *target, unsigned wait_s, struct http_client *ret)
 	struct http_client_answer answer;
 	struct api_doc doc API_DOC_AUTO = { 0 };
 	struct err e = { "" };
-	int r = start("GET", target, NULL, NULL, ret, &answer, &e);
+	int r = start("GET", target, NULL, NULL, NULL, ret, &answer, &e);
 
 	if (r == CLI_DONE && answer.status != 200)
 		r = finish(ret, &answer, &doc, &e);
@@ -213,7 +218,7 @@ int api_upgrade(const char *target, const char *protocol, int *ret_fd, struct bu
 	struct http_client_answer answer = { 0 };
 	struct timeval never = { 0 };
 	struct api_doc doc API_DOC_AUTO = { 0 };
-	int r = start("GET", target, NULL, protocol, &http, &answer, e);
+	int r = start("GET", target, NULL, NULL, protocol, &http, &answer, e);
 
 	*ret_status = answer.status;
 	if (r != CLI_DONE)

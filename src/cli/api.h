@@ -33,7 +33,9 @@ bool api_name_ok(const char *name);
 /* One call. `body` NULL: none. Returns CLI_DONE for 2xx with *ret filled; else the exit code, with the sentence (and the remedy)
  * in `e`: CLI_UNREACHABLE when nothing answers, or what the problem document asks for. */
 int api_try(const char *method, const char *target, const struct buf *body, struct api_doc *ret, struct err *e);
-/* The same, and says the error on fd 2. */
+/* The same with a body of another type than JSON. */
+int api_send(const char *method, const char *target, const char *type, const struct buf *body, struct api_doc *ret, struct err *e);
+/* As api_try(), and says the error on fd 2. */
 int api_call(const char *method, const char *target, const struct buf *body, struct api_doc *ret);
 
 /* GET whose body is then read piece by piece with http_client_read(). Says what goes wrong. `wait_s` 0: for ever. */

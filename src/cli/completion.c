@@ -14,6 +14,8 @@ static const char *kind_words(enum cli_kind kind, const char *arg)
 		return "$(saw ls --names 2>/dev/null)";
 	case CLI_IMAGE:
 		return "$(saw image ls --names 2>/dev/null)";
+	case CLI_SECRET:
+		return "$(saw secret ls --names 2>/dev/null)";
 	case CLI_VERB:
 		return "$__saw_verbs";
 	case CLI_SHELL:

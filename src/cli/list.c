@@ -6,25 +6,10 @@
 #include "cli/api.h"
 #include "cli/json_put.h"
 #include "cli/say.h"
+#include "cli/table.h"
 #include "cli/verbs.h"
-#include "os/loop.h"
 
-#include "base/time_text.h"
-
-enum { OUT_MAX = 64 * 1024 * 1024, CELL_MAX = 128 };
-
-/* One member as a terminal may show it. */
-static const char *cell(const struct api_doc *d, const struct json_node *of, const char *key, char ret[CELL_MAX])
-{
-	struct buf text BUF_AUTO = { 0 };
-	struct buf clean BUF_AUTO = { 0 };
-
-	buf_init(&clean, CELL_MAX - 1);
-	say_clean(&clean, bytes_str(api_member(d, of, key, &text)));
-	clean.failed = false;
-	snprintf(ret, CELL_MAX, "%s", buf_cstr(&clean));
-	return ret;
-}
+enum { OUT_MAX = 64 * 1024 * 1024 };
 
 /* "2GiB", "512MiB", or bytes where it is neither. */
 static const char *size_text(uint64_t v, char ret[32])
@@ -43,28 +28,6 @@ static const char *size_text(uint64_t v, char ret[32])
 	return ret;
 }
 
-/* "3 d", "5 h", "12 min", "40 s" since an RFC 3339 time. */
-static const char *age(const char *since, char ret[32])
-{
-	static const struct {
-		uint64_t s;
-		const char *unit;
-	} steps[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
-	uint64_t now = clock_real_ms();
-	uint64_t at;
-
-	snprintf(ret, 32, "-");
-	if (!time_text_parse(bytes_str(since), &at))
-		return ret;
-	at = now > at ? (now - at) / 1000 : 0;
-	for (size_t i = 0; i < 4; i++)
-		if (at >= steps[i].s || i == 3) {
-			snprintf(ret, 32, "%" PRIu64 " %s", at / steps[i].s, steps[i].unit);
-			break;
-		}
-	return ret;
-}
-
 static enum say_colour colour_of(const char *state)
 {
 	if (strcmp(state, "running") == 0)
@@ -80,13 +43,13 @@ static void row(struct buf *out, const struct api_doc *d, const struct json_node
 	char name[CELL_MAX], state[CELL_MAX], since[CELL_MAX], accel[CELL_MAX], label[CELL_MAX], image[CELL_MAX];
 	char time[32], memory[32];
 
-	cell(d, w, "name", name);
-	cell(d, w, "state", state);
+	table_cell(d, w, "name", name);
+	table_cell(d, w, "state", state);
 	buf_fmt(out, "%-20s %s%-12s%s %-8s %-9s %4" PRIu64 " %8s  %-16s %s\n", name, say_colour(stdout, colour_of(state)), state,
-		say_colour(stdout, SAY_PLAIN), age(cell(d, w, "since", since), time),
-		*cell(d, w, "accel_in_use", accel) == '\0' ? "-" : strcmp(accel, "tcg") == 0 ? "emulated" : accel,
-		api_number(d, w, "cpus"), size_text(api_number(d, w, "memory_bytes"), memory), cell(d, policy, "name", label),
-		cell(d, w, "image", image));
+		say_colour(stdout, SAY_PLAIN), table_age(table_cell(d, w, "since", since), time),
+		*table_cell(d, w, "accel_in_use", accel) == '\0' ? "-" : strcmp(accel, "tcg") == 0 ? "emulated" : accel,
+		api_number(d, w, "cpus"), size_text(api_number(d, w, "memory_bytes"), memory), table_cell(d, policy, "name", label),
+		table_cell(d, w, "image", image));
 }
 
 enum { L_JSON, L_NAMES };
@@ -118,7 +81,7 @@ static int page(const struct cli_args *a, struct buf *token, struct buf *out, ui
 		} else if (a->value[L_NAMES]) {
 			char name[CELL_MAX];
 
-			buf_fmt(out, "%s\n", cell(&doc, w, "name", name));
+			buf_fmt(out, "%s\n", table_cell(&doc, w, "name", name));
 		} else {
 			row(out, &doc, w);
 		}
@@ -186,31 +149,31 @@ static void show_text(struct buf *out, const struct api_doc *d)
 	uint64_t generation = api_number(d, policy, "generation");
 	char a[CELL_MAX], b[CELL_MAX], line[3 * CELL_MAX], m[32], disk[32], time[32];
 
-	show_line(out, "name", cell(d, w, "name", a));
-	show_line(out, "id", cell(d, w, "id", a));
-	cell(d, w, "state", a);
-	cell(d, w, "since", b);
-	snprintf(line, sizeof(line), "%s since %s (%s)", a, b, age(b, time));
+	show_line(out, "name", table_cell(d, w, "name", a));
+	show_line(out, "id", table_cell(d, w, "id", a));
+	table_cell(d, w, "state", a);
+	table_cell(d, w, "since", b);
+	snprintf(line, sizeof(line), "%s since %s (%s)", a, b, table_age(b, time));
 	show_line(out, "state", line);
-	if (strcmp(cell(d, w, "desired", b), a) != 0)
+	if (strcmp(table_cell(d, w, "desired", b), a) != 0)
 		show_line(out, "wanted", b);
-	show_line(out, "detail", cell(d, w, "detail", a));
+	show_line(out, "detail", table_cell(d, w, "detail", a));
 	snprintf(line, sizeof(line), "%" PRIu64 " CPUs, %s memory, disks up to %s", api_number(d, w, "cpus"),
 		 size_text(api_number(d, w, "memory_bytes"), m), size_text(api_number(d, w, "disk_bytes"), disk));
 	show_line(out, "machine", line);
-	if (strcmp(cell(d, w, "accel_in_use", a), "tcg") == 0)
+	if (strcmp(table_cell(d, w, "accel_in_use", a), "tcg") == 0)
 		show_line(out, "accel", "tcg: EMULATED, slow, for trying out");
 	else
-		show_line(out, "accel", *a ? a : cell(d, w, "accel", b));
-	cell(d, w, "image", a);
-	cell(d, w, "image_digest", b);
+		show_line(out, "accel", *a ? a : table_cell(d, w, "accel", b));
+	table_cell(d, w, "image", a);
+	table_cell(d, w, "image_digest", b);
 	snprintf(line, sizeof(line), *b ? "%s (%.16s)" : "%s%s", a, b);
 	show_line(out, "image", line);
-	snprintf(line, sizeof(line), "%s (%s), generation %" PRIu64 "%s", cell(d, policy, "name", a), cell(d, policy, "file", b),
+	snprintf(line, sizeof(line), "%s (%s), generation %" PRIu64 "%s", table_cell(d, policy, "name", a), table_cell(d, policy, "file", b),
 		 generation, loaded && loaded != generation ? ", not loaded yet" : "");
 	show_line(out, "policy", line);
-	show_line(out, "proxy", cell(d, w, "upstream_proxy", a));
-	show_line(out, "created", cell(d, w, "created_at", a));
+	show_line(out, "proxy", table_cell(d, w, "upstream_proxy", a));
+	show_line(out, "created", table_cell(d, w, "created_at", a));
 	snprintf(line, sizeof(line), "%" PRIu64 " open; %" PRIu64 " restarts of gateway roles", api_number(d, w, "sessions"),
 		 api_number(d, w, "restarts"));
 	show_line(out, "sessions", line);
@@ -294,9 +257,9 @@ static int sessions_run(const struct cli_args *a)
 	for (s = s && s->first ? doc.nodes + s->first : NULL; s; s = s->next ? doc.nodes + s->next : NULL) {
 		char id[CELL_MAX], name[CELL_MAX], user[CELL_MAX], created[CELL_MAX], ends[CELL_MAX];
 
-		buf_fmt(&out, "%-16s %-20s %-12s %-24s %-24s %" PRIu64 "\n", cell(&doc, s, "session_id", id),
-			cell(&doc, s, "workspace", name), cell(&doc, s, "user", user), cell(&doc, s, "created_at", created),
-			cell(&doc, s, "session_expires_at", ends), api_number(&doc, s, "tunnels"));
+		buf_fmt(&out, "%-16s %-20s %-12s %-24s %-24s %" PRIu64 "\n", table_cell(&doc, s, "session_id", id),
+			table_cell(&doc, s, "workspace", name), table_cell(&doc, s, "user", user), table_cell(&doc, s, "created_at", created),
+			table_cell(&doc, s, "session_expires_at", ends), api_number(&doc, s, "tunnels"));
 	}
 	return say_out(&out);
 }

@@ -27,6 +27,7 @@ const struct cli_verb *const cli_verbs[] = {
 	&cli_audit_verb,
 	&cli_sessions_verb,
 	&cli_policy_verb,
+	&cli_secret_verb,
 	&cli_image_verb,
 	&cli_try_verb,
 	&cli_completion_verb,

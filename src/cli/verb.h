@@ -23,6 +23,7 @@ enum cli_kind {
 	CLI_FILE,
 	CLI_WORKSPACE,
 	CLI_IMAGE,
+	CLI_SECRET,
 	CLI_VERB,
 	CLI_SHELL,
 	CLI_CHOICE, /* the choices stand in `arg`: "auto|kvm|tcg" */

@@ -17,6 +17,7 @@ extern const struct cli_verb cli_policy_verb;
 extern const struct cli_verb cli_rebuild_verb;
 extern const struct cli_verb cli_restart_verb;
 extern const struct cli_verb cli_rm_verb;
+extern const struct cli_verb cli_secret_verb;
 extern const struct cli_verb cli_sessions_verb;
 extern const struct cli_verb cli_set_policy_verb;
 extern const struct cli_verb cli_show_verb;

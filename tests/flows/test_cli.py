@@ -7,10 +7,12 @@ import re
 import select
 import shutil
 import subprocess
+import termios
+import time
 
 import pytest
 
-from fake_sawd import FakeSawd, problem, workspace
+from fake_sawd import FakeSawd, problem, secret, workspace
 
 POLICY = "version: 1\nname: p\nnetwork:\n  - {name: a, hosts: [a.example], ports: [443], mode: passthrough, reason: \"pins its certificate\"}\n"
 
@@ -41,6 +43,7 @@ def saw(build, env):
         kw.setdefault("stdin", subprocess.DEVNULL)
         return subprocess.run([str(build / "src/cli/saw"), *args], env=kw.pop("env", env), capture_output=True, text=True, timeout=60,
                               check=False, **kw)
+    run.binary, run.env = str(build / "src/cli/saw"), env
     return run
 
 
@@ -115,7 +118,7 @@ def test_every_verb_that_the_guide_shows_exists_with_its_options(saw, root):
     assert len(shown) > 20
     for verb, rest in shown:
         assert verb in known, verb
-        if verb not in ("policy", "image"):
+        if verb not in ("policy", "image", "secret"):
             assert set(re.findall(r"--([a-z][a-z-]*)", rest.split(" -- ")[0])) <= known[verb], (verb, rest)
 
 
@@ -165,6 +168,7 @@ def test_completion_scripts_are_legal_in_their_shell(saw, shell, tmp_path):
 
 def test_bash_completes_verbs_options_choices_and_workspaces(saw, sawd, build, env):
     sawd.workspaces["dev"] = workspace("dev")
+    sawd.secrets["github"] = secret("github")
 
     def complete(line):
         words = line.split(" ")
@@ -179,6 +183,8 @@ def test_bash_completes_verbs_options_choices_and_workspaces(saw, sawd, build, e
     assert complete("saw policy ch") == ["check"]
     assert complete("saw policy check --prod") == ["--production"]
     assert complete("saw image ") == ["--help", "build", "ls", "show", "verify", "rm"]
+    assert complete("saw secret ") == ["--help", "set", "ls", "rotate", "rm"]
+    assert complete("saw secret rm ") == ["github"]
 
 
 # ---- answers -------------------------------------------------------------------------------------------------------
@@ -322,6 +328,112 @@ def test_a_session_is_ended_by_its_id(saw, sawd):
     sawd.answers["DELETE", "/v1/sessions/se-0123456789ab"] = (204, None)
     assert saw("sessions", "--end", "se-0123456789ab").returncode == 0
     assert saw("sessions").returncode == 0
+
+
+# ---- secrets -------------------------------------------------------------------------------------------------------
+
+def sent(sawd):
+    """What was stored: target and value of each PUT."""
+    return [(t, b) for m, t, b in sawd.requests if m == "PUT"]
+
+
+def test_a_secret_comes_from_a_file_or_a_pipe_and_its_line_end_is_left_out_with_a_notice(saw, sawd, tmp_path):
+    path = tmp_path / "token"
+    path.write_text("ghp_0123\n")
+    path.chmod(0o600)
+    done = saw("secret", "set", "github", "--file", str(path))
+    assert done.returncode == 0 and done.stdout == "github: stored, version 1; no workspace's policy binds it yet\n"
+    assert done.stderr == "saw: note: the line end behind the value was left out\n"
+    done = subprocess.run([saw.binary, "secret", "set", "gitlab"], env=saw.env, input=b"glpat", capture_output=True, check=False)
+    assert done.returncode == 0 and not done.stderr
+    done = subprocess.run([saw.binary, "secret", "rotate", "gitlab", "--file", "-"], env=saw.env, input=b"new\r\n", capture_output=True, check=False)
+    assert done.returncode == 0
+    assert sent(sawd) == [("/v1/secrets/github?mode=new", b"ghp_0123"), ("/v1/secrets/gitlab?mode=new", b"glpat"),
+                          ("/v1/secrets/gitlab?mode=rotate", b"new")]
+
+
+def test_a_file_that_others_can_read_is_taken_with_a_warning(saw, sawd, tmp_path):
+    path = tmp_path / "token"
+    path.write_text("value")
+    path.chmod(0o644)
+    done = saw("secret", "set", "github", "--file", str(path))
+    assert done.returncode == 0 and "can be read by other users" in done.stderr and sent(sawd)
+
+
+def test_a_secret_is_typed_twice_and_never_shown(terminal, sawd):
+    shown, code = terminal("secret", "set", "github", answers={"Value of github": "ghp_typed\n", "Once more": "ghp_typed\n"})
+    assert code == 0 and "ghp_typed" not in shown and sent(sawd) == [("/v1/secrets/github?mode=new", b"ghp_typed")]
+    shown, code = terminal("secret", "rotate", "github", answers={"Value of github": "one\n", "Once more": "two\n"})
+    assert code == 2 and "differ" in shown and len(sent(sawd)) == 1
+
+
+def test_a_terminal_shows_again_what_is_typed_after_an_interrupt(build, env, sawd):
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execve(str(build / "src/cli/saw"), ["saw", "secret", "set", "github"], env)
+    shown = b""
+    while b"Value of" not in shown:
+        shown += os.read(fd, 4096)
+    deadline = time.monotonic() + 20
+    while termios.tcgetattr(fd)[3] & termios.ECHO:
+        assert time.monotonic() < deadline
+        select.select([], [], [], 0.01)
+    os.write(fd, b"\x03")
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
+    assert termios.tcgetattr(fd)[3] & termios.ECHO and not sent(sawd)
+    os.close(fd)
+
+
+@pytest.mark.parametrize("value, says", [(b"", "is empty"), (b"\n", "is empty"), (b"a\nb", "line end inside"), (b"a\rb\n", "line end inside"),
+                                         (b"a\0b", "no header field"), (b"caf\xc3\xa9", "no header field"), (b" a", "blank"),
+                                         (b"a\n\n", "line end inside"), (b"x" * 16385, "16 KiB")])
+def test_a_value_that_no_field_can_carry_is_refused_without_repeating_it(saw, sawd, value, says):
+    done = subprocess.run([saw.binary, "secret", "set", "github"], env=saw.env, input=value, capture_output=True, check=False)
+    assert done.returncode == 2 and says in done.stderr.decode() and not sent(sawd)
+    assert len(done.stderr) < 200
+
+
+def test_a_value_on_the_command_line_is_refused(saw, sawd):
+    assert saw("secret", "set", "github", "ghp_value").returncode == 2
+    assert saw("secret", "set", "github", "--value", "ghp_value").returncode == 2
+    assert saw("secret", "set", "../x", "--file", "/dev/null").returncode == 2
+    assert not sawd.requests
+
+
+def test_one_that_exists_is_replaced_only_when_somebody_says_so(saw, sawd, terminal, tmp_path):
+    path = tmp_path / "token"
+    path.write_text("value")
+    path.chmod(0o600)
+    sawd.secrets["github"] = secret("github")
+    done = saw("secret", "set", "github", "--file", str(path))
+    assert done.returncode == 1 and "already" in done.stderr and "saw secret rotate" in done.stderr
+    shown, code = terminal("secret", "set", "github", "--file", str(path), answers={"[y/N]": "n\n"})
+    assert code == 1 and sawd.secrets["github"]["version"] == 1
+    shown, code = terminal("secret", "set", "github", "--file", str(path), answers={"[y/N]": "y\n"})
+    assert code == 0 and "version 2" in shown
+    assert saw("secret", "set", "github", "--force", "--file", str(path)).returncode == 0 and sawd.secrets["github"]["version"] == 3
+    assert saw("secret", "rotate", "other", "--file", str(path)).returncode == 4
+
+
+def test_removal_of_a_secret_names_whom_it_is_spent_for(saw, sawd, terminal):
+    sawd.secrets["github"] = secret("github", "dev", "prod", "w1", "w2", "w3")
+    assert saw("secret", "rm", "github").returncode == 2 and "github" in sawd.secrets
+    shown, code = terminal("secret", "rm", "github", answers={"[y/N]": "n\n"})
+    assert code == 2 and "spent for dev, prod, w1, w2 and 1 more" in shown and "github" in sawd.secrets
+    shown, code = terminal("secret", "rm", "github", answers={"[y/N]": "y\n"})
+    assert code == 0 and not sawd.secrets
+    assert saw("secret", "rm", "--force", "github").returncode == 4
+
+
+def test_secrets_are_listed_with_age_and_binding_and_without_values(saw, sawd):
+    assert saw("secret", "ls").stdout == "no secret yet: saw secret set ID --file FILE\n"
+    sawd.secrets["github"] = secret("github", "dev")
+    sawd.secrets["bad"] = {**secret("bad"), "version": 0, "fault": "secrets/ann/bad: was changed\x1b[2J"}
+    lines = saw("secret", "ls").stdout.splitlines()
+    assert lines[0].split() == ["ID", "VERSION", "AGE", "BOUND", "BY"] and lines[1].split()[:2] == ["github", "1"] and lines[1].endswith(" dev")
+    assert "was changed" in lines[2] and "\x1b" not in lines[2]
+    assert [s["id"] for s in json.loads(saw("secret", "ls", "--json").stdout)["secrets"]] == ["github", "bad"]
+    assert saw("secret", "ls", "--names").stdout.split() == ["github", "bad"]
 
 
 # ---- audit ---------------------------------------------------------------------------------------------------------

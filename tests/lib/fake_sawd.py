@@ -25,6 +25,11 @@ def workspace(name, **changes):
     return w
 
 
+def secret(name, *workspaces):
+    return {"id": name, "version": 1, "created_at": "2026-11-24T17:00:00.000Z", "rotated_at": None, "fault": "",
+            "n_workspaces": len(workspaces), "workspaces": list(workspaces)}
+
+
 def problem(status, kind, detail, code, **more):
     return status, {"type": f"urn:saw:problem:{kind}", "title": kind, "status": status, "detail": detail, "exit": code, **more}
 
@@ -39,6 +44,7 @@ class FakeSawd:
         self.requests = []      # (method, target, body)
         self.answers = {}       # (method, path) -> (status, object): what a test wants instead
         self.workspaces = {}
+        self.secrets = {}
         self.streams = {}       # path -> bytes of a body
         self.changes = {}       # (method, path) -> states that the workspace then goes through
         self.followers = []
@@ -161,8 +167,10 @@ class Connection:
         method, target = line[0], line[1]
         path, _, query = target.partition("?")
         query = dict(urllib.parse.parse_qsl(query))
-        self.fake.requests.append((method, target, json.loads(body) if body else None))
-        self.route(method, path, query, json.loads(body) if body else None, headers)
+        if body and headers.get("content-type") == "application/json":
+            body = json.loads(body)
+        self.fake.requests.append((method, target, body or None))
+        self.route(method, path, query, body or None, headers)
         return headers.get("upgrade") is None and path != "/v1/events"
 
     def send(self, status, obj=None, kind="application/json", raw=None):
@@ -183,6 +191,8 @@ class Connection:
                                    "run_dir": str(fake.run), "audit_writable": True, "lab": False})
         if parts == ["events"]:
             return self.events(query)
+        if parts[0] == "secrets":
+            return self.secrets(method, parts[1:], query)
         if parts == ["sessions"] and method == "GET":
             return self.send(200, {"sessions": []})
         if parts == ["workspaces"] and method == "GET":
@@ -210,6 +220,21 @@ class Connection:
             w["desired"] = "running"
         self.send(202, w)
         return fake.go_through(method, path, w["name"])
+
+    def secrets(self, method, rest, query):
+        have = self.fake.secrets
+        if not rest:
+            return self.send(200, {"secrets": list(have.values())})
+        name = rest[0]
+        if method == "DELETE":
+            return self.send(204) if have.pop(name, None) else self.send(*problem(404, "not_found", f"there is no secret {name}", 4))
+        if name in have and query.get("mode") == "new":
+            return self.send(*problem(409, "exists", f"there is a secret {name} already", 1, remedy="`saw secret rotate`"))
+        if name not in have and query.get("mode") == "rotate":
+            return self.send(*problem(404, "not_found", f"there is no secret {name}", 4))
+        was = have.get(name)
+        have[name] = {**(was or secret(name)), "version": was["version"] + 1 if was else 1}
+        return self.send(200 if was else 201, have[name])
 
     def page(self, query):
         names = sorted(self.fake.workspaces)
