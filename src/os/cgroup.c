@@ -93,13 +93,24 @@ static int set_limits(const char *leaf, uint64_t memory_max, uint64_t pids_max)
 	return r < 0 ? r : write_text(leaf, "pids.max", pids);
 }
 
+static int make_leaf(const char *leaf, uint64_t memory_max, uint64_t pids_max)
+{
+	char pid[16];
+	int r;
+
+	if (mkdir(leaf, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	r = set_limits(leaf, memory_max, pids_max);
+	(void)snprintf(pid, sizeof(pid), "%d", getpid());
+	return r < 0 ? r : write_text(leaf, "cgroup.procs", pid);
+}
+
 int cgroup_enter(struct cgroup *ret, const char *name, uint64_t memory_max, uint64_t pids_max, struct err *e)
 {
 	static const char remedy[] = "no memory and process limits for this workspace: mount cgroup v2 and run sawd as a "
 				     "service with delegated memory and pids controllers (systemd: Delegate=memory pids)";
 	char own[PATHS_MAX];
 	char leaf[PATHS_MAX];
-	char pid[16];
 	int r;
 
 	ret->path[0] = '\0';
@@ -109,13 +120,10 @@ int cgroup_enter(struct cgroup *ret, const char *name, uint64_t memory_max, uint
 	(void)write_text(own, "cgroup.subtree_control", "+memory +pids");
 	if (paths_join(leaf, own, name, e) < 0)
 		return -ENAMETOOLONG;
-	if (mkdir(leaf, 0755) < 0 && errno != EEXIST)
-		return err_sys(e, errno, "cgroup v2: make %s; %s", leaf, remedy);
-	r = set_limits(leaf, memory_max, pids_max);
-	if (r == 0) {
-		(void)snprintf(pid, sizeof(pid), "%d", getpid());
-		r = write_text(leaf, "cgroup.procs", pid);
-	}
+	r = make_leaf(leaf, memory_max, pids_max);
+	/* Another control plane may have swept it between two steps, since it was empty. */
+	if (r == -ENOENT)
+		r = make_leaf(leaf, memory_max, pids_max);
 	if (r < 0) {
 		(void)rmdir(leaf);
 		return err_sys(e, -r, "cgroup v2 has no usable controllers in %s; %s", own, remedy);
@@ -139,7 +147,7 @@ void cgroup_leave(struct cgroup *c)
 	c->path[0] = '\0';
 }
 
-unsigned cgroup_sweep(const char *prefix)
+unsigned cgroup_sweep(const char *prefix, cgroup_keep_fn keep, void *ctx)
 {
 	char own[PATHS_MAX];
 	struct dirent *entry;
@@ -150,7 +158,8 @@ unsigned cgroup_sweep(const char *prefix)
 		return 0;
 	/* The kernel refuses to remove one that is in use. */
 	while ((entry = readdir(d)) != NULL)
-		if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 && unlinkat(dirfd(d), entry->d_name, AT_REMOVEDIR) == 0)
+		if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 && (!keep || !keep(ctx, entry->d_name)) &&
+		    unlinkat(dirfd(d), entry->d_name, AT_REMOVEDIR) == 0)
 			n++;
 	(void)closedir(d);
 	return n;

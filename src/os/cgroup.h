@@ -2,6 +2,7 @@
 #ifndef SAW_OS_CGROUP_H
 #define SAW_OS_CGROUP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -17,8 +18,10 @@ int cgroup_enter(struct cgroup *ret, const char *name, uint64_t memory_max, uint
 /* Moves this process back to where it was and removes the leaf. Best effort; safe on an empty one. */
 void cgroup_leave(struct cgroup *c);
 
+/* True: leave this one alone; who shall live in it has not moved in yet. */
+typedef bool (*cgroup_keep_fn)(void *ctx, const char *name);
 /* Removes leaves below our own cgroup whose name starts with `prefix` and which hold no process any more: those of supervisors
- * that were killed. Gives how many. */
-unsigned cgroup_sweep(const char *prefix);
+ * that were killed. Gives how many. `keep` may be NULL. */
+unsigned cgroup_sweep(const char *prefix, cgroup_keep_fn keep, void *ctx);
 
 #endif

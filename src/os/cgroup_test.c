@@ -32,6 +32,11 @@ static bool own_folder(char ret[PATHS_MAX])
 	return found;
 }
 
+static bool keeps(void *ctx, const char *name)
+{
+	return strcmp(name, ctx) == 0;
+}
+
 TEST(a_sweep_removes_empty_leaves_of_its_prefix_and_nothing_else)
 {
 	char own[PATHS_MAX];
@@ -48,9 +53,11 @@ TEST(a_sweep_removes_empty_leaves_of_its_prefix_and_nothing_else)
 		tap_skip("this user may make no cgroup");
 		return;
 	}
-	CHECK_INT(cgroup_sweep("sweep-test-"), 1);
+	CHECK_INT(cgroup_sweep("sweep-test-", keeps, strrchr(ours, '/') + 1), 0);
+	CHECK(access(ours, F_OK) == 0);
+	CHECK_INT(cgroup_sweep("sweep-test-", keeps, other), 1);
 	CHECK(access(ours, F_OK) < 0 && access(other, F_OK) == 0);
-	CHECK_INT(cgroup_sweep("sweep-test-"), 0);
+	CHECK_INT(cgroup_sweep("sweep-test-", NULL, NULL), 0);
 	CHECK(rmdir(other) == 0);
 }
 

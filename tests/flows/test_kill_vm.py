@@ -229,12 +229,12 @@ def nothing_is_left(w):
     assert not w.sawd.supervisors() and not w.strays() and not os.listdir(w.sawd.run / "ws") and not os.listdir(w.sawd.state / "workspaces")
     grown = {k: (w.fds[k], n) for k, n in w.control_fds().items() if n > w.fds[k]}
     assert not grown, f"descriptors are left open: {grown}"
+    wait_for("the end of cgroups", lambda: not [p for i in w.ids for p in pathlib.Path("/sys/fs/cgroup").glob("**/saw-" + i)])
     everyone = [p for pids in w.parts().values() for p in pids]
     w.sawd.stop()
     assert not [p for p in everyone if alive(p)]
     assert not (w.networks - w.outer) & held_networks(), "a network namespace lives on"
     assert w.interfaces() == w.links, "a tap is left"
-    assert not [p for i in w.ids for p in pathlib.Path("/sys/fs/cgroup").glob("**/saw-" + i)], "a cgroup is left"
     assert not locks_in(w.sawd.home), "a lock is left"
 
 

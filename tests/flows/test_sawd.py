@@ -766,3 +766,17 @@ def test_a_supervisor_that_comes_up_after_it_was_given_up_is_met_and_not_doubled
         assert len(starts.read_text()) == 4 and len(s.supervisors()) == 1
     finally:
         s.close()
+
+
+def test_the_cgroup_of_a_killed_supervisor_that_an_earlier_sawd_started_is_removed(sawd):
+    """Nobody hears of its end but its kernel; its workspace may never start again."""
+    own = next((l[3:].strip() for l in open("/proc/self/cgroup", encoding="ascii") if l.startswith("0::")), None)
+    top = next((p for p in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified") if os.access(f"{p}{own}/cgroup.procs", os.W_OK)), None)
+    if not own or not top:
+        pytest.skip("no writable cgroup v2 here")
+    left = pathlib.Path(f"{top}{own}", f"saw-ws-{os.getpid():012x}")
+    try:
+        left.mkdir()
+    except OSError:
+        pytest.skip("this user may make no cgroup")
+    until(lambda: not left.exists(), tries=300)

@@ -18,6 +18,8 @@
 /* Children that are no role. A workspace's supervisor is one only until we end: it has no PDEATHSIG and a session of its own, so
  * that it outlives us and init collects it. While we live we collect it, so that nothing stays behind as a zombie. */
 
+#define CGROUP_PREFIX "saw-"
+
 struct job {
 	struct launcher *launcher;
 	struct job *next;
@@ -41,6 +43,31 @@ static void answer(struct launcher *l, enum sawd_type type, uint64_t req, bool o
 	msg_u64(&out, ok);
 	msg_str(&out, why);
 	chan_send(core, &out);
+}
+
+/* A supervisor of ours may have made its leaf and not moved in yet; one that an earlier sawd started has moved in long ago. */
+static bool has_job(void *ctx, const char *cgroup)
+{
+	const struct launcher *l = ctx;
+
+	for (const struct job *j = l->jobs; j; j = j->next)
+		if (*j->id && strcmp(cgroup + strlen(CGROUP_PREFIX), j->id) == 0)
+			return true;
+	return false;
+}
+
+static void on_sweep(struct loop_timer *t)
+{
+	jobs_sweep(t->owner);
+}
+
+void jobs_sweep(struct launcher *l)
+{
+	unsigned n = cgroup_sweep(CGROUP_PREFIX "ws-", has_job, l);
+
+	if (n)
+		log_line("cgroups of workspaces that were killed: %u removed", n);
+	(void)loop_timer_arm(l->loop, &l->sweep_timer, LAUNCHER_SWEEP_MS, on_sweep, l);
 }
 
 static void job_free(struct job *j)
@@ -86,7 +113,6 @@ static void on_job_end(struct loop_io *io, uint32_t events)
 {
 	struct job *j = io->owner;
 	char text[CHILD_END_TEXT_MAX];
-	char cgroup[32];
 	struct child_end end;
 
 	(void)events;
@@ -94,9 +120,6 @@ static void on_job_end(struct loop_io *io, uint32_t events)
 		return;
 	child_end_text(&end, text);
 	if (*j->id) {
-		/* One that was killed could not remove its cgroup. */
-		(void)snprintf(cgroup, sizeof(cgroup), "saw-%s", j->id);
-		(void)cgroup_sweep(cgroup);
 		tell_end(j, text);
 	} else {
 		tell_disks(j, &end);
@@ -247,6 +270,7 @@ void jobs_deinit(struct launcher *l)
 {
 	struct job *j;
 
+	loop_timer_disarm(&l->sweep_timer);
 	while ((j = l->jobs) != NULL) {
 		l->jobs = j->next;
 		if (!*j->id)

@@ -16,6 +16,7 @@ enum {
 	LAUNCHER_STEADY_MS = 30000, /* a role that lived this long starts again from LAUNCHER_RETRY_MS */
 	LAUNCHER_TRIES = 4, /* failed starts of a role before sawd was ever ready: give up */
 	LAUNCHER_STOP_MS = 5000, /* for the roles to end by themselves */
+	LAUNCHER_SWEEP_MS = 10000, /* between looks for cgroups of workspaces that were killed */
 	LAUNCHER_JOBS_MAX = 4096, /* children that are no role: workspaces, disks being made */
 };
 
@@ -51,6 +52,7 @@ struct launcher {
 	struct job *jobs;
 	size_t n_jobs;
 	struct loop_timer stop_timer;
+	struct loop_timer sweep_timer;
 	struct loop_io signal_io;
 };
 
@@ -63,6 +65,8 @@ void roles_deinit(struct launcher *l);
 /* jobs.c: what core asks for. For core's permit table; `owner` is core's role. */
 bool jobs_on_spawn(void *owner, struct msg_in *in);
 bool jobs_on_disks(void *owner, struct msg_in *in);
+/* From now on: removes what supervisors that were killed left of their cgroups, whoever started them. */
+void jobs_sweep(struct launcher *l);
 /* The workspaces go on; disks being made are abandoned. */
 void jobs_deinit(struct launcher *l);
 /* `sawd --make-disks FOLDER BYTES`: the child that makes them. Gives the exit status. */

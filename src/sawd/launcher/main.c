@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "base/num.h"
-#include "os/cgroup.h"
 #include "os/fd.h"
 #include "os/log.h"
 #include "sawd/launcher/launcher.h"
@@ -149,7 +148,6 @@ static void find_owner(struct launcher *l)
 static int serve(struct launcher *l, const struct options *o)
 {
 	struct err e = { 0 };
-	unsigned n;
 	int r = listen_open(l, &e);
 
 	if (r == 0 && !o->foreground) {
@@ -163,9 +161,7 @@ static int serve(struct launcher *l, const struct options *o)
 	r = r < 0 ? r : loop_new(&l->loop, &e);
 	r = r < 0 ? r : watch_signals(l, &e);
 	if (r == 0) {
-		n = cgroup_sweep("saw-ws-");
-		if (n)
-			log_line("%u cgroups of workspaces that were killed are removed", n);
+		jobs_sweep(l);
 		roles_start(l);
 		r = loop_run(l->loop, &e);
 		roles_deinit(l);
