@@ -90,3 +90,22 @@ TEST(a_wiping_buffer_leaves_nothing_behind_what_it_drops)
 	buf_deinit(&b);
 	CHECK(b.wipes && b.max == 4096 && !b.p);
 }
+
+TEST(text_in_pieces_is_valid_exactly_when_the_whole_is)
+{
+	static const char *const texts[] = {
+		"plain", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf", "\xee\x80\x80",
+		"\xc0\xaf", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
+		"\x80", "\xff", "a\xc3", "\xe2\x82", "\xf0\x9f\x98", "\xc3\x28", "\xe2\x28\xa1", "x\xc3\xa9y\xe2\x82\xacz",
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct utf8_run r = { 0 };
+		bool ok = true;
+
+		for (const char *c = texts[i]; *c && ok; c++)
+			ok = utf8_run_byte(&r, (uint8_t)*c);
+		if (!CHECK_INT(ok && r.left == 0, utf8_valid(bytes_str(texts[i]))))
+			printf("# text %zu\n", i);
+	}
+}

@@ -63,3 +63,21 @@ size_t utf8_put(uint32_t c, uint8_t ret[UTF8_MAX])
 	ret[3] = (uint8_t)(0x80 | (c & 0x3f));
 	return 4;
 }
+
+bool utf8_run_byte(struct utf8_run *r, uint8_t c)
+{
+	if (r->left) {
+		if (c < r->low || c > r->high)
+			return false;
+		*r = (struct utf8_run){ .left = (uint8_t)(r->left - 1), .low = 0x80, .high = 0xbf };
+		return true;
+	}
+	if (c < 0x80)
+		return true;
+	if (c < 0xc2 || c > 0xf4)
+		return false;
+	r->left = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+	r->low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+	r->high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+	return true;
+}
