@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "rules/policy_view.h"
+#include "rules/policy_git.h"
 #include "rules/policy_method.h"
 #include "rules/policy_path.h"
 
@@ -244,7 +245,7 @@ static void compare_grant(struct diff *d, const struct grants *from, const struc
 	if (!fresh)
 		return;
 	buf_str(&line, "requests ");
-	policy_methods_text(fresh, &line);
+	policy_acts_text((enum policy_protocol)to->e->protocol, fresh, &line);
 	buf_byte(&line, ' ');
 	add(&line, g->pattern);
 	if (conditions.len) {

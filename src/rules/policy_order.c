@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "rules/policy_field.h"
+#include "rules/policy_git.h"
 #include "rules/policy_method.h"
 #include "rules/policy_path.h"
 
@@ -58,7 +59,9 @@ int model_rule_cmp(const struct model_rule *a, const struct model_rule *b)
 		c = conditions_cmp(a, b);
 	if (c == 0 && a->methods != b->methods)
 		c = a->methods < b->methods ? -1 : 1;
-	return c ? c : (int)a->class - (int)b->class;
+	if (c == 0)
+		c = (int)a->class - (int)b->class;
+	return c ? c : (int)a->flags - (int)b->flags;
 }
 
 static int rule_cmp(const void *a, const void *b)
@@ -81,13 +84,23 @@ static const struct model_condition *condition_of(const struct model_rule *r,
 	return NULL;
 }
 
+static bool value_contains(const struct model_condition *c, struct bytes outer, struct bytes inner)
+{
+	return c->kind == POLICY_CONDITION_REF ? policy_path_contains(outer, inner) : policy_value_contains(outer, inner);
+}
+
+static bool value_overlaps(const struct model_condition *c, struct bytes a, struct bytes b)
+{
+	return c->kind == POLICY_CONDITION_REF ? policy_path_overlaps(a, b) : policy_value_overlaps(a, b);
+}
+
 static bool values_contain(const struct model_condition *outer, const struct model_condition *inner)
 {
 	for (uint32_t i = 0; i < inner->n_values; i++) {
 		bool found = false;
 
 		for (uint32_t k = 0; k < outer->n_values && !found; k++)
-			found = policy_value_contains(outer->values[k].text, inner->values[i].text);
+			found = value_contains(outer, outer->values[k].text, inner->values[i].text);
 		if (!found)
 			return false;
 	}
@@ -114,7 +127,7 @@ static bool conditions_overlap(const struct model_rule *a, const struct model_ru
 
 		for (uint32_t k = 0; k < x->n_values && !found; k++)
 			for (uint32_t l = 0; l < y->n_values && !found; l++)
-				found = policy_value_overlaps(x->values[k].text, y->values[l].text);
+				found = value_overlaps(x, x->values[k].text, y->values[l].text);
 		if (!found)
 			return false;
 	}
@@ -204,7 +217,7 @@ static bool check_tightening(const struct order *o, uint32_t narrow, uint32_t br
 				open |= bit;
 		if (!open)
 			continue;
-		policy_methods_text(open, &text);
+		policy_acts_text(o->e->protocol, open, &text);
 		model_error(
 			o->m, r->methods_at,
 			"%s on %s stays allowed by the rule on line %u; list it here, or write a deny for it",
@@ -223,11 +236,17 @@ static bool next_to(const struct order *o, uint32_t narrow, uint32_t broad)
 	return true;
 }
 
+/* What becomes of a request that the rule decides. */
+static bool says_same(const struct model_rule *a, const struct model_rule *b)
+{
+	return a->class == b->class && a->flags == b->flags;
+}
+
 static void check_nested(const struct order *o, uint32_t narrow, uint32_t broad)
 {
 	const struct model_rule *r = &o->e->rules[narrow], *b = &o->e->rules[broad];
 
-	if (r->class == b->class && next_to(o, narrow, broad))
+	if (says_same(r, b) && next_to(o, narrow, broad))
 		model_error(
 			o->m, r->at,
 			"this rule changes nothing: the rule on line %u says the same for all its requests; remove one",
@@ -263,10 +282,10 @@ static void check_pair(const struct order *o, uint32_t i, uint32_t k)
 		check_nested(o, i, k);
 	else if (inside(o, k, i))
 		check_nested(o, k, i);
-	else if (!is_deny(a) && a->class != b->class && overlaps(a, b))
+	else if (!is_deny(a) && !says_same(a, b) && overlaps(a, b))
 		model_error(
 			o->m, at,
-			"rules disagree: some requests are of this rule and of the one on line %u, with another class, and neither is the narrower; "
+			"rules disagree: some requests are of this rule and of the one on line %u, with another class or flag, and neither is the narrower; "
 			"make one a part of the other, or split off what they share",
 			earlier->at.line);
 }
@@ -335,6 +354,30 @@ static void sort_rules(const struct order *o)
 	o->e->rules = sorted;
 }
 
+static void name_condition(const struct model_condition *c, struct buf *text)
+{
+	char shown[FIELD_SHOW_MAX];
+
+	switch (c->kind) {
+	case POLICY_CONDITION_QUERY:
+		buf_fmt(text, " ?%s", field_show(c->key.text, shown));
+		return;
+	case POLICY_CONDITION_HEADER:
+		buf_fmt(text, " header %s", field_show(c->key.text, shown));
+		return;
+	case POLICY_CONDITION_JSON:
+		buf_fmt(text, " json %s", field_show(c->key.text, shown));
+		return;
+	case POLICY_CONDITION_REF:
+		buf_fmt(text, " %s", field_show(bytes_skip(c->values[0].text, 1), shown));
+		if (c->n_values > 1)
+			buf_fmt(text, " (+%u)", c->n_values - 1);
+		return;
+	case POLICY_CONDITION_END:
+		return;
+	}
+}
+
 static void name_rule(struct model *m, const struct model_entry *e, struct model_rule *r)
 {
 	BUF_AUTO struct buf text = { .max = 1024 };
@@ -342,14 +385,12 @@ static void name_rule(struct model *m, const struct model_entry *e, struct model
 
 	buf_fmt(&text, "%.*s: %s ", (int)e->name.text.len, (const char *)e->name.text.p,
 		is_deny(r) ? "deny" : m->classes[r->class].name);
-	policy_methods_text(r->methods, &text);
+	policy_acts_text(e->protocol, r->methods, &text);
 	buf_fmt(&text, " %s", field_show(r->paths[0].text, shown));
 	if (r->n_paths > 1)
 		buf_fmt(&text, " (+%u)", r->n_paths - 1);
 	for (uint32_t i = 0; i < r->n_conditions && i < 3; i++)
-		buf_fmt(&text, " %s%s",
-			r->conditions[i].kind == POLICY_CONDITION_QUERY ? "?" : "header ",
-			field_show(r->conditions[i].key.text, shown));
+		name_condition(&r->conditions[i], &text);
 	r->name = arena_copy(m->arena, buf_view(&text));
 }
 

@@ -3,6 +3,7 @@
 
 #include "rules/host_pattern.h"
 #include "rules/policy_field.h"
+#include "rules/policy_rule.h"
 
 #define ITEMS(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -64,8 +65,8 @@ static const struct field_word modes[] = {
 	"is not available in this version; write `protocol: rest` with `websocket: opaque` in the rules that open one, or leave the entry out"
 static const struct field_word protocols[] = {
 	{ "rest", POLICY_REST, NULL },
-	{ "git", POLICY_GIT, PROTOCOL_LATER },
-	{ "grpc", POLICY_GRPC, PROTOCOL_LATER },
+	{ "git", POLICY_GIT, NULL },
+	{ "grpc", POLICY_GRPC, NULL },
 	{ "graphql", 0, PROTOCOL_LATER },
 	{ "mcp", 0, PROTOCOL_LATER },
 	{ "json-rpc", 0, PROTOCOL_LATER },
@@ -381,6 +382,8 @@ static void check_judged(struct model *m, struct model_entry *e,
 								 .upstream = v[KEY_UPSTREAM],
 								 .ai = v[KEY_AI] });
 	read_judging(m, e, v[KEY_RULES], v[KEY_ACCESS]);
+	if (v[KEY_MODELS])
+		policy_read_models(m, e, v[KEY_MODELS]);
 }
 
 static void check_mode(struct model *m, struct model_entry *e,

@@ -3,21 +3,34 @@
 
 #include "rules/host_pattern.h"
 #include "rules/policy_field.h"
+#include "rules/policy_git.h"
 #include "rules/policy_method.h"
 #include "rules/policy_path.h"
+#include "rules/policy_rule.h"
 #include "rules/word_near.h"
 
 #define ITEMS(a) (sizeof(a) / sizeof((a)[0]))
 #define OTHER_PROTOCOL(p)                                                                          \
 	"is read by protocol " p ", which is not available in this version; remove it"
 
-enum {
-	SAFE_METHODS = POLICY_METHOD_GET | POLICY_METHOD_HEAD,
-	RULE_LIST_MAX = 256,
-	KEY_LEN_MAX = 128
-};
+enum { SAFE_METHODS = POLICY_METHOD_GET | POLICY_METHOD_HEAD, RULE_LIST_MAX = 256 };
 
-enum { KEY_CLASS, KEY_METHODS, KEY_PATHS, KEY_DENY, KEY_QUERY, KEY_HEADERS, KEY_WEBSOCKET, KEY_REFLECTIVE, KEYS_KNOWN };
+enum {
+	KEY_CLASS,
+	KEY_METHODS,
+	KEY_PATHS,
+	KEY_DENY,
+	KEY_QUERY,
+	KEY_HEADERS,
+	KEY_JSON,
+	KEY_WEBSOCKET,
+	KEY_REFLECTIVE,
+	KEY_GIT,
+	KEY_REFS,
+	KEY_CHANGE,
+	KEY_PUSH_OPTIONS,
+	KEYS_KNOWN
+};
 static const struct field_key keys[] = {
 	{ "class", NULL },
 	{ "methods", NULL },
@@ -25,17 +38,20 @@ static const struct field_key keys[] = {
 	{ "deny", NULL },
 	{ "query", NULL },
 	{ "headers", NULL },
+	{ "json", NULL },
 	{ "websocket", NULL },
 	{ "reflective", NULL },
-	{ "json", "the body of a request is not read in this version; remove it" },
+	{ "git", NULL },
+	{ "refs", NULL },
+	{ "change", NULL },
+	{ "push_options", NULL },
 	{ "tool", OTHER_PROTOCOL("mcp") },
 	{ "tools", OTHER_PROTOCOL("mcp") },
 	{ "operation", OTHER_PROTOCOL("graphql") },
 	{ "operations", OTHER_PROTOCOL("graphql") },
 	{ "fields", OTHER_PROTOCOL("graphql") },
-	{ "refs", OTHER_PROTOCOL("git") },
 	{ "calls", OTHER_PROTOCOL("json-rpc") },
-	{ "messages", OTHER_PROTOCOL("websocket") },
+	{ "messages", "what a WebSocket says is not read in this version; remove it" },
 };
 
 static void use_class(struct model *m, struct model_rule *r, uint32_t class, struct place at)
@@ -136,12 +152,10 @@ static void read_websocket(struct model *m, const struct model_entry *e, struct 
 		return;
 	if (r->effect == POLICY_EFFECT_DENY_RULE)
 		model_error(m, place_of(node->key), "`websocket` in a deny: a deny of GET forbids WebSockets too; remove it");
-	else if (e->protocol != POLICY_REST)
-		model_error(m, place_of(node->key), "`websocket` belongs to protocol rest; remove it");
 	else if (e->credential.text.len)
 		model_error(m, place_of(node->key),
 			    "`websocket: opaque` on an entry with a credential would spend it on what nobody reads; give the WebSocket a host without one, or remove it");
-	else if (r->methods & ~(uint32_t)SAFE_METHODS)
+	else if ((r->methods & ~(uint32_t)SAFE_METHODS) || (r->methods && !(r->methods & POLICY_METHOD_GET)))
 		model_error(m, r->methods_at, "a WebSocket is opened by GET; write `methods: [GET]` in this rule");
 	r->methods = r->methods ? POLICY_METHOD_WEBSOCKET : 0;
 }
@@ -189,113 +203,6 @@ static void read_paths(struct model *m, struct model_rule *r, const struct yaml_
 	field_sort_distinct(m, r->paths, &r->n_paths, "path");
 	if (node->n == 0)
 		r->dead = true;
-}
-
-static bool header_ok(struct bytes t)
-{
-	for (size_t i = 0; i < t.len; i++)
-		if (!((t.p[i] >= 'a' && t.p[i] <= 'z') || (t.p[i] >= '0' && t.p[i] <= '9') ||
-		      t.p[i] == '-' || t.p[i] == '_'))
-			return false;
-	return t.len > 0;
-}
-
-/* Names of fields that must be there. */
-static void read_headers(struct model *m, struct model_rule *r, const struct yaml_tree_node *node)
-{
-	struct model_text *list;
-	uint32_t n = 0;
-
-	if (!field_is_list(m, node, "headers"))
-		return;
-	if (node->n == 0)
-		r->dead = true;
-	list = arena_alloc(m->arena, node->n, sizeof(*list));
-	for (const struct yaml_tree_node *v = node->first; v && list; v = v->next) {
-		char shown[FIELD_SHOW_MAX];
-
-		if (!field_text(m, v, "headers", KEY_LEN_MAX, &list[n]))
-			continue;
-		if (header_ok(list[n].text))
-			n++;
-		else
-			model_error(
-				m, place_of(v),
-				"header `%s` is no field name in lower case; write it as `x-request-kind`, without a value",
-				field_show(v->text, shown));
-	}
-	if (!list)
-		return;
-	field_sort_distinct(m, list, &n, "header");
-	for (uint32_t i = 0; i < n; i++)
-		r->conditions[r->n_conditions++] =
-			(struct model_condition){ .kind = POLICY_CONDITION_HEADER, .key = list[i] };
-}
-
-static void read_query_key(struct model *m, struct model_rule *r, const struct yaml_tree_node *node)
-{
-	struct model_condition *c = &r->conditions[r->n_conditions];
-	struct model_text t;
-
-	*c = (struct model_condition){ .kind = POLICY_CONDITION_QUERY,
-				       .key = { node->key->text, place_of(node->key) } };
-	if (node->key->text.len > KEY_LEN_MAX) {
-		model_error(m, c->key.at, "a query key of more than %d bytes; shorten it",
-			    KEY_LEN_MAX);
-		return;
-	}
-	if (!field_is_list(m, node, "query"))
-		return;
-	if (node->n == 0)
-		r->dead = true;
-	c->values = arena_alloc(m->arena, node->n, sizeof(*c->values));
-	for (const struct yaml_tree_node *v = node->first; v && c->values; v = v->next)
-		if (v->kind == YAML_TREE_SCALAR && !v->plain && v->text.len == 0)
-			c->values[c->n_values++] =
-				(struct model_text){ .text = v->text, .at = place_of(v) };
-		else if (field_text(m, v, "query", POLICY_PATH_MAX, &t))
-			c->values[c->n_values++] = t;
-	if (!c->values)
-		return;
-	field_sort_distinct(m, c->values, &c->n_values, "value");
-	r->n_conditions++;
-}
-
-static int condition_cmp(const void *a, const void *b)
-{
-	const struct model_condition *x = a, *y = b;
-
-	return x->kind != y->kind ? (int)x->kind - (int)y->kind
-				  : bytes_cmp(x->key.text, y->key.text);
-}
-
-static void read_conditions(struct model *m, struct model_rule *r,
-			    const struct yaml_tree_node *query,
-			    const struct yaml_tree_node *headers)
-{
-	uint32_t n = (query ? query->n : 0) + (headers ? headers->n : 0);
-
-	if (n > RULE_LIST_MAX) {
-		model_error(m, r->at, "a rule has more than %d conditions; split it",
-			    RULE_LIST_MAX);
-		return;
-	}
-	r->conditions = arena_alloc(m->arena, n, sizeof(*r->conditions));
-	if (!r->conditions)
-		return;
-	if (query && query->kind != YAML_TREE_MAP) {
-		model_error(m, place_of(query),
-			    "`query` is not a mapping; write `query: {key: [value]}`");
-	} else if (query) {
-		if (query->n == 0)
-			r->dead = true;
-		for (const struct yaml_tree_node *v = query->first; v; v = v->next)
-			read_query_key(m, r, v);
-	}
-	if (headers)
-		read_headers(m, r, headers);
-	if (r->n_conditions > 1)
-		qsort(r->conditions, r->n_conditions, sizeof(*r->conditions), condition_cmp);
 }
 
 /* Class, or deny: exactly one of them. */
@@ -370,6 +277,50 @@ static void note_case(struct model *m, const struct model_rule *r)
 		}
 }
 
+/* Each protocol reads some keys; the others would say what nobody enforces. */
+static void check_keys(struct model *m, const struct model_entry *e, const struct yaml_tree_node *const *v)
+{
+	static const uint8_t rest[] = { KEY_QUERY, KEY_HEADERS, KEY_JSON, KEY_WEBSOCKET }, git[] = { KEY_GIT, KEY_REFS, KEY_CHANGE, KEY_PUSH_OPTIONS };
+
+	for (size_t i = 0; i < ITEMS(git); i++)
+		if (v[git[i]] && e->protocol != POLICY_GIT)
+			model_error(m, place_of(v[git[i]]->key), "`%s` is read by protocol git, and this entry has protocol %s; remove it",
+				    keys[git[i]].key, policy_protocol_text(e->protocol));
+	for (size_t i = 0; i < ITEMS(rest); i++)
+		if (v[rest[i]] && e->protocol != POLICY_REST)
+			model_error(m, place_of(v[rest[i]]->key), "`%s` is read by protocol rest, and this entry has protocol %s; remove it",
+				    keys[rest[i]].key, policy_protocol_text(e->protocol));
+	if (v[KEY_METHODS] && e->protocol == POLICY_GIT)
+		model_error(m, place_of(v[KEY_METHODS]->key), "`methods` is read by protocol rest; write `git: fetch` or `git: push` instead");
+}
+
+/* Every call of gRPC is a POST; its path says the rest. */
+static void read_grpc(struct model *m, struct model_rule *r, const struct yaml_tree_node *methods)
+{
+	if (methods)
+		read_methods(m, r, methods);
+	if (methods && r->methods & ~(uint32_t)POLICY_METHOD_POST)
+		model_error(m, place_of(methods), "a call of gRPC is a POST; write `methods: [POST]`, or leave it out");
+	r->methods = methods && !r->methods ? 0 : POLICY_METHOD_POST;
+}
+
+static void read_acts(struct model *m, struct model_entry *e, struct model_rule *r, const struct yaml_tree_node *const *v)
+{
+	if (e->protocol == POLICY_GIT)
+		policy_read_git(m, r,
+				&(struct policy_git_nodes){ .git = v[KEY_GIT],
+							    .refs = v[KEY_REFS],
+							    .change = v[KEY_CHANGE],
+							    .push_options = v[KEY_PUSH_OPTIONS] });
+	else if (e->protocol == POLICY_GRPC)
+		read_grpc(m, r, v[KEY_METHODS]);
+	else if (v[KEY_METHODS])
+		read_methods(m, r, v[KEY_METHODS]);
+	else
+		model_error(m, r->at,
+			    "a rule without `methods`; list them, or write [\"*\"] for any");
+}
+
 static void read_rule(struct model *m, struct model_entry *e, struct model_rule *r,
 		      const struct yaml_tree_node *node)
 {
@@ -380,18 +331,19 @@ static void read_rule(struct model *m, struct model_entry *e, struct model_rule 
 	if (!field_map(m, node, "a rule", keys, ITEMS(keys), v))
 		return;
 	known = read_effect(m, r, v[KEY_CLASS], v[KEY_DENY]);
-	if (v[KEY_METHODS])
-		read_methods(m, r, v[KEY_METHODS]);
-	else
-		model_error(m, r->at,
-			    "a rule without `methods`; list them, or write [\"*\"] for any");
+	check_keys(m, e, v);
+	read_acts(m, e, r, v);
 	if (v[KEY_PATHS])
 		read_paths(m, r, v[KEY_PATHS], e->encoded_slash);
 	else
 		model_error(m, r->at,
 			    "a rule without `paths`; list them, or write [\"/**\"] for any");
-	read_conditions(m, r, v[KEY_QUERY], v[KEY_HEADERS]);
-	if (v[KEY_WEBSOCKET])
+	if (e->protocol == POLICY_GIT)
+		policy_git_paths(r);
+	else if (e->protocol == POLICY_REST)
+		policy_read_conditions(m, e, r,
+				       &(struct policy_condition_nodes){ .query = v[KEY_QUERY], .headers = v[KEY_HEADERS], .json = v[KEY_JSON] });
+	if (v[KEY_WEBSOCKET] && e->protocol == POLICY_REST)
 		read_websocket(m, e, r, v[KEY_WEBSOCKET]);
 	if (v[KEY_REFLECTIVE])
 		read_reflective(m, e, r, v[KEY_REFLECTIVE]);
@@ -461,24 +413,28 @@ static void preset_rule(struct model *m, struct model_entry *e, uint32_t class,
 	use_class(m, r, class, at);
 }
 
+/* Each preset has this one expansion: class read for what reads, class write for the rest. For git: fetch; with it, pushes that create and update
+ * branches and tags; with it, pushes that delete. */
 void policy_read_access(struct model *m, struct model_entry *e, const struct yaml_tree_node *node)
 {
-	/* Each preset has this one expansion: class read for what reads, class write for the rest. */
-	static const struct field_word presets[] = {
-		{ "read-only", 0, NULL },
-		{ "read-write", POLICY_METHOD_POST | POLICY_METHOD_PUT | POLICY_METHOD_PATCH,
-		  NULL },
-		{ "full", (int)(POLICY_METHODS_ALL & ~(uint32_t)SAFE_METHODS & ~(uint32_t)POLICY_METHOD_WEBSOCKET), NULL },
-	};
-	int writing;
+	static const struct field_word presets[] = { { "read-only", 0, NULL }, { "read-write", 1, NULL }, { "full", 2, NULL } };
+	static const uint32_t rest[] = { 0, POLICY_METHOD_POST | POLICY_METHOD_PUT | POLICY_METHOD_PATCH,
+					 POLICY_METHODS_ALL & ~(uint32_t)SAFE_METHODS & ~(uint32_t)POLICY_METHOD_WEBSOCKET };
+	static const uint32_t git[] = { 0, POLICY_GIT_CREATE | POLICY_GIT_UPDATE | POLICY_GIT_FORCE, POLICY_GIT_PUSH };
+	bool is_git = e->protocol == POLICY_GIT;
+	int access;
 
-	if (!field_word(m, node, "access", presets, ITEMS(presets), &writing))
+	if (!field_word(m, node, "access", presets, ITEMS(presets), &access))
 		return;
+	if (e->protocol == POLICY_GRPC) {
+		model_error(m, place_of(node->key), "every call of gRPC is a POST, so that no preset tells reading from writing; write `rules`");
+		return;
+	}
 	e->rules = arena_alloc(m->arena, 2, sizeof(*e->rules));
 	if (!e->rules)
 		return;
-	preset_rule(m, e, POLICY_CLASS_READ, SAFE_METHODS, place_of(node));
-	if (writing)
-		preset_rule(m, e, POLICY_CLASS_WRITE, (uint32_t)writing, place_of(node));
+	preset_rule(m, e, POLICY_CLASS_READ, is_git ? (uint32_t)POLICY_GIT_FETCH : (uint32_t)SAFE_METHODS, place_of(node));
+	if (access)
+		preset_rule(m, e, POLICY_CLASS_WRITE, is_git ? git[access] : rest[access], place_of(node));
 	note_shared(m, e);
 }

@@ -1,0 +1,36 @@
+#include "rules/policy_body.h"
+
+#include "base/must.h"
+#include "rules/policy_view.h"
+
+static enum policy_body_state state_of(enum json_pointer_answer answer)
+{
+	switch (answer) {
+	case JSON_POINTER_DONE:
+		return POLICY_BODY_READ;
+	case JSON_POINTER_AMBIGUOUS:
+	case JSON_POINTER_TOO_DEEP:
+		return POLICY_BODY_UNCLEAR;
+	case JSON_POINTER_TOO_LARGE:
+		return POLICY_BODY_TOO_LARGE;
+	case JSON_POINTER_NOT_PARSABLE:
+		break;
+	}
+	return POLICY_BODY_UNPARSABLE;
+}
+
+void policy_body_json(const struct policy *p, const struct policy_entry *e, struct bytes body, struct arena *a, struct policy_body *ret)
+{
+	const struct blob_str *pointers;
+	const struct blob_entry *entry;
+	struct bytes texts[POLICY_POINTERS_MAX];
+	size_t at;
+
+	must(e->index < blob_n(p, BLOB_ENTRIES));
+	entry = (const struct blob_entry *)blob_at(p, BLOB_ENTRIES) + e->index;
+	pointers = (const struct blob_str *)blob_at(p, BLOB_VALUES) + entry->pointers.first;
+	*ret = (struct policy_body){ .n_values = entry->pointers.n };
+	for (uint32_t i = 0; i < entry->pointers.n; i++)
+		texts[i] = blob_text(p, pointers[i]);
+	ret->state = state_of(json_pointer_read(body, texts, ret->n_values, a, ret->values, &at));
+}

@@ -1,0 +1,1 @@
+#include "rules/policy_test_kit.h"

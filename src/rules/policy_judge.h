@@ -1,0 +1,17 @@
+/* What the judges of the protocols share. Private to policy_judge*.c. */
+#ifndef SAW_RULES_POLICY_JUDGE_H
+#define SAW_RULES_POLICY_JUDGE_H
+
+#include "rules/policy_body.h"
+#include "rules/policy_view.h"
+
+/* What a rule with this effect says to a request that it decides. */
+enum reason policy_effect_reason(enum policy_effect effect);
+/* Why a rule that reads the body cannot judge one in this state. A body without the facts that the rule needs is not parsable. */
+enum reason policy_body_reason(enum policy_body_state state);
+
+/* *ret_best: the rule that decided, or BLOB_NONE. */
+enum reason policy_judge_git(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, uint32_t *ret_best,
+			     enum policy_needs *ret_needs);
+
+#endif

@@ -1,0 +1,170 @@
+/* Which rule of a git entry decides. The acts of the protocol stand in the place of methods and the repository in that of the path.
+ *
+ * A push is announced before its commands are known. It may be announced when some change of some ref would pass, which for each kind of change is so
+ * when a rule that allows it stands before the first rule that decides for all refs. The push itself is judged command by command, and the
+ * strictest answer is the answer to all: git carries out the rest when one ref is refused. */
+#include "base/must.h"
+#include "rules/policy_body.h"
+#include "rules/policy_git.h"
+#include "rules/policy_judge.h"
+#include "rules/policy_path.h"
+#include "rules/policy_walk.h"
+
+struct git_judge {
+	const struct policy *p;
+	const struct blob_entry *e;
+	const struct blob_rule *rules;
+	uint32_t act;
+	struct bytes ref; /* empty while announced */
+	bool announced;
+	bool listed; /* some allow rule has the repository and the act */
+	uint32_t best; /* the first rule that decides, so far */
+	uint32_t firm[5]; /* announced, by act: the first rule about all refs, and the first that allows */
+	uint32_t allow[5];
+};
+
+static bool ref_met(const struct git_judge *j, const struct blob_rule *r)
+{
+	const struct blob_condition *c = (const struct blob_condition *)blob_at(j->p, BLOB_CONDITIONS) + r->conditions.first;
+
+	for (uint32_t i = 0; i < r->conditions.n; i++) {
+		const struct blob_str *values = (const struct blob_str *)blob_at(j->p, BLOB_VALUES) + c[i].values.first;
+		bool met = false;
+
+		for (uint32_t k = 0; k < c[i].values.n && c[i].kind == POLICY_CONDITION_REF && !met; k++)
+			met = policy_path_match_tail(bytes_skip(blob_text(j->p, values[k]), 1), j->ref);
+		if (!met)
+			return false;
+	}
+	return true;
+}
+
+static void consider_act(void *owner, uint32_t index)
+{
+	struct git_judge *j = owner;
+	const struct blob_rule *r = &j->rules[index];
+
+	if (!(r->methods & j->act) || index >= j->best)
+		return;
+	j->listed = j->listed || r->effect != POLICY_EFFECT_DENY_RULE;
+	if (ref_met(j, r))
+		j->best = index;
+}
+
+static void consider_announced(void *owner, uint32_t index)
+{
+	struct git_judge *j = owner;
+	const struct blob_rule *r = &j->rules[index];
+
+	for (unsigned i = 0; i < 5; i++) {
+		if (!(r->methods & j->act & 1U << i))
+			continue;
+		if (r->conditions.n == 0 && index < j->firm[i])
+			j->firm[i] = index;
+		if (r->effect == POLICY_EFFECT_ALLOW && index < j->allow[i])
+			j->allow[i] = index;
+		if (index < j->best && !(r->effect == POLICY_EFFECT_DENY_RULE && r->conditions.n))
+			j->best = index;
+	}
+}
+
+static enum reason reason_of(const struct git_judge *j)
+{
+	if (j->best == BLOB_NONE)
+		return j->listed && j->ref.len ? REASON_GIT_REF_UNLISTED : REASON_GIT_UNLISTED;
+	return policy_effect_reason((enum policy_effect)j->rules[j->best].effect);
+}
+
+static enum reason judge_announced(struct git_judge *j, struct bytes repository)
+{
+	uint32_t none = BLOB_NONE, best = BLOB_NONE;
+
+	j->best = BLOB_NONE;
+	memset(j->firm, 0xff, sizeof(j->firm));
+	memset(j->allow, 0xff, sizeof(j->allow));
+	policy_walk(j->p, j->e, repository, &none, consider_announced, j);
+	for (unsigned i = 0; i < 5; i++)
+		if (j->allow[i] != BLOB_NONE && j->allow[i] <= j->firm[i] && j->allow[i] < best)
+			best = j->allow[i];
+	if (best != BLOB_NONE)
+		j->best = best;
+	return best != BLOB_NONE ? REASON_OK : reason_of(j);
+}
+
+static enum reason judge_act(struct git_judge *j, struct bytes repository)
+{
+	j->best = BLOB_NONE;
+	j->listed = false;
+	policy_walk(j->p, j->e, repository, &j->best, consider_act, j);
+	return reason_of(j);
+}
+
+/* Denied is stricter than reviewed, which is stricter than allowed. */
+static unsigned rank(enum reason r)
+{
+	return r == REASON_OK ? 0 : r == REASON_REVIEW_UNAVAILABLE ? 1 : 2;
+}
+
+static enum reason judge_pushes(struct git_judge *j, const struct policy_body *b, struct bytes repository)
+{
+	enum reason all = REASON_OK;
+	uint32_t best = BLOB_NONE;
+
+	for (size_t i = 0; i < b->n_pushes; i++) {
+		enum reason r;
+
+		j->act = b->pushes[i].change;
+		j->ref = b->pushes[i].ref;
+		r = judge_act(j, repository);
+		if (r == REASON_OK && b->push_options && !(j->rules[j->best].flags & BLOB_PUSH_OPTIONS))
+			r = REASON_GIT_PUSH_OPTIONS;
+		if (i == 0 || rank(r) > rank(all)) {
+			all = r;
+			best = j->best;
+		}
+	}
+	j->best = best;
+	return all;
+}
+
+static enum reason judge_pushed(struct git_judge *j, const struct policy_body *b, struct bytes repository, enum policy_needs *ret_needs)
+{
+	enum reason r = judge_announced(j, repository);
+
+	if (r != REASON_OK)
+		return r;
+	if (!b) {
+		*ret_needs = POLICY_NEEDS_GIT;
+		return REASON_BODY_NEEDED;
+	}
+	if (b->state == POLICY_BODY_READ && b->has_pushes)
+		return b->n_pushes ? judge_pushes(j, b, repository) : REASON_OK;
+	return policy_body_reason(b->state);
+}
+
+enum reason policy_judge_git(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, uint32_t *ret_best,
+			     enum policy_needs *ret_needs)
+{
+	struct git_judge j = { .p = p, .e = e, .best = BLOB_NONE, .act = POLICY_GIT_PUSH };
+	struct bytes repository = { 0 };
+	enum reason reason = REASON_GIT_NOT;
+
+	j.rules = (const struct blob_rule *)blob_at(p, BLOB_RULES) + e->rules.first;
+	switch (policy_git_kind_of(r, &repository)) {
+	case POLICY_GIT_NONE:
+		break;
+	case POLICY_GIT_FETCH_ANNOUNCED:
+	case POLICY_GIT_FETCHED:
+		j.act = POLICY_GIT_FETCH;
+		reason = judge_act(&j, repository);
+		break;
+	case POLICY_GIT_PUSH_ANNOUNCED:
+		reason = judge_announced(&j, repository);
+		break;
+	case POLICY_GIT_PUSHED:
+		reason = judge_pushed(&j, r->body, repository, ret_needs);
+		break;
+	}
+	*ret_best = j.best;
+	return reason;
+}
