@@ -359,9 +359,6 @@ TEST(later_parts_of_the_language_are_refused_and_not_ignored)
 		READ
 		"  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: graphql, access: read-only}\n",
 		5, 70, "not available in this version");
-	kit_refused(READ HTTP
-		    "rules: [{class: read, methods: [GET], paths: [/a], json: {/x: [1]}}]}\n",
-		    5, 0, "not read in this version");
 }
 
 TEST(passthrough_and_tcp_need_exact_names_and_a_reason)

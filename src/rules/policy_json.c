@@ -1,6 +1,7 @@
 #include "rules/policy_json.h"
 
 #include "rules/policy_path.h"
+#include "wire/json_number.h"
 
 static bool all_digits(struct bytes t)
 {

@@ -7,6 +7,7 @@
 #include "rules/policy_hash.h"
 #include "rules/policy_path.h"
 #include "rules/policy_view.h"
+#include "wire/json_pointer.h"
 
 const uint32_t policy_blob_element_len[BLOB_SECTIONS] = {
 	[BLOB_HOSTS] = sizeof(struct blob_host),
@@ -158,6 +159,18 @@ static bool ports_ok(const struct policy *p, struct blob_run r)
 	       ascending((const uint16_t *)blob_at(p, BLOB_PORTS) + r.first, r.n);
 }
 
+static bool pointers_ok(const struct policy *p, struct blob_run r)
+{
+	const struct blob_str *values = blob_at(p, BLOB_VALUES);
+
+	if (r.n > POLICY_POINTERS_MAX || !strs_ok(p, r))
+		return false;
+	for (uint32_t i = 0; i < r.n; i++)
+		if (!json_pointer_valid(blob_text(p, values[r.first + i])))
+			return false;
+	return true;
+}
+
 static bool judged(const struct blob_entry *e)
 {
 	return e->mode == POLICY_HTTP || e->mode == POLICY_INTERCEPT;
@@ -169,8 +182,8 @@ static bool https_ok(const struct policy *p, const struct blob_entry *e)
 	bool intercepted = e->mode == POLICY_INTERCEPT;
 	struct name n;
 
-	if (!str_ok(p, e->ca) || !str_ok(p, e->upstream) || !strs_ok(p, e->pointers) || e->ca.len > POLICY_CA_MAX ||
-	    e->ai > POLICY_AI_ANTHROPIC || e->pointers.n > POLICY_POINTERS_MAX)
+	if (!str_ok(p, e->ca) || !str_ok(p, e->upstream) || !pointers_ok(p, e->pointers) || e->ca.len > POLICY_CA_MAX ||
+	    e->ai > POLICY_AI_ANTHROPIC)
 		return false;
 	if (e->credential != BLOB_NONE && (!intercepted || e->credential >= blob_n(p, BLOB_CREDENTIALS) || !(e->flags & BLOB_GUARDED)))
 		return false;

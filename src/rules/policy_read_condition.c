@@ -282,7 +282,7 @@ void policy_read_models(struct model *m, struct model_entry *e, const struct yam
 		return;
 	model_warning(m, place_of(node), "`models` is empty, so no request that names one matches; list models, or remove the key");
 	for (uint32_t i = 0; i < e->n_rules; i++)
-		if (!has_model(&e->rules[i]))
+		if (e->rules[i].effect == POLICY_EFFECT_DENY_RULE || !has_model(&e->rules[i]))
 			e->rules[kept++] = e->rules[i];
 	e->n_rules = kept;
 }

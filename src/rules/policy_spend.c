@@ -224,11 +224,13 @@ void policy_spend(struct model *m)
 		if (!m->credentials[e->credential_index].ports_said)
 			inherit_ports(&m->credentials[e->credential_index], e);
 	}
+	if (m->problems->n_errors)
+		return;
 	for (uint32_t i = 0; i < m->n_credentials; i++)
-		if (!m->credentials[i].broken && !m->credentials[i].used)
+		if (!m->credentials[i].used)
 			model_error(m, m->credentials[i].at, "no entry uses the credential `%.*s`; remove it, or write `credential: %.*s` in one",
 				    (int)m->credentials[i].id.text.len, (const char *)m->credentials[i].id.text.p,
 				    (int)m->credentials[i].id.text.len, (const char *)m->credentials[i].id.text.p);
-		else if (!m->credentials[i].broken && m->problems->n_errors == 0)
+		else
 			check_binding(m, i);
 }

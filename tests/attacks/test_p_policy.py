@@ -25,6 +25,14 @@ def rules(*lines, verdicts="read: allow, write: allow"):
     return HEAD + f"verdicts: {{{verdicts}}}\nnetwork:\n  - " + HTTP + "rules: [\n" + ",\n".join("      " + l for l in lines) + "]}\n"
 
 
+TLS = "{name: a, hosts: [a.example], ports: [443], mode: intercept, protocol: rest, "
+
+
+def creds(binding, use="x", rules="access: read-only", more=""):
+    return (HEAD + "verdicts: {read: allow}\ncredentials:\n  x: {" + binding + "}\n" + more + "network:\n"
+            "  - {name: a, hosts: [a.example], ports: [443], mode: intercept, protocol: rest, credential: " + use + ", " + rules + "}\n")
+
+
 R, W, D = "class: read, methods: [GET]", "class: write, methods: [POST]", "deny: true, methods: ['*']"
 REFUSED = [
     ("P1", HEAD + "@@netwrk: []\n", "did you mean `network`"),
@@ -92,7 +100,7 @@ REFUSED = [
     ("P22", NET + "  - {name: a, hosts: [a.example], ports: [443], mode: passthrough, reason: x, @@rules: [{deny: true, methods: ['*'], paths: ['/**']}]}\n",
      "does not apply"),
     ("P23", rules(f"@@{{{R}, paths: ['/a/b']}}", f"{{{W}, paths: [/c]}}", "{deny: true, methods: [GET], paths: ['/a/**']}"), "never match"),
-    ("P23", rules(f"{{{R}, paths: [/a], @@json: {{/x: [1]}}}}", verdicts="read: allow"), "not read"),
+    ("P23", rules(f"{{{R}, paths: [/a], @@json: {{/x: [1]}}}}", verdicts="read: allow"), "methods that have one"),
     *(("P25", rules(f"{{{R}, paths: [@@'{p}']}}", verdicts="read: allow"), w) for p, w in (("/a**", "whole segments"), ("**/x", "slash"),
       ("/a?c", "query"), ("/[", "no wildcards"), ("a/b", "slash"), ("/a/../b", "dot segment"), ("/a//b", "empty segment"),
       ("/a?x=1", "query"), ("/%61", "`/a`"))),
@@ -102,8 +110,41 @@ REFUSED = [
     ("P27", HEAD + "verdicts: {read: allow, @@write: allow}\nnetwork:\n  - " + HTTP + "access: read-only}\n", "no rule has class"),
     ("P27", HEAD + "verdicts: {@@unclassified: allow}\n", "always denied"),
     ("P28", READ + "  - " + HTTP + "access: read-only, @@credential: x}\n", "credentials"),
-    ("P28", NET + "  - {name: a, hosts: [a.example], ports: [443], mode: passthrough, reason: x, @@credential: x}\n", "credentials"),
-    ("P28", HEAD + "@@credentials: {x: {value: secret}}\n", "not available"),
+    ("P28", NET + "  - {name: a, hosts: [a.example], ports: [443], mode: passthrough, reason: x, @@credential: x}\n", "does not apply"),
+    *(("P28", creds(c), w) for c, w in (
+        ("inject: {bearer: true}, hosts: [a.example], paths: ['/**'], @@value: s3cret", "values never stand in a policy"),
+        ("inject: {header: Authorization, format: @@'token'}, hosts: [a.example], paths: ['/**']", "`{}` exactly once"),
+        ("inject: {header: Authorization, format: @@'{}ghp0123456789abcdefgh'}, hosts: [a.example], paths: ['/**']", "looks like a secret"),
+        ("inject: {@@query: key}, hosts: [a.example], paths: ['/**']", "allow_query"),
+        ("inject: {bearer: true}, hosts: [a.example, @@b.example], paths: ['/**']", "wider than its entries"),
+        ("inject: {bearer: true}, hosts: [a.example], ports: [443, @@80], paths: ['/**']", "wider than its entries"))),
+    ("P28", creds("inject: {bearer: true}, hosts: [a.example], paths: [@@'/**']", rules="rules: [{class: read, methods: [GET], paths: [/a]}]"),
+     "wider than its entries"),
+    ("P28", creds("inject: {bearer: true}, hosts: [a.example], paths: ['/**']", use="@@other"), "no credential `other`"),
+    ("P28", creds("inject: {bearer: true}, hosts: [a.example], paths: ['/**']", rules="access: read-only, observe: @@true"), "would send the secret"),
+    ("P2", creds("inject: {bearer: true}, hosts: [a.example], paths: ['/**']", more="  @@x: {}\n"), "twice"),
+    ("P3", creds("inject: {@@bearr: true}, hosts: [a.example], paths: ['/**']"), "did you mean `bearer`"),
+    ("P5", READ + "  - @@{name: a, hosts: [a.example], ports: [443], mode: intercept, access: read-only}\n", "without `protocol`"),
+    ("P7", creds("inject: {bearer: true}, hosts: [a.example], paths: @@[]"), "none or more"),
+    ("P18", READ + "  - " + TLS + "access: read-only}\n" + "  - " + TLS.replace("name: a", "name: b").replace("[a.", "[@@a.") + "access: read-only, set_cookie: strip}\n",
+     "differ in `set_cookie`"),
+    ("P18", READ + "  - " + TLS + "access: read-only}\n" + "  - " + TLS.replace("name: a", "name: b").replace("[a.", "[@@a.").replace("rest", "git") + "access: read-only}\n",
+     "differ in `protocol`"),
+    ("P20", BOTH + "  - " + TLS + "access: full}\n" + "  - " + TLS.replace("name: a", "name: b").replace("[a.", "[@@a.").replace("rest", "git") + "access: full}\n",
+     "differ in `protocol`"),
+    *(("P20", READ + "  - {name: a, hosts: [a.example], ports: [443], mode: intercept, protocol: @@" + p + ", access: read-only}\n", "not available in this version")
+      for p in ("mcp", "json-rpc", "graphql", "websocket", "opaque")),
+    ("P21", READ + "  - " + TLS.replace("a.example", "'**.a.example'") + "access: read-only}\n"
+                   "  - {name: b, hosts: [@@x.a.example], ports: [443], mode: passthrough, reason: x}\n", "void the inspection"),
+    ("P23", READ + "  - " + TLS + "rules: [{class: read, methods: [GET], paths: [/a], @@git: fetch}]}\n", "read by protocol git"),
+    ("P23", READ + "  - " + TLS.replace("rest", "git") + "rules: [{class: read, git: fetch, paths: [/a], @@json: {/x: [1]}}]}\n", "read by protocol rest"),
+    ("P1", READ + "  - " + TLS.replace("rest", "git") + "rules: [{class: read, git: fetch, @@methods: [GET], paths: [/a]}]}\n", "instead"),
+    ("P11", READ + "  - " + TLS + "rules: [{class: read, methods: [POST], paths: [/a], json: {/x: [@@yes]}}]}\n", "wrong type"),
+    ("P27", HEAD + "verdicts: {@@publish: allow}\nnetwork:\n  - " + TLS + "rules: []}\n", "no rule has class"),
+    ("F7", creds("inject: {bearer: true}, hosts: [a.example], paths: ['/**']",
+                 rules="rules: [{class: read, methods: [GET], paths: ['/**'], @@websocket: opaque}]"), "nobody reads"),
+    ("I18", READ.replace("read", "write") + "  - " + TLS.replace("rest", "git") + "rules: [{class: write, git: push, paths: [/a], refs: ['refs/**'], change: @@[update]}]}\n",
+     "write both"),
     *(("P28", READ + "  - " + HTTP + f"access: read-only, addresses: [@@{a}]}}\n", w) for a, w in (("169.254.0.0/16", "link-local"),
       ("224.0.0.0/4", "multicast"), ("0.0.0.0/0", "never dialled"), ("10.20.0.1/16", "host bits"), ("010.0.0.0/8", "leading zeros"),
       ("127.0.0.0/8", "lab"))),
