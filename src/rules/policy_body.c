@@ -34,3 +34,15 @@ void policy_body_json(const struct policy *p, const struct policy_entry *e, stru
 		texts[i] = blob_text(p, pointers[i]);
 	ret->state = state_of(json_pointer_read(body, texts, ret->n_values, a, ret->values, &at));
 }
+
+void policy_body_push(const struct git_push *push, const struct git_command *commands, struct policy_body *ret)
+{
+	*ret = (struct policy_body){ .commands = commands, .n_commands = push->n_commands, .is_push = true, .push_options = push->n_options > 0 };
+}
+
+enum policy_body_state policy_body_git_fault(enum git_fault fault)
+{
+	if (fault == GIT_FAULT_TOO_LARGE)
+		return POLICY_BODY_TOO_LARGE;
+	return fault == GIT_FAULT_DUPLICATE ? POLICY_BODY_UNCLEAR : POLICY_BODY_UNPARSABLE;
+}

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "rules/policy.h"
+#include "wire/git_push.h"
 #include "wire/json_pointer.h"
 
 enum { POLICY_BODY_JSON_MAX = JSON_POINTER_BODY_MAX }; /* a longer one is TOO_LARGE */
@@ -16,25 +17,23 @@ enum policy_body_state {
 	POLICY_BODY_UNCLEAR, /* in its grammar, but servers read it in different ways */
 };
 
-/* One command of a push: POLICY_GIT_CREATE, POLICY_GIT_UPDATE or POLICY_GIT_DELETE of a ref. */
-struct policy_push {
-	uint32_t change;
-	struct bytes ref; /* "refs/heads/main" */
-};
-
 /* Zeroed, with another state than READ: a body that no rule can judge. Borrows what it points to. */
 struct policy_body {
 	enum policy_body_state state;
 	struct json_value values[POLICY_POINTERS_MAX]; /* JSON: of the entry's pointers, in its order */
 	size_t n_values;
-	const struct policy_push *pushes; /* GIT: all commands; none at all is what a client sends to see whether it may push */
-	size_t n_pushes;
-	bool has_pushes; /* false: the facts are not those of a push */
+	const struct git_command *commands; /* GIT: all of them; none at all is what a client sends to see whether it may push */
+	size_t n_commands;
+	bool is_push; /* false: the facts are not those of a push */
 	bool push_options;
 };
 
 /* What the rules of `e` ask of a JSON body; whatever it is, *ret then has its state. `a`: a fresh arena, for as long as *ret is used; it takes at most
  * JSON_POINTER_ARENA_MAX and is the caller's to charge. */
 void policy_body_json(const struct policy *p, const struct policy_entry *e, struct bytes body, struct arena *a, struct policy_body *ret);
+/* What git_push_read() found; `commands` must outlive *ret. */
+void policy_body_push(const struct git_push *push, const struct git_command *commands, struct policy_body *ret);
+/* What it could not read. */
+enum policy_body_state policy_body_git_fault(enum git_fault fault);
 
 #endif

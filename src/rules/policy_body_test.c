@@ -118,7 +118,7 @@ TEST(great_depth_is_no_way_around_a_rule)
 TEST(facts_of_a_push_are_no_facts_of_json)
 {
 	struct kit k = kit_compile(TOP ENTRY);
-	struct policy_body push = { .state = POLICY_BODY_READ, .has_pushes = true };
+	struct policy_body push = { .state = POLICY_BODY_READ, .is_push = true };
 	struct policy_request r = { .method = bytes_str("POST"), .path = bytes_str("/repos/o/pulls"), .body = &push };
 	struct policy_verdict v;
 	struct policy_entry e;

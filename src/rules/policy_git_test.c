@@ -23,10 +23,10 @@ static struct policy_verdict ask(const struct kit *k, const char *method, const 
 	return v;
 }
 
-static struct policy_verdict push(const struct kit *k, const char *repository, uint32_t change, const char *ref)
+static struct policy_verdict push(const struct kit *k, const char *repository, enum git_command_kind kind, const char *ref)
 {
-	struct policy_push one = { change, bytes_str(ref) };
-	struct policy_body body = { .pushes = &one, .n_pushes = 1, .has_pushes = true };
+	struct git_command one = { .kind = kind, .ref = bytes_str(ref) };
+	struct policy_body body = { .commands = &one, .n_commands = 1, .is_push = true };
 	char path[128];
 
 	(void)snprintf(path, sizeof(path), "%s/git-receive-pack", repository);
@@ -104,24 +104,25 @@ TEST(i18_a_push_is_judged_ref_by_ref_and_the_strictest_answer_counts)
 				   "      {class: draft, git: push, paths: [/o/r], refs: ['refs/heads/agent/**'], change: [create, update, force, delete]},\n"
 				   "      {class: write, git: push, paths: [/o/r], refs: ['refs/heads/**'], change: [create, update, force, delete]},\n"
 				   "      {deny: true, git: push, paths: ['/**'], refs: ['refs/heads/main'], change: [create, update, force, delete]}]}\n");
-	struct policy_push many[] = { { POLICY_GIT_UPDATE, bytes_str("refs/heads/agent/a") }, { POLICY_GIT_CREATE, bytes_str("refs/heads/dev") },
-				      { POLICY_GIT_CREATE, bytes_str("refs/heads/agent/b") } };
-	struct policy_body body = { .pushes = many, .n_pushes = 3, .has_pushes = true };
+	struct git_command many[] = { { .kind = GIT_UPDATE, .ref = bytes_str("refs/heads/agent/a") },
+				      { .kind = GIT_CREATE, .ref = bytes_str("refs/heads/dev") },
+				      { .kind = GIT_CREATE, .ref = bytes_str("refs/heads/agent/b") } };
+	struct policy_body body = { .commands = many, .n_commands = 3, .is_push = true };
 	struct policy_verdict v;
 
-	CHECK_INT(push(&k, "/o/r.git", POLICY_GIT_UPDATE, "refs/heads/agent/a/b").reason, REASON_OK);
-	CHECK_INT(push(&k, "/o/r", POLICY_GIT_UPDATE, "refs/heads/dev").reason, REASON_REVIEW_UNAVAILABLE);
-	CHECK_INT(push(&k, "/o/r", POLICY_GIT_UPDATE, "refs/heads/main").reason, REASON_HTTP_DENIED);
-	CHECK_INT(push(&k, "/o/r", POLICY_GIT_CREATE, "refs/tags/v1").reason, REASON_GIT_REF_UNLISTED);
-	CHECK_INT(push(&k, "/o/r", POLICY_GIT_CREATE, "refs/for/main").reason, REASON_GIT_REF_UNLISTED);
+	CHECK_INT(push(&k, "/o/r.git", GIT_UPDATE, "refs/heads/agent/a/b").reason, REASON_OK);
+	CHECK_INT(push(&k, "/o/r", GIT_UPDATE, "refs/heads/dev").reason, REASON_REVIEW_UNAVAILABLE);
+	CHECK_INT(push(&k, "/o/r", GIT_UPDATE, "refs/heads/main").reason, REASON_HTTP_DENIED);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/tags/v1").reason, REASON_GIT_REF_UNLISTED);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/for/main").reason, REASON_GIT_REF_UNLISTED);
 	v = ask(&k, "POST", "/o/r/git-receive-pack", &body);
 	CHECK(v.reason == REASON_REVIEW_UNAVAILABLE && bytes_is(v.class_name, "write") && v.needs == POLICY_NEEDS_NOTHING);
 	many[2].ref = bytes_str("refs/heads/main");
 	CHECK_INT(ask(&k, "POST", "/o/r/git-receive-pack", &body).reason, REASON_HTTP_DENIED);
-	body.n_pushes = 1;
+	body.n_commands = 1;
 	v = ask(&k, "POST", "/o/r/git-receive-pack", &body);
 	CHECK(v.reason == REASON_OK && bytes_is(v.rule, "src: draft push create,update,force,delete /o/r refs/heads/agent/**"));
-	body.n_pushes = 0; /* what a client sends to see whether it may */
+	body.n_commands = 0; /* what a client sends to see whether it may */
 	CHECK_INT(ask(&k, "POST", "/o/r/git-receive-pack", &body).reason, REASON_OK);
 	CHECK_INT(ask(&k, "POST", "/o/x/git-receive-pack", &body).reason, REASON_GIT_UNLISTED);
 	kit_free(&k);
@@ -130,14 +131,14 @@ TEST(i18_a_push_is_judged_ref_by_ref_and_the_strictest_answer_counts)
 TEST(changes_and_push_options_are_granted_by_name)
 {
 	struct kit k = kit_compile(GIT(FETCH PUSH));
-	struct policy_push one = { POLICY_GIT_CREATE, bytes_str("refs/heads/x-1") };
-	struct policy_body body = { .pushes = &one, .n_pushes = 1, .has_pushes = true, .push_options = true };
+	struct git_command one = { .kind = GIT_CREATE, .ref = bytes_str("refs/heads/x-1") };
+	struct policy_body body = { .commands = &one, .n_commands = 1, .is_push = true, .push_options = true };
 
-	CHECK_INT(push(&k, "/o/r", POLICY_GIT_CREATE, "refs/heads/x-1").reason, REASON_OK);
-	CHECK_INT(push(&k, "/o/r", POLICY_GIT_CREATE, "refs/heads/x-1/y").reason, REASON_GIT_REF_UNLISTED);
-	CHECK_INT(push(&k, "/o/r", POLICY_GIT_CREATE, "refs/heads/agent").reason, REASON_GIT_REF_UNLISTED);
-	CHECK_INT(push(&k, "/o/r", POLICY_GIT_DELETE, "refs/heads/x-1").reason, REASON_GIT_UNLISTED);
-	CHECK_INT(push(&k, "/o/r", 0, "refs/heads/x-1").reason, REASON_GIT_UNLISTED);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/heads/x-1").reason, REASON_OK);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/heads/x-1/y").reason, REASON_GIT_REF_UNLISTED);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/heads/agent").reason, REASON_GIT_REF_UNLISTED);
+	CHECK_INT(push(&k, "/o/r", GIT_DELETE, "refs/heads/x-1").reason, REASON_GIT_UNLISTED);
+	CHECK_INT(push(&k, "/o/r", (enum git_command_kind)9, "refs/heads/x-1").reason, REASON_GIT_UNLISTED);
 	CHECK_INT(ask(&k, "POST", "/o/r/git-receive-pack", &body).reason, REASON_GIT_PUSH_OPTIONS);
 	kit_free(&k);
 	k = kit_compile(GIT("      {class: write, git: push, paths: [/o/r], refs: ['refs/**'], change: [create], push_options: true}")
@@ -177,8 +178,8 @@ TEST(a_push_is_announced_only_where_some_change_would_pass)
 	CHECK_INT(ask(&k, "GET", "/closed/but/info/refs?service=git-receive-pack", NULL).reason, REASON_OK);
 	CHECK_INT(ask(&k, "GET", "/half/a/info/refs?service=git-receive-pack", NULL).reason, REASON_OK);
 	CHECK_INT(ask(&k, "GET", "/no/a/info/refs?service=git-receive-pack", NULL).reason, REASON_HTTP_DENIED);
-	CHECK_INT(push(&k, "/half/a", POLICY_GIT_UPDATE, "refs/heads/x").reason, REASON_HTTP_DENIED);
-	CHECK_INT(push(&k, "/half/a", POLICY_GIT_CREATE, "refs/heads/x").reason, REASON_OK);
+	CHECK_INT(push(&k, "/half/a", GIT_UPDATE, "refs/heads/x").reason, REASON_HTTP_DENIED);
+	CHECK_INT(push(&k, "/half/a", GIT_CREATE, "refs/heads/x").reason, REASON_OK);
 	kit_free(&k);
 }
 
@@ -207,9 +208,9 @@ TEST(presets_of_git_have_one_expansion)
 			       i ? ", write: allow" : "", presets[i]);
 		k = kit_compile(text);
 		CHECK_INT(ask(&k, "POST", "/o/r/git-upload-pack", NULL).reason, REASON_OK);
-		CHECK_INT(push(&k, "/o/r", POLICY_GIT_CREATE, "refs/heads/x").reason, i ? REASON_OK : REASON_GIT_UNLISTED);
-		CHECK_INT(push(&k, "/o/r", POLICY_GIT_UPDATE, "refs/heads/x").reason, i ? REASON_OK : REASON_GIT_UNLISTED);
-		CHECK_INT(push(&k, "/o/r", POLICY_GIT_DELETE, "refs/heads/x").reason, i == 2 ? REASON_OK : REASON_GIT_UNLISTED);
+		CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/heads/x").reason, i ? REASON_OK : REASON_GIT_UNLISTED);
+		CHECK_INT(push(&k, "/o/r", GIT_UPDATE, "refs/heads/x").reason, i ? REASON_OK : REASON_GIT_UNLISTED);
+		CHECK_INT(push(&k, "/o/r", GIT_DELETE, "refs/heads/x").reason, i == 2 ? REASON_OK : REASON_GIT_UNLISTED);
 		kit_free(&k);
 	}
 }
@@ -261,4 +262,29 @@ TEST(f11_grpc_is_judged_by_its_paths)
 	kit_refused(TOP "  - {name: g, hosts: [git.example], ports: [443], mode: intercept, protocol: grpc, rules: [\n"
 			"      {class: read, methods: [GET], paths: ['/**']}]}\n",
 		    6, 0, "is a POST");
+}
+
+TEST(the_bytes_of_a_push_are_judged_as_git_reads_them)
+{
+#define ID(c) c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c
+	static const char line[] = ID("0") " " ID("a") " refs/heads/x-1";
+	struct kit k = kit_compile(GIT(FETCH PUSH));
+	struct git_command commands[4];
+	struct git_push_scan scan = { 0 };
+	struct policy_body body;
+	enum git_fault fault;
+	struct git_push got;
+	BUF_AUTO struct buf in = { .max = 1024 };
+
+	buf_fmt(&in, "%04zx%s", 4 + strlen(line) + strlen("? report-status"), line);
+	buf_byte(&in, 0);
+	buf_str(&in, " report-status0000PACK");
+	if (CHECK_INT(git_push_read(&scan, buf_view(&in), commands, 4, &got, &fault), GIT_DONE)) {
+		policy_body_push(&got, commands, &body);
+		CHECK_INT(ask(&k, "POST", "/o/r/git-receive-pack", &body).reason, REASON_OK);
+	}
+	CHECK_INT(policy_body_git_fault(GIT_FAULT_TOO_LARGE), POLICY_BODY_TOO_LARGE);
+	CHECK_INT(policy_body_git_fault(GIT_FAULT_DUPLICATE), POLICY_BODY_UNCLEAR);
+	CHECK_INT(policy_body_git_fault(GIT_FAULT_REF), POLICY_BODY_UNPARSABLE);
+	kit_free(&k);
 }

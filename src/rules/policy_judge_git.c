@@ -105,16 +105,29 @@ static unsigned rank(enum reason r)
 	return r == REASON_OK ? 0 : r == REASON_REVIEW_UNAVAILABLE ? 1 : 2;
 }
 
+static uint32_t act_of(enum git_command_kind kind)
+{
+	switch (kind) {
+	case GIT_CREATE:
+		return POLICY_GIT_CREATE;
+	case GIT_UPDATE:
+		return POLICY_GIT_UPDATE;
+	case GIT_DELETE:
+		return POLICY_GIT_DELETE;
+	}
+	return 0;
+}
+
 static enum reason judge_pushes(struct git_judge *j, const struct policy_body *b, struct bytes repository)
 {
 	enum reason all = REASON_OK;
 	uint32_t best = BLOB_NONE;
 
-	for (size_t i = 0; i < b->n_pushes; i++) {
+	for (size_t i = 0; i < b->n_commands; i++) {
 		enum reason r;
 
-		j->act = b->pushes[i].change;
-		j->ref = b->pushes[i].ref;
+		j->act = act_of(b->commands[i].kind);
+		j->ref = b->commands[i].ref;
 		r = judge_act(j, repository);
 		if (r == REASON_OK && b->push_options && !(j->rules[j->best].flags & BLOB_PUSH_OPTIONS))
 			r = REASON_GIT_PUSH_OPTIONS;
@@ -137,8 +150,8 @@ static enum reason judge_pushed(struct git_judge *j, const struct policy_body *b
 		*ret_needs = POLICY_NEEDS_GIT;
 		return REASON_BODY_NEEDED;
 	}
-	if (b->state == POLICY_BODY_READ && b->has_pushes)
-		return b->n_pushes ? judge_pushes(j, b, repository) : REASON_OK;
+	if (b->state == POLICY_BODY_READ && b->is_push)
+		return b->n_commands ? judge_pushes(j, b, repository) : REASON_OK;
 	return policy_body_reason(b->state);
 }
 
