@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import select
 import stat
 import subprocess
 
@@ -49,8 +50,36 @@ def test_a_machine_gets_sparse_disks_a_seed_and_the_image_by_digest(sawd, image)
     seed = (folder / "seed.img").read_bytes()
     assert b"dev" in seed and b"OPENSSH PRIVATE KEY" in seed and answer.json["id"].encode() in seed
     assert stat.S_IMODE((folder / "seed.img").stat().st_mode) == 0o600
+    assert seed.count(b"BEGIN CERTIFICATE") == 1 and (sawd.state / "keys/ca" / answer.json["id"]).exists()
     sawd.rm("dev")
     assert not folder.exists()
+    until(lambda: not (sawd.state / "keys/ca" / answer.json["id"]).exists())
+
+
+def until(done):
+    for _ in range(100):
+        if done():
+            return
+        select.select([], [], [], 0.05)
+    raise AssertionError("it does not come")
+
+
+@pytest.mark.parametrize("how", ["without a root", "damaged", "missing"])
+def test_a_seed_of_a_time_before_workspaces_had_a_root_is_made_anew_at_the_next_start(sawd, image, how):
+    record = machine(sawd).json
+    sawd.wait("dev", "stopped", but_not=("failed",))
+    path = sawd.state / "workspaces" / record["id"] / "seed.img"
+    good = path.read_bytes()
+    if how == "missing":
+        path.unlink()
+    elif how == "damaged":
+        path.write_bytes(good[:-512])
+    else:
+        path.write_bytes(good.replace(b'"ca_certs"', b'"ca_cert_"'))
+    # the image is no system: what is started then fails, with its seed whole
+    sawd.call("POST", "/v1/workspaces/dev/start")
+    until(lambda: path.exists() and path.read_bytes() == good)
+    sawd.call("POST", "/v1/workspaces/dev/stop", {"grace_seconds": 0})
 
 
 @pytest.mark.parametrize("asked", ["debian", "digest", "beginning"])

@@ -6,12 +6,12 @@ import select
 import socket
 import struct
 
-TYPES_H = pathlib.Path(__file__).resolve().parent.parent.parent / "src/ipc/types.h"
+IPC = pathlib.Path(__file__).resolve().parent.parent.parent / "src/ipc"
 
 
 def _numbers():
-    """Every name of the enums in types.h with its number, so that tests never repeat one."""
-    text = re.sub(r"/\*.*?\*/", "", TYPES_H.read_text(), flags=re.S)
+    """Every name of the enums in types.h and sawd_types.h with its number, so that tests never repeat one."""
+    text = re.sub(r"/\*.*?\*/", "", (IPC / "types.h").read_text() + (IPC / "sawd_types.h").read_text(), flags=re.S)
     out = {}
     for body in re.findall(r"enum[^{;]*\{(.*?)\}", text, flags=re.S):
         at = 0

@@ -43,7 +43,7 @@ static int make_folder(struct ws *w, char ret[PATHS_MAX], struct err *e)
 static int put_seed(struct ws *w, const char *folder, struct bytes host, struct bytes host_private, struct bytes ca, struct err *e)
 {
 	struct seed s = { .instance_id = bytes_str(w->row.id), .hostname = bytes_str(w->row.name), .user = bytes_str("agent"),
-			  .principal = bytes_str(w->row.id), .host_key = host_private };
+			  .principal = bytes_str(w->row.id), .host_key = host_private, .workspace_ca = bytes_str(w->root_pem) };
 	struct buf host_line;
 	struct buf ca_line;
 	struct buf image;
@@ -133,6 +133,36 @@ static bool on_host_key(void *owner, struct msg_in *in)
 	return true;
 }
 
+static void ask_host_key(struct ws *w)
+{
+	struct core *c = w->core;
+	uint64_t req = ask_new(c, SAWD_KEEPER, on_host_key, w);
+
+	msg_start(&core_out, MSG_SAWD_HOST_KEY);
+	msg_u64(&core_out, req);
+	msg_str(&core_out, w->row.id);
+	core_send(c, SAWD_KEEPER);
+}
+
+/* The root of its own certificate authority, which the guest will trust. */
+static bool on_root(void *owner, struct msg_in *in)
+{
+	struct ws *w = owner;
+	struct bytes pem = in ? msg_get_bytes(in, SAWD_CA_PEM_MAX) : bytes_of(NULL, 0);
+	struct bytes why = in ? msg_get_bytes(in, SAWD_SECRET_WHY_MAX) : bytes_str("the keeper of keys is restarting");
+	char text[SAWD_DETAIL_MAX];
+
+	if (in && in->bad)
+		return false;
+	(void)snprintf(w->root_pem, sizeof(w->root_pem), "%.*s", (int)pem.len, pem.len ? (const char *)pem.p : "");
+	(void)snprintf(text, sizeof(text), "%.*s", (int)why.len, (const char *)why.p);
+	if (*w->root_pem)
+		ask_host_key(w);
+	else
+		reconcile_provisioned(w, text);
+	return true;
+}
+
 void provision_start(struct ws *w)
 {
 	struct core *c = w->core;
@@ -153,11 +183,32 @@ void provision_start(struct ws *w)
 		reconcile_provisioned(w, "the keeper of keys is restarting");
 		return;
 	}
-	req = ask_new(c, SAWD_KEEPER, on_host_key, w);
-	msg_start(&core_out, MSG_SAWD_HOST_KEY);
+	req = ask_new(c, SAWD_KEEPER, on_root, w);
+	msg_start(&core_out, MSG_SAWD_CA_ROOT);
 	msg_u64(&core_out, req);
 	msg_str(&core_out, w->row.id);
+	msg_str(&core_out, w->row.name);
 	core_send(c, SAWD_KEEPER);
+}
+
+bool provision_outdated(const struct ws *w)
+{
+	static struct seed_view view;
+	static uint8_t image[SEED_IMAGE_BYTES];
+	char path[PATHS_MAX];
+	FD_AUTO int fd = -1;
+	bool sound;
+
+	if (w->row.driver == SPEC_DRIVER_TRY || files_path(w->core, path, w->row.id, "seed.img", NULL) < 0)
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return errno == ENOENT;
+	sound = pread(fd, image, sizeof(image), 0) == (ssize_t)sizeof(image) && !seed_read(bytes_of(image, sizeof(image)), &view) &&
+		view.seed.workspace_ca.len;
+	explicit_bzero(image, sizeof(image));
+	explicit_bzero(&view, sizeof(view));
+	return !sound;
 }
 
 static int put_policy(struct ws *w, const char *folder, struct err *e)

@@ -118,6 +118,11 @@ static void start(struct ws *w)
 		ws_kick_in(w, w->not_before_ms - now(w));
 		return;
 	}
+	if (provision_outdated(w)) {
+		w->row.pending |= WORKSPACE_PROVISION;
+		provision(w);
+		return;
+	}
 	if (!ws_begin(w, SAWD_STARTING, "")) {
 		put_off(w);
 		return;

@@ -54,6 +54,7 @@ struct ws {
 	uint64_t policy_deadline_ms;
 	char bound_sha256[65]; /* the policy in force, as far as we know: keeper says what it and the record's bind. "": unknown */
 	struct loop_timer supply_retry;
+	char root_pem[SAWD_CA_PEM_MAX + 1]; /* of its certificate authority, while it is being set up */
 };
 
 /* ws.c */
@@ -87,6 +88,8 @@ void reconcile_drained(struct core *c);
 
 /* provision.c: folder, seed, disks; ends in reconcile_provisioned(). */
 void provision_start(struct ws *w);
+/* Its seed is missing, damaged, or of a time before workspaces had certificate authorities: it has to be made again. */
+bool provision_outdated(const struct ws *w);
 /* policy.blob and spec as the record has them; right before each start. */
 int provision_refresh(struct ws *w, struct err *e);
 /* Drops the system overlay. */
