@@ -83,7 +83,8 @@ struct h2_stream;
 struct h2_ops {
 	/* Server: a whole request head can be read. Look at everything now: on_wake comes only for what comes after. */
 	void (*on_stream)(void *owner, struct h2_stream *s);
-	/* There is more to read, or room for what h2_stream_write() did not take, or the stream is gone. */
+	/* There is more to read than at the last call of h2_stream_read(), or room for what h2_stream_write() did not take, or the
+	 * stream is gone. Said once: an owner that leaves something unread is not told of it again. */
 	void (*on_wake)(void *owner, struct h2_stream *s);
 	/* Server: a stream that was malformed before it was offered; it has been reset. Once for each. A stream that was offered
 	 * says it by h2_stream_gone(). May be NULL for clients. */
@@ -111,7 +112,7 @@ bool h2_wants(const struct h2 *c);
 bool h2_finished(const struct h2 *c);
 /* Why the connection ended, or H2_OK; known after h2_take() too. */
 enum h2_fault h2_fault(const struct h2 *c);
-/* Streams that were opened and not released. */
+/* Streams that the owner knows and has not released. */
 size_t h2_streams(const struct h2 *c);
 /* A stream has content to send and the peer's windows are shut. How long that may last is the caller's to say. */
 bool h2_stalled(const struct h2 *c);

@@ -56,6 +56,18 @@ TEST(a_request_with_a_body_in_either_framing)
 	h2_rig_end(&rig);
 }
 
+TEST(a_call_of_grpc_says_that_trailers_are_welcome)
+{
+	h2_rig_client(&rig);
+	(void)h2_rig_ask(
+		&rig,
+		"POST /s/m HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc+proto\r\n\r\n");
+	CHECK_STR(h2_rig_seen(&rig),
+		  "HEADERS 1 end :method=POST|:scheme=https|:authority=a|:path=/s/m|"
+		  "content-type=application/grpc+proto|te=trailers\n");
+	h2_rig_end(&rig);
+}
+
 TEST(interim_answers_come_first)
 {
 	h2_rig_client(&rig);

@@ -341,8 +341,9 @@ static bool fits(const struct h2_head *h)
 {
 	size_t len = h->fields.len + h->cookie.len + h->authority.len + OWN_LEN;
 
-	return h->n_fields <= HTTP1_FIELDS_MAX - OWN_FIELDS &&
-	       len <= (h->kind == H2_HEAD_TRAILERS ? HTTP1_TRAILERS_LEN_MAX : HTTP1_FIELDS_LEN_MAX);
+	if (h->kind == H2_HEAD_TRAILERS)
+		return h->n_fields <= HTTP1_TRAILERS_MAX && len <= HTTP1_TRAILERS_LEN_MAX;
+	return h->n_fields <= HTTP1_FIELDS_MAX - OWN_FIELDS && len <= HTTP1_FIELDS_LEN_MAX;
 }
 
 static enum h2_fault whole(const struct h2_head *h, bool end_stream, enum http1_framing *ret)

@@ -356,6 +356,29 @@ TEST(what_http1_would_not_take_is_too_large_here)
 	CHECK_INT(with_fields(3, HTTP1_FIELDS_LEN_MAX / 2, "x"), H2_HEAD_TOO_LARGE);
 }
 
+TEST(trailers_fit_into_a_chunked_body)
+{
+	struct buf fields BUF_AUTO = { 0 };
+	struct buf out BUF_AUTO = { 0 };
+
+	buf_init(&fields, 1024 * 1024);
+	buf_init(&out, 1024 * 1024);
+	for (size_t i = 0; i < HTTP1_TRAILERS_MAX; i++)
+		(void)buf_str(&fields, i ? "|a=b" : "a=b");
+	CHECK_INT(translate(H2_HEAD_TRAILERS, buf_view(&fields), true, false, &out), H2_OK);
+	(void)buf_str(&fields, "|a=b");
+	CHECK_INT(translate(H2_HEAD_TRAILERS, buf_view(&fields), true, false, &out),
+		  H2_HEAD_TOO_LARGE);
+	buf_reset(&fields);
+	(void)buf_str(&fields, "a=");
+	for (size_t i = 0; i < HTTP1_TRAILERS_LEN_MAX; i++)
+		(void)buf_byte(&fields, 'b');
+	CHECK_INT(translate(H2_HEAD_TRAILERS, buf_view(&fields), true, false, &out),
+		  H2_HEAD_TOO_LARGE);
+	fields.len -= 100;
+	CHECK_INT(translate(H2_HEAD_TRAILERS, buf_view(&fields), true, false, &out), H2_OK);
+}
+
 static enum h2_fault with_path(size_t len, bool path_first)
 {
 	struct buf fields BUF_AUTO = { 0 };

@@ -1,6 +1,7 @@
 #include "net/h2_session.h"
 
 #include "wire/http1_body.h"
+#include "wire/http1_trailer.h"
 
 /* What is said to the peer is read as HTTP/1.1 with the same codecs that read any other message. No more content is taken than the
  * peer's windows let go, so what lies here is on its way and one slow stream cannot fill the room of the others. */
@@ -57,42 +58,19 @@ static nghttp2_nv pair(struct bytes name, struct bytes value)
 			     .flags = NGHTTP2_NV_FLAG_NONE };
 }
 
-/* The lines of a trailer section; false when they are too many. */
-static bool trailer_fields(struct bytes lines, nghttp2_nv *nv, size_t *ret)
-{
-	size_t n = 0;
-
-	while (lines.len) {
-		struct bytes line = bytes_of(lines.p, bytes_find(lines, '\r'));
-		size_t colon = bytes_find(line, ':');
-		struct bytes value;
-
-		if (n == HTTP1_FIELDS_MAX || colon == line.len)
-			return false;
-		value = bytes_skip(line, colon + 1);
-		while (value.len && (value.p[0] == ' ' || value.p[0] == '\t'))
-			value = bytes_skip(value, 1);
-		while (value.len &&
-		       (value.p[value.len - 1] == ' ' || value.p[value.len - 1] == '\t'))
-			value.len--;
-		nv[n++] = pair(bytes_of(line.p, colon), value);
-		lines = bytes_skip(lines, line.len + 2);
-	}
-	*ret = n;
-	return true;
-}
-
 static int send_end(struct h2_stream *s, uint32_t *flags)
 {
-	nghttp2_nv nv[HTTP1_FIELDS_MAX];
+	struct bytes lines = buf_view(&s->out_trailers);
+	nghttp2_nv nv[HTTP1_TRAILERS_MAX];
+	struct http1_field field;
 	size_t n = 0;
 
 	*flags |= NGHTTP2_DATA_FLAG_EOF;
 	if (!s->out_trailers.len)
 		return 0;
 	*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-	if (!trailer_fields(buf_view(&s->out_trailers), nv, &n))
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	while (n < HTTP1_TRAILERS_MAX && http1_trailer_next(&lines, &field))
+		nv[n++] = pair(field.name, field.value);
 	return nghttp2_submit_trailer(s->c->session, s->id, nv, n);
 }
 
@@ -171,7 +149,7 @@ static bool submit_answer(struct h2_stream *s, const struct http1_head *h)
 					      NULL) == 0;
 	body = l.framing != HTTP1_NO_BODY && !(l.framing == HTTP1_LENGTH && l.len == 0);
 	http1_body_init(&s->body, l.framing, l.len);
-	s->body.trailers = &s->out_trailers;
+	http1_body_keep_trailers(&s->body, &s->out_trailers);
 	s->out_state = body ? H2_OUT_BODY : H2_OUT_DONE;
 	return nghttp2_submit_response(s->c->session, s->id, nv, n, body ? &prd : NULL) == 0;
 }
@@ -182,15 +160,25 @@ static bool origin_form(const struct http1_head *h)
 	       (bytes_is(h->target, "*") && bytes_is(h->method, "OPTIONS"));
 }
 
+/* Servers of gRPC refuse a call without it, and the canonical form of a request has no TE. */
+static bool wants_te(const struct http1_head *h)
+{
+	struct bytes type;
+
+	return http1_find(h, "content-type", &type) &&
+	       bytes_starts(type, bytes_str("application/grpc")) && !http1_find(h, "te", NULL);
+}
+
 static bool submit_request(struct h2_stream *s, const struct http1_head *h)
 {
-	nghttp2_nv nv[HTTP1_FIELDS_MAX + 4];
+	nghttp2_nv nv[HTTP1_FIELDS_MAX + 5];
 	nghttp2_data_provider prd = provider(s);
 	struct http1_length l;
 	enum http1_fault f;
 	struct bytes host;
 	bool body;
 	int32_t id;
+	size_t n;
 
 	if (http1_find(h, "host", &host) != 1 || !http1_request_length(h, &l, &f) ||
 	    !origin_form(h))
@@ -202,10 +190,12 @@ static bool submit_request(struct h2_stream *s, const struct http1_head *h)
 	s->to_head = bytes_is(h->method, "HEAD");
 	body = l.framing == HTTP1_CHUNKED || l.len > 0;
 	http1_body_init(&s->body, l.framing, l.len);
-	s->body.trailers = &s->out_trailers;
+	http1_body_keep_trailers(&s->body, &s->out_trailers);
 	s->out_state = body ? H2_OUT_BODY : H2_OUT_DONE;
-	id = nghttp2_submit_request(s->c->session, NULL, nv, 4 + fields(h, nv + 4),
-				    body ? &prd : NULL, s);
+	n = 4 + fields(h, nv + 4);
+	if (wants_te(h))
+		nv[n++] = pair(bytes_str("te"), bytes_str("trailers"));
+	id = nghttp2_submit_request(s->c->session, NULL, nv, n, body ? &prd : NULL, s);
 	if (id <= 0) {
 		h2_stream_lose(s, H2_NOT_PROCESSED); /* the connection takes no more */
 		return true;

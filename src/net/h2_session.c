@@ -300,7 +300,7 @@ size_t h2_streams(const struct h2 *c)
 	size_t n = 0;
 
 	for (const struct h2_stream *s = c->all; s; s = s->all.next)
-		n += !s->released;
+		n += s->offered && !s->released;
 	return n;
 }
 
