@@ -41,10 +41,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned depth;
 	BUF_AUTO struct buf b;
 
+	buf_init(&b, OUT_MAX);
 	if (size == 0 || size > 65536)
 		return 0;
 	depth = depth_of(data[0]);
-	buf_init(&b, OUT_MAX);
 	for (unsigned i = 0; i < depth; i++) {
 		marks[i] = der_out_open(&b, DER_SEQUENCE);
 		must(der_out_put(&b, DER_OCTET_STRING, in));

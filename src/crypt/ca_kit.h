@@ -61,8 +61,8 @@ static inline X509 *kit_x509(struct bytes der)
 	return x;
 }
 
-/* X509_V_OK or the fault of `leaf` for `host` (NULL: any) under `root`, with `middle` (may be NULL) sent along. */
-static inline int kit_verify(struct bytes root, X509 *middle, X509 *leaf, const char *host, uint64_t now_ms)
+/* X509_V_OK or the fault of `leaf` for `host` (NULL: any) under `root`, with `middle` and `below` (may be NULL) sent along. */
+static inline int kit_verify_long(struct bytes root, X509 *middle, X509 *below, X509 *leaf, const char *host, uint64_t now_ms)
 {
 	X509 *anchor = kit_x509(root);
 	X509_STORE *store = X509_STORE_new();
@@ -73,6 +73,8 @@ static inline int kit_verify(struct bytes root, X509 *middle, X509 *leaf, const 
 	must(anchor && store && ctx && sent && X509_STORE_add_cert(store, anchor) == 1);
 	if (middle)
 		sk_X509_push(sent, middle);
+	if (below)
+		sk_X509_push(sent, below);
 	must(X509_STORE_CTX_init(ctx, store, leaf, sent) == 1);
 	X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_X509_STRICT);
 	X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(ctx), (time_t)(now_ms / 1000));
@@ -86,6 +88,11 @@ static inline int kit_verify(struct bytes root, X509 *middle, X509 *leaf, const 
 	sk_X509_free(sent);
 	ERR_clear_error();
 	return fault;
+}
+
+static inline int kit_verify(struct bytes root, X509 *middle, X509 *leaf, const char *host, uint64_t now_ms)
+{
+	return kit_verify_long(root, middle, NULL, leaf, host, now_ms);
 }
 
 #endif

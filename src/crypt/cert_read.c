@@ -108,7 +108,7 @@ static bool read_all(struct cert *c, struct bytes der)
 
 int cert_open(struct cert **ret, struct bytes der, struct err *e)
 {
-	CERT_AUTO struct cert *c = calloc(1, sizeof(*c));
+	struct cert *c = calloc(1, sizeof(*c));
 	bool ok;
 
 	if (!c)
@@ -116,10 +116,11 @@ int cert_open(struct cert **ret, struct bytes der, struct err *e)
 	ERR_set_mark();
 	ok = read_all(c, der);
 	ERR_pop_to_mark();
-	if (!ok)
+	if (!ok) {
+		cert_free(c);
 		return err_set(e, EBADMSG, "not a CA certificate of ours");
+	}
 	*ret = c;
-	c = NULL;
 	return 0;
 }
 

@@ -8,7 +8,7 @@
 
 #include "base/must.h"
 
-enum { SCALAR = 32, PRIVATE_AT = 36, PUBLIC_AT = KEY_DER - KEY_PUBLIC };
+enum { SCALAR = 32, PRIVATE_AT = 36, PUBLIC_AT = KEY_DER - KEY_PUBLIC, UNCOMPRESSED = 0x04 };
 
 /* A signing context is kept: making one costs a third of a signature. */
 struct key {
@@ -127,7 +127,7 @@ struct key *key_from_der(struct bytes der)
 	EVP_PKEY *pkey;
 
 	if (der.len != KEY_DER || !bytes_starts(der, bytes_of(before_private, sizeof(before_private))) ||
-	    memcmp(der.p + PRIVATE_AT + SCALAR, before_public, sizeof(before_public)) != 0)
+	    memcmp(der.p + PRIVATE_AT + SCALAR, before_public, sizeof(before_public)) != 0 || der.p[PUBLIC_AT] != UNCOMPRESSED)
 		return NULL;
 	memcpy(public_key, der.p + PUBLIC_AT, KEY_PUBLIC);
 	turn(der.p + PRIVATE_AT, scalar);
@@ -152,7 +152,7 @@ static EVP_PKEY *public_of(struct bytes public_key)
 {
 	uint8_t copy[KEY_PUBLIC];
 
-	if (public_key.len != KEY_PUBLIC || public_key.p[0] != 0x04)
+	if (public_key.len != KEY_PUBLIC || public_key.p[0] != UNCOMPRESSED)
 		return NULL;
 	memcpy(copy, public_key.p, KEY_PUBLIC);
 	return pkey_of(copy, NULL);

@@ -87,6 +87,9 @@ TEST(der_that_is_not_one_whole_key_is_refused)
 	key_public(other, wrong.p + KEY_DER - KEY_PUBLIC);
 	CHECK(refused(bytes_of(wrong.p, KEY_DER)));
 	wrong = der;
+	wrong.p[KEY_DER - KEY_PUBLIC] = (uint8_t)(6 | (der.p[KEY_DER - 1] & 1)); /* hybrid: libcrypto alone would take it */
+	CHECK(refused(bytes_of(wrong.p, KEY_DER)));
+	wrong = der;
 	memset(wrong.p + 36, 0, 32);
 	CHECK(refused(bytes_of(wrong.p, KEY_DER)));
 	memset(wrong.p + 36, 0xff, 32);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/der_out.h"
+#include "base/sort.h"
 #include "crypt/leaf_handle.h"
 
 enum { SAN_MAX = 300 };
@@ -87,7 +88,7 @@ struct leaf_minter *leaf_minter_new(struct key *issuer, leaf_listed_fn *listed, 
 
 static bool grow(struct leaf_minter *m, size_t n_more)
 {
-	struct cert **issuers = realloc(m->issuers, (m->n_issuers + 1) * sizeof(*issuers));
+	struct cert **issuers = realloc(m->issuers, (m->n_issuers + 1) * sizeof(struct cert *));
 	struct branch *branches;
 
 	if (!issuers)
@@ -170,45 +171,65 @@ uint64_t leaf_minter_until(const struct leaf_minter *m)
 	return until;
 }
 
-static int branch_order(const void *a, const void *b)
+static int branch_order(const void *a, const void *b, const void *context)
 {
+	(void)context;
 	return bytes_cmp(((const struct branch *)a)->subtree, ((const struct branch *)b)->subtree);
+}
+
+static const struct cert *issuer_for(const struct leaf_minter *m, struct bytes subtree)
+{
+	size_t low = 0, high = m->n_branches;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = bytes_cmp(subtree, m->branches[middle].subtree);
+
+		if (order == 0)
+			return m->branches[middle].issuer;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
 }
 
 /* The issuer of the longest subtree that the name is in. */
 static const struct cert *issuer_of(struct leaf_minter *m, struct bytes name)
 {
+	const struct cert *found = NULL;
+
 	if (!m->sorted && m->n_branches)
-		qsort(m->branches, m->n_branches, sizeof(m->branches[0]), branch_order);
+		sort(m->branches, m->n_branches, sizeof(m->branches[0]), branch_order, NULL);
 	m->sorted = true;
-	while (m->n_branches && name.len) {
-		struct branch key = { .subtree = name };
-		const struct branch *found = bsearch(&key, m->branches, m->n_branches, sizeof(key), branch_order);
+	while (!found && name.len) {
 		size_t dot = bytes_find(name, '.');
 
-		if (found)
-			return found->issuer;
+		found = issuer_for(m, name);
 		name = bytes_skip(name, dot < name.len ? dot + 1 : name.len);
 	}
-	return NULL;
+	return found;
 }
 
-static int find_issuer(struct leaf_minter *m, struct bytes name, uint64_t now_ms, const struct cert **ret, struct err *e)
+/* NULL, and why. */
+static const struct cert *find_issuer(struct leaf_minter *m, struct bytes name, uint64_t now_ms, int *ret_why, struct err *e)
 {
-	const struct cert *c;
+	const struct cert *c = NULL;
+	int len = (int)name.len;
+	const char *text = (const char *)name.p;
 
 	if (!cert_dns_ok(name))
-		return err_set(e, EINVAL, "leaf: not a host name");
-	if (!m->listed(m->ctx, name))
-		return err_set(e, EACCES, "leaf: the policy does not list %.*s", (int)name.len, (const char *)name.p);
-	c = issuer_of(m, name);
-	if (!c)
-		return err_set(e, ENOENT, "leaf: no intermediate for %.*s", (int)name.len, (const char *)name.p);
-	if (now_ms >= c->not_after_ms || now_ms + CERT_DAY_MS < c->not_before_ms)
-		return err_set(e, EKEYEXPIRED, "leaf: the intermediate for %.*s is not valid now", (int)name.len,
-			       (const char *)name.p);
-	*ret = c;
-	return 0;
+		*ret_why = err_set(e, EINVAL, "leaf: not a host name");
+	else if (!m->listed(m->ctx, name))
+		*ret_why = err_set(e, EACCES, "leaf: the policy does not list %.*s", len, text);
+	else if (!(c = issuer_of(m, name)))
+		*ret_why = err_set(e, ENOENT, "leaf: no intermediate for %.*s", len, text);
+	else if (now_ms >= c->not_after_ms || now_ms + CERT_DAY_MS < c->not_before_ms)
+		*ret_why = err_set(e, EKEYEXPIRED, "leaf: the intermediate for %.*s is not valid now", len, text);
+	else
+		return c;
+	return NULL;
 }
 
 static bool put_extensions(struct leaf_minter *m, struct bytes name)
@@ -247,10 +268,10 @@ static int mint(struct leaf_minter *m, const struct cert *issuer, struct bytes n
 
 int leaf_mint(struct leaf_minter *m, struct bytes name, uint64_t now_ms, struct buf *out, struct err *e)
 {
-	const struct cert *issuer;
-	int r = find_issuer(m, name, now_ms, &issuer, e);
+	int r = 0;
+	const struct cert *issuer = find_issuer(m, name, now_ms, &r, e);
 
-	return r < 0 ? r : mint(m, issuer, name, now_ms, out, e);
+	return issuer ? mint(m, issuer, name, now_ms, out, e) : r;
 }
 
 static struct slot *slot_of(struct leaf_minter *m, struct bytes name)
@@ -309,11 +330,11 @@ static int fill(struct leaf_minter *m, struct slot *s, const struct cert *issuer
 
 int leaf_get(struct leaf_minter *m, struct bytes name, uint64_t now_ms, const struct leaf **ret, struct err *e)
 {
-	const struct cert *issuer;
+	int r = 0;
+	const struct cert *issuer = find_issuer(m, name, now_ms, &r, e);
 	struct slot *s;
-	int r = find_issuer(m, name, now_ms, &issuer, e);
 
-	if (r < 0)
+	if (!issuer)
 		return r;
 	s = slot_of(m, name);
 	if (!s || !still_good(s, now_ms)) {
