@@ -5,16 +5,23 @@
 #include "cli/policy_file.h"
 #include "cli/say.h"
 #include "rules/http_reason.h"
+#include "rules/policy_body.h"
+#include "wire/git_ref.h"
 #include "wire/http1_authority.h"
 #include "wire/http1_target.h"
 
-enum scheme { SCHEME_HTTP, SCHEME_HTTPS, SCHEME_TCP };
+enum scheme { SCHEME_HTTP, SCHEME_HTTPS, SCHEME_TCP, SCHEME_WS, SCHEME_WSS };
+enum { COMMANDS_MAX = 256 };
 
 struct question {
 	enum scheme scheme;
 	struct bytes method;
 	struct bytes authority;
 	struct bytes target; /* from the slash on; empty when there is none */
+	bool websocket;
+	const char *headers; /* "a,b"; NULL: none */
+	const struct buf *body; /* NULL: not given */
+	const char *push; /* "create:refs/heads/x,delete:refs/heads/y"; NULL: not given */
 };
 
 struct answer {
@@ -29,9 +36,9 @@ struct answer {
 
 static bool take_scheme(struct bytes *rest, enum scheme *ret)
 {
-	static const char *const words[] = { "http://", "https://", "tcp://" };
+	static const char *const words[] = { "http://", "https://", "tcp://", "ws://", "wss://" };
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 5; i++)
 		if (bytes_starts(*rest, bytes_str(words[i]))) {
 			*rest = bytes_skip(*rest, strlen(words[i]));
 			*ret = (enum scheme)i;
@@ -53,6 +60,9 @@ static bool parse(const char *method, const char *url, struct question *ret)
 	}
 	if (!http1_is_token(ret->method) || !take_scheme(&rest, &ret->scheme))
 		return false;
+	ret->websocket = ret->scheme >= SCHEME_WS;
+	if (ret->websocket)
+		ret->scheme = ret->scheme == SCHEME_WS ? SCHEME_HTTP : SCHEME_HTTPS;
 	while (end < rest.len && rest.p[end] != '/' && rest.p[end] != '?')
 		end++;
 	ret->authority = bytes_of(rest.p, end);
@@ -74,13 +84,53 @@ static bool has_header(const void *headers, struct bytes name)
 	return false;
 }
 
-static enum reason judge_http(const struct policy *p, const struct question *q, const char *headers,
-			      struct answer *a)
+/* "create:refs/heads/x,update:refs/heads/y" */
+static bool parse_push(const char *text, struct git_command commands[COMMANDS_MAX], size_t *ret_n)
+{
+	static const char *const words[] = { [GIT_CREATE] = "create:", [GIT_UPDATE] = "update:", [GIT_DELETE] = "delete:" };
+	struct bytes list = bytes_str(text);
+
+	*ret_n = 0;
+	while (list.len) {
+		struct bytes one = bytes_of(list.p, bytes_find(list, ','));
+		int kind = 0;
+
+		list = bytes_skip(list, one.len < list.len ? one.len + 1 : one.len);
+		while (kind < 3 && !bytes_starts(one, bytes_str(words[kind])))
+			kind++;
+		if (kind == 3 || *ret_n == COMMANDS_MAX || !git_ref_valid(bytes_skip(one, strlen(words[kind]))))
+			return false;
+		commands[(*ret_n)++] = (struct git_command){ .kind = (enum git_command_kind)kind, .ref = bytes_skip(one, strlen(words[kind])) };
+	}
+	return true;
+}
+
+/* The second step, where the deciding rule reads the body and one was given. */
+static void judge_body(const struct policy *p, const struct question *q, struct policy_request *r, struct answer *a)
+{
+	struct git_command commands[COMMANDS_MAX];
+	struct policy_body body = { .commands = commands, .is_push = true };
+	ARENA_AUTO struct arena arena;
+
+	arena_init(&arena, JSON_POINTER_ARENA_MAX);
+	if (a->verdict.needs == POLICY_NEEDS_JSON && q->body)
+		policy_body_json(p, &a->entry, buf_view(q->body), &arena, &body);
+	else if (a->verdict.needs == POLICY_NEEDS_GIT && q->push)
+		(void)parse_push(q->push, commands, &body.n_commands);
+	else
+		return;
+	r->body = &body;
+	policy_judge(p, &a->entry, r, &a->verdict);
+	r->body = NULL;
+}
+
+static enum reason judge_http(const struct policy *p, const struct question *q, struct answer *a)
 {
 	struct http1_target t;
 	struct policy_request r = { .method = q->method,
+				    .websocket = q->websocket,
 				    .has_header = has_header,
-				    .headers = headers ? headers : "" };
+				    .headers = q->headers ? q->headers : "" };
 	BUF_AUTO struct buf raw;
 	enum http1_fault f;
 
@@ -97,12 +147,13 @@ static enum reason judge_http(const struct policy *p, const struct question *q, 
 	if (t.has_query)
 		r.query = bytes_of(a->target.p + t.path_len + 1, t.query_len);
 	policy_judge(p, &a->entry, &r, &a->verdict);
+	if (a->verdict.needs != POLICY_NEEDS_NOTHING)
+		judge_body(p, q, &r, a);
 	a->observed = a->verdict.observed;
 	return a->verdict.reason;
 }
 
-static enum reason ask(const struct policy *p, const struct question *q, const char *headers,
-		       struct answer *a)
+static enum reason ask(const struct policy *p, const struct question *q, struct answer *a)
 {
 	static const uint16_t default_port[] = { 80, 443, 0 };
 	enum http1_fault f;
@@ -126,9 +177,9 @@ static enum reason ask(const struct policy *p, const struct question *q, const c
 	case POLICY_PASSTHROUGH:
 		return q->scheme == SCHEME_HTTPS ? REASON_OK : REASON_TLS_NOT;
 	case POLICY_INTERCEPT:
-		return q->scheme == SCHEME_HTTPS ? judge_http(p, q, headers, a) : REASON_TLS_NOT;
+		return q->scheme == SCHEME_HTTPS ? judge_http(p, q, a) : REASON_TLS_NOT;
 	case POLICY_HTTP:
-		return q->scheme == SCHEME_HTTP ? judge_http(p, q, headers, a) : REASON_HTTP_NOT;
+		return q->scheme == SCHEME_HTTP ? judge_http(p, q, a) : REASON_HTTP_NOT;
 	}
 	return REASON_NAME_UNLISTED;
 }
@@ -143,15 +194,29 @@ static const char *decision(const struct answer *a)
 	return a->reason == REASON_OK ? "allowed" : a->observed ? "observed" : "denied";
 }
 
+/* What the class of the deciding rule says, as a policy writes it. */
+static const char *verdict_word(const struct answer *a)
+{
+	return a->reason == REASON_OK ? "allow" : a->reason == REASON_REVIEW_UNAVAILABLE ? "review" : "deny";
+}
+
+/* The binding by which the request would get its secret; false when it would get none. */
+static bool credential(const struct policy *p, const struct answer *a, struct policy_credential *ret)
+{
+	return a->has_entry && a->reason == REASON_OK && a->entry.credential != POLICY_NONE && policy_credential_at(p, a->entry.credential, ret);
+}
+
 static int report_json(const struct policy *p, const struct question *q, const struct answer *a)
 {
 	BUF_AUTO struct buf out;
+	struct policy_credential c;
 	struct json_out j;
 
 	buf_init(&out, 256 * 1024);
 	json_out_init(&j, &out);
 	json_out_object(&j);
 	json_out_key_str(&j, "decision", decision(a));
+	json_out_key_str(&j, "verdict", verdict_word(a));
 	json_out_key_str(&j, "reason", reason_code(a->reason));
 	json_out_key_str(&j, "sentence", reason_sentence(a->reason));
 	json_out_key_str(&j, "remedy", reason_remedy(a->reason));
@@ -165,7 +230,11 @@ static int report_json(const struct policy *p, const struct question *q, const s
 		json_out_key_str(&j, "mode", policy_mode_text(a->entry.mode));
 		json_out_key_bytes(&j, "rule", a->verdict.rule);
 		json_out_key_bytes_opt(&j, "class", a->verdict.class_name);
+		json_out_key_bytes_opt(&j, "protocol", bytes_str(policy_protocol_text(a->entry.protocol)));
+		json_out_key_bytes_opt(&j, "upstream", a->entry.upstream);
 	}
+	if (credential(p, a, &c))
+		json_out_key_bytes(&j, "credential", c.id);
 	if (q->scheme == SCHEME_HTTP || judged(a)) {
 		json_out_key_bytes(&j, "method", q->method);
 		json_out_key_bytes_opt(&j, "target", buf_view(&a->target));
@@ -179,13 +248,14 @@ static void line(struct buf *out, const char *key, struct bytes value)
 {
 	if (value.len == 0)
 		return;
-	buf_fmt(out, "  %-8s", key);
+	buf_fmt(out, "  %-7s ", key);
 	(void)say_clean(out, value);
 	buf_byte(out, '\n');
 }
 
-static int report(const struct question *q, const struct answer *a)
+static int report(const struct policy *p, const struct question *q, const struct answer *a)
 {
+	struct policy_credential c;
 	BUF_AUTO struct buf out;
 
 	buf_init(&out, 64 * 1024);
@@ -198,9 +268,14 @@ static int report(const struct question *q, const struct answer *a)
 	if (a->has_entry) {
 		line(&out, "entry", a->entry.rule);
 		line(&out, "mode", bytes_str(policy_mode_text(a->entry.mode)));
+		line(&out, "protocol", bytes_str(policy_protocol_text(a->entry.protocol)));
 		line(&out, "rule", a->verdict.rule);
 		line(&out, "class", a->verdict.class_name);
+		line(&out, "verdict", bytes_str(verdict_word(a)));
+		line(&out, "upstream", a->entry.upstream);
 	}
+	if (credential(p, a, &c))
+		line(&out, "credential", c.id);
 	if (a->has_entry && judged(a))
 		line(&out, "target", buf_view(&a->target));
 	if (a->reason == REASON_OK && a->entry.mode == POLICY_PASSTHROUGH && q->target.len)
@@ -213,27 +288,58 @@ static int report(const struct question *q, const struct answer *a)
 	return say_out(&out);
 }
 
-enum { TEST_HEADERS, TEST_JSON };
+enum { TEST_HEADERS, TEST_BODY, TEST_PUSH, TEST_JSON };
+
+/* FILE [METHOD] URL [BODY]: the word with "://" in it is the URL. */
+static bool sort_words(const struct cli_args *args, const char **ret_method, const char **ret_url, const char **ret_body)
+{
+	size_t url = args->n_words > 2 && !strstr(args->word[1], "://") ? 2 : 1;
+
+	*ret_method = url == 2 ? args->word[1] : NULL;
+	*ret_url = args->word[url];
+	if (args->n_words > url + 1)
+		*ret_body = args->word[url + 1];
+	return args->n_words <= url + 2;
+}
+
+static int check_question(const struct question *q, const struct answer *a)
+{
+	struct git_command commands[COMMANDS_MAX];
+	size_t n;
+
+	if (q->push && !parse_push(q->push, commands, &n))
+		return say_fail(CLI_USAGE, "policy test: `%s` is no list of changes; write create:refs/heads/x, update:..., delete:..., with commas between", q->push);
+	if (a->verdict.needs == POLICY_NEEDS_NOTHING)
+		return CLI_DONE;
+	return say_fail(CLI_USAGE, "policy test: rule `%.*s` reads the body; give it with %s", (int)a->verdict.rule.len, (const char *)a->verdict.rule.p,
+			a->verdict.needs == POLICY_NEEDS_GIT ? "--push create:refs/heads/x" : "--body FILE");
+}
 
 static int test_run(const struct cli_args *args)
 {
-	const char *method = args->n_words == 3 ? args->word[1] : NULL;
-	BUF_AUTO struct buf blob = { .max = POLICY_BLOB_MAX };
-	struct question q = { 0 };
+	BUF_AUTO struct buf blob = { .max = POLICY_BLOB_MAX }, body = { 0 };
+	const char *method, *url, *body_path = args->value[TEST_BODY];
+	struct question q = { .headers = args->value[TEST_HEADERS], .push = args->value[TEST_PUSH] };
 	struct answer a = { .reason = REASON_OK };
 	struct policy p = { 0 };
+	struct err e = { 0 };
 	int r;
 
-	if (!parse(method, args->word[args->n_words - 1], &q))
+	if (!sort_words(args, &method, &url, &body_path) || !parse(method, url, &q))
 		return say_fail(
 			CLI_USAGE,
-			"policy test: `%s` is no request; write 'GET http://host/path', https://host or tcp://host:port",
-			args->word[args->n_words - 1]);
+			"policy test: `%s` is no request; write 'GET http://host/path', https://host/path, wss://host/path or tcp://host:port",
+			url);
+	if (body_path && policy_file_read(body_path, &body, &e) < 0)
+		return say_fail(CLI_FAILED, "policy test: %s", e.text);
+	q.body = body_path ? &body : NULL;
 	if (!policy_file_open(args->word[0], &blob, &p))
 		return CLI_FAILED;
 	buf_init(&a.target, HTTP1_LINE_MAX);
-	a.reason = ask(&p, &q, args->value[TEST_HEADERS], &a);
-	r = args->value[TEST_JSON] ? report_json(&p, &q, &a) : report(&q, &a);
+	a.reason = ask(&p, &q, &a);
+	r = check_question(&q, &a);
+	if (r == CLI_DONE)
+		r = args->value[TEST_JSON] ? report_json(&p, &q, &a) : report(&p, &q, &a);
 	buf_deinit(&a.target);
 	if (r != CLI_DONE)
 		return r;
@@ -242,18 +348,20 @@ static int test_run(const struct cli_args *args)
 
 const struct cli_verb policy_test_verb = {
 	.name = "policy test",
-	.args = "FILE [METHOD] URL",
+	.args = "FILE [METHOD] URL [BODY]",
 	.help = "the gateway's verdict about a request, offline; exit code 3 when denied",
-	.more = "URL is http://host/path, https://host or tcp://host:port. FILE is a policy file or a compiled policy.",
+	.more = "URL is http://host/path, https://host/path, wss://host/path or tcp://host:port. FILE is a policy file or a compiled policy, BODY a file.",
 	.options =
 		(const struct cli_option[]){
 			[TEST_HEADERS] = { "headers", "NAMES",
 					   "header fields that the request has: a,b", CLI_TEXT },
+			[TEST_BODY] = { "body", "FILE", "the request's JSON body; as BODY", CLI_FILE },
+			[TEST_PUSH] = { "push", "CHANGES", "what a git push changes: create:refs/heads/x,update:...", CLI_TEXT },
 			[TEST_JSON] = { "json", NULL, "one JSON object", CLI_TEXT },
 			{ NULL, NULL, NULL, CLI_TEXT },
 		},
 	.words = CLI_FILE,
 	.words_min = 2,
-	.words_max = 3,
+	.words_max = 4,
 	.run = test_run,
 };

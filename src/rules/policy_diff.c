@@ -8,11 +8,12 @@
 
 #include "base/buf.h"
 #include "rules/policy_view.h"
+#include "rules/policy_diff_spend.h"
 #include "rules/policy_git.h"
 #include "rules/policy_method.h"
 #include "rules/policy_path.h"
 
-enum { LINE_MAX_LEN = 2048 };
+enum { LINE_MAX_LEN = 2048, CONDITIONS_SHOWN = 3 };
 
 struct grant {
 	struct bytes pattern;
@@ -207,17 +208,6 @@ static bool granted(const struct grants *from, const struct grants *to, uint32_t
 	return false;
 }
 
-/* What stands in a rule's name behind its path: "" or its conditions. */
-static struct bytes conditions_text(const struct grants *g, const struct blob_rule *r)
-{
-	struct bytes name = blob_text(g->p, r->name);
-	size_t mark = bytes_find(name, '?');
-
-	if (r->conditions.n == 0)
-		return bytes_of(NULL, 0);
-	return bytes_skip(name, mark < name.len ? mark : 0);
-}
-
 static void tell(struct diff *d, struct buf *line)
 {
 	if (line->failed)
@@ -231,31 +221,59 @@ static void add(struct buf *line, struct bytes text)
 	buf_bytes(line, text);
 }
 
-static void compare_grant(struct diff *d, const struct grants *from, const struct grants *to,
-			  const struct grant *g)
+static void add_condition(struct buf *line, const struct policy *p, const struct blob_condition *c)
+{
+	static const char *const words[POLICY_CONDITION_END] = { "", " ?", " header ", " json ", " " };
+	const struct blob_str *values = (const struct blob_str *)blob_at(p, BLOB_VALUES) + c->values.first;
+
+	buf_str(line, words[c->kind]);
+	if (c->kind != POLICY_CONDITION_REF) {
+		add(line, blob_text(p, c->key));
+		return;
+	}
+	/* without the slash that stands before a ref in the blob */
+	for (uint32_t i = 0; i < c->values.n && i < CONDITIONS_SHOWN; i++) {
+		buf_str(line, i ? ", " : "");
+		add(line, bytes_skip(blob_text(p, values[i]), 1));
+	}
+	if (c->values.n > CONDITIONS_SHOWN)
+		buf_fmt(line, " (+%u)", c->values.n - CONDITIONS_SHOWN);
+}
+
+/* "writes POST /x json /draft with github (entry api)" */
+static void tell_grant(struct diff *d, const struct grants *to, const struct grant *g, uint32_t fresh)
 {
 	const struct blob_rule *r = rule_of(to, g->rule);
-	struct bytes conditions = conditions_text(to, r);
+	const struct blob_condition *c = (const struct blob_condition *)blob_at(to->p, BLOB_CONDITIONS) + r->conditions.first;
 	BUF_AUTO struct buf line = { .max = LINE_MAX_LEN };
-	uint32_t fresh = 0;
 
-	for (uint32_t bit = 1; bit && bit <= POLICY_METHOD_OTHER; bit <<= 1)
-		if ((r->methods & bit) && !granted(from, to, bit, g->pattern, r))
-			fresh |= bit;
-	if (!fresh)
-		return;
-	buf_str(&line, "requests ");
+	buf_str(&line, bytes_is(blob_text(to->p, r->class), "read") ? "requests " : "writes ");
 	policy_acts_text((enum policy_protocol)to->e->protocol, fresh, &line);
 	buf_byte(&line, ' ');
 	add(&line, g->pattern);
-	if (conditions.len) {
-		buf_byte(&line, ' ');
-		add(&line, conditions);
+	for (uint32_t i = 0; i < r->conditions.n && i < CONDITIONS_SHOWN; i++)
+		add_condition(&line, to->p, &c[i]);
+	if (to->e->credential != BLOB_NONE) {
+		buf_str(&line, " with ");
+		add(&line, blob_text(to->p, ((const struct blob_credential *)blob_at(to->p, BLOB_CREDENTIALS))[to->e->credential].id));
 	}
 	buf_str(&line, " (entry ");
 	add(&line, blob_text(to->p, to->e->name));
 	buf_byte(&line, ')');
 	tell(d, &line);
+}
+
+static void compare_grant(struct diff *d, const struct grants *from, const struct grants *to,
+			  const struct grant *g)
+{
+	const struct blob_rule *r = rule_of(to, g->rule);
+	uint32_t fresh = 0;
+
+	for (uint32_t bit = 1; bit && bit <= POLICY_METHOD_OTHER; bit <<= 1)
+		if ((r->methods & bit) && !granted(from, to, bit, g->pattern, r))
+			fresh |= bit;
+	if (fresh)
+		tell_grant(d, to, g, fresh);
 }
 
 static bool seen(struct diff *d, uint32_t from, uint32_t to)
@@ -352,39 +370,60 @@ static uint32_t owner_of(const struct policy *from, struct bytes host, const cha
 		       : BLOB_NONE;
 }
 
+static void compare_observing(struct diff *d, const struct blob_entry *from, const struct blob_entry *to)
+{
+	BUF_AUTO struct buf line = { .max = LINE_MAX_LEN };
+
+	if (!(to->flags & BLOB_OBSERVE) || (from && (from->flags & BLOB_OBSERVE)))
+		return;
+	buf_str(&line, "requests of every kind, it only observes (entry ");
+	add(&line, blob_text(d->to, to->name));
+	buf_byte(&line, ')');
+	tell(d, &line);
+}
+
+/* Where nobody looked into TLS every https request passed, and where any bytes passed everything did. */
+static bool let_all_pass(const struct blob_entry *from, const struct blob_entry *to)
+{
+	return from && (from->mode == POLICY_TCP || (from->mode == POLICY_PASSTHROUGH && to->mode == POLICY_INTERCEPT));
+}
+
+/* By hosts of its entry, as often as it has any. */
+static void compare_host(struct diff *d, const struct policy_reach *r, const struct blob_entry *from, const struct blob_entry *to, uint16_t port)
+{
+	struct policy_spend_pair spend = { .from = d->from,
+					   .to = d->to,
+					   .from_entry = from,
+					   .to_entry = to,
+					   .host = r->host,
+					   .port = port,
+					   .tell = d->tell,
+					   .owner = d->owner };
+
+	if (!from)
+		tell_host(d, r, port, NULL);
+	else if (from->mode != to->mode)
+		tell_host(d, r, port, policy_mode_text((enum policy_mode)from->mode));
+	policy_diff_spend(&spend);
+	d->failed = d->failed || spend.failed;
+}
+
 static void compare_pair(struct diff *d, const struct policy_reach *r, const struct blob_reach *at,
 			 uint32_t from, uint16_t port)
 {
+	static const struct blob_entry nothing = { .root = BLOB_NONE };
 	const struct blob_entry *to_entry =
 		(const struct blob_entry *)blob_at(d->to, BLOB_ENTRIES) + at->entry;
-	const struct blob_entry *from_entry = NULL;
+	const struct blob_entry *from_entry =
+		from == BLOB_NONE ? NULL : (const struct blob_entry *)blob_at(d->from, BLOB_ENTRIES) + from;
 
-	if (from == BLOB_NONE) {
-		tell_host(d, r, port, NULL);
-	} else {
-		from_entry = (const struct blob_entry *)blob_at(d->from, BLOB_ENTRIES) + from;
-		if (from_entry->mode != to_entry->mode)
-			tell_host(d, r, port, policy_mode_text((enum policy_mode)from_entry->mode));
-	}
+	compare_host(d, r, from_entry, to_entry, port);
 	if (seen(d, from, at->entry))
 		return;
 	compare_addresses(d, from_entry, to_entry);
-	if ((to_entry->flags & BLOB_OBSERVE) &&
-	    !(from_entry && (from_entry->flags & BLOB_OBSERVE))) {
-		BUF_AUTO struct buf line = { .max = LINE_MAX_LEN };
-
-		buf_str(&line, "requests of every kind, it only observes (entry ");
-		add(&line, r->rule);
-		buf_byte(&line, ')');
-		tell(d, &line);
-	}
-	if (to_entry->root != BLOB_NONE) {
-		static const struct blob_entry nothing = { .root = BLOB_NONE };
-
-		compare_requests(
-			d, from_entry && from_entry->protocol == to_entry->protocol ? from_entry : &nothing,
-			to_entry);
-	}
+	compare_observing(d, from_entry, to_entry);
+	if (to_entry->root != BLOB_NONE && !let_all_pass(from_entry, to_entry))
+		compare_requests(d, from_entry && from_entry->protocol == to_entry->protocol ? from_entry : &nothing, to_entry);
 }
 
 bool policy_diff(const struct policy *from, const struct policy *to, policy_change_fn *tell_fn,

@@ -4,10 +4,12 @@
 
 #include "rules/policy.h"
 
-/* `text`: one line, "passthrough wiki.example:443 (entry wiki)". */
+/* `text`: one line. What becomes reachable begins with a mode ("passthrough wiki.example:443 (entry wiki)"), "requests", "addresses", "leads" or
+ * "trusts"; what becomes spendable with "spends", "answers" or "cookies"; what becomes writable (a class other than read) with "writes". */
 typedef void policy_change_fn(void *owner, const char *text);
 
-/* Tells what `to` allows and `from` does not: hosts and ports, modes, requests, address ranges, observing. Never silent about something
+/* Tells what `to` allows and `from` does not: hosts and ports, modes, requests, address ranges, observing,
+ * credentials and where they are bound, hosts behind names, roots. Never silent about something
  * newly allowed; a request that is allowed by another way of saying it may be told as well. Called with exchanged policies it
  * tells what is no longer allowed. False when out of memory. */
 bool policy_diff(const struct policy *from, const struct policy *to, policy_change_fn *tell,

@@ -39,7 +39,7 @@ TEST(a_new_host_and_a_new_port_are_told)
 	check(TOP HTTP("a.example", READ WRITE("/x")),
 	      TOP HTTP("a.example, b.example", READ WRITE("/x")),
 	      "http b.example:80 (entry a)\n"
-	      "requests GET,HEAD /** (entry a)\nrequests POST /x (entry a)\n");
+	      "requests GET,HEAD /** (entry a)\nwrites POST /x (entry a)\n");
 	check("version: 1\nnetwork:\n  - {name: t, hosts: [t.example], ports: [1], mode: tcp, reason: x}\n",
 	      "version: 1\nnetwork:\n  - {name: t, hosts: [t.example], ports: [1, 2], mode: tcp, reason: x}\n",
 	      "tcp t.example:2 (entry t)\n");
@@ -49,24 +49,24 @@ TEST(a_wildcard_over_a_listed_name_is_wider)
 {
 	check(TOP HTTP("x.a.example", READ WRITE("/x")),
 	      TOP HTTP("'*.a.example'", READ WRITE("/x")),
-	      "http *.a.example:80 (entry a)\nrequests GET,HEAD /** (entry a)\nrequests POST /x (entry a)\n");
+	      "http *.a.example:80 (entry a)\nrequests GET,HEAD /** (entry a)\nwrites POST /x (entry a)\n");
 	check(TOP HTTP("'*.a.example'", READ WRITE("/x")),
 	      TOP HTTP("x.a.example", READ WRITE("/x")), "");
 	check(TOP HTTP("'**.a.example'", READ WRITE("/x")),
 	      TOP HTTP("'*.a.example'", READ WRITE("/x")), "");
 	check(TOP HTTP("'*.a.example'", READ WRITE("/x")),
 	      TOP HTTP("'**.a.example'", READ WRITE("/x")),
-	      "http **.a.example:80 (entry a)\nrequests GET,HEAD /** (entry a)\nrequests POST /x (entry a)\n");
+	      "http **.a.example:80 (entry a)\nrequests GET,HEAD /** (entry a)\nwrites POST /x (entry a)\n");
 }
 
 TEST(a_wider_path_and_a_lifted_deny_are_told)
 {
 	check(TOP HTTP("a.example", READ WRITE("/x/y")), TOP HTTP("a.example", READ WRITE("/x/**")),
-	      "requests POST /x/** (entry a)\n");
+	      "writes POST /x/** (entry a)\n");
 	check(TOP HTTP("a.example", READ WRITE("/x/**")), TOP HTTP("a.example", READ WRITE("/x/y")),
 	      "");
 	check(TOP HTTP("a.example", READ WRITE("/x/**") DENY("/x/y")),
-	      TOP HTTP("a.example", READ WRITE("/x/**")), "requests POST /x/** (entry a)\n");
+	      TOP HTTP("a.example", READ WRITE("/x/**")), "writes POST /x/** (entry a)\n");
 	check(TOP HTTP("a.example", READ WRITE("/x/**")),
 	      TOP HTTP("a.example", READ WRITE("/x/**") DENY("/x/y")), "");
 	check(TOP HTTP("a.example", READ WRITE("/x/**") DENY("/x/y")),
@@ -101,4 +101,44 @@ TEST(modes_addresses_and_observing_are_told)
 	      "  - {name: a, hosts: [a.example], ports: [80], observe: true, mode: http, protocol: rest, rules: [" READ
 		      WRITE("/x") "]}\n",
 	      "requests of every kind, it only observes (entry a)\n");
+}
+
+#define TLS(more) "  - {name: api, hosts: [api.example], ports: [443], mode: intercept, protocol: rest, " more "}\n"
+#define CREDS(paths) "version: 1\nverdicts: {read: allow, write: allow}\ncredentials:\n  key: {inject: {bearer: true}, hosts: [api.example], paths: [" paths "]}\nnetwork:\n"
+
+TEST(what_becomes_spendable_is_told)
+{
+	check(TOP TLS("access: full"), CREDS("'/**'") TLS("access: full, credential: key"), "spends key on api.example:443 /** (entry api)\n");
+	check(CREDS("/a, '/b/**'") TLS("credential: key, rules: [" READ WRITE("/b/**") "]"),
+	      CREDS("/a, '/b/**', '/c*'") TLS("credential: key, rules: [" READ WRITE("/b/**") "]"), "spends key on api.example:443 /c* (entry api)\n");
+	check(CREDS("'/**'") TLS("credential: key, access: full"), CREDS("'/x/**'") TLS("credential: key, rules: [" READ WRITE("/x/**") "]"), "");
+	check(CREDS("'/**'") TLS("credential: key, rules: [" READ WRITE("/x") "]"),
+	      CREDS("'/**'") TLS("credential: key, set_cookie: pass, rules: [" READ WRITE("/*") "]"),
+	      "cookies from api.example:443 (entry api)\nwrites POST /* with key (entry api)\n");
+	check(CREDS("'/**'") TLS("credential: key, reflective: true, access: full"), CREDS("'/**'") TLS("credential: key, access: full"),
+	      "answers not scanned for the secret from api.example:443 (entry api)\n");
+}
+
+TEST(interception_is_no_more_than_what_passed_unread)
+{
+	check("version: 1\nnetwork:\n  - {name: api, hosts: [api.example], ports: [443], mode: passthrough, reason: x}\n", TOP TLS("access: full"),
+	      "intercept api.example:443 (entry api; the other policy has mode passthrough)\n");
+	check(TOP TLS("access: full"), "version: 1\nnetwork:\n  - {name: api, hosts: [api.example], ports: [443], mode: passthrough, reason: x}\n",
+	      "passthrough api.example:443 (entry api; the other policy has mode intercept)\n");
+}
+
+TEST(pushes_websockets_and_hosts_behind_names_are_told)
+{
+#define GIT(refs) \
+	"version: 1\nverdicts: {write: allow}\nnetwork:\n  - {name: src, hosts: [git.example], ports: [443], mode: intercept, protocol: git, rules: [\n" \
+	"      {class: write, git: push, paths: [/o/r], refs: [" refs "], change: [create]}]}\n"
+#define UP(host) \
+	"version: 1\nverdicts: {read: allow, write: allow}\nnetwork:\n  - {name: i, hosts: [i.internal], ports: [443], mode: intercept, protocol: rest, " \
+	"access: full, upstream: {host: " host "}}\n"
+	check(GIT("refs/heads/a"), GIT("refs/heads/a"), "");
+	check(GIT("refs/heads/a"), GIT("'refs/heads/*'"), "writes push create /o/r refs/heads/* (entry src)\n");
+	check(TOP TLS("rules: [" READ WRITE("/x") "]"),
+	      TOP TLS("rules: [" READ ", {class: write, methods: [GET], paths: [/live], websocket: opaque}" WRITE("/x") "]"),
+	      "writes websocket /live (entry api)\n");
+	check(UP("a.example"), UP("b.example"), "leads i.internal:443 to b.example:443 (entry i)\n");
 }

@@ -118,7 +118,7 @@ def test_standard_input_is_a_file_too(saw):
 def test_diff_tells_what_becomes_allowed_and_what_no_longer_is(saw, good, tmp_path):
     (tmp_path / "new.yaml").write_text(GOOD.replace("write: review", "write: allow").replace("[db.example]", "[db2.example]"))
     lines = saw("diff", good, "new.yaml").stdout.splitlines()
-    assert lines == ["+ tcp db2.example:5432 (entry db)", "+ requests POST,PUT,PATCH /** (entry web)", "- tcp db.example:5432 (entry db)"]
+    assert lines == ["+ tcp db2.example:5432 (entry db)", "+ writes POST,PUT,PATCH /** (entry web)", "- tcp db.example:5432 (entry db)"]
     told = json.loads(saw("diff", "new.yaml", good, "--json").stdout)
     assert told["removed"] == [l[2:] for l in lines if l[0] == "+"] and told["added"] == [l[2:] for l in lines if l[0] == "-"] and not told["same"]
     assert saw("diff", good, good).stdout == "the same policy\n"
@@ -145,3 +145,98 @@ def test_the_mirror_pack_opens_nothing_but_the_mirrors_path(saw, root):
     saw("test", "p.yaml", "http://mirror.example/debian/pool/a.deb")
     for words in (["http://mirror.example/other"], ["PUT", "http://mirror.example/debian/x"], ["https://mirror.example/debian/x"]):
         saw("test", "p.yaml", *words, code=3)
+
+
+HTTPS = """\
+version: 1
+name: https
+verdicts: {read: allow, draft: allow, write: review, publish: deny}
+credentials:
+  github: {inject: {header: Authorization, format: "Bearer {}"}, hosts: [api.example], paths: ["/**"]}
+network:
+  - name: api
+    hosts: [api.example]
+    ports: [443]
+    mode: intercept
+    protocol: rest
+    credential: github
+    rules:
+      - {class: read, methods: [GET], paths: ["/**"]}
+      - {class: draft, methods: [POST], paths: ["/repos/*/*/pulls"], json: {/draft: [true]}}
+      - {class: write, methods: [POST, PUT], paths: ["/repos/**"]}
+      - {class: publish, methods: [POST], paths: ["/releases"]}
+  - name: src
+    hosts: [git.example]
+    ports: [443]
+    mode: intercept
+    protocol: git
+    rules:
+      - {class: read, git: fetch, paths: ["/**"]}
+      - {class: draft, git: push, paths: [/o/r], refs: ["refs/heads/agent/**"], change: [create, update, force]}
+  - name: live
+    hosts: [live.example]
+    ports: [443]
+    mode: intercept
+    protocol: rest
+    rules:
+      - {class: read, methods: [GET], paths: [/feed], websocket: opaque}
+"""
+
+
+@pytest.fixture
+def https(tmp_path):
+    path = tmp_path / "https.yaml"
+    path.write_text(HTTPS)
+    return path
+
+
+@pytest.mark.parametrize("words,body,want", [
+    (["GET https://api.example/user"], None, ("allow", "ok", "read", "api: read GET,HEAD /**", "github")),
+    (["POST https://api.example/repos/o/r/pulls"], '{"draft": true}', ("allow", "ok", "draft", "api: draft POST /repos/*/*/pulls json /draft", "github")),
+    (["POST https://api.example/repos/o/r/pulls"], '{"draft": false}', ("review", "review_not_available", "write", "api: write POST,PUT /repos/**", None)),
+    (["POST https://api.example/repos/o/r/pulls"], '{"draft": true, "draft": false}', ("deny", "ambiguous_body", "draft", None, None)),
+    (["POST https://api.example/repos/o/r/pulls"], "draft=true", ("deny", "body_not_parsable", "draft", None, None)),
+    (["POST", "https://api.example/releases"], None, ("deny", "class_denied", "publish", "api: publish POST /releases", None)),
+    (["https://git.example/o/r.git/info/refs?service=git-receive-pack"], None, ("allow", "ok", "draft", None, None)),
+    (["https://git.example/o/x.git/info/refs?service=git-receive-pack"], None, ("deny", "git_operation_not_listed", None, "src", None)),
+    (["https://git.example/o/x/info/refs?service=git-upload-pack"], None, ("allow", "ok", "read", "src: read fetch /**", None)),
+    (["POST https://git.example/o/r/info/lfs/objects/batch"], None, ("deny", "not_git", None, "src", None)),
+    (["POST https://git.example/o/r/git-receive-pack", "--push", "create:refs/heads/agent/x"], None, ("allow", "ok", "draft", None, None)),
+    (["POST https://git.example/o/r/git-receive-pack", "--push", "create:refs/heads/agent/x,update:refs/heads/main"], None,
+     ("deny", "ref_not_listed", None, "src", None)),
+    (["wss://live.example/feed"], None, ("allow", "ok", "read", "live: read websocket /feed", None)),
+    (["https://live.example/feed"], None, ("deny", "method_not_listed", None, "live", None)),
+    (["wss://api.example/user"], None, ("deny", "upgrade_not_listed", None, "api", None)),
+    (["GET http://api.example:443/user"], None, ("deny", "not_tls", None, "api", None)),
+])
+def test_requests_of_intercepted_entries_are_judged_with_class_rule_and_credential(saw, https, tmp_path, words, body, want):
+    if body is not None:
+        (tmp_path / "body.json").write_text(body)
+        words = [*words, "--json", "body.json"]  # the body may stand behind the URL
+    else:
+        words = [*words, "--json"]
+    verdict, reason, klass, rule, credential = want
+    told = json.loads(saw("test", https, *words, code=0 if verdict == "allow" else 3).stdout)
+    assert (told["verdict"], told["reason"], told.get("class"), told.get("credential")) == (verdict, reason, klass, credential)
+    assert rule is None or told["rule"] == rule
+
+
+def test_a_verdict_that_needs_the_body_asks_for_it(saw, https, tmp_path):
+    assert "--body FILE" in saw("test", https, "POST https://api.example/repos/o/r/pulls", code=2).stderr
+    assert "--push" in saw("test", https, "POST https://git.example/o/r/git-receive-pack", code=2).stderr
+    assert "no list of changes" in saw("test", https, "POST https://git.example/o/r/git-receive-pack", "--push", "main", code=2).stderr
+    (tmp_path / "b").write_text('{"draft": true}')
+    out = saw("test", https, "POST https://api.example/repos/o/r/pulls", "--body", "b").stdout
+    assert "class   draft" in out and "credential github" in out and "verdict allow" in out, out
+    assert saw("test", https, "POST https://api.example/repos/o/r/pulls", "--body", "none", code=1).stderr
+
+
+def test_diff_tells_what_becomes_reachable_spendable_and_writable(saw, https, tmp_path):
+    (tmp_path / "old.yaml").write_text("version: 1\nname: old\nverdicts: {read: allow}\nnetwork:\n"
+                                       "  - {name: api, hosts: [api.example], ports: [443], mode: intercept, protocol: rest, access: read-only}\n")
+    told = json.loads(saw("diff", "old.yaml", https, "--json").stdout)
+    assert "spends github on api.example:443 /** (entry api)" in told["added"]
+    assert "writes POST /repos/*/*/pulls json /draft with github (entry api)" in told["added"]
+    assert "intercept git.example:443 (entry src)" in told["added"]
+    assert "writes push create,update,force /o/r refs/heads/agent/** (entry src)" in told["added"]
+    assert told["removed"] == ["cookies from api.example:443 (entry api)"]
