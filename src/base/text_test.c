@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
@@ -108,4 +110,34 @@ TEST(text_in_pieces_is_valid_exactly_when_the_whole_is)
 		if (!CHECK_INT(ok && r.left == 0, utf8_valid(bytes_str(texts[i]))))
 			printf("# text %zu\n", i);
 	}
+}
+
+/* The allocator gives out again what was freed last: then it is looked at. */
+static bool freed_memory_has(size_t size, const char *text)
+{
+	volatile uint8_t *p = malloc(size);
+	size_t len = strlen(text);
+	bool found = false;
+
+	for (size_t i = 0; p && i + len <= size && !found; i++) {
+		size_t k = 0;
+
+		while (k < len && p[i + k] == (uint8_t)text[k])
+			k++;
+		found = k == len;
+	}
+	free((void *)(uintptr_t)p);
+	return found;
+}
+
+TEST(a_wiping_buffer_leaves_nothing_in_memory_that_it_frees)
+{
+	struct buf b;
+
+	buf_init_wiping(&b, 4096);
+	for (size_t i = 0; i < 43; i++)
+		CHECK(buf_str(&b, "secret"));
+	CHECK(b.len == 258 && b.cap == 512 && !freed_memory_has(256, "secret"));
+	buf_deinit(&b);
+	CHECK(!freed_memory_has(512, "secret"));
 }

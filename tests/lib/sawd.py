@@ -198,6 +198,30 @@ class Sawd:
         finally:
             conn.close()
 
+    def later(self, method, target, body, timeout=60):
+        """Asks now; what it gives waits for the answer."""
+        conn = UnixConnection(self.socket, timeout)
+        conn.request(method, target, json.dumps(body), {"Content-Type": "application/json"})
+
+        def answer():
+            got = conn.getresponse()
+            try:
+                return Answer(got.status, got.headers, got.read())
+            finally:
+                conn.close()
+        return answer
+
+    def trickle(self, method, target, raw):
+        """The body comes byte by byte."""
+        with socket.socket(socket.AF_UNIX) as c:
+            c.connect(str(self.socket))
+            c.sendall(f"{method} {target} HTTP/1.1\r\nHost: saw.local\r\nContent-Type: application/octet-stream\r\n"
+                      f"Content-Length: {len(raw)}\r\n\r\n".encode())
+            for i in range(len(raw)):
+                c.sendall(raw[i:i + 1])
+                select.select([], [], [], 0.002)
+            assert c.recv(65536).startswith(b"HTTP/1.1 20")
+
     def until_served(self, timeout=30):
         """Core may be restarting: asks until it answers."""
         deadline = time.monotonic() + timeout
