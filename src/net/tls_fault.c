@@ -63,6 +63,7 @@ static enum tls_fault of_verification(long result)
 	}
 }
 
+/* Of the handshake; later alerts are no negotiation. */
 static enum tls_fault of_alert(int alert)
 {
 	switch (alert) {
@@ -115,6 +116,8 @@ static void find_in_queue(struct tls *t, unsigned long code)
 		return;
 	}
 	t->fault = of_reason(ERR_GET_REASON(code));
+	if (t->open && ERR_GET_REASON(code) > SSL_AD_REASON_OFFSET)
+		t->fault = TLS_FAULT_ALERT;
 	if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
 		long result = SSL_get_verify_result(t->ssl);
 

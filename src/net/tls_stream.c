@@ -163,12 +163,12 @@ enum tls_answer tls_read(struct tls *t, void *p, size_t max, size_t *ret_n)
 		int r = SSL_read_ex(t->ssl, (uint8_t *)p + n, max - n, &got);
 
 		n += got;
-		if (r != 1)
-			a = read_ended(t, r);
-		else
+		if (r == 1)
 			t->n_quiet = 0;
-		if (abuses(t))
+		if (abuses(t)) /* first: the peer may have answered our refusal with an alert of its own already */
 			a = refuse_abuse(t);
+		else if (r != 1)
+			a = read_ended(t, r);
 	} while (a == TLS_DONE && n < max && (t->more || SSL_has_pending(t->ssl)));
 	if (a == TLS_EOF || a == TLS_TRUNCATED || a == TLS_FAILED) {
 		t->ended = true;

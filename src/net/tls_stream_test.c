@@ -77,6 +77,29 @@ TEST(close_notify_is_the_end_and_a_bare_end_is_truncation)
 	}
 }
 
+TEST(what_came_in_several_records_is_read_at_once_and_the_end_behind_it_is_pending)
+{
+	struct kit k KIT_AUTO;
+	struct tls *client TLS_AUTO = NULL;
+	struct tls *server TLS_AUTO = NULL;
+	char text[64] = "";
+	size_t n = 0;
+
+	kit_init(&k);
+	connect_both(&k, &client, &server);
+	CHECK_INT(put(client, "one "), 4);
+	CHECK_INT(put(client, "two "), 4);
+	CHECK_INT(tls_read(server, text, sizeof(text), &n), TLS_DONE);
+	CHECK_STR(text, "one two ");
+	CHECK(!tls_pending(server));
+	CHECK_INT(put(client, "three"), 5);
+	CHECK_INT(tls_shutdown(client), TLS_DONE);
+	CHECK_INT(tls_read(server, text, sizeof(text), &n), TLS_DONE);
+	CHECK_INT(n, 5);
+	CHECK(tls_pending(server));
+	CHECK_INT(tls_read(server, text, sizeof(text), &n), TLS_EOF);
+}
+
 TEST(a_full_socket_takes_a_part_and_the_rest_goes_on_from_other_memory)
 {
 	static uint8_t out[BIG], in[BIG], moved[BIG];
@@ -269,4 +292,27 @@ TEST(after_close_notify_the_other_direction_goes_on)
 	CHECK_INT(put(server, "still here"), 10);
 	CHECK_INT(tls_read(client, text, sizeof(text), &n), TLS_DONE);
 	CHECK_STR(text, "still here");
+}
+
+TEST(an_alert_of_the_peer_is_told_apart)
+{
+	struct kit k KIT_AUTO;
+	struct tls *client TLS_AUTO = NULL;
+	struct tls *server TLS_AUTO = NULL;
+	uint8_t b[256];
+	ssize_t len;
+	size_t n = 0;
+
+	kit_init(&k);
+	connect_both(&k, &client, &server);
+	CHECK_INT(put(client, "x"), 1);
+	len = recv(k.host_fd, b, sizeof(b), 0);
+	must(len > 10);
+	b[len - 1] ^= 1;
+	must(send(k.guest_fd, b, (size_t)len, 0) == len);
+	CHECK_INT(tls_read(server, b, sizeof(b), &n), TLS_FAILED);
+	while (tls_read(client, b, sizeof(b), &n) == TLS_DONE)
+		continue;
+	CHECK_INT(tls_fault(client), TLS_FAULT_ALERT);
+	CHECK_STR(tls_detail(client), "sslv3 alert bad record mac");
 }

@@ -1,11 +1,12 @@
 /* For tests: one end of net/tls on sockets that it is given, in the jail of inlet; and what such ends cost.
  *
- *	test-tls-peer client NAME ALPN ROOTS CA N	descriptors 3 to 3 + N - 1 are connections, one after the other
- *	test-tls-peer server NAME ALPN LEAF CHAIN KEY N
- *	test-tls-peer memory N ROOTS LEAF CHAIN KEY	N idle flows, both sides of each: KiB a flow
+ *	test-tls-peer client NAMES ALPN ROOTS CA FDS	the connections, one after the other
+ *	test-tls-peer server NAMES ALPN LEAF CHAIN KEY FDS
+ *	test-tls-peer memory ROOTS LEAF CHAIN KEY N	N idle flows, both sides of each: KiB a flow
  *	test-tls-peer roots FILE	KiB and milliseconds of the first use of these roots
  *
- * ALPN: h2, http/1.1, both, none. Files are PEM; "-" is none. A client says hello and prints what comes back; a server sends back what
+ * FDS and NAMES: with commas; the last name is also every further connection's. ALPN: h2, http/1.1, both, none. Files are PEM; "-" is
+ * none. A client says hello and prints what comes back; a server sends back what
  * comes. One line says how each connection opened, one how it ended. */
 #include <fcntl.h>
 #include <malloc.h>
@@ -24,7 +25,7 @@
 #include "os/jail.h"
 #include "os/loop.h"
 
-enum { FILE_MAX = 4 * 1024 * 1024, FIRST_FD = 3, WAIT_MS = 20000 };
+enum { FILE_MAX = 4 * 1024 * 1024, WAIT_MS = 20000 };
 
 static struct buf read_file(const char *path)
 {
@@ -130,7 +131,7 @@ static void talk(struct tls *t, int fd, bool is_client)
 		(void)write_all(t, fd, bytes_str("hello\n"));
 	while ((a = tls_read(t, b, sizeof(b), &n)) == TLS_DONE || await(fd, a))
 		if (n && is_client)
-			(void)fwrite(b, 1, n, stdout);
+			(void)(fwrite(b, 1, n, stdout) && fflush(stdout));
 		else if (n && !write_all(t, fd, bytes_of(b, n)))
 			break;
 	(void)tls_shutdown(t);
@@ -156,26 +157,41 @@ static unsigned count(const char *s)
 	return (unsigned)n;
 }
 
+/* What stands before the next comma; the list moves behind it, but a last name stays. */
+static const char *next(char **list, bool keep_last)
+{
+	char *item = *list;
+	char *comma = strchr(item, ',');
+
+	if (comma)
+		*comma = '\0';
+	if (comma || !keep_last)
+		*list = comma ? comma + 1 : NULL;
+	return item;
+}
+
 static int client(char **v)
 {
 	struct buf roots = read_file(v[2]);
 	struct buf ca = read_file(v[3]);
-	struct tls_client_side s = { .name = v[0], .port = 443, .alpn = alpn_set(v[1]), .ca = buf_view(&ca) };
+	struct tls_client_side s = { .port = 443, .alpn = alpn_set(v[1]), .ca = buf_view(&ca) };
 	struct tls_ctx *ctx = NULL;
 	struct err e = { "" };
 
 	must(tls_ctx_new(buf_view(&roots), &ctx, &e) == 0);
 	jail();
-	for (unsigned i = 0; i < count(v[4]); i++) {
+	while (v[4]) {
+		int fd = (int)count(next(&v[4], false));
 		struct tls *t = NULL;
 
-		if (tls_client_new(ctx, FIRST_FD + (int)i, &s, &t, &e) < 0) {
+		s.name = next(&v[0], true);
+		if (tls_client_new(ctx, fd, &s, &t, &e) < 0) {
 			printf("%s\n", e.text);
 			return 1;
 		}
-		talk(t, FIRST_FD + (int)i, true);
+		talk(t, fd, true);
 		tls_free(t);
-		(void)shutdown(FIRST_FD + (int)i, SHUT_RDWR);
+		(void)shutdown(fd, SHUT_RDWR);
 	}
 	tls_ctx_free(ctx);
 	buf_deinit(&roots);
@@ -186,7 +202,7 @@ static int client(char **v)
 static int server(char **v)
 {
 	struct buf pem[3] = { read_file(v[2]), read_file(v[3]), read_file(v[4]) };
-	struct tls_server_side s = { .name = v[0], .alpn = alpn_set(v[1]) };
+	struct tls_server_side s = { .alpn = alpn_set(v[1]) };
 	struct tls_cert *leaf, *chain;
 	struct tls_ctx *ctx = NULL;
 	EVP_PKEY *key;
@@ -196,13 +212,15 @@ static int server(char **v)
 	s.leaf = leaf = cert_of(&pem[0]);
 	s.intermediate = chain = cert_of(&pem[1]);
 	s.key = key = key_of(&pem[2]);
-	for (unsigned i = 0; i < count(v[5]); i++) {
+	while (v[5]) {
+		int fd = (int)count(next(&v[5], false));
 		struct tls *t = NULL;
 
-		must(tls_server_new(ctx, FIRST_FD + (int)i, &s, &t, NULL) == 0);
-		talk(t, FIRST_FD + (int)i, false);
+		s.name = next(&v[0], true);
+		must(tls_server_new(ctx, fd, &s, &t, NULL) == 0);
+		talk(t, fd, false);
 		tls_free(t);
-		(void)shutdown(FIRST_FD + (int)i, SHUT_RDWR);
+		(void)shutdown(fd, SHUT_RDWR);
 	}
 	tls_ctx_free(ctx);
 	tls_cert_free(leaf);
@@ -244,10 +262,10 @@ static void open_pair(struct tls_ctx *ctx, const struct tls_server_side *ss, uns
 
 static int memory(char **v)
 {
-	struct buf pem[4] = { read_file(v[2]), read_file(v[3]), read_file(v[4]), read_file(v[1]) };
+	struct buf pem[4] = { read_file(v[1]), read_file(v[2]), read_file(v[3]), read_file(v[0]) };
 	struct tls_server_side s = { .name = "a.example", .alpn = TLS_ALPN_HTTP1 };
 	struct tls_ctx *ctx = NULL;
-	unsigned n = count(v[0]);
+	unsigned n = count(v[4]);
 	size_t before;
 
 	must(tls_ctx_new(buf_view(&pem[3]), &ctx, NULL) == 0);
