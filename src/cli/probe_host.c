@@ -111,7 +111,7 @@ void probe_ssh(struct probe *ret)
 void probe_helpers(struct probe *ret)
 {
 	static const char *const names[] = { "sawd",	    "sawd-front", "sawd-core",	"sawd-keeper", "sawd-compiler",
-					     "saw-workspace", "saw-front",  "saw-inlet", "saw-dialer",	"saw-machine",
+					     "saw-workspace", "saw-front",  "saw-inlet", "saw-dialer",	"saw-outlet", "saw-machine",
 					     "saw-try" };
 	char path[PATHS_MAX];
 	struct err e = { "" };

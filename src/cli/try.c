@@ -15,6 +15,7 @@
 
 #include "base/json_out.h"
 #include "cli/say.h"
+#include "cli/try_keeper.h"
 #include "cli/try_policy.h"
 #include "cli/verbs.h"
 #include "crypt/random.h"
@@ -28,10 +29,11 @@
 /* A workspace with the driver "try" in a temporary folder, its supervisor a child of ours in our process group: the terminal's signals
  * reach the command itself, and with us everything ends. */
 
-enum option_at { POLICY, AUDIT, RESOLV, LOG, AS_ROOT, QUIET, JSON };
+enum option_at { POLICY, SECRET, AUDIT, RESOLV, LOG, AS_ROOT, QUIET, JSON };
 
 static const struct cli_option options[] = {
 	[POLICY] = { "policy", "FILE", "the policy to try (required)", CLI_FILE },
+	[SECRET] = { "secret", "ID=FILE", "the value of a credential of the policy; several with commas between", CLI_TEXT },
 	[AUDIT] = { "audit", "FILE", "keep the audit log there", CLI_FILE },
 	[RESOLV] = { "resolv-conf", "FILE", "the gateway's resolvers, instead of /etc/resolv.conf", CLI_FILE },
 	[LOG] = { "log", "FILE", "keep the gateway's own log there", CLI_FILE },
@@ -46,6 +48,7 @@ struct attempt {
 	struct loop *loop;
 	struct chan *chan;
 	struct child child;
+	struct try_keeper *keeper;
 	struct loop_io exit_io;
 	struct loop_io signal_io;
 	char dir[PATHS_MAX];
@@ -90,7 +93,7 @@ static int write_file(const char *dir, const char *name, struct bytes text, stru
 /* What may lie there, and nothing else: a folder with a stranger's file in it is left alone. */
 static void remove_folder(const char *dir)
 {
-	static const char *const names[] = { "spec", "policy.blob", "audit.jsonl", "audit.jsonl.torn", "log", "run/lock",
+	static const char *const names[] = { "spec", "policy.blob", "ca.pem", "audit.jsonl", "audit.jsonl.torn", "log", "run/lock",
 					     "run/control.sock", "run" };
 	char path[PATHS_MAX];
 
@@ -277,7 +280,8 @@ static int spawn(struct attempt *t, const char *const *args, struct err *e)
 		(void)fd_close(pair[0]);
 		return r;
 	}
-	return chan_new(&t->chan, t->loop, pair[0], permits, 2, on_chan_end, t, e);
+	r = chan_new(&t->chan, t->loop, pair[0], permits, 2, on_chan_end, t, e);
+	return r < 0 ? r : try_keeper_attach(t->keeper, t->chan, e);
 }
 
 static int start(struct attempt *t, struct err *e)
@@ -360,6 +364,7 @@ static int run(const struct cli_args *a)
 	r = r < 0 ? r : write_policy(&t, &e);
 	r = r < 0 ? r : write_spec(&t, &e);
 	r = r < 0 ? r : loop_new(&t.loop, &e);
+	r = r < 0 ? r : try_keeper_new(&t.keeper, t.loop, buf_view(&t.policy), t.dir, a->value[SECRET], &e);
 	r = r < 0 ? r : watch_signals(&t, &e);
 	r = r < 0 ? r : start(&t, &e);
 	r = r < 0 ? r : loop_run(t.loop, &e);
@@ -367,6 +372,7 @@ static int run(const struct cli_args *a)
 		(void)snprintf(t.failed, sizeof(t.failed), "%s", e.text);
 	loop_io_remove(&t.signal_io);
 	t.chan = chan_free(t.chan);
+	try_keeper_free(t.keeper);
 	child_kill(&t.child);
 	loop_free(t.loop);
 	if (t.dir[0])

@@ -12,6 +12,7 @@ enum {
 	IPC_CONTROL_VERSION = 2, /* of this supervisor; what came with 2 is not sent to one of 1 */
 	IPC_CONTROL_OLDEST = 1, /* that a core of today still adopts */
 	IPC_JOURNAL_BYTES = 32 * 1024 * 1024,
+	IPC_ROOTS_MAX = 8 * 1024 * 1024, /* root certificates of the host */
 	IPC_SECRETS_MAX = 256, /* credentials bound to one workspace */
 	IPC_CA_NAME_MAX = 253,
 	IPC_CA_CERT_MAX = 32 * 1024, /* one certificate, DER */
@@ -43,17 +44,22 @@ enum ipc_type {
 
 	/* sup -> inlet, sup -> dialer */
 	MSG_INLET_CONFIG = 200, /* (u role uid, b workspace id, b workspace name, b owner, b guest mac: 6 bytes or empty, fd name
-				 * journal): a memory file of IPC_JOURNAL_BYTES zeros (sparse) that outlives an inlet, made once for
+				 * journal, fd root certificates of the host: PEM, a memory file). Journal: a memory file of IPC_JOURNAL_BYTES zeros (sparse) that outlives an inlet, made once for
 				 * each life of the workspace (inlet/pool.h) */
 	MSG_DIALER_CONFIG, /* (u role uid, b upstream proxy "host:port" or "") */
 	MSG_RESOLV, /* sup -> dialer: (b text of resolv.conf). At start and whenever the file changes */
-	MSG_PEER, /* sup -> inlet, sup -> dialer: (fd): their channel to each other; replaces the one before */
+	MSG_PEER, /* sup -> inlet, sup -> dialer: (fd): their channel to each other; sup -> outlet: its channel to dialer. Replaces
+		   * the one before */
+	MSG_PEER_OUTLET, /* sup -> inlet, sup -> dialer: (fd): their channel to outlet */
+	MSG_PEER_INLET, /* sup -> outlet: (fd): its channel to inlet */
+	MSG_OUTLET_CONFIG, /* sup -> outlet: (u role uid, b workspace id, b workspace name, b owner, fd root certificates: as inlet's) */
 
-	/* inlet <-> dialer */
-	MSG_DIAL = 300, /* inlet -> dialer: (u flow, b name, u port, u generation) */
-	MSG_DIAL_CANCEL, /* inlet -> dialer: (u flow): the guest went away */
-	MSG_DIALED, /* dialer -> inlet: (u flow, b address, fd connected, non-blocking) */
-	MSG_DIAL_REFUSED, /* dialer -> inlet: (u flow, u reason): dialer has written the event already */
+	/* inlet <-> dialer, outlet <-> dialer; inlet <-> outlet for guarded names (rules/policy.h), whose descriptor is a stream
+	 * socket to outlet itself that takes canonical HTTP/1.1 requests in clear */
+	MSG_DIAL = 300, /* -> dialer, -> outlet: (u flow, b name, u port, u generation) */
+	MSG_DIAL_CANCEL, /* -> dialer, -> outlet: (u flow): the guest went away */
+	MSG_DIALED, /* back: (u flow, b address: outlet says 0.0.0.0, fd connected, non-blocking) */
+	MSG_DIAL_REFUSED, /* back: (u flow, u reason): the event has been written already */
 
 	/* sup <-> machine (QEMU's keeper) */
 	MSG_MACHINE_CONFIG = 400, /* sup -> machine: (u role uid, u cpus, u memory bytes, u accel: enum ipc_accel, b mac, b kernel

@@ -15,7 +15,7 @@
 
 static const char *const build_folders[] = {
 	"cli",		   "sawd",	       "sawd/launcher",	  "sawd/front",	     "sawd/core",
-	"sawd/keeper",	   "sawd/compiler",    "workspace/front", "workspace/inlet", "workspace/dialer",
+	"sawd/keeper",	   "sawd/compiler",    "workspace/front", "workspace/inlet", "workspace/dialer", "workspace/outlet",
 	"workspace/supervisor", "workspace/machine", "workspace/try",	  "guest",
 };
 

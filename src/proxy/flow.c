@@ -61,6 +61,17 @@ void flows_on_policy(struct flows *fs)
 	}
 }
 
+void flows_on_secret(struct flows *fs, struct bytes id)
+{
+	struct flow *next;
+
+	for (struct flow *f = fs->first; f; f = next) {
+		next = f->next;
+		if (f->ops->on_secret)
+			f->ops->on_secret(f, id);
+	}
+}
+
 void flows_stop(struct flows *fs)
 {
 	struct flow *next;

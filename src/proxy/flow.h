@@ -11,12 +11,15 @@ enum {
 };
 
 struct flow;
+struct tls;
 
 /* What a mode implements. */
 struct flow_ops {
 	/* The policy changed: gate_policy() is the new one. End yourself when it no longer
 	 * allows you. */
 	void (*on_policy)(struct flow *f);
+	/* Outlet: this credential was replaced or is gone. NULL: nothing to do. */
+	void (*on_secret)(struct flow *f, struct bytes id);
 	/* End now (inlet stops, flow register full): close descriptors, free through
 	 * flow_done(). */
 	void (*on_stop)(struct flow *f);
@@ -44,7 +47,9 @@ struct flow {
 /* Each mode's door: takes the flow's facts (copied) and its fd, allocates its own struct,
  * registers itself. On failure closes the fd. */
 void tunnel_flow_start(const struct flow *facts); /* passthrough and tcp */
-void http_flow_start(const struct flow *facts); /* plain http */
+void http_flow_start(const struct flow *facts); /* http in clear */
+/* Http in `tls`, which it takes too (handshake done). */
+void http_flow_start_tls(const struct flow *facts, struct tls *tls);
 void self_flow_start(const struct flow *facts); /* http://saw.internal/ at the gateway's address */
 
 /* Enters the register. */

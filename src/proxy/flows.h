@@ -12,6 +12,8 @@ struct flows *flows_free(struct flows *fs);
 size_t flows_count(const struct flows *fs);
 /* Each flow judges itself against the policy that is in force now. */
 void flows_on_policy(struct flows *fs);
+/* What was authenticated with this credential's last value is not used any more. */
+void flows_on_secret(struct flows *fs, struct bytes id);
 /* Each flow ends now. */
 void flows_stop(struct flows *fs);
 

@@ -27,11 +27,21 @@ struct blob {
 	uint64_t generation;
 };
 
+struct peer {
+	struct gate *gate;
+	enum gate_way way;
+	struct chan *chan;
+};
+
 struct gate {
 	struct loop *loop;
 	const struct gate_who *who;
 	struct chan *parent;
-	struct chan *peer;
+	struct peer peers[GATE_WAYS];
+	bool outlet; /* this process */
+	gate_secret_fn secret;
+	void *secret_owner;
+	struct tls_ctx *tls;
 	struct flows *flows;
 	struct blob blobs[2];
 	unsigned now; /* index of the blob in force */
@@ -94,6 +104,8 @@ int gate_new(struct gate **ret, struct loop *l, const struct gate_who *who, stru
 	}
 	g->loop = l;
 	g->who = who;
+	for (unsigned i = 0; i < GATE_WAYS; i++)
+		g->peers[i] = (struct peer){ .gate = g, .way = (enum gate_way)i };
 	waits_init(&g->events);
 	waits_init(&g->dials);
 	waits_init(&g->failed);
@@ -117,7 +129,8 @@ struct gate *gate_free(struct gate *g)
 		return NULL;
 	loop_later_cancel(&g->fail);
 	loop_timer_disarm(&g->late);
-	chan_free(g->peer);
+	for (unsigned i = 0; i < GATE_WAYS; i++)
+		chan_free(g->peers[i].chan);
 	flows_free(g->flows);
 	blob_drop(&g->blobs[0]);
 	blob_drop(&g->blobs[1]);
@@ -128,6 +141,16 @@ struct gate *gate_free(struct gate *g)
 void gate_set_parent(struct gate *g, struct chan *parent)
 {
 	g->parent = parent;
+}
+
+void gate_set_tls(struct gate *g, struct tls_ctx *tls)
+{
+	g->tls = tls;
+}
+
+struct tls_ctx *gate_tls(const struct gate *g)
+{
+	return g->tls;
 }
 
 struct loop *gate_loop(const struct gate *g)
@@ -269,6 +292,23 @@ bool gate_event_done(struct gate *g, uint64_t id, bool written)
 
 /* Dials */
 
+void gate_set_outlet(struct gate *g, gate_secret_fn secret, void *owner)
+{
+	g->outlet = true;
+	g->secret = secret;
+	g->secret_owner = owner;
+}
+
+bool gate_secret(const struct gate *g, struct bytes id, struct bytes *ret_value, uint64_t *ret_version)
+{
+	return g->secret && g->secret(g->secret_owner, id, ret_value, ret_version);
+}
+
+enum gate_way gate_way(const struct gate *g, struct bytes name)
+{
+	return !g->outlet && policy_guarded(gate_policy(g), name) ? GATE_OUTLET : GATE_DIALER;
+}
+
 static void dial_end(struct gate_wait *w, int fd, struct ip ip, enum reason reason)
 {
 	wait_remove(w);
@@ -293,25 +333,26 @@ static void dial_failed(struct gate *g, struct gate_wait *w)
 
 static void on_peer_end(void *owner, const char *why)
 {
-	struct gate *g = owner;
+	struct peer *p = owner;
+	struct gate_wait *next;
 
 	(void)why;
-	g->peer = chan_free(g->peer);
-	loop_timer_disarm(&g->late);
-	while (g->dials.first) {
-		struct gate_wait *w = g->dials.first;
-
+	p->chan = chan_free(p->chan);
+	for (struct gate_wait *w = p->gate->dials.first; w; w = next) {
+		next = w->next;
+		if (w->way != p->way)
+			continue;
 		wait_remove(w);
-		dial_failed(g, w);
+		dial_failed(p->gate, w);
 	}
 }
 
-static void send_cancel(struct gate *g, uint64_t flow)
+static void send_cancel(struct gate *g, enum gate_way way, uint64_t flow)
 {
 	msg_start(&out, MSG_DIAL_CANCEL);
 	msg_u64(&out, flow);
-	if (g->peer)
-		chan_send(g->peer, &out);
+	if (g->peers[way].chan)
+		chan_send(g->peers[way].chan, &out);
 }
 
 /* All dials get the same time, so the first asked is the first late. */
@@ -323,7 +364,7 @@ static void on_late(struct loop_timer *t)
 	while (g->dials.first && g->dials.first->asked_ms + GATE_DIAL_MS <= now) {
 		struct gate_wait *w = g->dials.first;
 
-		send_cancel(g, w->id);
+		send_cancel(g, w->way, w->id);
 		dial_end(w, -1, (struct ip){ 0 }, REASON_ROLE_DOWN);
 	}
 	if (g->dials.first)
@@ -331,13 +372,20 @@ static void on_late(struct loop_timer *t)
 				     on_late, g);
 }
 
+static struct gate_wait *dial_find(const struct peer *p, uint64_t flow)
+{
+	struct gate_wait *w = wait_find(&p->gate->dials, flow);
+
+	return w && w->way == p->way ? w : NULL;
+}
+
 static bool on_dialed(void *owner, struct msg_in *in)
 {
-	struct gate *g = owner;
+	struct peer *p = owner;
 	uint64_t flow = msg_get_u64(in);
 	struct bytes address = msg_get_bytes(in, 16);
 	FD_AUTO int fd = msg_take_fd(in);
-	struct gate_wait *w = wait_find(&g->dials, flow);
+	struct gate_wait *w = dial_find(p, flow);
 	struct ip ip = { .family = address.len == 4 ? 4 : 6 };
 
 	if (!msg_end(in) || (address.len != 4 && address.len != 16))
@@ -351,10 +399,10 @@ static bool on_dialed(void *owner, struct msg_in *in)
 
 static bool on_dial_refused(void *owner, struct msg_in *in)
 {
-	struct gate *g = owner;
+	struct peer *p = owner;
 	uint64_t flow = msg_get_u64(in);
 	enum reason reason = (enum reason)msg_get_max(in, REASON_COUNT - 1);
-	struct gate_wait *w = wait_find(&g->dials, flow);
+	struct gate_wait *w = dial_find(p, flow);
 
 	/* REASON_OK is no refusal, and REASON_ROLE_DOWN means that nobody wrote the event: only
 	 * we may say it. */
@@ -368,12 +416,14 @@ static bool on_dial_refused(void *owner, struct msg_in *in)
 static const struct chan_permit peer_permits[] = { { MSG_DIALED, on_dialed },
 						   { MSG_DIAL_REFUSED, on_dial_refused } };
 
-int gate_set_peer(struct gate *g, int fd, struct err *e)
+int gate_set_peer(struct gate *g, enum gate_way way, int fd, struct err *e)
 {
-	if (g->peer)
-		on_peer_end(g, "replaced");
-	return chan_new(&g->peer, g->loop, fd, peer_permits,
-			sizeof(peer_permits) / sizeof(peer_permits[0]), on_peer_end, g, e);
+	struct peer *p = &g->peers[way];
+
+	if (p->chan)
+		on_peer_end(p, "replaced");
+	return chan_new(&p->chan, g->loop, fd, peer_permits,
+			sizeof(peer_permits) / sizeof(peer_permits[0]), on_peer_end, p, e);
 }
 
 void gate_dial(struct gate *g, struct gate_wait *w, uint64_t flow, struct bytes name, uint16_t port,
@@ -381,9 +431,9 @@ void gate_dial(struct gate *g, struct gate_wait *w, uint64_t flow, struct bytes 
 {
 	must(!w->gate);
 	*w = (struct gate_wait){
-		.id = flow, .owner = owner, .on_dial = done, .asked_ms = loop_now_ms(g->loop)
+		.id = flow, .owner = owner, .on_dial = done, .asked_ms = loop_now_ms(g->loop), .way = gate_way(g, name)
 	};
-	if (!g->peer) {
+	if (!g->peers[w->way].chan) {
 		dial_failed(g, w);
 		return;
 	}
@@ -395,7 +445,7 @@ void gate_dial(struct gate *g, struct gate_wait *w, uint64_t flow, struct bytes 
 	msg_bytes(&out, name);
 	msg_u64(&out, port);
 	msg_u64(&out, gate_generation(g));
-	chan_send(g->peer, &out);
+	chan_send(g->peers[w->way].chan, &out);
 }
 
 void gate_wait_cancel(struct gate_wait *w)
@@ -406,5 +456,5 @@ void gate_wait_cancel(struct gate_wait *w)
 		return;
 	wait_remove(w);
 	if (w->on_dial && w->id)
-		send_cancel(g, w->id);
+		send_cancel(g, w->way, w->id);
 }

@@ -23,9 +23,14 @@ struct gate *gate_free(struct gate *g);
 
 /* Borrows the channel to the supervisor. */
 void gate_set_parent(struct gate *g, struct chan *parent);
-/* Takes `fd`, the channel to a (new) dialer. What the one before had not answered ends with
+/* Borrows the context for streams to hosts and from guests. */
+void gate_set_tls(struct gate *g, struct tls_ctx *tls);
+/* This process is outlet: all its connections are dialer's, and it has secrets. */
+typedef bool (*gate_secret_fn)(void *owner, struct bytes id, struct bytes *ret_value, uint64_t *ret_version);
+void gate_set_outlet(struct gate *g, gate_secret_fn secret, void *owner);
+/* Takes `fd`, the channel to a (new) dialer or outlet. What the one before had not answered ends with
  * REASON_ROLE_DOWN. */
-int gate_set_peer(struct gate *g, int fd, struct err *e);
+int gate_set_peer(struct gate *g, enum gate_way way, int fd, struct err *e);
 
 /* MSG_EVENT_DONE. False: no such event was ever sent. */
 bool gate_event_done(struct gate *g, uint64_t id, bool written);

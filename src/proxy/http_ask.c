@@ -1,6 +1,7 @@
 #include "proxy/http_flow.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "wire/http1_out.h"
 
@@ -15,6 +16,15 @@ static bool has_header(const void *headers, struct bytes name)
 		if (bytes_ieq(h->fields[i].name, name))
 			return true;
 	return false;
+}
+
+/* A credential goes to the host, port and path that it is bound to, and a request of its entry never goes without it. */
+static bool bound(const struct policy *p, const struct policy_entry *entry, const struct http_flow *f, struct bytes path)
+{
+	struct bytes name = entry->upstream.len ? entry->upstream : name_bytes(&f->flow.name);
+	uint16_t port = entry->upstream.len ? entry->upstream_port : f->flow.dst_port;
+
+	return entry->credential == POLICY_NONE || policy_credential_bound(p, entry->credential, name, port, path);
 }
 
 static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
@@ -35,10 +45,13 @@ static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 
 	if (r != REASON_OK)
 		return r;
-	if (entry.mode != POLICY_HTTP)
+	if (entry.mode != f->flow.entry.mode)
 		return REASON_POLICY_CHANGED;
 	policy_judge(p, &entry, &q, &v);
 	f->observed = v.observed;
+	f->reflective = v.reflective;
+	if (v.reason == REASON_OK && !bound(p, &entry, f, q.path))
+		v.reason = REASON_CREDENTIAL_UNBOUND;
 	(void)snprintf(f->rule, sizeof(f->rule), "%.*s", (int)v.rule.len, (const char *)v.rule.p);
 	return v.reason;
 }
@@ -107,13 +120,21 @@ static void keep_as_sent(struct http_flow *f, const struct http1_head *h)
 		(void)snprintf(f->stripped, sizeof(f->stripped), "Host: %.*s", (int)host.len, (const char *)host.p);
 }
 
+void http_note_stripped(struct http_flow *f, struct bytes names)
+{
+	size_t at = strlen(f->stripped);
+
+	if (names.len && !memmem(f->stripped, at, names.p, names.len))
+		(void)snprintf(f->stripped + at, sizeof(f->stripped) - at, "%s%.*s", at ? ", " : "stripped: ", (int)names.len, (const char *)names.p);
+}
+
 /* True with a canonical request; else it was refused. */
 static bool take(struct http_flow *f, const struct http1_head *h)
 {
 	const struct http1_place place = {
 		.name = name_bytes(&f->flow.name),
 		.port = f->flow.dst_port,
-		.default_port = 80,
+		.default_port = f->flow.entry.mode == POLICY_INTERCEPT ? 443 : 80,
 		.encoded_slash = f->flow.entry.encoded_slash,
 	};
 	struct buf stripped BUF_AUTO = { 0 };
@@ -135,9 +156,7 @@ static bool take(struct http_flow *f, const struct http1_head *h)
 		return false;
 	}
 	f->request.upgrade = bytes_of(NULL, 0); /* a view that ends with this call */
-	if (stripped.len)
-		(void)snprintf(f->stripped, sizeof(f->stripped), "stripped: %.*s", (int)stripped.len,
-			       (const char *)stripped.p);
+	http_note_stripped(f, buf_view(&stripped));
 	return true;
 }
 

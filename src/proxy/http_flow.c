@@ -1,9 +1,10 @@
 #include "proxy/http_flow.h"
 
 #include <stdlib.h>
-#include <sys/socket.h>
 
+#include "net/tls.h"
 #include "os/fd.h"
+#include "proxy/dress.h"
 
 /* The life of the flow: its phases' order stands in http_flow.h. Every event of the loop, of the gate and of the clock changes a
  * fact and then calls http_flow_pump(), which goes through phases until one has to wait. Nothing calls back into the pump from
@@ -23,6 +24,7 @@ static void free_later(struct loop_later *l)
 
 	buf_deinit(&f->canon);
 	buf_deinit(&f->held);
+	buf_deinit(&f->wire);
 	free(f);
 }
 
@@ -38,19 +40,19 @@ static void note_end(struct http_flow *f)
 
 void http_flow_finish(struct http_flow *f, bool reset)
 {
-	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
-
 	if (f->phase == HTTP_GONE)
 		return;
 	if (f->n_requests)
 		note_end(f);
-	if (reset && f->guest.fd >= 0)
-		(void)setsockopt(f->guest.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	f->phase = HTTP_GONE;
 	gate_wait_cancel(&f->wait);
+	host_cancel(&f->host);
 	loop_timer_disarm(&f->timer);
 	http_side_close(&f->upstream);
-	http_side_close(&f->guest);
+	if (reset)
+		http_side_reset(&f->guest);
+	else
+		http_side_close(&f->guest);
 	flow_unregister(&f->flow);
 	loop_later(gate_loop(f->flow.gate), &f->later, free_later, f);
 }
@@ -66,6 +68,7 @@ void http_flow_next(struct http_flow *f)
 	f->answer_done = false;
 	buf_deinit(&f->canon);
 	buf_deinit(&f->held);
+	buf_deinit(&f->wire);
 }
 
 static bool closing(struct http_flow *f)
@@ -73,7 +76,7 @@ static bool closing(struct http_flow *f)
 	if (f->guest.deaf) {
 		http_flow_finish(f, false);
 	} else if (f->guest.out.len == 0) {
-		(void)shutdown(f->guest.fd, SHUT_WR);
+		http_side_shutdown(&f->guest);
 		f->phase = HTTP_LINGER;
 		f->guest.readable = true;
 		http_flow_deadline(f, HTTP_FLOW_LINGER_MS);
@@ -104,8 +107,7 @@ static bool head(struct http_flow *f)
 
 static bool step(struct http_flow *f)
 {
-	if (f->guest.fd >= 0)
-		(void)http_side_flush(&f->guest);
+	(void)http_side_flush(&f->guest);
 	switch (f->phase) {
 	case HTTP_HEAD:
 		return head(f);
@@ -172,29 +174,25 @@ void http_flow_pump(struct http_flow *f)
 		       f->phase == HTTP_RELAY && !f->body_done && f->guest.in.len > 0);
 }
 
-static void on_guest(struct loop_io *io, uint32_t events)
+static void on_guest(void *owner, uint32_t events)
 {
-	struct http_flow *f = io->owner;
+	struct http_flow *f = owner;
 	bool over = events & (EPOLLHUP | EPOLLERR);
 
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-		f->guest.readable = true;
 	if (over && f->phase != HTTP_HEAD && f->phase != HTTP_HOLD && f->phase != HTTP_LINGER)
 		http_flow_finish(f, false);
 	else
 		http_flow_pump(f);
 }
 
-void http_flow_on_upstream(struct loop_io *io, uint32_t events)
+void http_flow_on_upstream(void *owner, uint32_t events)
 {
-	struct http_flow *f = io->owner;
+	struct http_flow *f = owner;
 
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-		f->upstream.readable = true;
 	if (events & (EPOLLHUP | EPOLLERR)) /* would be told again and again while the guest has no room */
-		loop_io_remove(&f->upstream.io);
+		http_side_unwatch(&f->upstream);
 	if (f->phase != HTTP_RELAY) {
-		if (f->upstream.readable)
+		if (f->upstream.readable && !http_side_silent(&f->upstream))
 			http_side_close(&f->upstream);
 		return;
 	}
@@ -254,7 +252,7 @@ static void on_policy(struct flow *flow)
 	struct policy_entry entry;
 	enum reason r = policy_find(gate_policy(flow->gate), name_bytes(&flow->name), flow->dst_port, &entry);
 
-	f->unlisted = r != REASON_OK || entry.mode != POLICY_HTTP;
+	f->unlisted = r != REASON_OK || entry.mode != flow->entry.mode;
 	if (f->unlisted)
 		flow->entry.rule = bytes_of(NULL, 0); /* borrowed from a policy that goes away */
 	else
@@ -262,17 +260,33 @@ static void on_policy(struct flow *flow)
 	http_flow_pump(f);
 }
 
+/* The present exchange was sent before the change and ends in its own time; the connection carries no other. A WebSocket is one
+ * exchange without an end, so it goes. */
+static void on_secret(struct flow *flow, struct bytes id)
+{
+	struct http_flow *f = (struct http_flow *)flow;
+	struct policy_credential c;
+
+	if (!f->secret_version || !policy_credential_at(gate_policy(flow->gate), flow->entry.credential, &c) || !bytes_eq(c.id, id))
+		return;
+	f->upstream_keep = false;
+	f->upstream_stale = true;
+	if (f->phase == HTTP_HEAD || f->phase == HTTP_HOLD)
+		http_side_close(&f->upstream);
+}
+
 static void on_stop(struct flow *flow)
 {
 	http_flow_finish((struct http_flow *)flow, true);
 }
 
-void http_flow_start(const struct flow *facts)
+void http_flow_start_tls(const struct flow *facts, struct tls *tls)
 {
-	static const struct flow_ops ops = { .on_policy = on_policy, .on_stop = on_stop };
+	static const struct flow_ops ops = { .on_policy = on_policy, .on_secret = on_secret, .on_stop = on_stop };
 	struct http_flow *f = calloc(1, sizeof(*f));
 
 	if (!f) {
+		tls_free(tls);
 		(void)fd_close(facts->fd);
 		return;
 	}
@@ -283,10 +297,16 @@ void http_flow_start(const struct flow *facts)
 	http_side_init(&f->upstream, HTTP1_HEAD_LEN_MAX + HTTP_SIDE_READ);
 	buf_init(&f->canon, HTTP1_CANON_MAX);
 	buf_init(&f->held, (size_t)2 * HTTP_FLOW_HOLD_MAX);
+	buf_init(&f->wire, DRESS_MAX);
 	http_flow_next(f);
 	flow_register(&f->flow);
-	if (http_side_open(&f->guest, gate_loop(facts->gate), facts->fd, on_guest, f) < 0)
+	if (http_side_open(&f->guest, gate_loop(facts->gate), facts->fd, tls, on_guest, f) < 0)
 		http_flow_finish(f, false);
 	else
 		http_flow_deadline(f, FLOW_FIRST_BYTES_MS);
+}
+
+void http_flow_start(const struct flow *facts)
+{
+	http_flow_start_tls(facts, NULL);
 }

@@ -1,4 +1,4 @@
-/* A flow of plain http mode: requests of the guest, judged one by one, relayed over a connection that dialer made. Shared by the
+/* A flow of http or intercept mode: requests of the guest, judged one by one, relayed over a connection that dialer made. Shared by the
  * http_*.c files only; the door for everybody else is flow.h.
  *
  *   HEAD -> (HOLD) -> (DIAL) -> EVENT -> RELAY -> HEAD ...
@@ -15,6 +15,7 @@
 #include "wire/http1_form.h"
 #include "wire/http1_request.h"
 #include "proxy/flow.h"
+#include "proxy/host.h"
 #include "proxy/http_side.h"
 
 enum {
@@ -47,6 +48,7 @@ struct http_flow {
 	struct loop_timer timer;
 	struct loop_later later;
 	struct gate_wait wait;
+	struct host host; /* being connected */
 	enum http_phase phase;
 	struct http_side guest;
 	struct http_side upstream;
@@ -70,6 +72,7 @@ struct http_flow {
 	uint8_t minor;
 	enum reason verdict; /* REASON_OK, or what is only observed */
 	bool observed;
+	bool reflective; /* the answer is scanned for the live secret */
 	uint64_t generation; /* of the policy that judged it */
 	char stripped[HTTP1_STRIPPED_MAX + 1];
 
@@ -81,6 +84,10 @@ struct http_flow {
 	bool answer_done;
 	bool answer_more; /* the last turn stopped for the sake of other flows: what lies in upstream.in can go on */
 	bool upstream_keep;
+	bool upstream_stale; /* authenticated with a credential that is no more */
+	struct buf wire; /* the head that goes to the host (proxy/dress.h); empty when it is the canonical one */
+	uint64_t secret_version; /* of the credential in it; 0: none */
+	bool through_outlet; /* upstream is outlet, which records and judges for itself */
 	bool reused; /* the connection carried a request before */
 	bool recorded; /* its event is on disk */
 	bool retried;
@@ -101,7 +108,7 @@ void http_flow_pump(struct http_flow *f);
 void http_flow_finish(struct http_flow *f, bool reset);
 /* Ready for another request. */
 void http_flow_next(struct http_flow *f);
-void http_flow_on_upstream(struct loop_io *io, uint32_t events);
+void http_flow_on_upstream(void *owner, uint32_t events);
 
 /* http_ask.c: each gives true when the phase changed. */
 bool http_ask_head(struct http_flow *f);
@@ -110,6 +117,14 @@ bool http_ask_hold(struct http_flow *f);
 bool http_ask_body(struct http_flow *f, struct buf *out, size_t full);
 /* Judges f->canon by the policy in force; fills f->rule, verdict, observed, generation. False: it was refused. */
 bool http_ask_judge(struct http_flow *f);
+
+/* Adds names to what the event says was taken out; none twice. */
+void http_note_stripped(struct http_flow *f, struct bytes names);
+
+/* http_dress.c: fills f->wire. REASON_OK; REASON_CREDENTIAL_MISSING. */
+enum reason http_dress(struct http_flow *f);
+/* Since then the credential was replaced. */
+bool http_dress_stale(const struct http_flow *f);
 
 /* http_forward.c */
 /* The request may go: dial when there is no connection, event, send. */

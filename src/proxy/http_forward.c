@@ -1,9 +1,7 @@
 #include "proxy/http_flow.h"
 
-#include <errno.h>
-#include <sys/socket.h>
+#include <stdio.h>
 
-#include "os/fd.h"
 #include "wire/http1_out.h"
 
 /* From a judged request to its whole answer. The connection of dialer is made before the request is put on record, so that a
@@ -16,13 +14,21 @@ enum { ROUNDS = 8 }; /* reads of upstream in a row, for the sake of other flows 
 
 static void send_request(struct http_flow *f)
 {
+	enum reason r = http_dress_stale(f) ? http_dress(f) : REASON_OK;
+
+	if (r != REASON_OK) { /* it went while the request was being recorded */
+		http_refuse(f, 502, EVENT_FAILED, r);
+		return;
+	}
 	f->answer_scan = (struct http1_scan){ 0 };
 	f->answering = false;
 	f->answer_done = false;
 	f->n_interim = 0;
-	(void)buf_bytes(&f->upstream.out, buf_view(&f->canon));
+	(void)buf_bytes(&f->upstream.out, buf_view(f->wire.len ? &f->wire : &f->canon));
 	(void)buf_bytes(&f->upstream.out, buf_view(&f->held));
 	buf_deinit(&f->held);
+	buf_deinit(&f->wire);
+	f->upstream_stale = false;
 	f->phase = HTTP_RELAY;
 	http_flow_deadline(f, HTTP_FLOW_STALL_MS);
 }
@@ -37,7 +43,7 @@ static void on_recorded(void *owner, bool written)
 	f->n_requests += written;
 	if (!written)
 		http_refuse_silently(f, 503, REASON_AUDIT_UNWRITABLE);
-	else if (f->upstream.fd < 0) /* a kept connection that ended meanwhile: nothing was sent on it */
+	else if (!f->upstream.open) /* a kept connection that ended meanwhile: nothing was sent on it */
 		dial(f);
 	else
 		send_request(f);
@@ -51,6 +57,11 @@ static void record(struct http_flow *f)
 
 	if (f->generation != gate_generation(f->flow.gate) && !http_ask_judge(f))
 		return;
+	if (f->through_outlet) {
+		f->n_requests++;
+		send_request(f);
+		return;
+	}
 	f->phase = HTTP_EVENT;
 	http_flow_deadline(f, HTTP_FLOW_EVENT_MS);
 	if (f->phase != HTTP_EVENT)
@@ -66,6 +77,7 @@ static unsigned status_of(enum reason r)
 	case REASON_RESOLVE_NONE:
 	case REASON_CONNECT_FAILED:
 	case REASON_PROXY_REFUSED:
+	case REASON_UPSTREAM_UNVERIFIED:
 		return 502;
 	case REASON_ROLE_DOWN:
 	case REASON_AUDIT_UNWRITABLE:
@@ -78,20 +90,21 @@ static unsigned status_of(enum reason r)
 	}
 }
 
-static void on_dialed(void *owner, int fd, struct ip ip, enum reason reason)
+static void on_host(void *owner, const struct host_conn *c)
 {
 	struct http_flow *f = owner;
+	enum reason reason = c->reason;
 
-	(void)ip;
 	f->reused = false;
-	if (fd >= 0 && http_side_open(&f->upstream, gate_loop(f->flow.gate), fd, http_flow_on_upstream, f) < 0) {
-		fd = -1;
+	f->through_outlet = c->clear_to_outlet;
+	if (c->fd >= 0 && http_side_open(&f->upstream, gate_loop(f->flow.gate), c->fd, c->tls, http_flow_on_upstream, f) < 0)
 		reason = REASON_ROLE_DOWN;
-	}
-	if (fd < 0 && reason == REASON_ROLE_DOWN)
-		http_refuse(f, 503, f->recorded ? EVENT_FAILED : EVENT_DENIED, reason);
-	else if (fd < 0)
+	if (reason == REASON_UPSTREAM_UNVERIFIED)
+		(void)snprintf(f->stripped, sizeof(f->stripped), "%s", c->detail);
+	if (reason != REASON_OK && c->recorded)
 		http_refuse_silently(f, status_of(reason), reason);
+	else if (reason != REASON_OK)
+		http_refuse(f, status_of(reason), f->recorded || reason == REASON_UPSTREAM_UNVERIFIED ? EVENT_FAILED : EVENT_DENIED, reason);
 	else if (f->recorded)
 		send_request(f);
 	else
@@ -104,25 +117,24 @@ static void dial(struct http_flow *f)
 	f->phase = HTTP_DIAL;
 	http_flow_deadline(f, HTTP_FLOW_DIAL_MS);
 	if (f->phase == HTTP_DIAL)
-		gate_dial(f->flow.gate, &f->wait, f->flow.id, name_bytes(&f->flow.name), f->flow.dst_port, on_dialed, f);
-}
-
-/* A kept connection that says anything between two requests says that it is over. */
-static bool still_silent(int fd)
-{
-	char c;
-
-	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+		host_start(&f->host, &f->flow, false, on_host, f);
 }
 
 void http_forward(struct http_flow *f)
 {
+	enum reason r = http_dress(f);
+
+	if (r != REASON_OK) {
+		http_refuse(f, 502, EVENT_DENIED, r);
+		return;
+	}
 	f->retried = false;
 	f->recorded = false;
 	f->reused = true;
-	if (f->upstream.fd >= 0 && !still_silent(f->upstream.fd))
+	/* A kept connection that says anything between two requests says that it is over. */
+	if (f->upstream.open && !http_side_silent(&f->upstream))
 		http_side_close(&f->upstream);
-	if (f->upstream.fd < 0)
+	if (!f->upstream.open)
 		dial(f);
 	else
 		record(f);
@@ -222,7 +234,7 @@ static bool answer_piece(struct http_flow *f)
 static void relay_answer(struct http_flow *f)
 {
 	f->answer_more = true;
-	for (int round = 0; round < ROUNDS || !f->upstream.io.loop; round++) {
+	for (int round = 0; round < ROUNDS || http_side_unwatched(&f->upstream); round++) {
 		size_t n = http_side_read(&f->upstream, HTTP_SIDE_READ);
 		bool moved = true;
 
@@ -246,7 +258,7 @@ static void relay_answer(struct http_flow *f)
 static void complete(struct http_flow *f)
 {
 	if (!f->upstream_keep || !f->body_done || f->upstream.in.len || f->upstream.out.len || f->upstream.eof ||
-	    f->upstream.deaf || f->unlisted)
+	    f->upstream.deaf || f->unlisted || f->upstream_stale)
 		http_side_close(&f->upstream);
 	if (f->keep && !f->unlisted)
 		http_flow_next(f);

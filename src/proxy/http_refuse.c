@@ -77,6 +77,7 @@ static void on_recorded(void *owner, bool written)
 static void stop(struct http_flow *f, unsigned status, enum reason reason)
 {
 	gate_wait_cancel(&f->wait);
+	host_cancel(&f->host);
 	http_side_close(&f->upstream);
 	f->keep = false;
 	f->status = status;

@@ -113,6 +113,46 @@ void gate_dial(struct gate *gate, struct gate_wait *w, uint64_t flow, struct byt
 	loop_later(gate->loop, &gate->later, http_rig_from_loop, gate);
 }
 
+enum gate_way gate_way(const struct gate *gate, struct bytes name)
+{
+	(void)gate;
+	(void)name;
+	return GATE_DIALER;
+}
+
+struct tls_ctx *gate_tls(const struct gate *gate)
+{
+	(void)gate;
+	return NULL;
+}
+
+bool gate_secret(const struct gate *gate, struct bytes id, struct bytes *ret_value, uint64_t *ret_version)
+{
+	(void)gate;
+	(void)id;
+	(void)ret_value;
+	(void)ret_version;
+	return false;
+}
+
+bool policy_credential_at(const struct policy *p, uint32_t i, struct policy_credential *ret)
+{
+	(void)p;
+	(void)i;
+	(void)ret;
+	return false;
+}
+
+bool policy_credential_bound(const struct policy *p, uint32_t i, struct bytes name, uint16_t port, struct bytes path)
+{
+	(void)p;
+	(void)i;
+	(void)name;
+	(void)port;
+	(void)path;
+	return false;
+}
+
 void flow_register(struct flow *f)
 {
 	must(!http_rig.flow);
@@ -139,7 +179,7 @@ enum reason policy_find(const struct policy *p, struct bytes name, uint16_t port
 	(void)port;
 	if (http_rig.unlisted || !bytes_is(name, "good.example"))
 		return REASON_NAME_UNLISTED;
-	*ret = (struct policy_entry){ .mode = POLICY_HTTP, .rule = bytes_str("site") };
+	*ret = (struct policy_entry){ .mode = POLICY_HTTP, .rule = bytes_str("site"), .credential = POLICY_NONE };
 	return REASON_OK;
 }
 
@@ -190,7 +230,7 @@ const char *policy_mode_text(enum policy_mode m)
 void http_rig_start(void (*flow_start)(const struct flow *))
 {
 	struct flow facts = { .gate = &http_rig, .id = 7, .dst_port = 80,
-			      .entry = { .mode = POLICY_HTTP, .rule = bytes_str("site") } };
+			      .entry = { .mode = POLICY_HTTP, .rule = bytes_str("site"), .credential = POLICY_NONE } };
 	int pair[2];
 
 	http_rig = (struct gate){ .generation = 1, .guest = -1 };

@@ -5,6 +5,8 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include "net/h2.h"
+#include "net/tls.h"
 #include "os/fd.h"
 
 void http_side_init(struct http_side *s, size_t in_max)
@@ -14,32 +16,98 @@ void http_side_init(struct http_side *s, size_t in_max)
 	buf_init(&s->out, SIZE_MAX / 4);
 }
 
-int http_side_open(struct http_side *s, struct loop *l, int fd, loop_io_fn fn, void *owner)
+static void fresh(struct http_side *s, http_side_fn fn, void *owner)
+{
+	s->fn = fn;
+	s->owner = owner;
+	s->open = true;
+	s->readable = false;
+	s->read_wants_out = false;
+	s->write_wants_in = false;
+	s->eof = false;
+	s->broken = false;
+	s->deaf = false;
+}
+
+static void on_io(struct loop_io *io, uint32_t events)
+{
+	struct http_side *s = io->owner;
+
+	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || ((events & EPOLLOUT) && (s->read_wants_out || s->tls)))
+		s->readable = true;
+	s->fn(s->owner, events);
+}
+
+int http_side_open(struct http_side *s, struct loop *l, int fd, struct tls *tls, http_side_fn fn, void *owner)
 {
 	const int one = 1;
-	int r = loop_io_add(l, &s->io, fd, EPOLLIN, fn, owner, NULL);
+	int r = loop_io_add(l, &s->io, fd, EPOLLIN, on_io, s, NULL);
 
 	if (r < 0) {
+		tls_free(tls);
 		(void)fd_close(fd);
 		return r;
 	}
 	/* Small pieces (events of a stream) must leave at once. Fails on sockets that are not TCP: no harm. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	fresh(s, fn, owner);
 	s->fd = fd;
-	s->readable = false;
-	s->eof = false;
-	s->broken = false;
-	s->deaf = false;
+	s->tls = tls;
+	s->readable = tls && tls_pending(tls);
 	return 0;
+}
+
+void http_side_open_stream(struct http_side *s, struct h2_stream *stream, http_side_fn fn, void *owner)
+{
+	fresh(s, fn, owner);
+	s->stream = stream;
+	s->readable = true;
+}
+
+void http_side_wake(struct http_side *s)
+{
+	uint32_t events = EPOLLIN | EPOLLOUT;
+
+	s->readable = true;
+	if (h2_stream_gone(s->stream) != H2_OK) {
+		s->deaf = true;
+		buf_reset(&s->out);
+		events |= EPOLLHUP;
+	}
+	s->fn(s->owner, events);
 }
 
 void http_side_close(struct http_side *s)
 {
 	loop_io_remove(&s->io);
+	s->tls = tls_free(s->tls);
+	if (s->stream)
+		h2_stream_release(s->stream);
+	s->stream = NULL;
 	s->fd = fd_close(s->fd);
 	buf_deinit(&s->in);
 	buf_deinit(&s->out);
 	s->readable = false;
+	s->open = false;
+}
+
+void http_side_reset(struct http_side *s)
+{
+	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	if (s->fd >= 0)
+		(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	http_side_close(s);
+}
+
+void http_side_shutdown(struct http_side *s)
+{
+	if (s->tls)
+		(void)tls_shutdown(s->tls);
+	if (s->stream)
+		h2_stream_end(s->stream);
+	if (s->fd >= 0)
+		(void)shutdown(s->fd, SHUT_WR);
 }
 
 void http_side_rest(struct http_side *s)
@@ -50,48 +118,130 @@ void http_side_rest(struct http_side *s)
 		buf_deinit(&s->out);
 }
 
-size_t http_side_read(struct http_side *s, size_t max)
+static size_t end(struct http_side *s, bool broken)
 {
-	size_t room = s->in.max - s->in.len;
-	uint8_t *p;
-	ssize_t n;
+	s->eof = true;
+	s->broken = broken;
+	return 0;
+}
 
-	if (room > max)
-		room = max;
-	if (!s->readable || s->eof || room == 0)
+static size_t read_tls(struct http_side *s, uint8_t *p, size_t room)
+{
+	size_t n = 0;
+
+	s->read_wants_out = false;
+	switch (tls_read(s->tls, p, room, &n)) {
+	case TLS_DONE:
+		/* Less than there is room for: the loop will tell when there is more. */
+		s->readable = n == room || tls_pending(s->tls);
+		return n;
+	case TLS_WANT_WRITE:
+		s->read_wants_out = true;
+		s->readable = false;
 		return 0;
-	p = buf_room(&s->in, room);
-	n = p ? recv(s->fd, p, room, MSG_DONTWAIT) : 0;
+	case TLS_WANT_READ:
+		s->readable = false;
+		return 0;
+	case TLS_EOF:
+		return end(s, false);
+	case TLS_TRUNCATED:
+	case TLS_FAILED:
+		break;
+	}
+	return end(s, true);
+}
+
+static size_t read_socket(struct http_side *s, uint8_t *p, size_t room)
+{
+	ssize_t n = recv(s->fd, p, room, MSG_DONTWAIT);
+
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		s->readable = errno == EINTR;
 		return 0;
 	}
-	if (n <= 0) {
-		s->eof = true;
-		s->broken = n < 0 || !p;
+	return n > 0 ? (size_t)n : end(s, n < 0);
+}
+
+static size_t read_stream(struct http_side *s, size_t room)
+{
+	size_t n = room >= H2_READ_MIN ? h2_stream_read(s->stream, &s->in, room) : 0;
+
+	if (n == 0 && h2_stream_read_done(s->stream))
+		return end(s, false);
+	if (n == 0 && h2_stream_gone(s->stream) != H2_OK)
+		return end(s, true);
+	s->readable = n > 0 || room < H2_READ_MIN;
+	return n;
+}
+
+size_t http_side_read(struct http_side *s, size_t max)
+{
+	size_t room = s->in.max - s->in.len;
+	uint8_t *p;
+	size_t n;
+
+	if (room > max)
+		room = max;
+	if (!s->open || !s->readable || s->eof || room == 0)
 		return 0;
+	if (s->stream) {
+		n = read_stream(s, room);
+	} else {
+		p = buf_room(&s->in, room);
+		n = !p ? end(s, true) : s->tls ? read_tls(s, p, room) : read_socket(s, p, room);
+		buf_grew(&s->in, n);
 	}
-	buf_grew(&s->in, (size_t)n);
-	s->moved += (uint64_t)n;
-	return (size_t)n;
+	s->moved += n;
+	return n;
+}
+
+bool http_side_silent(struct http_side *s)
+{
+	char c;
+
+	if (s->stream)
+		return h2_stream_gone(s->stream) == H2_OK;
+	if (!s->tls)
+		return recv(s->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+	/* What lies there may be no data: a host sends its session tickets when it likes. */
+	s->readable = true;
+	return http_side_read(s, HTTP_SIDE_READ) == 0 && !s->eof && s->in.len == 0;
+}
+
+static size_t write_tls(struct http_side *s)
+{
+	size_t n = 0;
+	enum tls_answer a = tls_write(s->tls, buf_view(&s->out), &n);
+
+	s->write_wants_in = a == TLS_WANT_READ;
+	if (a != TLS_DONE && a != TLS_WANT_READ && a != TLS_WANT_WRITE)
+		s->deaf = true;
+	return n;
+}
+
+static size_t write_socket(struct http_side *s)
+{
+	ssize_t n;
+
+	do
+		n = send(s->fd, s->out.p, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN)
+		s->deaf = true;
+	return n > 0 ? (size_t)n : 0;
 }
 
 size_t http_side_flush(struct http_side *s)
 {
 	size_t all = 0;
 
-	while (s->out.len && !s->deaf && !s->out.failed) {
-		ssize_t n = send(s->fd, s->out.p, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (s->open && s->out.len && !s->deaf && !s->out.failed) {
+		size_t n = s->stream ? h2_stream_write(s->stream, buf_view(&s->out)) : s->tls ? write_tls(s) : write_socket(s);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
+		if (n == 0)
 			break;
-		if (n < 0)
-			s->deaf = true;
-		else
-			buf_consume(&s->out, (size_t)n);
-		all += n > 0 ? (size_t)n : 0;
+		buf_consume(&s->out, n);
+		all += n;
 	}
 	s->moved += all;
 	if (s->out.failed) /* a piece is missing: what follows would mean something else */
@@ -101,9 +251,26 @@ size_t http_side_flush(struct http_side *s)
 	return all;
 }
 
+bool http_side_unwatched(const struct http_side *s)
+{
+	return !s->stream && !s->io.loop;
+}
+
+void http_side_unwatch(struct http_side *s)
+{
+	loop_io_remove(&s->io);
+}
+
 void http_side_want(struct http_side *s, bool read, bool more)
 {
-	if (s->io.loop)
-		loop_io_want(&s->io, (read && !s->eof ? (uint32_t)EPOLLIN : 0) |
-					     (s->out.len || (more && !s->deaf) ? (uint32_t)EPOLLOUT : 0));
+	uint32_t events = 0;
+
+	if (!s->io.loop)
+		return;
+	if ((read && !s->eof) || s->write_wants_in)
+		events |= EPOLLIN;
+	if ((s->out.len && !s->write_wants_in) || (more && !s->deaf) ||
+	    (read && !s->eof && (s->read_wants_out || (s->tls && tls_pending(s->tls)))))
+		events |= EPOLLOUT;
+	loop_io_want(&s->io, events);
 }

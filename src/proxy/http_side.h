@@ -1,21 +1,35 @@
-/* One end of a relay: a socket, what was read from it and not yet used, and what is to be written to it. */
+/* One end of an exchange: what was read from it and not yet used, and what is to be written to it. A socket, a TLS stream over a
+ * socket, or one stream of an HTTP/2 connection; whoever uses it sees bytes of HTTP/1.1 in all three. */
 #ifndef SAW_PROXY_HTTP_SIDE_H
 #define SAW_PROXY_HTTP_SIDE_H
 
 #include "base/buf.h"
 #include "os/loop.h"
 
+struct tls;
+struct h2_stream;
+
 enum {
 	HTTP_SIDE_READ = 64 * 1024, /* at most so much is read at once */
 	HTTP_SIDE_OUT_FULL = 64 * 1024, /* with so much waiting nothing more is read from the other side */
 };
 
+/* Something can be read or written, or the side hung up. */
+typedef void (*http_side_fn)(void *owner, uint32_t events);
+
 struct http_side {
 	struct loop_io io;
+	http_side_fn fn;
+	void *owner;
 	int fd; /* -1: none */
+	struct tls *tls; /* NULL: in clear */
+	struct h2_stream *stream; /* instead of fd */
+	bool open;
 	struct buf in;
 	struct buf out;
 	bool readable; /* the loop said so, and no read has come back empty since */
+	bool read_wants_out; /* TLS: reading goes on when the socket takes something */
+	bool write_wants_in; /* ... and the other way round */
 	bool eof; /* nothing will come any more */
 	bool broken; /* and it did not end in order */
 	uint64_t moved; /* bytes read and written, ever */
@@ -24,17 +38,29 @@ struct http_side {
 
 /* `in_max`: ceiling of what may lie unread in `in`. */
 void http_side_init(struct http_side *s, size_t in_max);
-/* Takes `fd` and watches it. */
-int http_side_open(struct http_side *s, struct loop *l, int fd, loop_io_fn fn, void *owner);
+/* Takes `fd`, and `tls` on it whose handshake is done (NULL: in clear), and watches it. */
+int http_side_open(struct http_side *s, struct loop *l, int fd, struct tls *tls, http_side_fn fn, void *owner);
+/* Takes the stream. Its connection's on_wake must call http_side_wake(). */
+void http_side_open_stream(struct http_side *s, struct h2_stream *stream, http_side_fn fn, void *owner);
+void http_side_wake(struct http_side *s);
 /* Closes and frees the buffers; can be opened again. */
 void http_side_close(struct http_side *s);
+/* Closes so that the peer cannot take what it has for a whole. */
+void http_side_reset(struct http_side *s);
+/* Nothing more will be written. */
+void http_side_shutdown(struct http_side *s);
 /* Frees what the buffers hold on to when they are empty. */
 void http_side_rest(struct http_side *s);
 
 /* One read of at most `max` bytes (and what `in` may still hold) when `readable`. Gives how many came. */
 size_t http_side_read(struct http_side *s, size_t max);
-/* Writes as much of `out` as the socket takes. Gives how much went. */
+/* A kept connection that has said nothing since its last message. */
+bool http_side_silent(struct http_side *s);
+/* Writes as much of `out` as the other end takes. Gives how much went. */
 size_t http_side_flush(struct http_side *s);
+/* Hung up: no event will come any more, and what can be read lies ready. */
+bool http_side_unwatched(const struct http_side *s);
+void http_side_unwatch(struct http_side *s);
 /* What to be woken for; EPOLLOUT is added while `out` is not empty, and while `more`: something for this side lies decoded nowhere yet,
  * in the other side's `in`, for which no socket would wake us. */
 void http_side_want(struct http_side *s, bool read, bool more);

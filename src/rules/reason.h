@@ -28,6 +28,7 @@
 	X(RESOLVE_NONE, "no_such_host", "the name has no address", "check the name")                                    \
 	X(CONNECT_FAILED, "connection_failed", "no address of the host could be reached", "check the host and its firewall") \
 	X(PROXY_REFUSED, "upstream_proxy_refused", "the upstream proxy refused the connection", "check the proxy's rules") \
+	X(WRONG_DOOR, "wrong_door", "this part of the gateway may not ask for this name", "none: a part of the gateway misbehaves") \
 	X(TLS_NOT, "not_tls", "the first bytes are not TLS", "speak TLS on this port")                                  \
 	X(TLS_MALFORMED, "malformed_client_hello", "the ClientHello is malformed", "use a standard TLS client")         \
 	X(TLS_TOO_LONG, "client_hello_too_long", "the ClientHello is over the limit", "use a standard TLS client")      \
@@ -78,6 +79,11 @@
 	X(GIT_REF_UNLISTED, "ref_not_listed", "policy lists no rule for this change of this ref", "push to a ref that policy lists") \
 	X(GIT_PUSH_OPTIONS, "push_options_not_listed", "policy lists no push options here", "push without --push-option") \
 	X(UPGRADE_REFUSED, "upgrade_not_listed", "policy does not allow this protocol upgrade", "ask Security for a rule") \
+	X(UPSTREAM_UNVERIFIED, "upstream_not_verified", "the host's certificate does not prove its name", "ask the host's owner, or list its issuer under `ca` of the rule") \
+	X(CA_MISSING, "ca_not_ready", "the workspace's certificate authority is not there yet", "try again in a moment") \
+	X(TLS_HANDSHAKE, "tls_handshake_failed", "the TLS handshake with the client failed", "trust the workspace's CA certificate, or use a current TLS client") \
+	X(CREDENTIAL_MISSING, "credential_not_available", "the credential of this rule is not available", "store it with `saw secret set`") \
+	X(NOT_CANONICAL, "not_canonical", "a request that is not in canonical form came from another part of the gateway", "none: a part of the gateway misbehaves") \
 	X(UPSTREAM_MALFORMED, "malformed_upstream", "the host's answer is malformed", "ask the host's owner")           \
 	X(UPSTREAM_CLOSED, "upstream_closed", "the host closed the connection before its answer", "try again")          \
 	X(UPSTREAM_TIMEOUT, "upstream_timeout", "the host did not answer in time", "try again")                         \

@@ -26,7 +26,7 @@ lab: true
 network:
   - {name: pinned, hosts: [pass.example], ports: [443], mode: passthrough, reason: "test", addresses: [127.0.0.10/32]}
 """
-COME_BACK = ("saw-front", "saw-inlet", "saw-dialer")
+COME_BACK = ("saw-front", "saw-inlet", "saw-dialer", "saw-outlet")
 FATAL = ("saw-workspace", "saw-try", "saw")
 ZERO = "0" * 64
 
@@ -191,7 +191,7 @@ def test_kill_9_of_the_parts_of_a_machines_workspace_leaves_no_tap_and_no_lock(b
             path.touch()
         for _ in range(max(3, ROUNDS // 4)):
             w.start()
-            wait_for("all parts", lambda: {"front", "inlet", "dialer", "machine"} <= set(w.roles()))
+            wait_for("all parts", lambda: {"front", "inlet", "dialer", "outlet", "machine"} <= set(w.roles()))
             for _ in range(dice.randrange(3)):
                 os.kill(dice.choice(list(w.roles().values())), signal.SIGKILL)
                 select.select([], [], [], dice.random() * 0.2)

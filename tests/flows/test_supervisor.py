@@ -22,7 +22,7 @@ network:
   - {{name: pinned, hosts: [pass.example], ports: {ports}, mode: passthrough, reason: "test", addresses: [127.0.0.10/32]}}
 """
 GUEST = ["/usr/bin/python3", "-c", "import socket; s = socket.socket(); s.bind(('', 22)); s.listen(); [s.accept() for _ in iter(int, 1)]"]
-FAKES = ("inlet", "dialer")
+FAKES = ("inlet", "dialer", "outlet")
 
 
 @pytest.fixture(scope="session", name="blobs")
@@ -80,7 +80,7 @@ def test_a_workspace_becomes_running_and_stops_when_told(ws):
     w = ws()
     control = w.start()
     w.wait_state(control, "running")
-    assert set(w.roles()) == {"front", "inlet", "dialer", "try"}
+    assert set(w.roles()) == {"front", "inlet", "dialer", "outlet", "try"}
     control.send("MSG_SHUTDOWN", 0)
     w.wait_state(control, "stopped")
     assert w.end() == 0
@@ -108,7 +108,7 @@ def test_roles_get_what_they_need_and_the_name_journal_outlives_inlet(ws):
     assert len(peers) >= 2, "dialer was not paired with the new inlet"
 
 
-@pytest.mark.parametrize("role", ["front", "inlet", "dialer"])
+@pytest.mark.parametrize("role", ["front", "inlet", "dialer", "outlet"])
 def test_a_role_that_dies_comes_back_and_both_is_written_down(ws, role):
     w = ws()
     control = w.start()
@@ -394,7 +394,7 @@ def test_kill_9_of_the_supervisor_leaves_nothing_behind(ws):
     w = ws()
     control = w.start()
     w.wait_state(control, "running")
-    wait_for("the command", lambda: len(children(w.process.pid)) == 6)
+    wait_for("the command", lambda: len(children(w.process.pid)) == 7)
     pids = [pid for pid, _ in children(w.process.pid)]
     w.process.send_signal(signal.SIGKILL)
     w.process.wait()
@@ -414,7 +414,7 @@ def test_every_role_is_jailed(ws, sanitized):
     w = ws(fakes=())
     w.wait_state(w.start(), "running")
     roles, net = w.roles(), lambda pid: os.readlink(f"/proc/{pid}/ns/net")
-    for role in ("front", "inlet", "dialer"):
+    for role in ("front", "inlet", "dialer", "outlet"):
         s = status(roles[role])
         assert s["Seccomp"] == "2" and s["NoNewPrivs"] == "1", role
         assert {int(s[c], 16) for c in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}, role
@@ -441,7 +441,7 @@ def test_titles_show_in_ps(ws):
 
 # ---- driver "machine", with a fake one ----
 
-MACHINE = ("inlet", "dialer", "machine")
+MACHINE = ("inlet", "dialer", "outlet", "machine")
 
 
 @pytest.fixture(name="vm")

@@ -11,7 +11,7 @@ SIGHTINGS = ("no_route", "no_listener", "no_ipv6", "frame_dropped", "source_spoo
 
 
 class Gateway:
-    def __init__(self, arena, build, policy, folder, root=True):
+    def __init__(self, arena, build, policy, folder, root=True, secrets=None):
         self.arena, self.folder = arena, pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.policy = self.folder / "policy.yaml"
@@ -20,6 +20,11 @@ class Gateway:
         self.saw = next(p for p in (build / "src/cli/saw", build / "saw") if p.exists())
         args = [*arena.enter, str(self.saw), "try", "--policy", str(self.policy), "--audit", str(self.audit), "--quiet",
                 "--resolv-conf", str(arena.resolv_conf)] + (["--root"] if root else [])
+        if secrets:
+            files = {k: self.folder / f"secret-{k}" for k in secrets}
+            for k, f in files.items():
+                f.write_text(secrets[k] + "\n")
+            args += ["--secret", ",".join(f"{k}={f}" for k, f in files.items())]
         self.process = subprocess.Popen([*args, "--", "/usr/bin/python3", "-B", str(HERE / "guest.py")], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=open(self.folder / "stderr.log", "w"), text=True)
         line = self._line(20)

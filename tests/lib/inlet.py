@@ -58,6 +58,14 @@ class Event(dict):
         self.code = f"{KINDS.get(self['kind'], self['kind'])}/{ACTIONS[self['action']]}/{codes[self['reason']]}"
 
 
+def sealed(name, raw):
+    """A memory file that nobody can change any more."""
+    fd = os.memfd_create(name, os.MFD_ALLOW_SEALING)
+    os.write(fd, raw)
+    fcntl.fcntl(fd, 1033, 0xf)  # F_ADD_SEALS: seal, shrink, grow, write
+    return fd
+
+
 class Supervisor(threading.Thread):
     """Starts inlet, answers its events, keeps them."""
 
@@ -67,6 +75,7 @@ class Supervisor(threading.Thread):
         self.codes = reasons(root)
         self.journal = os.memfd_create("journal")
         os.ftruncate(self.journal, N["IPC_JOURNAL_BYTES"])
+        self.roots = sealed("roots", b"\n")
         self.changed = threading.Condition()
         self.events, self.policies, self.held = [], [], []
         self.write = "yes"  # "no": refuse; "hold": keep for release()
@@ -91,7 +100,7 @@ class Supervisor(threading.Thread):
         env = {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
         self.process = subprocess.Popen([str(self.build / "src/workspace/inlet/saw-inlet")], preexec_fn=before, pass_fds=(3,), env=env)
         theirs.close()
-        channel.send("MSG_INLET_CONFIG", 0, "ws-000000000001", "dev", "alice", b"", fds=[self.journal])
+        channel.send("MSG_INLET_CONFIG", 0, "ws-000000000001", "dev", "alice", b"", fds=[self.journal, self.roots])
         channel.expect("MSG_READY")
         self.channel = channel
 
@@ -155,9 +164,7 @@ class Supervisor(threading.Thread):
         self.send_blob(blob.read_bytes())
 
     def send_blob(self, raw):
-        fd = os.memfd_create("policy", os.MFD_ALLOW_SEALING)
-        os.write(fd, raw)
-        fcntl.fcntl(fd, 1033, 0xf)  # F_ADD_SEALS: seal, shrink, grow, write
+        fd = sealed("policy", raw)
         n = len(self.policies)
         self.channel.send("MSG_POLICY", self.generation, fds=[fd])
         os.close(fd)

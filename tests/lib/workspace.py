@@ -14,7 +14,7 @@ import time
 from ipc import Channel, N, pack
 
 LIB = pathlib.Path(__file__).resolve().parent
-ROLES = ("workspace", "front", "inlet", "dialer", "machine", "try")
+ROLES = ("workspace", "front", "inlet", "dialer", "outlet", "machine", "try")
 FOLDERS = {"workspace": "supervisor"}
 
 

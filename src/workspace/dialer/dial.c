@@ -24,6 +24,7 @@ struct dial {
 	struct dialer *dialer;
 	struct dial *next;
 	struct dial **prev;
+	enum dial_peer peer;
 	uint64_t flow;
 	struct name name;
 	uint16_t port;
@@ -59,14 +60,14 @@ static void end(struct dial *d)
 	loop_later(d->dialer->loop, &d->gone, on_gone, d);
 }
 
-static void answer_refused(struct dialer *d, uint64_t flow, enum reason r)
+static void answer_refused(struct dialer *d, enum dial_peer peer, uint64_t flow, enum reason r)
 {
-	if (!d->peer)
+	if (!d->peers[peer])
 		return;
 	msg_start(&out, MSG_DIAL_REFUSED);
 	msg_u64(&out, flow);
 	msg_u64(&out, r);
-	chan_send(d->peer, &out);
+	chan_send(d->peers[peer], &out);
 }
 
 static struct event event_of(const struct dialer *d, uint64_t flow, const struct name *name, uint16_t port,
@@ -112,9 +113,15 @@ static void refuse(struct dial *d, enum event_action action, enum reason r)
 
 static enum reason judge(const struct dial *d, struct policy_entry *ret)
 {
+	const struct policy *p = &d->dialer->policy;
+	enum reason r;
+
 	if (!d->dialer->has_policy)
 		return REASON_NAME_UNLISTED;
-	return policy_find(&d->dialer->policy, name_bytes(&d->name), d->port, ret);
+	r = policy_find(p, name_bytes(&d->name), d->port, ret);
+	if (r == REASON_OK && policy_guarded(p, name_bytes(&d->name)) != (d->peer == DIAL_OUTLET))
+		return REASON_WRONG_DOOR;
+	return r;
 }
 
 static bool proxied(const struct dial *d)
@@ -246,8 +253,8 @@ static void hand_over(struct dial *d, int fd)
 	msg_u64(&out, d->flow);
 	msg_bytes(&out, bytes_of(d->connected.b, d->connected.family == 4 ? 4 : 16));
 	msg_fd(&out, fd);
-	if (dialer->peer)
-		chan_send(dialer->peer, &out);
+	if (dialer->peers[d->peer])
+		chan_send(dialer->peers[d->peer], &out);
 	(void)fd_close(fd);
 	end(d);
 }
@@ -300,41 +307,42 @@ void dial_event_done(struct dialer *dialer, uint64_t id, bool written)
 			   on_connected, d);
 		return;
 	}
-	answer_refused(dialer, d->flow, d->refused == REASON_OK ? REASON_AUDIT_UNWRITABLE : d->refused);
+	answer_refused(dialer, d->peer, d->flow, d->refused == REASON_OK ? REASON_AUDIT_UNWRITABLE : d->refused);
 	end(d);
 }
 
-static struct dial *find(struct dialer *dialer, uint64_t flow)
+static struct dial *find(struct dialer *dialer, enum dial_peer peer, uint64_t flow)
 {
 	struct dial *d = dialer->first;
 
-	while (d && d->flow != flow)
+	while (d && (d->flow != flow || d->peer != peer))
 		d = d->next;
 	return d;
 }
 
 /* Over the cap, or out of memory: nothing is kept, so the event is not waited for. */
-static void refuse_at_once(struct dialer *dialer, uint64_t flow, const struct name *name, uint16_t port)
+static void refuse_at_once(struct dialer *dialer, enum dial_peer peer, uint64_t flow, const struct name *name, uint16_t port)
 {
 	struct event ev = event_of(dialer, flow, name, port, EVENT_DENIED, REASON_TOO_MANY_FLOWS);
 
 	ev.detail = bytes_str("connections being dialled");
 	send_event(dialer, 0, &ev);
-	answer_refused(dialer, flow, REASON_TOO_MANY_FLOWS);
+	answer_refused(dialer, peer, flow, REASON_TOO_MANY_FLOWS);
 }
 
-bool dial_start(struct dialer *dialer, uint64_t flow, const struct name *name, uint16_t port)
+bool dial_start(struct dialer *dialer, enum dial_peer peer, uint64_t flow, const struct name *name, uint16_t port)
 {
 	struct dial *d;
 
-	if (find(dialer, flow))
+	if (find(dialer, peer, flow))
 		return false;
 	d = dialer->n_dials < DIALS_MAX ? calloc(1, sizeof(*d)) : NULL;
 	if (!d) {
-		refuse_at_once(dialer, flow, name, port);
+		refuse_at_once(dialer, peer, flow, name, port);
 		return true;
 	}
 	d->dialer = dialer;
+	d->peer = peer;
 	d->flow = flow;
 	d->name = *name;
 	d->port = port;
@@ -348,9 +356,9 @@ bool dial_start(struct dialer *dialer, uint64_t flow, const struct name *name, u
 	return true;
 }
 
-void dial_cancel(struct dialer *dialer, uint64_t flow)
+void dial_cancel(struct dialer *dialer, enum dial_peer peer, uint64_t flow)
 {
-	struct dial *d = find(dialer, flow);
+	struct dial *d = find(dialer, peer, flow);
 
 	if (d)
 		end(d);
@@ -368,8 +376,13 @@ void dial_policy_changed(struct dialer *dialer)
 	}
 }
 
-void dial_cancel_all(struct dialer *dialer)
+void dial_cancel_all(struct dialer *dialer, enum dial_peer peer)
 {
-	while (dialer->first)
-		end(dialer->first);
+	struct dial *next;
+
+	for (struct dial *d = dialer->first; d; d = next) {
+		next = d->next;
+		if (d->peer == peer)
+			end(d);
+	}
 }

@@ -130,9 +130,8 @@ static bool on_resolv(void *owner, struct msg_in *in)
 	return true;
 }
 
-static bool on_dial(void *owner, struct msg_in *in)
+static bool take_dial(struct role *r, enum dial_peer peer, struct msg_in *in)
 {
-	struct role *r = owner;
 	uint64_t flow = msg_get_u64(in);
 	struct bytes text = msg_get_bytes(in, NAME_MAX_LEN);
 	uint16_t port = (uint16_t)msg_get_max(in, UINT16_MAX);
@@ -143,42 +142,58 @@ static bool on_dial(void *owner, struct msg_in *in)
 		return false;
 	if (name_parse_strict(text, &name) != NAME_OK || !bytes_eq(name_bytes(&name), text))
 		return false;
-	return dial_start(&r->d, flow, &name, port);
+	return dial_start(&r->d, peer, flow, &name, port);
 }
 
-static bool on_cancel(void *owner, struct msg_in *in)
+static bool take_cancel(struct role *r, enum dial_peer peer, struct msg_in *in)
 {
-	struct role *r = owner;
 	uint64_t flow = msg_get_u64(in);
 
 	if (!msg_end(in))
 		return false;
-	dial_cancel(&r->d, flow);
+	dial_cancel(&r->d, peer, flow);
 	return true;
 }
 
-/* Never from one of its own messages. At once: what an inlet that was replaced has still sent would be
+/* Never from one of its own messages. At once: what a peer that was replaced has still sent would be
  * answered to its successor. */
-static void drop_peer(struct role *r)
+static void drop_peer(struct role *r, enum dial_peer peer)
 {
-	dial_cancel_all(&r->d);
-	r->d.peer = chan_free(r->d.peer);
+	dial_cancel_all(&r->d, peer);
+	r->d.peers[peer] = chan_free(r->d.peers[peer]);
 }
 
-static void on_peer_end(void *owner, const char *why)
+static void lose_peer(struct role *r, enum dial_peer peer, const char *why)
 {
-	struct role *r = owner;
-
 	if (strcmp(why, "closed") != 0)
-		log_line("channel to inlet: %s", why);
-	drop_peer(r);
+		log_line("channel to %s: %s", peer == DIAL_INLET ? "inlet" : "outlet", why);
+	drop_peer(r, peer);
 }
 
-static const struct chan_permit peer_permits[] = { { MSG_DIAL, on_dial }, { MSG_DIAL_CANCEL, on_cancel } };
+#define PEER_DOORS(word, peer)                                                  \
+	static bool word##_dial(void *owner, struct msg_in *in)                 \
+	{                                                                       \
+		return take_dial(owner, peer, in);                              \
+	}                                                                       \
+	static bool word##_cancel(void *owner, struct msg_in *in)               \
+	{                                                                       \
+		return take_cancel(owner, peer, in);                            \
+	}                                                                       \
+	static void word##_end(void *owner, const char *why)                    \
+	{                                                                       \
+		lose_peer(owner, peer, why);                                    \
+	}                                                                       \
+	static const struct chan_permit word##_permits[] = {                    \
+		{ MSG_DIAL, word##_dial },                                      \
+		{ MSG_DIAL_CANCEL, word##_cancel },                             \
+	};
 
-static bool on_peer(void *owner, struct msg_in *in)
+PEER_DOORS(inlet, DIAL_INLET)
+PEER_DOORS(outlet, DIAL_OUTLET)
+
+static bool take_peer(struct role *r, enum dial_peer peer, struct msg_in *in)
 {
-	struct role *r = owner;
+	const struct chan_permit *permits = peer == DIAL_INLET ? inlet_permits : outlet_permits;
 	int fd = msg_take_fd(in);
 	struct err e = { 0 };
 
@@ -186,10 +201,20 @@ static bool on_peer(void *owner, struct msg_in *in)
 		(void)fd_close(fd);
 		return false;
 	}
-	drop_peer(r);
-	if (chan_new(&r->d.peer, r->d.loop, fd, peer_permits, sizeof(peer_permits) / sizeof(peer_permits[0]), on_peer_end, r, &e) < 0)
+	drop_peer(r, peer);
+	if (chan_new(&r->d.peers[peer], r->d.loop, fd, permits, 2, peer == DIAL_INLET ? inlet_end : outlet_end, r, &e) < 0)
 		fail(r, e.text);
 	return true;
+}
+
+static bool on_peer(void *owner, struct msg_in *in)
+{
+	return take_peer(owner, DIAL_INLET, in);
+}
+
+static bool on_peer_outlet(void *owner, struct msg_in *in)
+{
+	return take_peer(owner, DIAL_OUTLET, in);
 }
 
 static bool on_event_done(void *owner, struct msg_in *in)
@@ -224,7 +249,9 @@ static void on_parent_end(void *owner, const char *why)
 
 static const struct chan_permit permits[] = {
 	{ MSG_DIALER_CONFIG, on_config }, { MSG_POLICY, on_policy },	     { MSG_RESOLV, on_resolv },
-	{ MSG_PEER, on_peer },		  { MSG_EVENT_DONE, on_event_done }, { MSG_STOP, on_stop },
+	{ MSG_PEER, on_peer },		  { MSG_PEER_OUTLET, on_peer_outlet },
+	{ MSG_EVENT_DONE, on_event_done },
+	{ MSG_STOP, on_stop },
 };
 
 int main(void)
@@ -243,8 +270,8 @@ int main(void)
 	if (code < 0)
 		log_line("%s", e.text);
 	if (r.d.loop) {
-		dial_cancel_all(&r.d);
-		chan_free(r.d.peer);
+		for (unsigned i = 0; i < DIAL_PEERS; i++)
+			drop_peer(&r, (enum dial_peer)i);
 		chan_free(r.d.parent);
 		(void)loop_turn(r.d.loop, 0, NULL); /* frees what was cancelled */
 		loop_free(r.d.loop);

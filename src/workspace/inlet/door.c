@@ -8,6 +8,7 @@
 
 #include "os/fd.h"
 #include "proxy/flows.h"
+#include "workspace/inlet/intercept.h"
 #include "workspace/inlet/net.h"
 #include "workspace/inlet/refusal.h"
 
@@ -26,6 +27,7 @@ struct door {
 struct doors {
 	struct gate *gate;
 	struct pool *pool;
+	struct authority *authority;
 	size_t flows_max;
 	bool open;
 	struct loop_timer pause;
@@ -91,6 +93,8 @@ static void start(const struct doors *d, struct flow *f)
 		self_flow_start(f);
 	else if (f->entry.mode == POLICY_HTTP)
 		http_flow_start(f);
+	else if (f->entry.mode == POLICY_INTERCEPT)
+		intercept_flow_start(f, d->authority);
 	else
 		tunnel_flow_start(f);
 }
@@ -142,7 +146,7 @@ static void on_io(struct loop_io *io, uint32_t events)
 			break;
 }
 
-int doors_new(struct doors **ret, struct gate *g, struct pool *pool, size_t flows_max,
+int doors_new(struct doors **ret, struct gate *g, struct pool *pool, struct authority *authority, size_t flows_max,
 	      struct err *e)
 {
 	struct doors *d = calloc(1, sizeof(*d));
@@ -151,6 +155,7 @@ int doors_new(struct doors **ret, struct gate *g, struct pool *pool, size_t flow
 		return err_set(e, ENOMEM, "out of memory for listeners");
 	d->gate = g;
 	d->pool = pool;
+	d->authority = authority;
 	d->flows_max = flows_max < FLOWS_MAX ? flows_max : FLOWS_MAX;
 	*ret = d;
 	return 0;

@@ -4,6 +4,7 @@
 #define SAW_INLET_DOOR_H
 
 #include "proxy/gate_main.h"
+#include "workspace/inlet/authority.h"
 #include "workspace/inlet/pool.h"
 
 enum {
@@ -16,7 +17,7 @@ enum {
 struct doors;
 
 /* Borrows all. `flows_max`: open flows at a time, at most FLOWS_MAX. */
-int doors_new(struct doors **ret, struct gate *g, struct pool *pool, size_t flows_max,
+int doors_new(struct doors **ret, struct gate *g, struct pool *pool, struct authority *authority, size_t flows_max,
 	      struct err *e);
 struct doors *doors_free(struct doors *d);
 

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "crypt/leaf.h"
 #include "ipc/types.h"
+#include "net/tls.h"
 #include "os/fd.h"
 #include "os/jail.h"
 #include "os/log.h"
@@ -39,6 +41,10 @@ struct inlet {
 	struct dns_udp *dns_udp;
 	struct dns_tcp *dns_tcp;
 	struct asker asker;
+	struct tls_ctx *tls;
+	struct authority *authority;
+	const void *roots; /* the host's root certificates, PEM; mapped until the end */
+	size_t roots_len;
 	struct gate_who who;
 	char *who_text[3];
 	uint8_t mac[6];
@@ -76,7 +82,7 @@ static int enter_jail(uint64_t uid, uint64_t fds, struct err *e)
 	return r < 0 ? r : jail_syscalls(JAIL_SYS_ACCEPT | JAIL_SYS_SPLICE, e);
 }
 
-static int set_up(struct inlet *in, uint64_t uid, int journal_fd, struct err *e)
+static int set_up(struct inlet *in, uint64_t uid, int journal_fd, int roots_fd, struct err *e)
 {
 	uint64_t fds = fds_limit();
 	int r;
@@ -86,13 +92,19 @@ static int set_up(struct inlet *in, uint64_t uid, int journal_fd, struct err *e)
 			       "the limit of open descriptors is %llu: raise it to %d (ulimit -n)",
 			       (unsigned long long)fds, INLET_FDS_MAX);
 	r = pool_open(&in->pool, journal_fd, e);
+	r = r < 0 ? r : fd_map_sealed(roots_fd, IPC_ROOTS_MAX, &in->roots, &in->roots_len, e);
+	if (r == 0 && !leaf_warm())
+		r = err_set(e, EIO, "libcrypto cannot make certificates");
+	r = r < 0 ? r : tls_ctx_new(bytes_of(in->roots, in->roots_len), &in->tls, e);
 	r = r < 0 ? r : enter_jail(uid, fds, e);
 	r = r < 0 ? r : gate_new(&in->gate, in->loop, &in->who, e);
+	r = r < 0 ? r : authority_new(&in->authority, in->gate, e);
 	if (r < 0)
 		return r;
 	gate_set_parent(in->gate, in->parent);
+	gate_set_tls(in->gate, in->tls);
 	in->asker = (struct asker){ .gate = in->gate, .pool = in->pool };
-	return doors_new(&in->doors, in->gate, in->pool,
+	return doors_new(&in->doors, in->gate, in->pool, in->authority,
 			 (size_t)(fds - INLET_FDS_OWN) / INLET_FDS_FLOW, e);
 }
 
@@ -117,6 +129,7 @@ static bool on_config(void *owner, struct msg_in *m)
 					msg_get_bytes(m, 256) };
 	struct bytes mac = msg_get_bytes(m, sizeof(in->mac));
 	FD_AUTO int journal_fd = msg_take_fd(m);
+	FD_AUTO int roots_fd = msg_take_fd(m);
 	struct err e = { 0 };
 
 	if (!msg_end(m) || in->gate || (mac.len && mac.len != sizeof(in->mac)) ||
@@ -125,7 +138,7 @@ static bool on_config(void *owner, struct msg_in *m)
 	if (mac.len)
 		memcpy(in->mac, mac.p, mac.len);
 	in->mac_len = mac.len;
-	if (set_up(in, uid, journal_fd, &e) < 0) {
+	if (set_up(in, uid, journal_fd, roots_fd, &e) < 0) {
 		(void)err_in(&e, 0, "start inlet");
 		fail(in, &e);
 		return true;
@@ -246,7 +259,29 @@ static bool on_policy(void *owner, struct msg_in *m)
 	return true;
 }
 
+static bool take_peer(struct inlet *in, enum gate_way way, struct msg_in *m)
+{
+	FD_AUTO int fd = msg_take_fd(m);
+	struct err e = { 0 };
+
+	if (!msg_end(m) || !in->gate)
+		return false;
+	if (gate_set_peer(in->gate, way, fd_take(&fd), &e) < 0)
+		fail(in, &e);
+	return true;
+}
+
 static bool on_peer(void *owner, struct msg_in *m)
+{
+	return take_peer(owner, GATE_DIALER, m);
+}
+
+static bool on_peer_outlet(void *owner, struct msg_in *m)
+{
+	return take_peer(owner, GATE_OUTLET, m);
+}
+
+static bool on_keeper(void *owner, struct msg_in *m)
 {
 	struct inlet *in = owner;
 	FD_AUTO int fd = msg_take_fd(m);
@@ -254,7 +289,7 @@ static bool on_peer(void *owner, struct msg_in *m)
 
 	if (!msg_end(m) || !in->gate)
 		return false;
-	if (gate_set_peer(in->gate, fd_take(&fd), &e) < 0)
+	if (authority_set_keeper(in->authority, fd_take(&fd), &e) < 0)
 		fail(in, &e);
 	return true;
 }
@@ -289,8 +324,9 @@ static void on_parent_end(void *owner, const char *why)
 static const struct chan_permit permits[] = {
 	{ MSG_INLET_CONFIG, on_config }, { MSG_LISTENER, on_listener },
 	{ MSG_UNLISTEN, on_unlisten },   { MSG_POLICY, on_policy },
-	{ MSG_PEER, on_peer },           { MSG_EVENT_DONE, on_event_done },
-	{ MSG_STOP, on_stop },
+	{ MSG_PEER, on_peer },           { MSG_PEER_OUTLET, on_peer_outlet },
+	{ MSG_KEEPER_INLET, on_keeper },
+	{ MSG_EVENT_DONE, on_event_done }, { MSG_STOP, on_stop },
 };
 
 /* Flows say how they ended; what they said leaves while the supervisor reads, for a second at
@@ -315,7 +351,9 @@ static void wind_down(struct inlet *in)
 			break;
 	}
 	relay_pipes_drop();
+	in->authority = authority_free(in->authority);
 	in->gate = gate_free(in->gate);
+	in->tls = tls_ctx_free(in->tls);
 	in->pool = pool_free(in->pool);
 	in->parent = chan_free(in->parent);
 	in->loop = loop_free(in->loop);

@@ -287,7 +287,7 @@ static void pump(struct self_flow *f)
 		if (f->guest.deaf) {
 			finish(f);
 		} else if (f->guest.out.len == 0) {
-			(void)shutdown(f->guest.fd, SHUT_WR);
+			http_side_shutdown(&f->guest);
 			f->phase = SELF_LINGER;
 			f->guest.readable = true;
 			deadline(f, SELF_LINGER_MS);
@@ -302,12 +302,10 @@ static void pump(struct self_flow *f)
 		http_side_want(&f->guest, f->phase == SELF_HEAD || f->phase == SELF_LINGER, false);
 }
 
-static void on_guest(struct loop_io *io, uint32_t events)
+static void on_guest(void *owner, uint32_t events)
 {
-	struct self_flow *f = io->owner;
+	struct self_flow *f = owner;
 
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-		f->guest.readable = true;
 	if ((events & (EPOLLHUP | EPOLLERR)) && f->phase != SELF_HEAD)
 		finish(f);
 	else
@@ -340,7 +338,7 @@ void self_flow_start(const struct flow *facts)
 	buf_init(&f->content, SELF_ANSWER_MAX);
 	buf_init(&f->line, HTTP1_LINE_MAX + HTTP1_METHOD_MAX + 2);
 	flow_register(&f->flow);
-	if (http_side_open(&f->guest, gate_loop(facts->gate), facts->fd, on_guest, f) < 0)
+	if (http_side_open(&f->guest, gate_loop(facts->gate), facts->fd, NULL, on_guest, f) < 0)
 		finish(f);
 	else
 		deadline(f, FLOW_FIRST_BYTES_MS);

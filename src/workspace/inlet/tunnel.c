@@ -3,8 +3,8 @@
 #include <sys/socket.h>
 
 #include "os/fd.h"
-#include "wire/tls_hello.h"
 #include "proxy/flow.h"
+#include "workspace/inlet/hello.h"
 #include "workspace/inlet/refusal.h"
 #include "workspace/inlet/relay.h"
 
@@ -28,8 +28,7 @@ struct tunnel {
 	struct flow flow; /* first: the register gives it back */
 	enum stage stage;
 	struct loop_io io;
-	struct loop_timer deadline;
-	struct buf head; /* read from the guest, owed to the host */
+	struct hello hello; /* its head is read from the guest and owed to the host */
 	struct gate_wait wait;
 	int host_fd;
 	struct ip host_ip;
@@ -47,7 +46,7 @@ static void free_later(struct loop_later *later)
 {
 	struct tunnel *t = later->owner;
 
-	buf_deinit(&t->head);
+	hello_deinit(&t->hello);
 	free(t);
 }
 
@@ -56,7 +55,7 @@ static void drop(struct tunnel *t)
 {
 	t->stage = STAGE_GONE;
 	gate_wait_cancel(&t->wait);
-	loop_timer_disarm(&t->deadline);
+	hello_cancel(&t->hello);
 	loop_io_remove(&t->io);
 	relay_stop(&t->relay);
 	t->host_fd = fd_close(t->host_fd);
@@ -129,7 +128,7 @@ static void on_dialed(void *owner, int fd, struct ip ip, enum reason reason)
 	t->host_ip = ip;
 	t->ip_judged = policy_address_ok(gate_policy(t->flow.gate), &t->flow.entry, ip);
 	loop_io_remove(&t->io);
-	if (relay_start(&t->relay, loop_of(t), t->flow.fd, fd, &t->head, on_relay_end, t, NULL) < 0)
+	if (relay_start(&t->relay, loop_of(t), t->flow.fd, fd, &t->hello.head, on_relay_end, t, NULL) < 0)
 		end(t, EVENT_CLOSED, REASON_UPSTREAM_CLOSED, false, "");
 }
 
@@ -144,7 +143,6 @@ static void on_dialing_io(struct loop_io *io, uint32_t events)
 static void dial(struct tunnel *t)
 {
 	t->stage = STAGE_DIALING;
-	loop_timer_disarm(&t->deadline);
 	loop_io_remove(&t->io);
 	if (loop_io_add(loop_of(t), &t->io, t->flow.fd, 0, on_dialing_io, t, NULL) < 0) {
 		refuse(t, REASON_ROLE_DOWN, TLS_ALERT_INTERNAL_ERROR, no_detail());
@@ -154,82 +152,16 @@ static void dial(struct tunnel *t)
 		  on_dialed, t);
 }
 
-/* The name in the hello against the name of the flow. */
-static enum reason judge_name(const struct tunnel *t, const struct tls_hello *h)
+static void on_hello(void *owner, const struct hello_end *h)
 {
-	struct name n;
-	enum name_answer a;
+	struct tunnel *t = owner;
 
-	if (!h->has_sni)
-		return REASON_SNI_MISSING;
-	a = name_parse_strict(bytes_of(h->sni, h->sni_len), &n);
-	if (a != NAME_OK)
-		return a == NAME_ADDRESS ? REASON_NAME_IS_ADDRESS : REASON_SNI_MALFORMED;
-	if (h->ech == TLS_ECH_REAL)
-		return REASON_ECH_REAL;
-	if (bytes_eq(name_bytes(&n), name_bytes(&t->flow.name)))
-		return REASON_OK;
-	return h->ech == TLS_ECH_NONE ? REASON_SNI_MISMATCH : REASON_ECH_REAL;
-}
-
-static enum reason reason_of(enum tls_hello_answer a)
-{
-	return a == TLS_HELLO_NOT_TLS    ? REASON_TLS_NOT
-	       : a == TLS_HELLO_TOO_LONG ? REASON_TLS_TOO_LONG
-	       : a == TLS_HELLO_BAD_SNI  ? REASON_SNI_MALFORMED
-					 : REASON_TLS_MALFORMED;
-}
-
-static void judge(struct tunnel *t)
-{
-	struct tls_hello h;
-	enum tls_hello_answer a = tls_hello_read(buf_view(&t->head), &h);
-	enum reason reason;
-
-	if (a == TLS_HELLO_MORE && t->head.len < TLS_HELLO_BYTES_MAX)
-		return;
-	if (a != TLS_HELLO_DONE) {
-		reason = a == TLS_HELLO_MORE ? REASON_TLS_TOO_LONG : reason_of(a);
-		refuse(t, reason,
-		       reason == REASON_TLS_NOT ? TLS_ALERT_NONE : TLS_ALERT_DECODE_ERROR,
-		       no_detail());
-		return;
-	}
-	reason = judge_name(t, &h);
-	if (reason == REASON_OK) {
+	if (h->result == HELLO_OK)
 		dial(t);
-	} else {
-		char said[TLS_SNI_MAX];
-		size_t len = h.has_sni ? h.sni_len : 0;
-
-		memcpy(said, h.sni, len);
-		refuse(t, reason, TLS_ALERT_UNRECOGNIZED_NAME, bytes_of(said, len));
-	}
-}
-
-static void on_hello_io(struct loop_io *io, uint32_t events)
-{
-	enum { STEP = 4096 };
-	struct tunnel *t = io->owner;
-	size_t room = TLS_HELLO_BYTES_MAX - t->head.len;
-	uint8_t *p = buf_room(&t->head, room < STEP ? room : STEP);
-	ssize_t n = p ? recv(t->flow.fd, p, room < STEP ? room : STEP, MSG_DONTWAIT) : 0;
-
-	(void)events;
-	if (n > 0) {
-		buf_grew(&t->head, (size_t)n);
-		judge(t);
-	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-		/* Nothing was asked for: a connection that was opened in advance is no attack, a
-		 * cut hello is refused. */
-		end(t, t->head.len ? EVENT_DENIED : EVENT_NOTE, REASON_GUEST_CLOSED, false,
-		    "before its ClientHello");
-	}
-}
-
-static void on_deadline(struct loop_timer *timer)
-{
-	refuse(timer->owner, REASON_FIRST_BYTES_LATE, TLS_ALERT_DECODE_ERROR, no_detail());
+	else if (h->result == HELLO_REFUSED)
+		refuse(t, h->reason, h->alert, h->said);
+	else /* Nothing was asked for: a connection that was opened in advance is no attack, a cut hello is refused. */
+		end(t, t->hello.head.len ? EVENT_DENIED : EVENT_NOTE, REASON_GUEST_CLOSED, false, "before its ClientHello");
 }
 
 static void on_policy(struct flow *f)
@@ -273,11 +205,9 @@ void tunnel_flow_start(const struct flow *facts)
 	t->flow = *facts;
 	t->flow.ops = &ops;
 	t->host_fd = -1;
-	buf_init(&t->head, TLS_HELLO_BYTES_MAX);
 	flow_register(&t->flow);
 	if (t->flow.entry.mode == POLICY_TCP)
 		dial(t);
-	else if (loop_io_add(loop_of(t), &t->io, t->flow.fd, EPOLLIN, on_hello_io, t, NULL) < 0 ||
-		 !loop_timer_arm(loop_of(t), &t->deadline, FLOW_FIRST_BYTES_MS, on_deadline, t))
+	else if (!hello_start(&t->hello, &t->flow, on_hello, t))
 		refuse(t, REASON_TOO_MANY_FLOWS, TLS_ALERT_NONE, no_detail());
 }

@@ -1,6 +1,7 @@
 #include "workspace/supervisor/command.h"
 
 #include "os/fd.h"
+#include "workspace/supervisor/gateway.h"
 #include "workspace/supervisor/ws.h"
 
 static struct msg out;
@@ -77,11 +78,25 @@ static void on_parent_end(void *owner, const char *why)
 	ws_stop(owner, 0, "`saw try` has ended");
 }
 
-static const struct chan_permit parent_permits[] = { { MSG_STOP, on_stop } };
+/* `saw try` is keeper for its command. */
+static bool on_keeper(void *owner, struct msg_in *in)
+{
+	FD_AUTO int fd = msg_take_fd(in);
+
+	if (!msg_end(in))
+		return false;
+	gateway_keeper(owner, in->type, fd_take(&fd));
+	return true;
+}
+
+static const struct chan_permit parent_permits[] = {
+	{ MSG_STOP, on_stop }, { MSG_KEEPER_OUTLET, on_keeper }, { MSG_KEEPER_INLET, on_keeper }
+};
 
 int command_parent(struct ws *w, struct err *e)
 {
-	return chan_new(&parent, w->loop, w->command.parent_fd, parent_permits, 1, on_parent_end, w, e);
+	return chan_new(&parent, w->loop, w->command.parent_fd, parent_permits, sizeof(parent_permits) / sizeof(parent_permits[0]),
+			on_parent_end, w, e);
 }
 
 void command_tell_end(struct ws *w)

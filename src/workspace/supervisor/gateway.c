@@ -12,7 +12,7 @@
  * sockets and the journal of names (a new inlet gets them). What a dead role held otherwise, its flows, is lost with it. */
 
 /* Offsets into spec.uid_base: one uid a role. */
-enum { UID_FRONT = 0, UID_INLET = 1, UID_DIALER = 2 };
+enum { UID_FRONT = 0, UID_INLET = 1, UID_DIALER = 2, /* 3: machine.c */ UID_OUTLET = 4 };
 
 static struct msg out;
 
@@ -23,7 +23,7 @@ static uint64_t role_uid(const struct ws *w, uint64_t offset)
 
 bool gateway_up(const struct ws *w)
 {
-	return w->roles[ROLE_FRONT].ready && w->roles[ROLE_INLET].ready && w->roles[ROLE_DIALER].ready &&
+	return w->roles[ROLE_FRONT].ready && w->roles[ROLE_INLET].ready && w->roles[ROLE_DIALER].ready && w->roles[ROLE_OUTLET].ready &&
 	       listeners_complete(w->listeners);
 }
 
@@ -69,10 +69,11 @@ void gateway_keeper(struct ws *w, uint16_t type, int fd)
 			gateway_send_keeper(&w->roles[i]);
 }
 
-/* Inlet's and dialer's channel to each other: a fresh one whenever one of them is fresh. */
-static void pair_up(struct ws *w)
+/* A fresh channel between two roles whenever one of them is fresh. */
+static void pair_two(struct ws *w, enum role_kind one, uint16_t one_type, enum role_kind two, uint16_t two_type)
 {
-	struct role *ends[2] = { &w->roles[ROLE_INLET], &w->roles[ROLE_DIALER] };
+	struct role *ends[2] = { &w->roles[one], &w->roles[two] };
+	const uint16_t types[2] = { one_type, two_type };
 	struct err e = { 0 };
 	int fds[2];
 
@@ -83,12 +84,22 @@ static void pair_up(struct ws *w)
 		return;
 	}
 	for (int i = 0; i < 2; i++) {
-		msg_start(&out, MSG_PEER);
+		msg_start(&out, types[i]);
 		msg_fd(&out, fds[i]);
 		role_send(ends[i], &out);
 	}
 	for (int i = 0; i < 2; i++)
 		(void)fd_close(fds[i]);
+}
+
+static void pair_up(struct ws *w, enum role_kind fresh)
+{
+	if (fresh != ROLE_OUTLET)
+		pair_two(w, ROLE_INLET, MSG_PEER, ROLE_DIALER, MSG_PEER);
+	if (fresh != ROLE_DIALER)
+		pair_two(w, ROLE_INLET, MSG_PEER_OUTLET, ROLE_OUTLET, MSG_PEER_INLET);
+	if (fresh != ROLE_INLET)
+		pair_two(w, ROLE_OUTLET, MSG_PEER, ROLE_DIALER, MSG_PEER_OUTLET);
 }
 
 static bool restart(struct role *r, const char *why)
@@ -215,7 +226,7 @@ const struct role_ops gateway_front_ops = {
 	.has_ready = true,
 };
 
-/* ---- inlet and dialer ---- */
+/* ---- inlet, outlet and dialer ---- */
 
 static bool on_policy_done(void *owner, struct msg_in *in)
 {
@@ -241,10 +252,11 @@ static void configure_inlet(struct role *r)
 	msg_bytes(&out, w->spec.owner);
 	msg_bytes(&out, bytes_of(w->mac, WS_MAC_LEN));
 	msg_fd(&out, w->journal_fd);
+	msg_fd(&out, w->roots_fd);
 	role_send(r, &out);
 	gateway_send_policy(r);
 	gateway_send_keeper(r);
-	pair_up(w);
+	pair_up(w, ROLE_INLET);
 	listeners_give(w->listeners);
 }
 
@@ -258,7 +270,23 @@ static void configure_dialer(struct role *r)
 	role_send(r, &out);
 	gateway_send_resolv(w);
 	gateway_send_policy(r);
-	pair_up(w);
+	pair_up(w, ROLE_DIALER);
+}
+
+static void configure_outlet(struct role *r)
+{
+	struct ws *w = r->ws;
+
+	msg_start(&out, MSG_OUTLET_CONFIG);
+	msg_u64(&out, role_uid(w, UID_OUTLET));
+	msg_bytes(&out, w->spec.id);
+	msg_bytes(&out, w->spec.name);
+	msg_bytes(&out, w->spec.owner);
+	msg_fd(&out, w->roots_fd);
+	role_send(r, &out);
+	gateway_send_policy(r);
+	pair_up(w, ROLE_OUTLET);
+	gateway_send_keeper(r);
 }
 
 #define BIT(action) (1U << (action))
@@ -287,5 +315,19 @@ const struct role_ops gateway_dialer_ops = {
 	.n_permits = sizeof(gate_permits) / sizeof(gate_permits[0]),
 	.configure = configure_dialer,
 	.lost = restart,
+	.has_ready = true,
+};
+
+const struct role_ops gateway_outlet_ops = {
+	.name = "outlet",
+	.binary = "saw-outlet",
+	/* What is sent with a credential is on its word alone. */
+	.events = { [EVENT_FLOW] = BIT(EVENT_DENIED) | BIT(EVENT_CLOSED),
+		    [EVENT_HTTP] = BIT(EVENT_ALLOWED) | BIT(EVENT_DENIED) | BIT(EVENT_OBSERVED) | BIT(EVENT_FAILED) },
+	.permits = gate_permits,
+	.n_permits = sizeof(gate_permits) / sizeof(gate_permits[0]),
+	.configure = configure_outlet,
+	.lost = restart,
+	.keeper = MSG_KEEPER_OUTLET,
 	.has_ready = true,
 };

@@ -7,6 +7,7 @@
 extern const struct role_ops gateway_front_ops;
 extern const struct role_ops gateway_inlet_ops;
 extern const struct role_ops gateway_dialer_ops;
+extern const struct role_ops gateway_outlet_ops;
 
 /* Every role is ready and every listener is there. */
 bool gateway_up(const struct ws *w);

@@ -189,7 +189,7 @@ static void close_ws(struct ws *w)
 int main(int argc, char **argv)
 {
 	static struct ws w = { .exit_code = -1, .lock_fd = -1, .user_fd = -1, .net_fd = -1, .tap_fd = -1, .journal_fd = -1,
-			       .keeper_fds = { -1, -1 } };
+			       .keeper_fds = { -1, -1 }, .roots_fd = -1 };
 	static struct loop_io signals;
 	struct err e = { 0 };
 	int r;

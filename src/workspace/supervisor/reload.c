@@ -1,6 +1,7 @@
 #include "workspace/supervisor/reload.h"
 
 #include <signal.h>
+#include <string.h>
 
 #include "os/fd.h"
 #include "os/log.h"
@@ -11,12 +12,12 @@
 #include "workspace/supervisor/trail.h"
 #include "workspace/supervisor/ws.h"
 
-/* check -> event on disk -> listeners -> dialer -> inlet -> old listeners closed -> answer.
+/* check -> event on disk -> listeners -> dialer -> outlet -> inlet -> old listeners closed -> answer.
  *
  * From "dialer" on the new policy is the one in force: a role that starts meanwhile gets it as its first. Dialer comes first
- * because it has the last word: while only one of the two has the new policy, a flow is allowed only where both agree. */
+ * because it has the last word: while only some have the new policy, a flow is allowed only where all agree. */
 
-enum stage { IDLE, WRITING, LISTENING, DIALER, INLET };
+enum stage { IDLE, WRITING, LISTENING, DIALER, OUTLET, INLET };
 
 static struct {
 	enum stage stage;
@@ -26,8 +27,7 @@ static struct {
 	reload_done_fn done;
 	void *owner;
 	struct loop_timer timer;
-	bool dialer_has;
-	bool inlet_has;
+	bool has[ROLE_COUNT];
 } now;
 
 static void answer(bool ok, const char *why)
@@ -61,15 +61,28 @@ static void refuse(struct ws *w, uint64_t generation, const char *why, reload_do
 	done(owner, generation, false, why);
 }
 
+static const struct step {
+	enum stage stage;
+	enum role_kind role;
+} steps[] = { { DIALER, ROLE_DIALER }, { OUTLET, ROLE_OUTLET }, { INLET, ROLE_INLET } };
+
+static const struct step *step_of(enum stage stage)
+{
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		if (steps[i].stage == stage)
+			return &steps[i];
+	return NULL;
+}
+
 /* A hung role is ended; its successor gets the new policy first of all, and answers for it. */
 static void on_late(struct loop_timer *t)
 {
 	struct ws *w = t->owner;
 
-	if (now.stage == DIALER)
-		child_signal(&w->roles[ROLE_DIALER].child, SIGKILL);
-	else if (now.stage == INLET)
-		child_signal(&w->roles[ROLE_INLET].child, SIGKILL);
+	const struct step *s = step_of(now.stage);
+
+	if (s)
+		child_signal(&w->roles[s->role].child, SIGKILL);
 	(void)loop_timer_arm(w->loop, &now.timer, RELOAD_MS, on_late, w);
 }
 
@@ -88,12 +101,14 @@ void reload_progress(struct ws *w)
 {
 	if (now.stage == LISTENING && listeners_complete(w->listeners))
 		put_in_force(w);
-	if (now.stage == DIALER && now.dialer_has) {
-		now.stage = INLET;
-		if (!now.inlet_has)
-			gateway_send_policy(&w->roles[ROLE_INLET]);
+	for (size_t i = 0; i + 1 < sizeof(steps) / sizeof(steps[0]); i++) {
+		if (now.stage != steps[i].stage || !now.has[steps[i].role])
+			continue;
+		now.stage = steps[i + 1].stage;
+		if (!now.has[steps[i + 1].role])
+			gateway_send_policy(&w->roles[steps[i + 1].role]);
 	}
-	if (now.stage == INLET && now.inlet_has) {
+	if (now.stage == INLET && now.has[ROLE_INLET]) {
 		listeners_prune(w->listeners);
 		ws_state(w, w->state, w->detail);
 		answer(true, "");
@@ -147,7 +162,7 @@ void reload_start(struct ws *w, int blob_fd, uint64_t generation, reload_done_fn
 	now.generation = generation;
 	now.done = done;
 	now.owner = owner;
-	now.dialer_has = now.inlet_has = false;
+	memset(now.has, 0, sizeof(now.has));
 	(void)loop_timer_arm(w->loop, &now.timer, RELOAD_MS, on_late, w);
 	note(w, next, EVENT_NOTE, REASON_OK, "loaded", "", generation, on_written);
 }
@@ -169,9 +184,6 @@ void reload_answer(struct role *r, uint64_t generation, bool ok, struct bytes wh
 	}
 	if (now.stage == IDLE || generation != now.generation)
 		return;
-	if (r->kind == ROLE_DIALER)
-		now.dialer_has = true;
-	else
-		now.inlet_has = true;
+	now.has[r->kind] = true;
 	reload_progress(r->ws);
 }

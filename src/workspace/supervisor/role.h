@@ -9,7 +9,7 @@
 struct ws;
 struct role;
 
-enum role_kind { ROLE_FRONT, ROLE_INLET, ROLE_DIALER, ROLE_MACHINE, ROLE_TRY, ROLE_COUNT };
+enum role_kind { ROLE_FRONT, ROLE_INLET, ROLE_DIALER, ROLE_OUTLET, ROLE_MACHINE, ROLE_TRY, ROLE_COUNT };
 
 enum {
 	ROLE_RETRY_MS = 100, /* doubles up to the next */

@@ -20,6 +20,7 @@
 #include "workspace/supervisor/machine.h"
 #include "workspace/supervisor/reload.h"
 #include "workspace/supervisor/resolv.h"
+#include "workspace/supervisor/roots.h"
 #include "workspace/supervisor/trail.h"
 
 /* Start: log and policy first (without them nothing may happen), then the roles side by side. Front's namespaces bring the machine or
@@ -74,7 +75,8 @@ static struct role *guest_of(struct ws *w)
 
 static bool gateway_runs(const struct ws *w)
 {
-	return role_runs(&w->roles[ROLE_FRONT]) || role_runs(&w->roles[ROLE_INLET]) || role_runs(&w->roles[ROLE_DIALER]);
+	return role_runs(&w->roles[ROLE_FRONT]) || role_runs(&w->roles[ROLE_INLET]) || role_runs(&w->roles[ROLE_DIALER]) ||
+	       role_runs(&w->roles[ROLE_OUTLET]);
 }
 
 static void finish(struct ws *w)
@@ -114,9 +116,9 @@ static void wait_step(struct ws *w, uint64_t ms)
 
 static void stop_gateway(struct ws *w)
 {
-	static const enum role_kind order[] = { ROLE_INLET, ROLE_DIALER, ROLE_FRONT };
+	static const enum role_kind order[] = { ROLE_INLET, ROLE_OUTLET, ROLE_DIALER, ROLE_FRONT };
 
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		role_stop(&w->roles[order[i]]);
 	wait_step(w, GATEWAY_MS);
 }
@@ -218,6 +220,12 @@ static int make_journal(struct ws *w, struct err *e)
 	return 0;
 }
 
+static int open_roots(struct ws *w, struct err *e)
+{
+	w->roots_fd = roots_open(e);
+	return w->roots_fd < 0 ? w->roots_fd : 0;
+}
+
 static int open_trail(struct ws *w, struct err *e)
 {
 	char path[PATHS_MAX];
@@ -301,6 +309,7 @@ static void init_roles(struct ws *w)
 	role_init(&w->roles[ROLE_FRONT], w, ROLE_FRONT, &gateway_front_ops);
 	role_init(&w->roles[ROLE_INLET], w, ROLE_INLET, &gateway_inlet_ops);
 	role_init(&w->roles[ROLE_DIALER], w, ROLE_DIALER, &gateway_dialer_ops);
+	role_init(&w->roles[ROLE_OUTLET], w, ROLE_OUTLET, &gateway_outlet_ops);
 	role_init(&w->roles[ROLE_MACHINE], w, ROLE_MACHINE, &machine_ops);
 	role_init(&w->roles[ROLE_TRY], w, ROLE_TRY, &command_ops);
 }
@@ -314,6 +323,7 @@ int ws_start(struct ws *w, struct err *e)
 	r = r < 0 ? r : open_policy(w, e);
 	r = r < 0 ? r : open_resolv(w, e);
 	r = r < 0 ? r : make_journal(w, e);
+	r = r < 0 ? r : open_roots(w, e);
 	r = r < 0 ? r : control_new(&w->control, w, e);
 	if (r < 0)
 		return r;
@@ -326,6 +336,7 @@ int ws_start(struct ws *w, struct err *e)
 	ws_state(w, IPC_STATE_STARTING, "");
 	role_start(&w->roles[ROLE_FRONT]);
 	role_start(&w->roles[ROLE_DIALER]);
+	role_start(&w->roles[ROLE_OUTLET]);
 	role_start(&w->roles[ROLE_INLET]);
 	return 0;
 }

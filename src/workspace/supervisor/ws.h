@@ -60,6 +60,7 @@ struct ws {
 	int tap_fd;
 	int journal_fd; /* inlet's names: they outlive an inlet */
 	int keeper_fds[2]; /* outlet's and inlet's end of their channels to keeper: they outlive both */
+	int roots_fd; /* the host's root certificates as they were at the start */
 };
 
 /* Starts everything that can start now. Negative errno with a sentence when the workspace cannot start at all. */

@@ -120,12 +120,27 @@ static int cover_resolv(struct err *e)
 	return r;
 }
 
+/* The host's bundles of root certificates; the one with the workspace's own root among them stands in the place of each. */
+static int cover_bundles(struct err *e)
+{
+	static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem" };
+	const char *ours = getenv(PLACE_CA_VARIABLE);
+	int r = 0;
+
+	for (size_t i = 0; ours && r == 0 && i < sizeof(bundles) / sizeof(bundles[0]); i++)
+		if (access(bundles[i], F_OK) == 0)
+			r = mount_or(ours, bundles[i], NULL, MS_BIND, e);
+	(void)unsetenv(PLACE_CA_VARIABLE);
+	return r;
+}
+
 int place_files(struct err *e)
 {
 	FD_AUTO int cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int r = mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? err_sys(e, errno, "make mounts private") : 0;
 
 	r = r < 0 ? r : hide_others(e);
+	r = r < 0 ? r : cover_bundles(e);
 	r = r < 0 ? r : cover_resolv(e);
 	r = r < 0 ? r : mount_or("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, e);
 	if (r == 0 && cwd >= 0 && fchdir(cwd) < 0)

@@ -6,6 +6,9 @@
 
 #include "base/err.h"
 
+/* Names the bundle of root certificates that the command shall find in the place of the host's; absent: the host's own. */
+#define PLACE_CA_VARIABLE "SAW_TRY_CA"
+
 /* Joins front's user namespace, then makes user, network, mount, IPC, UTS and (for later children) PID namespaces of its own.
  * Inside, we are `uid` and `gid`. Gives the descriptor of the network namespace. */
 int place_enter(int front_user_fd, uint32_t uid, uint32_t gid, struct err *e);

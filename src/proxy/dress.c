@@ -1,0 +1,165 @@
+#include "proxy/dress.h"
+
+#include "base/base64.h"
+#include "wire/http1_head.h"
+
+/* Everything here is written, nothing is edited: a request line, Host, the fields that stay, the credential, an empty line. */
+
+static bool carrier(struct bytes name)
+{
+	static const char *const names[] = { "authorization", "proxy-authorization", "cookie", "cookie2", "x-api-key", "api-key", "apikey",
+					     "x-auth-token", "x-access-token", "private-token", "job-token", "x-goog-api-key",
+					     "x-amz-security-token", "x-amz-credential", "www-authenticate", "authentication" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (bytes_ieq(name, bytes_str(names[i])))
+			return true;
+	return false;
+}
+
+static bool taken(const struct dress *d, struct bytes name)
+{
+	if (bytes_ieq(name, bytes_str("host")))
+		return true;
+	if (d->uncoded && (bytes_ieq(name, bytes_str("accept-encoding")) || bytes_ieq(name, bytes_str("range"))))
+		return true;
+	return d->credential && (carrier(name) || (d->credential->inject != POLICY_INJECT_QUERY && bytes_ieq(name, d->credential->header)));
+}
+
+static void note(struct buf *stripped, struct bytes name)
+{
+	if (stripped->len)
+		(void)buf_str(stripped, ", ");
+	for (size_t i = 0; i < name.len; i++)
+		(void)buf_byte(stripped, name.p[i] >= 'A' && name.p[i] <= 'Z' ? (uint8_t)(name.p[i] | 0x20) : name.p[i]);
+}
+
+/* Unreserved bytes of RFC 3986, 2.3 stay; all others are escaped, whatever a query would take. */
+static void put_escaped(struct buf *out, struct bytes text)
+{
+	static const char hex[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t c = text.p[i];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+
+		if (plain) {
+			(void)buf_byte(out, c);
+			continue;
+		}
+		(void)buf_byte(out, '%');
+		(void)buf_byte(out, (uint8_t)hex[c >> 4]);
+		(void)buf_byte(out, (uint8_t)hex[c & 15]);
+	}
+}
+
+/* The query without parameters that have the credential's name. */
+static void put_query(const struct dress *d, struct bytes query, struct buf *out)
+{
+	char mark = '?';
+
+	while (query.len) {
+		struct bytes one = bytes_of(query.p, bytes_find(query, '&'));
+		struct bytes key = bytes_of(one.p, bytes_find(one, '='));
+
+		query = one.len < query.len ? bytes_skip(query, one.len + 1) : bytes_of(NULL, 0);
+		if (bytes_ieq(key, d->credential->header))
+			continue;
+		(void)buf_byte(out, (uint8_t)mark);
+		(void)buf_bytes(out, one);
+		mark = '&';
+	}
+	(void)buf_byte(out, (uint8_t)mark);
+	put_escaped(out, d->credential->header);
+	(void)buf_byte(out, '=');
+	put_escaped(out, d->secret);
+}
+
+static void put_line(const struct dress *d, const struct http1_head *h, struct buf *out)
+{
+	size_t path = bytes_find(h->target, '?');
+
+	(void)buf_bytes(out, h->method);
+	(void)buf_byte(out, ' ');
+	if (d->credential && d->credential->inject == POLICY_INJECT_QUERY) {
+		(void)buf_bytes(out, bytes_of(h->target.p, path));
+		put_query(d, path < h->target.len ? bytes_skip(h->target, path + 1) : bytes_of(NULL, 0), out);
+	} else {
+		(void)buf_bytes(out, h->target);
+	}
+	(void)buf_str(out, " HTTP/1.1\r\n");
+}
+
+static bool put_host(const struct dress *d, const struct http1_head *h, struct buf *out)
+{
+	struct bytes host;
+
+	if (http1_find(h, "host", &host) != 1)
+		return false;
+	(void)buf_str(out, "Host: ");
+	(void)buf_bytes(out, d->upstream.len ? d->upstream : host);
+	if (d->upstream.len && d->upstream_port != d->default_port)
+		(void)buf_fmt(out, ":%u", d->upstream_port);
+	return buf_str(out, "\r\n");
+}
+
+static void put_basic(const struct dress *d, struct buf *out)
+{
+	struct buf pair BUF_AUTO = { 0 };
+
+	buf_init(&pair, DRESS_MAX);
+	(void)buf_bytes(&pair, d->credential->user);
+	(void)buf_byte(&pair, ':');
+	(void)buf_bytes(&pair, d->secret);
+	(void)buf_str(out, "Basic ");
+	base64_put(out, buf_view(&pair));
+	explicit_bzero(pair.p, pair.len);
+}
+
+static void put_credential(const struct dress *d, struct buf *out)
+{
+	const struct policy_credential *c = d->credential;
+
+	if (c->inject == POLICY_INJECT_QUERY)
+		return;
+	(void)buf_bytes(out, c->header);
+	(void)buf_str(out, ": ");
+	if (c->inject == POLICY_INJECT_BASIC) {
+		put_basic(d, out);
+	} else {
+		(void)buf_bytes(out, c->prefix);
+		(void)buf_bytes(out, d->secret);
+		(void)buf_bytes(out, c->suffix);
+	}
+	(void)buf_str(out, "\r\n");
+}
+
+bool dress(const struct dress *d, struct bytes canon, struct buf *out, struct buf *stripped)
+{
+	struct http1_scan scan = { 0 };
+	struct http1_head h;
+	enum http1_fault fault;
+	size_t len;
+
+	if (http1_request_head(&scan, canon, &h, &len, &fault) != HTTP1_DONE || len != canon.len)
+		return false;
+	put_line(d, &h, out);
+	if (!put_host(d, &h, out))
+		return false;
+	for (size_t i = 0; i < h.n_fields; i++) {
+		if (taken(d, h.fields[i].name)) {
+			if (!bytes_ieq(h.fields[i].name, bytes_str("host")))
+				note(stripped, h.fields[i].name);
+			continue;
+		}
+		(void)buf_bytes(out, h.fields[i].name);
+		(void)buf_str(out, ": ");
+		(void)buf_bytes(out, h.fields[i].value);
+		(void)buf_str(out, "\r\n");
+	}
+	if (d->uncoded)
+		(void)buf_str(out, "Accept-Encoding: identity\r\n");
+	if (d->credential)
+		put_credential(d, out);
+	return buf_str(out, "\r\n");
+}
