@@ -304,6 +304,7 @@ const struct role_ops gateway_inlet_ops = {
 	.n_permits = sizeof(gate_permits) / sizeof(gate_permits[0]),
 	.configure = configure_inlet,
 	.lost = restart,
+	.keeper = MSG_KEEPER_INLET,
 	.has_ready = true,
 };
 
