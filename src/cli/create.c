@@ -20,9 +20,10 @@ static int put_policy(struct json_out *j, const char *key, const char *path)
 	struct buf blob BUF_AUTO = { 0 };
 	struct err e = { "" };
 	bool ok;
+	int r = policy_file_read(path, &text, &e);
 
-	if (policy_file_read(path, &text, &e) < 0)
-		return say_fail(CLI_USAGE, "policy: %s", e.text);
+	if (r != CLI_DONE)
+		return say_fail((enum cli_exit)r, "policy: %s", e.text);
 	buf_init(&blob, POLICY_BLOB_MAX);
 	ok = policy_file_compile(buf_view(&text), false, &blob, &problems);
 	policy_file_print(path, &problems);

@@ -6,19 +6,35 @@
 #include "cli/say.h"
 #include "cli/verbs.h"
 
-void cli_verb_help(const struct cli_verb *v)
+static void put_options(FILE *f, const struct cli_option *o, const char *before)
 {
 	char left[80];
 
+	for (; o && o->name; o++) {
+		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+		fprintf(f, "%s%-26s %s\n", before, left, o->help);
+	}
+}
+
+void cli_verb_help(const struct cli_verb *v)
+{
 	printf("saw %s%s%s\n\n%s\n", v->name, *v->args ? " " : "", v->args, v->help);
 	if (v->more)
 		printf("\n%s\n", v->more);
 	if (!v->options || !v->options[0].name)
 		return;
 	puts("\nOptions:");
-	for (const struct cli_option *o = v->options; o->name; o++) {
-		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
-		printf("  %-26s %s\n", left, o->help);
+	put_options(stdout, v->options, "  ");
+}
+
+void cli_under_help(const struct cli_verb *v, FILE *f)
+{
+	const struct cli_verb *u;
+
+	fprintf(f, "saw %s VERB [ARGUMENTS]\n\n%s\n", v->name, v->help);
+	for (size_t i = 0; (u = v->under(i)) != NULL; i++) {
+		fprintf(f, "\n  %s %s\n      %s\n", u->name, u->args, u->help);
+		put_options(f, u->options, "        ");
 	}
 }
 
@@ -44,6 +60,8 @@ static void option_json(struct json_out *j, const struct cli_option *o)
 
 static void verb_json(struct json_out *j, const struct cli_verb *v)
 {
+	const struct cli_verb *u;
+
 	json_out_object(j);
 	json_out_key_str(j, "verb", v->name);
 	json_out_key_str(j, "arguments", v->args);
@@ -53,6 +71,13 @@ static void verb_json(struct json_out *j, const struct cli_verb *v)
 		json_out_array(j);
 		for (const struct cli_option *o = v->options; o->name; o++)
 			option_json(j, o);
+		json_out_array_end(j);
+	}
+	if (v->under) {
+		json_out_key(j, "verbs");
+		json_out_array(j);
+		for (size_t i = 0; (u = v->under(i)) != NULL; i++)
+			verb_json(j, u);
 		json_out_array_end(j);
 	}
 	json_out_object_end(j);

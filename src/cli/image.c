@@ -54,6 +54,26 @@ bool image_put_json(struct buf *out, const struct image *i)
 	return buf_byte(out, '\n');
 }
 
+enum { LS_JSON, LS_NAMES };
+
+static void put_names(struct buf *out, const struct image *all, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (all[i].name[0])
+			(void)buf_fmt(out, "%s\n", all[i].name);
+}
+
+static void put_table(struct buf *out, const struct image *all, size_t n)
+{
+	if (n == 0)
+		say_warn("there is no image yet: make one with `saw image build debian`");
+	else
+		(void)buf_fmt(out, "%-20s %-12s %8s  %s\n", "NAME", "DIGEST", "SIZE", "CREATED");
+	for (size_t i = 0; i < n; i++)
+		(void)buf_fmt(out, "%-20s %.12s %5" PRIu64 "MiB  %s\n", all[i].name[0] ? all[i].name : "-", all[i].digest,
+			      all[i].bytes >> 20, all[i].created);
+}
+
 static int ls_run(const struct cli_args *a)
 {
 	BUF_AUTO struct buf out = { 0 };
@@ -68,21 +88,17 @@ static int ls_run(const struct cli_args *a)
 	if (r < 0)
 		return say_fail(CLI_FAILED, "image ls: %s", e.text);
 	buf_init(&out, OUT_MAX);
-	if (a->value[0]) {
+	if (a->value[LS_JSON]) {
 		json_out_init(&j, &out);
 		json_out_array(&j);
 		for (size_t i = 0; i < n; i++)
 			put(&j, &all[i]);
 		json_out_array_end(&j);
 		(void)buf_byte(&out, '\n');
-	} else if (n == 0) {
-		say_warn("there is no image yet: make one with `saw image build debian`");
-	}
-	for (size_t i = 0; i < n && !a->value[0]; i++) {
-		if (i == 0)
-			(void)buf_fmt(&out, "%-20s %-12s %8s  %s\n", "NAME", "DIGEST", "SIZE", "CREATED");
-		(void)buf_fmt(&out, "%-20s %.12s %5" PRIu64 "MiB  %s\n", all[i].name[0] ? all[i].name : "-", all[i].digest,
-			      all[i].bytes >> 20, all[i].created);
+	} else if (a->value[LS_NAMES]) {
+		put_names(&out, all, n);
+	} else {
+		put_table(&out, all, n);
 	}
 	free(all);
 	return say_out(&out);
@@ -201,6 +217,12 @@ static const struct cli_option json_option[] = {
 	{ NULL, NULL, NULL, CLI_TEXT },
 };
 
+static const struct cli_option ls_options[] = {
+	[LS_JSON] = { "json", NULL, "print it as JSON", CLI_TEXT },
+	[LS_NAMES] = { "names", NULL, "print the names only", CLI_TEXT },
+	{ NULL, NULL, NULL, CLI_TEXT },
+};
+
 static const struct cli_option build_options[] = {
 	[IMAGE_BUILD_NAME] = { "name", "NAME", "what to call it (default: the recipe's name)", CLI_TEXT },
 	[IMAGE_BUILD_MIRROR] = { "mirror", "URL", "Debian mirror (default: what this machine's apt names)", CLI_TEXT },
@@ -209,16 +231,16 @@ static const struct cli_option build_options[] = {
 };
 
 static const struct cli_verb verbs[] = {
-	{ .name = "image build", .args = "RECIPE [OPTIONS]", .help = "make an image from Debian packages",
+	{ .name = "image build", .args = "RECIPE", .help = "make an image from Debian packages",
 	  .more = "RECIPE is `debian`, `debian-build`, or the path of a recipe of your own. Needs mmdebstrap and squashfs-tools; takes a\n"
 		  "minute or two. Root certificates that only this machine trusts are taken along, and named.",
 	  .options = build_options, .words_min = 1, .words_max = 1, .run = image_build_run },
-	{ .name = "image ls", .args = "[--json]", .help = "list images", .options = json_option, .run = ls_run },
-	{ .name = "image show", .args = "NAME [--json]", .help = "what an image is; --json: its whole manifest",
+	{ .name = "image ls", .args = "", .help = "list images", .options = ls_options, .run = ls_run },
+	{ .name = "image show", .args = "NAME", .help = "what an image is; --json: its whole manifest",
 	  .options = json_option, .words = CLI_IMAGE, .words_min = 1, .words_max = 1, .run = show_run },
-	{ .name = "image verify", .args = "NAME [--json]", .help = "read all of it and compare digests", .options = json_option,
+	{ .name = "image verify", .args = "NAME", .help = "read all of it and compare digests", .options = json_option,
 	  .words = CLI_IMAGE, .words_min = 1, .words_max = 1, .run = verify_run },
-	{ .name = "image rm", .args = "NAME [--json]", .help = "remove it; refused while a workspace starts from it",
+	{ .name = "image rm", .args = "NAME", .help = "remove it; refused while a workspace starts from it",
 	  .options = json_option, .words = CLI_IMAGE, .words_min = 1, .words_max = 1, .run = rm_run },
 };
 
@@ -237,11 +259,7 @@ static const struct cli_verb *verb_of(const char *name)
 
 static int help(int r)
 {
-	FILE *f = r == CLI_DONE ? stdout : stderr;
-
-	(void)fprintf(f, "saw image VERB [ARGUMENTS]\n\n");
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		(void)fprintf(f, "  %s %s\n      %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
+	cli_under_help(&cli_image_verb, r == CLI_DONE ? stdout : stderr);
 	return r;
 }
 

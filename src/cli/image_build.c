@@ -346,6 +346,8 @@ int image_build_run(const struct cli_args *a)
 	b.mirror = a->value[IMAGE_BUILD_MIRROR];
 	if (!images_name_ok(b.name))
 		return say_fail(CLI_USAGE, "image build: `%s` is no name for an image; give one with --name: a-z, 0-9, inner hyphens", b.name);
+	if (b.mirror && image_host_mirror(b.mirror, &e) < 0)
+		return say_fail(CLI_USAGE, "image build: %s", e.text);
 	/* Before the change of folder: a path is meant from here. */
 	if (image_plan_find(a->word[0], recipe, &e) < 0)
 		return say_fail(CLI_NOT_FOUND, "image build: %s", e.text);

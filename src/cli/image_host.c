@@ -112,6 +112,11 @@ static int add_source(const struct source *s, const char *suite, const char *own
 	return 0;
 }
 
+int image_host_mirror(const char *mirror, struct err *e)
+{
+	return uri_ok(bytes_str(mirror)) ? 0 : err_set(e, EINVAL, "--mirror %.100s: give an http or https address without a password", mirror);
+}
+
 int image_host_sources(const char *suite, const char *mirror, struct buf *out, struct err *e)
 {
 	static const char *const ask[] = { "apt-get", "indextargets", "--format", "$(REPO_URI)|$(RELEASE)|$(COMPONENT)",
@@ -122,8 +127,6 @@ int image_host_sources(const char *suite, const char *mirror, struct buf *out, s
 
 	buf_init(&lines, LINES_MAX);
 	if (mirror) {
-		if (!uri_ok(bytes_str(mirror)))
-			return err_set(e, EINVAL, "--mirror %.100s: give an http or https address without a password", mirror);
 		return buf_fmt(out, "deb %s %s main\n", mirror, suite) ? 0 : -ENOMEM;
 	}
 	own_suite(own);

@@ -7,7 +7,9 @@
 
 enum { IMAGE_HOST_TEXT_MAX = 4 * 1024 * 1024 };
 
-/* Appends apt source lines for `suite` and its updates: from `mirror`, or from this machine's apt. An address with a password in it is
+/* 0, or -EINVAL with a sentence: no address that an image may name. */
+int image_host_mirror(const char *mirror, struct err *e);
+/* Appends apt source lines for `suite` and its updates: from `mirror` (which passed the above), or from this machine's apt. An address with a password in it is
  * refused: it would lie readable in every workspace. */
 int image_host_sources(const char *suite, const char *mirror, struct buf *out, struct err *e);
 /* Appends the registry's address. False when this machine has no npm, or npm names none that may be taken along. */

@@ -220,18 +220,18 @@ const struct cli_verb cli_show_verb = {
 
 enum { S_JSON, S_END };
 
-static int end_session(const char *id)
+static int end_session(const char *id, bool json)
 {
 	struct api_doc doc API_DOC_AUTO = { 0 };
 	char target[128];
 	int r;
 
 	if (!api_name_ok(id))
-		return say_fail(CLI_USAGE, "sessions: `%s` is no id of a session", id);
+		return say_fail(CLI_USAGE, "sessions: `%s` is no id of a session: `saw sessions` lists them", id);
 	snprintf(target, sizeof(target), "/v1/sessions/%s", id);
 	r = api_call("DELETE", target, NULL, &doc);
 	if (r == CLI_DONE)
-		printf("%s: ended\n", id);
+		printf(json ? "{\"session_id\":\"%s\",\"ended\":true}\n" : "%s: ended\n", id);
 	return r;
 }
 
@@ -243,7 +243,7 @@ static int sessions_run(const struct cli_args *a)
 	int r;
 
 	if (a->value[S_END])
-		return end_session(a->value[S_END]);
+		return end_session(a->value[S_END], a->value[S_JSON] != NULL);
 	r = api_call("GET", "/v1/sessions", NULL, &doc);
 	if (r != CLI_DONE)
 		return r;

@@ -88,10 +88,11 @@ static int check(const char *path, bool production, const char *output, bool jso
 	struct policy p = { 0 };
 	struct err e = { 0 };
 	bool ok;
+	int r = policy_file_read(path, &text, &e);
 
 	buf_init(&blob, POLICY_BLOB_MAX);
-	if (policy_file_read(path, &text, &e) < 0)
-		return say_fail(CLI_FAILED, "%s", e.text);
+	if (r != CLI_DONE)
+		return say_fail((enum cli_exit)r, "%s", e.text);
 	ok = policy_file_compile(buf_view(&text), production, &blob, &problems);
 	if (ok && !policy_open(&p, buf_view(&blob), &e))
 		return say_fail(CLI_FAILED, "%s: %s", path, e.text);

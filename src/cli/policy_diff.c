@@ -76,10 +76,11 @@ static int diff_run(const struct cli_args *a)
 	BUF_AUTO struct buf old_blob = { .max = POLICY_BLOB_MAX },
 			    new_blob = { .max = POLICY_BLOB_MAX };
 	struct policy before = { 0 }, after = { 0 };
+	int r = policy_file_open(a->word[0], &old_blob, &before);
 
-	if (!policy_file_open(a->word[0], &old_blob, &before) ||
-	    !policy_file_open(a->word[1], &new_blob, &after))
-		return CLI_FAILED;
+	r = r != CLI_DONE ? r : policy_file_open(a->word[1], &new_blob, &after);
+	if (r != CLI_DONE)
+		return r;
 	return a->value[DIFF_JSON] ? diff_json(&before, &after) : diff_text(&before, &after);
 }
 

@@ -13,7 +13,7 @@
 
 enum { READ_LEN = 64 * 1024 };
 
-int policy_file_read(const char *path, struct buf *ret, struct err *e)
+static int read_file(const char *path, struct buf *ret, struct err *e)
 {
 	bool standard = strcmp(path, "-") == 0;
 	FD_AUTO int opened = standard ? -1 : open(path, O_RDONLY | O_CLOEXEC);
@@ -37,6 +37,13 @@ int policy_file_read(const char *path, struct buf *ret, struct err *e)
 			return 0;
 		buf_grew(ret, (size_t)n);
 	}
+}
+
+int policy_file_read(const char *path, struct buf *ret, struct err *e)
+{
+	int r = read_file(path, ret, e);
+
+	return r == 0 ? CLI_DONE : r == -ENOENT ? CLI_NOT_FOUND : CLI_FAILED;
 }
 
 static int write_all(int fd, struct bytes data)
@@ -111,30 +118,28 @@ void policy_file_json(struct json_out *j, const struct policy_problems *problems
 	json_out_array_end(j);
 }
 
-bool policy_file_open(const char *path, struct buf *ret_blob, struct policy *ret)
+int policy_file_open(const char *path, struct buf *ret_blob, struct policy *ret)
 {
 	POLICY_PROBLEMS_AUTO struct policy_problems problems = { 0 };
 	BUF_AUTO struct buf file;
 	struct err e = { 0 };
 	bool ok;
+	int r;
 
 	buf_init(ret_blob, POLICY_BLOB_MAX);
-	if (policy_file_read(path, &file, &e) < 0) {
-		(void)say_fail(CLI_FAILED, "%s", e.text);
-		return false;
-	}
+	r = policy_file_read(path, &file, &e);
+	if (r != CLI_DONE)
+		return say_fail((enum cli_exit)r, "%s", e.text);
 	if (bytes_starts(buf_view(&file), bytes_str(POLICY_BLOB_MAGIC))) {
 		ok = buf_bytes(ret_blob, buf_view(&file));
 	} else {
 		ok = policy_file_compile(buf_view(&file), false, ret_blob, &problems);
 		if (!ok) {
 			policy_file_print(path, &problems);
-			return false;
+			return CLI_FAILED;
 		}
 	}
-	if (!ok || !policy_open(ret, buf_view(ret_blob), &e)) {
-		(void)say_fail(CLI_FAILED, "%s: %s", path, ok ? e.text : "out of memory");
-		return false;
-	}
-	return true;
+	if (!ok || !policy_open(ret, buf_view(ret_blob), &e))
+		return say_fail(CLI_FAILED, "%s: %s", path, ok ? e.text : "out of memory");
+	return CLI_DONE;
 }

@@ -5,7 +5,8 @@
 #include "base/json_out.h"
 #include "rules/policy_compile.h"
 
-/* Initialises *ret and reads the whole file, "-" being standard input. 0, or -1 with a sentence in `e`. */
+/* Initialises *ret and reads the whole file, "-" being standard input. CLI_DONE; CLI_NOT_FOUND where there is none or CLI_FAILED, with a sentence
+ * in `e` that names the file. */
 int policy_file_read(const char *path, struct buf *ret, struct err *e);
 /* Writes beside it and renames: what stood there stays whole until the new one is. Mode 0600. 0, or -1 with a sentence. */
 int policy_file_write(const char *path, struct bytes data, struct err *e);
@@ -14,9 +15,9 @@ int policy_file_write(const char *path, struct bytes data, struct err *e);
 bool policy_file_compile(struct bytes text, bool production, struct buf *ret_blob,
 			 struct policy_problems *problems);
 
-/* Initialises *ret_blob, reads `path`, compiles it unless it is a blob, opens it. False after saying why on fd 2, with every
- * problem; warnings of a good file belong to `policy check` and are not repeated here. */
-bool policy_file_open(const char *path, struct buf *ret_blob, struct policy *ret);
+/* Initialises *ret_blob, reads `path`, compiles it unless it is a blob, opens it. CLI_DONE; CLI_NOT_FOUND where there is no file or
+ * CLI_FAILED after saying why on fd 2, with every problem; warnings of a good file belong to `policy check` and are not repeated here. */
+int policy_file_open(const char *path, struct buf *ret_blob, struct policy *ret);
 
 /* FILE:LINE:COLUMN: [warning: ]text, one a line, on fd 2. */
 void policy_file_print(const char *path, const struct policy_problems *problems);

@@ -62,13 +62,15 @@ static int import_run(const struct cli_args *a)
 	const char *path = a->word[1];
 	struct err e = { 0 };
 	bool ok;
+	int r;
 
 	if (strcmp(a->word[0], "openshell") != 0)
 		return say_fail(CLI_USAGE,
 				"policy import: `%s` is no format that is known; write `openshell`",
 				a->word[0]);
-	if (policy_file_read(path, &text, &e) < 0)
-		return say_fail(CLI_FAILED, "%s", e.text);
+	r = policy_file_read(path, &text, &e);
+	if (r != CLI_DONE)
+		return say_fail((enum cli_exit)r, "%s", e.text);
 	ok = openshell_import(buf_view(&text), &options, &yaml, &notes);
 	if (ok) {
 		header(path, &notes, &whole);

@@ -127,8 +127,9 @@ static int pack_run(const struct cli_args *a)
 
 	if (r != CLI_DONE)
 		return r;
-	if (policy_file_read(a->word[0], &text, &e) < 0)
-		return say_fail(CLI_FAILED, "policy pack: %s; saw's templates are in " SAW_PACKS_DIR, e.text);
+	r = policy_file_read(a->word[0], &text, &e);
+	if (r != CLI_DONE)
+		return say_fail((enum cli_exit)r, "policy pack: %s; saw's templates are in " SAW_PACKS_DIR, e.text);
 	r = fill(a, buf_view(&text), &policy);
 	if (r != CLI_DONE)
 		return r;

@@ -70,6 +70,18 @@ static bool parse(const char *method, const char *url, struct question *ret)
 	return true;
 }
 
+/* Without http there is no Host that the gateway could find fault with: what names no host and port is no question. */
+static bool names_a_place(const struct question *q)
+{
+	struct http1_authority a = { .port = 0 };
+	enum http1_fault f;
+
+	if (q->scheme == SCHEME_HTTP || bytes_find(q->authority, '@') < q->authority.len)
+		return true;
+	f = http1_authority_parse(q->authority, &a);
+	return f != HTTP1_FAULT_HOST && (f != HTTP1_FAULT_NONE || q->scheme == SCHEME_HTTPS || a.port != 0);
+}
+
 static bool has_header(const void *headers, struct bytes name)
 {
 	struct bytes list = bytes_str(headers);
@@ -330,11 +342,15 @@ static int test_run(const struct cli_args *args)
 			CLI_USAGE,
 			"policy test: `%s` is no request; write 'GET http://host/path', https://host/path, wss://host/path or tcp://host:port",
 			url);
+	if (!names_a_place(&q))
+		return say_fail(CLI_USAGE, "policy test: `%s` names no host and port: write %s, with a port from 1 to 65535", url,
+				q.scheme == SCHEME_TCP ? "tcp://host:port" : "https://host or https://host:port");
 	if (body_path && policy_file_read(body_path, &body, &e) < 0)
 		return say_fail(CLI_FAILED, "policy test: %s", e.text);
 	q.body = body_path ? &body : NULL;
-	if (!policy_file_open(args->word[0], &blob, &p))
-		return CLI_FAILED;
+	r = policy_file_open(args->word[0], &blob, &p);
+	if (r != CLI_DONE)
+		return r;
 	buf_init(&a.target, HTTP1_LINE_MAX);
 	a.reason = ask(&p, &q, &a);
 	r = check_question(&q, &a);

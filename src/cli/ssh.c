@@ -222,6 +222,20 @@ static void list_names(struct buf *out)
 			buf_fmt(out, "Host %s.saw\n", buf_cstr(&name));
 }
 
+static int config_json(const struct buf *text)
+{
+	struct buf out BUF_AUTO = { 0 };
+	struct json_out j;
+
+	buf_init(&out, 8 * 1024 * 1024);
+	json_out_init(&j, &out);
+	json_out_object(&j);
+	json_out_key_bytes(&j, "config", buf_view(text));
+	json_out_object_end(&j);
+	buf_byte(&out, '\n');
+	return say_out(&out);
+}
+
 static int ssh_config_run(const struct cli_args *a)
 {
 	struct buf out BUF_AUTO = { 0 };
@@ -239,10 +253,15 @@ static int ssh_config_run(const struct cli_args *a)
 			return say_fail(CLI_USAGE, "ssh-config: `%s` is no name of a workspace", a->word[i]);
 		r = ssh_options_config(&out, a->word[i], &e);
 	}
-	return r < 0 ? say_fail(CLI_FAILED, "ssh-config: %s", e.text) : say_out(&out);
+	if (r < 0)
+		return say_fail(CLI_FAILED, "ssh-config: %s", e.text);
+	return a->value[0] ? config_json(&out) : say_out(&out);
 }
 
-static const struct cli_option no_options[] = { { NULL, NULL, NULL, CLI_TEXT } };
+static const struct cli_option config_options[] = {
+	{ "json", NULL, "print JSON: the text as the member `config`", CLI_TEXT },
+	{ NULL, NULL, NULL, CLI_TEXT },
+};
 
 const struct cli_verb cli_ssh_config_verb = {
 	.name = "ssh-config",
@@ -250,7 +269,7 @@ const struct cli_verb cli_ssh_config_verb = {
 	.help = "print a configuration for ssh, scp, rsync and editors: host NAME.saw",
 	.more = "saw ssh-config > ~/.ssh/saw.conf, and as the first line of ~/.ssh/config: Include saw.conf\n"
 		"Sessions that come this way may forward ports, since remote editors need it.",
-	.options = no_options,
+	.options = config_options,
 	.words = CLI_WORKSPACE,
 	.words_max = CLI_WORDS_MAX,
 	.run = ssh_config_run,

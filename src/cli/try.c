@@ -54,6 +54,7 @@ struct attempt {
 	char dir[PATHS_MAX];
 	char run[PATHS_MAX];
 	int dir_fd; /* locked while we live */
+	struct buf policy; /* compiled */
 	int code; /* of the command; -1: it never ended by itself */
 	int stopped_by; /* signal that we passed on; 0: none */
 	char failed[ERR_MAX];
@@ -182,10 +183,7 @@ static int write_spec(struct attempt *t, struct err *e)
 
 static int write_policy(struct attempt *t, struct err *e)
 {
-	BUF_AUTO struct buf blob;
-	int r = try_policy(t->args->value[POLICY], &blob, e);
-
-	return r < 0 ? r : write_file(t->dir, "policy.blob", buf_view(&blob), e);
+	return write_file(t->dir, "policy.blob", buf_view(&t->policy), e);
 }
 
 static bool on_done(void *owner, struct msg_in *in)
@@ -349,6 +347,16 @@ static int outcome(struct attempt *t)
 	return t->code < 0 ? CLI_FAILED : t->code;
 }
 
+/* Why was said already. */
+static int refused(struct attempt *t, int code)
+{
+	buf_deinit(&t->policy);
+	(void)snprintf(t->failed, sizeof(t->failed), "the policy %s", code == CLI_NOT_FOUND ? "was not found" : "was refused");
+	if (t->args->value[JSON])
+		print_json(t);
+	return code;
+}
+
 static int run(const struct cli_args *a)
 {
 	struct attempt t = { .args = a, .child = CHILD_NONE, .dir_fd = -1, .code = -1 };
@@ -358,6 +366,9 @@ static int run(const struct cli_args *a)
 	if (!a->value[POLICY] || !a->rest || !a->n_rest)
 		return say_fail(CLI_USAGE, "%s; see `saw try --help`",
 				a->value[POLICY] ? "a command is needed after --" : "--policy is needed");
+	r = try_policy(a->value[POLICY], &t.policy);
+	if (r != CLI_DONE)
+		return refused(&t, r);
 	if (!a->value[QUIET] && !a->value[JSON])
 		say_warn("saw try is for trying out policies: it is no isolation boundary");
 	r = make_folder(&t, &e);
@@ -378,6 +389,7 @@ static int run(const struct cli_args *a)
 	if (t.dir[0])
 		remove_folder(t.dir);
 	(void)fd_close(t.dir_fd);
+	buf_deinit(&t.policy);
 	return outcome(&t);
 }
 

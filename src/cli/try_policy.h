@@ -3,9 +3,9 @@
 #define SAW_CLI_TRY_POLICY_H
 
 #include "base/buf.h"
-#include "base/err.h"
 
-/* Initialises *ret. Problems are printed on fd 2 as FILE:LINE:COLUMN; a file that is a compiled blob already is taken as it is. */
-int try_policy(const char *path, struct buf *ret, struct err *e);
+/* Initialises *ret. CLI_DONE, or CLI_NOT_FOUND or CLI_FAILED after saying why: problems on fd 2 as FILE:LINE:COLUMN; a file that is a compiled
+ * blob already is taken as it is. */
+int try_policy(const char *path, struct buf *ret);
 
 #endif

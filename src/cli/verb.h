@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* Exit codes of every verb. `saw ssh` and `saw try` pass on the command's own. */
 enum cli_exit {
@@ -65,6 +66,9 @@ extern const struct cli_verb *const cli_verbs[];
 const struct cli_verb *cli_verb_find(const char *name);
 /* "--help" of one verb, on standard output. */
 void cli_verb_help(const struct cli_verb *v);
+
+/* The same of one that has verbs under it: each with its options, on `f`. */
+void cli_under_help(const struct cli_verb *v, FILE *f);
 
 /* Options ("--name value", "--name=value") may stand before, between and after the words; each at most once. 0, or CLI_USAGE
  * after saying on fd 2 what is wrong. Borrows argv. */

@@ -226,7 +226,17 @@ def test_a_name_can_be_given_once(shared_sawd):
 def test_an_image_that_is_not_there_is_not_found(shared_sawd):
     answer = shared_sawd.create("x", driver="machine", image="nothing")
     assert answer.status == 404 and answer.json["field"] == "image" and answer.json["exit"] == 4
+    assert answer.json["detail"] == 'there is no image "nothing"' and "saw image build" in answer.json["remedy"]
     assert shared_sawd.call("GET", "/v1/workspaces/x").status == 404
+
+
+def test_a_machine_larger_than_the_host_is_refused_with_what_it_has(shared_sawd):
+    has = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+    if has >= 1 << 20:
+        pytest.skip("this host has more memory than any workspace may")
+    answer = shared_sawd.create("x", driver="machine", memory=f"{has + 1}MiB")
+    assert answer.status == 422 and answer.json["field"] == "memory" and f"use at most {has}MiB" in answer.json["remedy"], answer
+    assert shared_sawd.create("x", driver="machine", image="nothing", memory=f"{has}MiB").status == 404
 
 
 def test_driver_try_needs_the_lab(build):

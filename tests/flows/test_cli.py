@@ -94,9 +94,42 @@ def test_the_overview_lists_every_verb_and_help_says_more(saw):
             assert f"--{option['name']}" in done.stdout
 
 
+def test_help_of_a_verb_with_verbs_lists_the_options_of_each(saw):
+    several = [v for v in verbs(saw) if "verbs" in v]
+    assert {v["verb"] for v in several} >= {"policy", "image"}
+    for v in several:
+        shown = saw(v["verb"], "--help").stdout
+        for u in v["verbs"]:
+            part = shown.split(f"\n  {u['verb']} ")[1].split("\n\n")[0]
+            assert all(f"--{o['name']} " in part for o in u["options"]), (u["verb"], part)
+
+
+def test_every_verb_that_prints_data_has_json(saw):
+    """cp and ssh print what the other side does; a completion is a script."""
+    flat = [u for v in verbs(saw) for u in v.get("verbs", [v])]
+    without = [v["verb"] for v in flat if not any(o["name"] == "json" for o in v.get("options", []))]
+    assert without == ["ssh", "cp", "completion"]
+
+
+def test_ssh_config_as_json_is_the_same_text(saw):
+    assert json.loads(saw("ssh-config", "dev", "--json").stdout) == {"config": saw("ssh-config", "dev").stdout}
+
+
+def test_every_verb_is_found_in_the_installed_manual_under_its_own_name(saw, build, tmp_path):
+    if not shutil.which("meson"):
+        pytest.skip("meson is missing: tools/setup build")
+    subprocess.run(["meson", "install", "-C", str(build), "--no-rebuild", "--tags", "man"], env={**os.environ, "DESTDIR": str(tmp_path)},
+                   check=True, capture_output=True, timeout=60)
+    pages = {p.name: p.read_text() for p in tmp_path.rglob("man1/*.1")}
+    for v in verbs(saw):
+        assert re.search(rf"(?m)^\.Nm saw-{v['verb']}\b|^\.Cm .*\b{v['verb']}\b", pages[f"saw-{v['verb']}.1"]), v["verb"]
+
+
 def test_every_verb_has_a_man_page_that_names_each_of_its_options(saw, root):
     pages = {p.stem: p.read_text() for p in (root / "man").glob("saw*.1")}
     for v in verbs(saw):
+        for u in v.get("verbs", []):
+            assert all(o["name"] in pages[f"saw-{v['verb']}"] for o in u["options"]), u["verb"]
         page = next((t for name, t in pages.items() if name == f"saw-{v['verb']}" or f".Nm saw {v['verb']}\n" in t
                      or f".Nm saw\n.Cm {v['verb']}\n" in t), None)
         assert page, f"no page for saw {v['verb']}"
@@ -128,8 +161,7 @@ def test_every_verb_that_the_guide_shows_exists_with_its_options(saw, root):
     (["ls", "--json=1"], "takes no value"), (["create", "a", "--policy"], "needs a value"), (["create", "a"], "--policy FILE is required"),
     (["create", "A_b", "--policy", "p"], "no name"), (["create", "-a", "--policy", "p"], "unknown option -a"),
     (["create", "a", "--policy", "p", "--cpus", "0"], "1 to 256"), (["create", "a", "--policy", "p", "--memory", "2GB"], "--memory 2GB"),
-    (["create", "a", "--policy", "p", "--disk", "1.5GiB"], "--disk 1.5GiB"), (["create", "a", "--policy", "/nonexistent"], "/nonexistent"),
-    (["create", "a", "--policy", "/"], "Is a directory"), (["stop", "a", "--grace", "601"], "0 to 600"), (["show", "../x"], "no name"),
+    (["create", "a", "--policy", "p", "--disk", "1.5GiB"], "--disk 1.5GiB"), (["stop", "a", "--grace", "601"], "0 to 600"), (["show", "../x"], "no name"),
     (["log", "a?b"], "no name"), (["ssh", "a/b"], "no name"), (["completion", "csh"], "bash, zsh or fish"),
     (["create", "a", "--policy", "p", "--accel", "gpu"], "--accel gpu: say one of auto|kvm|tcg"), (["audit", "verify"], "of what?"),
     (["ssh", "a", "--local-forward", "8080:22"], "PORT:HOST:PORT"), (["ssh", "a", "--local-forward", "0:h:22"], "1 to 65535"),
@@ -318,6 +350,14 @@ def test_removal_asks_on_a_terminal_and_needs_force_elsewhere(saw, terminal, saw
     assert saw("rm", "--force", "dev", "--json").stdout == '{"name":"dev","state":"deleted"}\n'
 
 
+@pytest.mark.parametrize("words", [["create", "dev", "--policy", "no.yaml"], ["set-policy", "dev", "no.yaml"]])
+def test_a_policy_that_is_not_there_is_not_found_and_nothing_is_asked(saw, sawd, words):
+    done = saw(*words)
+    assert done.returncode == 4 and done.stderr.count("no.yaml: No such file") == 1 and not sawd.requests
+    done = saw(*[w.replace("no.yaml", "/") for w in words])
+    assert done.returncode == 1 and "Is a directory" in done.stderr and not sawd.requests
+
+
 def test_set_policy_sends_the_file_and_shows_the_generation(saw, sawd, policy):
     sawd.workspaces["dev"] = workspace("dev")
     assert saw("set-policy", "dev", policy).stdout == "dev: policy corporate, generation 2\n"
@@ -327,6 +367,10 @@ def test_set_policy_sends_the_file_and_shows_the_generation(saw, sawd, policy):
 def test_a_session_is_ended_by_its_id(saw, sawd):
     sawd.answers["DELETE", "/v1/sessions/se-0123456789ab"] = (204, None)
     assert saw("sessions", "--end", "se-0123456789ab").returncode == 0
+    told = json.loads(saw("sessions", "--end", "se-0123456789ab", "--json").stdout)
+    assert told == {"session_id": "se-0123456789ab", "ended": True}
+    wrong = saw("sessions", "--end", "WRONG")
+    assert wrong.returncode == 2 and "`saw sessions` lists them" in wrong.stderr
     assert saw("sessions").returncode == 0
 
 

@@ -87,6 +87,12 @@ def only(images):
     return listed[0]
 
 
+def test_names_alone_are_listed_for_completion(images):
+    assert images.run("ls", "--names").stdout == ""
+    assert images.build().returncode == 0
+    assert images.run("ls", "--names").stdout == "small\n"
+
+
 def test_an_image_is_named_by_the_digest_of_its_manifest_and_the_manifest_by_its_files(images):
     done = images.build()
     assert done.returncode == 0 and "root certificate: CN=Corp Test CA" in done.stdout, done
@@ -222,6 +228,8 @@ def test_two_builds_do_not_meet(images):
         ready.open().close()
         done = images.build()
         assert done.returncode == 1 and "another build is running" in done.stderr, done
+        done = images.run("build", "small", "--mirror", "nonsense")
+        assert done.returncode == 2 and "--mirror nonsense" in done.stderr, "what is wrong is said without waiting for the other"
         p.terminate()
         p.wait(timeout=30)
 

@@ -100,6 +100,7 @@ def test_wrong_use_ends_with_2_and_says_how(saw, words):
 def test_help_is_no_error(saw):
     assert "policy import openshell FILE" in saw("help").stdout
     assert "--production" in saw("check", "--help").stdout
+    assert "--any-process" in saw("--help").stdout
 
 
 @pytest.mark.parametrize("content", ["", "version: 2\n", "\0", "[1, 2", "SAWPOLCY and then nonsense"])
@@ -107,7 +108,19 @@ def test_a_file_that_is_no_policy_is_refused_by_every_verb(saw, good, tmp_path, 
     (tmp_path / "bad").write_text(content)
     for words in (["check", "bad"], ["test", "bad", "https://a.example"], ["diff", good, "bad"], ["import", "openshell", "bad"]):
         assert "bad" in saw(*words, code=1).stderr
-    assert "missing.yaml: No such file" in saw("check", "missing.yaml", code=1).stderr
+
+
+@pytest.mark.parametrize("words", [["check", "no.yaml"], ["compile", "no.yaml", "-o", "x"], ["test", "no.yaml", "https://a.example"],
+                                   ["diff", "no.yaml", "no.yaml"], ["import", "openshell", "no.yaml"], ["pack", "no.yaml"]])
+def test_a_file_that_is_not_there_is_not_found_and_said_once(saw, words):
+    assert saw(*words, code=4).stderr.count("no.yaml: No such file") == 1
+
+
+@pytest.mark.parametrize("url", ["tcp://db.example:0", "tcp://db.example", "tcp://", "tcp://db.example:65536", "https://pass.example:0"])
+def test_a_request_without_a_place_is_no_question(saw, good, url):
+    """Nothing is said of a Host that such a request does not have."""
+    said = saw("test", good, url, code=2).stderr
+    assert "from 1 to 65535" in said and "Host" not in said
 
 
 def test_standard_input_is_a_file_too(saw):
@@ -134,7 +147,7 @@ def test_a_pack_filled_in_is_a_policy_without_problems(saw, root, tmp_path, pack
     told = json.loads(saw("check", "p.yaml", "--production", "--json").stdout)
     assert told["ok"] and not told["problems"] and "${" not in (tmp_path / "p.yaml").read_text()
     assert "service.example" in saw("pack", template, *words).stdout
-    assert "saw/packs" in saw("pack", pack, *words, code=1).stderr
+    assert "saw/packs" in saw("pack", pack, *words, code=4).stderr
     assert "needs host=VALUE" in saw("pack", template, *words[1:], code=2).stderr
     assert "no ${extra}" in saw("pack", template, *words, "extra=1", code=2).stderr
     assert "write `service.example`" in saw("pack", template, "host=Service.example", *words[1:], code=1).stderr

@@ -163,6 +163,15 @@ def test_a_bad_policy_starts_nothing_and_names_its_place(build, tmp_path):
     assert done.returncode and "ran" not in done.stdout and f"{bad}:4:" in done.stderr, done
 
 
+def test_a_policy_that_is_missing_is_not_found_and_said_once(build, tmp_path):
+    done = subprocess.run([build / "src/cli/saw", "try", "--policy", tmp_path / "no.yaml", "--", "true"], capture_output=True, text=True, timeout=60,
+                          check=False)
+    assert done.returncode == 4 and done.stderr == f"saw: {tmp_path}/no.yaml: No such file or directory\n", done
+    done = subprocess.run([build / "src/cli/saw", "try", "--json", "--policy", tmp_path / "no.yaml", "--", "true"], capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert done.returncode == 4 and json.loads(done.stderr.splitlines()[-1]) == {"error": "the policy was not found"}
+
+
 def test_a_resolver_file_that_is_missing_is_named(saw, tmp_path):
     done = saw("echo", "ran", options=["--resolv-conf", tmp_path / "none"])
     assert done.returncode == 1 and "none: No such file" in done.stderr and not done.stdout

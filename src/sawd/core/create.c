@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 
 #include "base/num.h"
 #include "crypt/random.h"
@@ -91,6 +92,26 @@ static bool check_new(struct core *c, uint64_t req, const struct sawd_new *n)
 	return false;
 }
 
+/* A machine larger than the host would be ended by the host's kernel sooner or later. */
+static bool fits_host(struct core *c, uint64_t req, const struct sawd_new *n)
+{
+	struct sysinfo host;
+	char text[128];
+	char remedy[64];
+	uint64_t has;
+
+	if (n->driver == SPEC_DRIVER_TRY || sysinfo(&host) < 0)
+		return true;
+	has = (uint64_t)host.totalram * host.mem_unit;
+	if (n->memory_bytes <= has)
+		return true;
+	(void)snprintf(text, sizeof(text), "%llu MiB of memory are more than this host has (%llu MiB)",
+		       (unsigned long long)(n->memory_bytes / MIB), (unsigned long long)(has / MIB));
+	(void)snprintf(remedy, sizeof(remedy), "use at most %lluMiB, and leave the host some", (unsigned long long)(has / MIB));
+	invalid(c, req, "memory", text, remedy);
+	return false;
+}
+
 static bool name_is_free(struct core *c, uint64_t req, struct bytes name)
 {
 	struct workspace row;
@@ -113,6 +134,7 @@ static bool find_image(struct core *c, uint64_t req, const struct sawd_new *n, s
 {
 	char dir[PATHS_MAX];
 	char what[SAWD_IMAGE_MAX + 1];
+	char text[SAWD_IMAGE_MAX + 64];
 	struct err e = { 0 };
 	int r;
 
@@ -124,11 +146,13 @@ static bool find_image(struct core *c, uint64_t req, const struct sawd_new *n, s
 	r = r < 0 ? r : images_find(dir, what, ret, &e);
 	if (r == 0)
 		return true;
+	/* The store's sentence names a remedy of its own. */
+	(void)snprintf(text, sizeof(text), r == -EEXIST ? "%s begins the digest of more than one image" : "there is no image \"%s\"", what);
 	if (r == -ENOENT)
-		api_problem(c, req, &(struct sawd_problem){ .status = 404, .exit_code = 4, .code = "image_not_found", .detail = e.text,
-							    .field = "image", .remedy = "`saw image ls` lists those there are" });
+		api_problem(c, req, &(struct sawd_problem){ .status = 404, .exit_code = 4, .code = "image_not_found", .detail = text, .field = "image",
+							    .remedy = "make it with `saw image build`, or take one that `saw image ls` lists" });
 	else if (r == -EEXIST)
-		invalid(c, req, "image", e.text, "give more digits of the digest");
+		invalid(c, req, "image", text, "give more of its digits");
 	else
 		api_error(c, req, r, &e);
 	return false;
@@ -378,7 +402,7 @@ bool create_on_create(void *owner, struct msg_in *in)
 	fd = msg_take_fd(in);
 	if (!msg_end(in))
 		return false;
-	if (!api_may_change(c, req) || !check_new(c, req, &n) || !name_is_free(c, req, n.name) || !find_image(c, req, &n, &image))
+	if (!api_may_change(c, req) || !check_new(c, req, &n) || !fits_host(c, req, &n) || !name_is_free(c, req, n.name) || !find_image(c, req, &n, &image))
 		return true;
 	k = call_new(c, req, n.policy_file);
 	if (!k)

@@ -108,7 +108,7 @@ static void no_session(struct core *c, uint64_t req)
 {
 	api_problem(c, req, &(struct sawd_problem){ .status = 404, .exit_code = 4, .code = "no_such_session",
 						    .detail = "there is no such session, or it has ended",
-						    .field = "session", .remedy = "ask for a new one: run `saw ssh` again" });
+						    .field = "session", .remedy = "`saw sessions` lists the open ones, `saw ssh` begins a new one" });
 }
 
 static void cut(struct core *c, const struct session *s, const char *why)

@@ -351,7 +351,7 @@ static void no_session(struct conn *c)
 {
 	conn_problem(c, &(struct sawd_problem){ .status = 404, .exit_code = 4, .code = "no_such_session",
 						.detail = "there is no such session, or it has ended", .field = "session",
-						.remedy = "ask for a new one: run `saw ssh` again" });
+						.remedy = "`saw sessions` lists the open ones, `saw ssh` begins a new one" });
 }
 
 void call_session_end(struct conn *c, const struct http_server_request *r, struct bytes arg)
