@@ -50,6 +50,9 @@ void tunnel_flow_start(const struct flow *facts); /* passthrough and tcp */
 void http_flow_start(const struct flow *facts); /* http in clear */
 /* Http in `tls`, which it takes too (handshake done). */
 void http_flow_start_tls(const struct flow *facts, struct tls *tls);
+struct h2_stream;
+/* One request on a stream of HTTP/2, which it takes. `facts` has no fd. */
+void http_flow_start_stream(const struct flow *facts, struct h2_stream *stream);
 void self_flow_start(const struct flow *facts); /* http://saw.internal/ at the gateway's address */
 
 /* Enters the register. */

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "net/h2.h"
 #include "net/tls.h"
 #include "os/fd.h"
 #include "proxy/dress.h"
@@ -77,6 +78,10 @@ static bool closing(struct http_flow *f)
 		http_flow_finish(f, false);
 	} else if (f->guest.out.len == 0) {
 		http_side_shutdown(&f->guest);
+		if (f->guest.stream) { /* whole, and in order: nothing can be lost behind it */
+			http_flow_finish(f, false);
+			return true;
+		}
 		f->phase = HTTP_LINGER;
 		f->guest.readable = true;
 		http_flow_deadline(f, HTTP_FLOW_LINGER_MS);
@@ -280,16 +285,13 @@ static void on_stop(struct flow *flow)
 	http_flow_finish((struct http_flow *)flow, true);
 }
 
-void http_flow_start_tls(const struct flow *facts, struct tls *tls)
+static struct http_flow *start(const struct flow *facts)
 {
 	static const struct flow_ops ops = { .on_policy = on_policy, .on_secret = on_secret, .on_stop = on_stop };
 	struct http_flow *f = calloc(1, sizeof(*f));
 
-	if (!f) {
-		tls_free(tls);
-		(void)fd_close(facts->fd);
-		return;
-	}
+	if (!f)
+		return NULL;
 	f->flow = *facts;
 	f->flow.ops = &ops;
 	f->flow.fd = -1; /* f->guest has it */
@@ -300,10 +302,36 @@ void http_flow_start_tls(const struct flow *facts, struct tls *tls)
 	buf_init(&f->wire, DRESS_MAX);
 	http_flow_next(f);
 	flow_register(&f->flow);
-	if (http_side_open(&f->guest, gate_loop(facts->gate), facts->fd, tls, on_guest, f) < 0)
+	return f;
+}
+
+void http_flow_start_tls(const struct flow *facts, struct tls *tls)
+{
+	struct http_flow *f = start(facts);
+
+	if (!f) {
+		tls_free(tls);
+		(void)fd_close(facts->fd);
+	} else if (http_side_open(&f->guest, gate_loop(facts->gate), facts->fd, tls, on_guest, f) < 0) {
 		http_flow_finish(f, false);
-	else
+	} else {
 		http_flow_deadline(f, FLOW_FIRST_BYTES_MS);
+		if (f->guest.readable) /* libssl has read ahead: no event will come for it */
+			http_flow_pump(f);
+	}
+}
+
+void http_flow_start_stream(const struct flow *facts, struct h2_stream *stream)
+{
+	struct http_flow *f = start(facts);
+
+	if (!f) {
+		h2_stream_release(stream);
+		return;
+	}
+	http_side_open_stream(&f->guest, stream, on_guest, f);
+	http_flow_deadline(f, FLOW_FIRST_BYTES_MS);
+	http_flow_pump(f);
 }
 
 void http_flow_start(const struct flow *facts)

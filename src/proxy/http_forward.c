@@ -175,7 +175,7 @@ static void take_answer(struct http_flow *f, const struct http1_head *h, const s
 	struct http1_relay relay = { .client_minor = f->minor, .to_head = f->to_head };
 
 	f->keep = f->keep && f->body_done && !f->unlisted && !f->guest.eof;
-	relay.keep = f->keep;
+	relay.keep = f->keep || f->guest.stream; /* of a stream nobody says that it closes */
 	f->answer_framing = http1_answer_canon(h, l, &relay, &f->guest.out);
 	f->keep = f->keep && f->answer_framing != HTTP1_UNTIL_CLOSE;
 	f->upstream_keep = l->keep && l->framing != HTTP1_NO_BODY;

@@ -48,8 +48,8 @@ static void problem(struct http_flow *f)
 	json_out_key_bytes_opt(&j, "rule", f->rule[0] ? bytes_str(f->rule) : f->flow.entry.rule);
 	json_out_object_end(&j);
 	(void)buf_fmt(out, "HTTP/1.1 %u %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n"
-		      "Cache-Control: no-store\r\nConnection: close\r\n\r\n",
-		      f->status, http1_phrase(f->status), text.len);
+		      "Cache-Control: no-store\r\n%s\r\n",
+		      f->status, http1_phrase(f->status), text.len, f->guest.stream ? "" : "Connection: close\r\n");
 	if (!f->to_head)
 		(void)buf_bytes(out, buf_view(&text));
 }

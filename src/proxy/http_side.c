@@ -62,6 +62,7 @@ void http_side_open_stream(struct http_side *s, struct h2_stream *stream, http_s
 	fresh(s, fn, owner);
 	s->stream = stream;
 	s->readable = true;
+	h2_stream_set_user(stream, s);
 }
 
 void http_side_wake(struct http_side *s)
@@ -69,8 +70,11 @@ void http_side_wake(struct http_side *s)
 	uint32_t events = EPOLLIN | EPOLLOUT;
 
 	s->readable = true;
-	if (h2_stream_gone(s->stream) != H2_OK) {
-		s->deaf = true;
+	if (h2_stream_gone(s->stream) != H2_OK) { /* its connection may be gone sooner than the flow is */
+		h2_stream_release(s->stream);
+		s->stream = NULL;
+		s->open = false;
+		s->eof = s->broken = s->deaf = true;
 		buf_reset(&s->out);
 		events |= EPOLLHUP;
 	}

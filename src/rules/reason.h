@@ -43,6 +43,8 @@
 	X(HTTP_TOO_LARGE, "headers_too_large", "the header section is over the limit", "send fewer or shorter fields")  \
 	X(HTTP_TARGET_TOO_LONG, "target_too_long", "the request target is over the limit", "send a shorter target")     \
 	X(HTTP_VERSION, "http_version", "the HTTP version is not supported", "use HTTP/1.1")                            \
+	X(H2_MALFORMED, "malformed_h2", "the HTTP/2 message or connection is malformed", "use a standard HTTP/2 client") \
+	X(H2_FLOOD, "h2_flood", "frames come that cost more than they ask for", "use a standard HTTP/2 client") \
 	X(HTTP_METHOD, "malformed_method", "the method is not a token", "send a standard method")                       \
 	X(HTTP_TARGET, "malformed_target", "the request target is malformed", "send an origin-form target")             \
 	X(HTTP_DOT_SEGMENT, "dot_segment", "the path has a dot segment", "send the path without . and .. segments")     \

@@ -34,3 +34,11 @@ def test_the_credential_is_added_outside(mitm):
         got = mitm.do("https", "cred.example", "/hello")
         assert got.get("status") == 200, got
         assert dict(requests(a)[0]["fields"]).get("authorization") == "Bearer " + SECRET
+
+
+def test_a_client_of_h2_is_served(mitm):
+    with mitm.attack() as a:
+        got = mitm.do("command", ["curl", "-sS", "--http2", "-w", " %{http_version} %{http_code}\n",
+                                  "https://good.example/hello", "https://good.example/again"])
+        assert [l.split()[-2:] for l in got["out"].splitlines()] == [["2", "200"], ["2", "200"]], got
+        assert [r["line"] for r in requests(a)] == ["GET /hello HTTP/1.1", "GET /again HTTP/1.1"]

@@ -5,6 +5,7 @@
 
 #include "net/tls.h"
 #include "os/fd.h"
+#include "proxy/h2_flow.h"
 #include "workspace/inlet/hello.h"
 
 /*	HELLO      as in passthrough: the name is judged before a certificate is made, let alone a host asked
@@ -73,7 +74,10 @@ static void go_on(struct intercept *t)
 
 	t->tls = NULL;
 	drop(t);
-	http_flow_start_tls(&facts, tls);
+	if (tls_alpn(tls) == TLS_ALPN_H2)
+		h2_flow_start(&facts, tls);
+	else
+		http_flow_start_tls(&facts, tls);
 }
 
 /* libssl has said its alert already, where one is due. */
@@ -121,7 +125,7 @@ static void begin(struct intercept *t)
 {
 	struct authority_leaf leaf;
 	enum reason r = authority_leaf(t->authority, name_bytes(&t->flow.name), &leaf);
-	struct tls_server_side side = { .name = t->flow.name.text, .prefix = buf_view(&t->hello.head), .alpn = TLS_ALPN_HTTP1 };
+	struct tls_server_side side = { .name = t->flow.name.text, .prefix = buf_view(&t->hello.head), .alpn = TLS_ALPN_HTTP1 | TLS_ALPN_H2 };
 	bool ok;
 
 	if (r != REASON_OK) {
