@@ -18,7 +18,7 @@ struct tls_sessions {
 
 struct tls_session_key tls_session_key_of(const char *name, unsigned port, const uint8_t roots_id[SHA256_LEN])
 {
-	struct tls_session_key key;
+	struct tls_session_key key = { 0 };
 	uint8_t fixed[SHA256_LEN + sizeof(port)];
 
 	memcpy(fixed, roots_id, SHA256_LEN);
