@@ -4,6 +4,8 @@
 
 #include "base/must.h"
 #include "base/tap.h"
+#include "crypt/ca.h"
+#include "crypt/leaf.h"
 #include "net/tls_kit.h"
 #include "os/fd.h"
 
@@ -288,4 +290,68 @@ TEST(a_flood_of_key_updates_ends_the_stream)
 		must(SSL_key_update(guest, SSL_KEY_UPDATE_REQUESTED) == 1 && SSL_do_handshake(guest) == 1);
 	CHECK_INT(tls_read(server, text, sizeof(text), &n), TLS_FAILED);
 	CHECK_INT(tls_fault(server), TLS_FAULT_PROTOCOL);
+}
+
+static bool all_listed(void *ctx, struct bytes name)
+{
+	(void)ctx;
+	(void)name;
+	return true;
+}
+
+/* A workspace's minter whose intermediate may sign for `name`, and the PEM of its root. */
+static struct leaf_minter *workspace(const char *name, uint64_t now_ms, struct buf *root_pem)
+{
+	struct key *root_key KEY_AUTO = key_generate();
+	struct key *key = key_generate();
+	struct cert *root CERT_AUTO = NULL;
+	struct bytes names = bytes_str(name);
+	uint8_t public_key[KEY_PUBLIC];
+	struct ca_intermediate ask = {
+		.id = "ws-1", .public_key = public_key, .names = &names, .n_names = 1, .now_ms = now_ms, .days = CA_INTERMEDIATE_DAYS
+	};
+	struct leaf_minter *m;
+	struct buf der BUF_AUTO;
+
+	buf_init(&der, CA_INTERMEDIATE_MAX);
+	must(root_key && key && ca_root(root_key, "dev", "ws-1", now_ms, CA_ROOT_DAYS, &der, NULL) == 0);
+	must(cert_open(&root, buf_view(&der), NULL) == 0 && cert_put_pem(root_pem, buf_view(&der)));
+	key_public(key, public_key);
+	buf_reset(&der);
+	must(ca_intermediate(root_key, root, &ask, &der, NULL) == 0);
+	m = leaf_minter_new(key, all_listed, NULL);
+	must(m && leaf_minter_add(m, buf_view(&der), NULL) == 0);
+	return m;
+}
+
+TEST(a_minted_leaf_serves_without_being_parsed_again)
+{
+	uint64_t now_ms = (uint64_t)time(NULL) * 1000;
+	struct kit k KIT_AUTO;
+	struct buf pem BUF_AUTO;
+	struct leaf_minter *m LEAF_MINTER_AUTO = NULL;
+	const struct leaf *leaf = NULL;
+
+	kit_init(&k);
+	buf_init(&pem, 10000);
+	m = workspace("a.example", now_ms, &pem);
+	must(leaf_get(m, bytes_str("a.example"), now_ms, &leaf, NULL) == 0);
+	for (int i = 0; i < 3; i++) {
+		struct tls_server_side s = { .name = "a.example", .key = key_handle(leaf_minter_key(m)) };
+		struct tls_client_side c = { .name = "a.example", .port = (unsigned)i, .ca = buf_view(&pem) };
+		struct tls_cert *certs[2] = { NULL, NULL };
+		struct tls *client TLS_AUTO = NULL;
+		struct tls *server TLS_AUTO = NULL;
+
+		must(tls_cert_of(leaf->handle, &certs[0], NULL) == 0 && tls_cert_of(leaf->issuer->handle, &certs[1], NULL) == 0);
+		s.leaf = certs[0];
+		s.intermediate = certs[1];
+		must(tls_server_new(k.ctx, k.host_fd, &s, &server, NULL) == 0);
+		tls_cert_free(certs[0]);
+		tls_cert_free(certs[1]);
+		must(tls_client_new(k.ctx, k.guest_fd, &c, &client, NULL) == 0);
+		CHECK_INT(kit_shake(client, server).client, TLS_DONE);
+		CHECK_INT(tls_fault(client), TLS_FAULT_NONE);
+		kit_reconnect(&k);
+	}
 }

@@ -156,7 +156,7 @@ enum reason authority_leaf(struct authority *a, struct bytes name, struct author
 	r = leaf_get(a->minter, name, clock_real_ms(), &leaf, NULL);
 	if (r < 0)
 		return r == -EACCES ? REASON_NAME_UNLISTED : REASON_CA_MISSING;
-	if (tls_cert_new(leaf->der, &ret->leaf, NULL) < 0 || tls_cert_new(leaf->issuer->der, &ret->intermediate, NULL) < 0) {
+	if (tls_cert_of(leaf->handle, &ret->leaf, NULL) < 0 || tls_cert_of(leaf->issuer->handle, &ret->intermediate, NULL) < 0) {
 		tls_cert_free(ret->leaf);
 		return REASON_CA_MISSING;
 	}
