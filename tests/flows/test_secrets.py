@@ -327,6 +327,21 @@ def test_the_sealing_key_is_in_no_other_process(sawd, sanitized):
     assert holders == {"keeper"}
 
 
+@pytest.mark.parametrize("folder, seen", [("policies", True), ("keys", False)])
+def test_core_itself_can_open_nothing_in_the_key_folder(sawd, folder, seen):
+    """Led there by a link that is laid while it runs, it opens files of other folders of the state and none of this one."""
+    name = "ws-000000000000"
+    (sawd.state / folder / f"{name}.jsonl").write_text("for keeper only\n")
+    logs = sawd.state / "audit/workspaces"
+    logs.rename(sawd.state / "audit/aside")
+    logs.symlink_to(f"../{folder}")
+    try:
+        assert (b"for keeper only" in sawd.call("GET", f"/v1/audit?workspace={name}").raw) == seen
+    finally:
+        logs.unlink()
+        (sawd.state / "audit/aside").rename(logs)
+
+
 def test_a_service_brings_the_key_as_a_credential(build, tmp_path):
     (tmp_path / "saw-seal-key").write_bytes(os.urandom(32))
     (tmp_path / "saw-seal-key").chmod(0o400)

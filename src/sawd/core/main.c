@@ -1,6 +1,10 @@
 /* sawd-core: reads typed messages only, opens nothing but the state folder and its workspaces' control sockets. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ipc/types.h"
 #include "os/fd.h"
@@ -8,7 +12,7 @@
 #include "os/log.h"
 #include "sawd/core/secrets.h"
 
-enum { CORE_FDS = 4096 };
+enum { CORE_FDS = 4096, PLACES_MAX = 32 };
 
 struct msg core_out;
 
@@ -27,15 +31,49 @@ static void fail(struct core *c, const struct err *e)
 	loop_stop(c->loop, 1);
 }
 
+/* The folders of the state folder but one: what lies in keys/ is keeper's alone. And the store's files, which are there and open. */
+struct places {
+	char text[PLACES_MAX][PATHS_MAX];
+	struct jail_path paths[PLACES_MAX];
+	size_t n;
+};
+
+static int add_place(struct places *p, const char *state, const char *name, unsigned rights, struct err *e)
+{
+	if (p->n == PLACES_MAX)
+		return err_set(e, E2BIG, "%s: what are all these folders?", state);
+	p->paths[p->n] = (struct jail_path){ .path = p->text[p->n], .rights = rights };
+	return paths_join(p->text[p->n++], state, name, e);
+}
+
+static int find_places(struct places *p, const char *state, struct err *e)
+{
+	static const char *const store[] = { "sawd.db", "sawd.db-wal", "sawd.db-shm" };
+	const unsigned folder = JAIL_READ | JAIL_LIST | JAIL_WRITE | JAIL_CREATE;
+	DIR *d = opendir(state);
+	struct dirent *entry;
+	struct stat st;
+	int r = d ? 0 : err_sys(e, errno, "open %s", state);
+
+	while (r == 0 && (entry = readdir(d)) != NULL)
+		if (entry->d_name[0] != '.' && strcmp(entry->d_name, "keys") != 0 &&
+		    fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+			r = add_place(p, state, entry->d_name, folder, e);
+	if (d)
+		(void)closedir(d);
+	for (size_t i = 0; r == 0 && i < sizeof(store) / sizeof(store[0]); i++)
+		r = add_place(p, state, store[i], JAIL_READ | JAIL_WRITE, e);
+	return r;
+}
+
 static int enter_jail(struct core *c, struct err *e)
 {
-	const struct jail_path paths[] = {
-		{ c->state, JAIL_READ | JAIL_LIST | JAIL_WRITE | JAIL_CREATE, 1 },
-		{ c->run, JAIL_READ | JAIL_LIST | JAIL_WRITE | JAIL_CREATE, 1 },
-	};
-	int r = jail_capabilities(0, CORE_FDS, 0, e);
+	static struct places places;
+	int r = find_places(&places, c->state, e);
 
-	r = r < 0 ? r : jail_files(paths, 2, JAIL_NET_NONE, e);
+	r = r < 0 ? r : add_place(&places, c->run, ".", JAIL_READ | JAIL_LIST | JAIL_WRITE | JAIL_CREATE, e);
+	r = r < 0 ? r : jail_capabilities(0, CORE_FDS, 0, e);
+	r = r < 0 ? r : jail_files(places.paths, places.n, JAIL_NET_NONE, e);
 	return r < 0 ? r : jail_syscalls(JAIL_SYS_FILES | JAIL_SYS_APPEND | JAIL_SYS_MEMFD | JAIL_SYS_UNIX, e);
 }
 
