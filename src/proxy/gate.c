@@ -299,6 +299,11 @@ void gate_set_outlet(struct gate *g, gate_secret_fn secret, void *owner)
 	g->secret_owner = owner;
 }
 
+bool gate_is_outlet(const struct gate *g)
+{
+	return g->outlet;
+}
+
 bool gate_secret(const struct gate *g, struct bytes id, struct bytes *ret_value, uint64_t *ret_version)
 {
 	return g->secret && g->secret(g->secret_owner, id, ret_value, ret_version);

@@ -33,6 +33,8 @@ struct loop *gate_loop(const struct gate *g);
 struct tls_ctx; /* net/tls.h */
 /* Of this process; NULL where none was set. */
 struct tls_ctx *gate_tls(const struct gate *g);
+/* This process is outlet: what it reads must be canonical already. */
+bool gate_is_outlet(const struct gate *g);
 /* The value of a credential: only outlet has any. Borrowed until the loop turns. False: there is none. */
 bool gate_secret(const struct gate *g, struct bytes id, struct bytes *ret_value, uint64_t *ret_version);
 /* The policy in force now. The pointer is stable until the next on_policy call of flow.h; copy

@@ -34,7 +34,7 @@ static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 	struct policy_entry entry;
 	struct policy_verdict v = { 0 };
 	enum reason r = policy_find(p, name_bytes(&f->flow.name), f->flow.dst_port, &entry);
-	const struct policy_request q = {
+	struct policy_request q = {
 		.method = h->method,
 		.path = bytes_of(h->target.p, mark),
 		.query = mark < h->target.len ? bytes_skip(h->target, mark + 1) : bytes_of(NULL, 0),
@@ -48,6 +48,15 @@ static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 	if (entry.mode != f->flow.entry.mode)
 		return REASON_POLICY_CHANGED;
 	policy_judge(p, &entry, &q, &v);
+	if (v.needs != POLICY_NEEDS_NOTHING && f->reading) {
+		q.body = http_reading_facts(f->reading, p, &entry, v.needs);
+		if (q.body)
+			policy_judge(p, &entry, &q, &v);
+	} else if (v.needs != POLICY_NEEDS_NOTHING && !f->judged) {
+		f->reading = http_reading_new(v.needs, h);
+		return f->reading ? REASON_OK : REASON_TOO_MANY_FLOWS; /* no verdict yet: http_ask_hold() asks again */
+	}
+	f->judged = true;
 	f->observed = v.observed;
 	f->reflective = v.reflective;
 	if (v.reason == REASON_OK && !bound(p, &entry, f, q.path))
@@ -142,6 +151,7 @@ static bool take(struct http_flow *f, const struct http1_head *h)
 
 	buf_init(&stripped, HTTP1_STRIPPED_MAX);
 	buf_reset(&f->canon);
+	f->judged = false;
 	f->to_head = bytes_is(h->method, "HEAD");
 	f->minor = h->minor;
 	if (bytes_is(h->method, "CONNECT")) {
@@ -169,6 +179,9 @@ static void begin_body(struct http_flow *f, const struct http1_head *h)
 		f->body_done = false;
 	f->body_begun = f->body_done;
 	f->keep = f->request.keep;
+	buf_init(&f->held, f->reading ? HTTP_READING_HELD_MAX + HTTP_SIDE_READ : 2 * HTTP_FLOW_HOLD_MAX);
+	if (f->reading && f->body_done)
+		http_reading_end(f->reading);
 }
 
 static bool head_fault(struct http_flow *f, enum http1_fault fault)
@@ -223,6 +236,10 @@ bool http_ask_head(struct http_flow *f)
 	}
 	if (!take(f, &h))
 		return true;
+	if (gate_is_outlet(f->flow.gate) && !bytes_eq(buf_view(&f->canon), bytes_of(f->guest.in.p, len))) {
+		http_refuse(f, 502, EVENT_DENIED, REASON_NOT_CANONICAL);
+		return true;
+	}
 	r = never(f, &h);
 	if (r != REASON_OK)
 		http_refuse(f, 403, EVENT_DENIED, r);
@@ -265,6 +282,10 @@ bool http_ask_body(struct http_flow *f, struct buf *out, size_t full)
 		http1_piece(out, f->request.length.framing, data);
 		f->body_done = answer == HTTP1_DONE;
 		f->body_begun = f->body_begun || data.len || f->body_done;
+		if (f->reading)
+			http_reading_feed(f->reading, data);
+		if (f->reading && f->body_done)
+			http_reading_end(f->reading);
 		if (http1_form_feed(&f->form, data) || (f->body_done && http1_form_end(&f->form))) {
 			http_refuse(f, 403, EVENT_DENIED, REASON_HTTP_OVERRIDE);
 			return false;
@@ -276,11 +297,37 @@ bool http_ask_body(struct http_flow *f, struct buf *out, size_t full)
 	return true;
 }
 
+static bool guest_left(struct http_flow *f)
+{
+	if (f->guest.eof)
+		http_refuse(f, 400, EVENT_DENIED, REASON_GUEST_CLOSED);
+	return f->guest.eof;
+}
+
+/* The verdict waits for the body: all of it, or all that the rule reads. */
+static bool hold_reading(struct http_flow *f)
+{
+	size_t before = f->guest.in.len + f->held.len;
+
+	if (!http_ask_body(f, &f->held, HTTP_READING_HELD_MAX))
+		return true;
+	if (!f->body_done && f->held.len < HTTP_READING_HELD_MAX && !http_reading_ready(f->reading)) {
+		if (f->guest.in.len + f->held.len != before)
+			http_flow_deadline(f, HTTP_FLOW_STALL_MS);
+		return guest_left(f);
+	}
+	if (http_ask_judge(f))
+		http_forward(f);
+	return true;
+}
+
 /* A chunked body shows that it begins well, a form up to the limit that it hides no method. */
 bool http_ask_hold(struct http_flow *f)
 {
 	size_t before = f->guest.in.len + f->held.len;
 
+	if (f->reading)
+		return hold_reading(f);
 	if (!http_ask_body(f, &f->held, HTTP_FLOW_HOLD_MAX))
 		return true;
 	if (f->body_done || f->held.len >= HTTP_FLOW_HOLD_MAX || (f->form.kind == HTTP1_FORM_NONE && f->body_begun) ||
@@ -288,10 +335,8 @@ bool http_ask_hold(struct http_flow *f)
 		http_forward(f);
 		return true;
 	}
-	if (f->guest.eof) {
-		http_refuse(f, 400, EVENT_DENIED, REASON_GUEST_CLOSED);
+	if (guest_left(f))
 		return true;
-	}
 	if (f->guest.in.len + f->held.len != before)
 		http_flow_deadline(f, HTTP_FLOW_STALL_MS);
 	return false;

@@ -26,6 +26,7 @@ static void free_later(struct loop_later *l)
 	buf_deinit(&f->canon);
 	buf_deinit(&f->held);
 	buf_deinit(&f->wire);
+	http_reading_free(f->reading);
 	free(f);
 }
 
@@ -70,6 +71,7 @@ void http_flow_next(struct http_flow *f)
 	buf_deinit(&f->canon);
 	buf_deinit(&f->held);
 	buf_deinit(&f->wire);
+	f->reading = http_reading_free(f->reading);
 }
 
 static bool closing(struct http_flow *f)

@@ -16,6 +16,7 @@
 #include "wire/http1_request.h"
 #include "proxy/flow.h"
 #include "proxy/host.h"
+#include "proxy/http_reading.h"
 #include "proxy/http_side.h"
 
 enum {
@@ -66,11 +67,13 @@ struct http_flow {
 	struct http1_request request;
 	struct http1_body body;
 	struct http1_form form;
+	struct http_reading *reading; /* a rule reads the body; NULL: none does */
 	bool body_begun; /* some of it was decoded */
 	bool body_done;
 	bool to_head;
 	uint8_t minor;
 	enum reason verdict; /* REASON_OK, or what is only observed */
+	bool judged; /* there was a verdict, perhaps by its body */
 	bool observed;
 	bool reflective; /* the answer is scanned for the live secret */
 	uint64_t generation; /* of the policy that judged it */

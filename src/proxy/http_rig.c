@@ -126,6 +126,12 @@ struct tls_ctx *gate_tls(const struct gate *gate)
 	return NULL;
 }
 
+bool gate_is_outlet(const struct gate *gate)
+{
+	(void)gate;
+	return false;
+}
+
 bool gate_secret(const struct gate *gate, struct bytes id, struct bytes *ret_value, uint64_t *ret_version)
 {
 	(void)gate;

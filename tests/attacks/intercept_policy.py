@@ -4,7 +4,7 @@ TEXT = """\
 version: 1
 name: intercepted
 lab: true
-verdicts: {read: allow, write: allow}
+verdicts: {read: allow, write: allow, draft: allow, secret: deny}
 network:
   - name: good
     hosts: [good.example]
@@ -30,6 +30,17 @@ network:
     rules:
       - {class: read, methods: [GET, HEAD], paths: ["/**"]}
       - {class: write, methods: [POST, PUT], paths: ["/data/**"]}
+  - name: json
+    hosts: [json.example]
+    ports: [443]
+    mode: intercept
+    protocol: rest
+    addresses: [127.0.0.10/32]
+    ca: |
+      CA
+    rules:
+      - {class: draft, methods: [POST], paths: ["/pulls"], json: {/draft: [true]}}
+      - {class: secret, methods: [POST], paths: ["/**"]}
   - name: strangers
     hosts: [wrong.example]
     ports: [443]
@@ -56,7 +67,7 @@ credentials:
   token: {inject: {header: Authorization, format: "Bearer {}"}, hosts: [cred.example], paths: ["/**"]}
 """
 GOOD = [{"a": "127.0.0.10"}]
-ZONE = {name: GOOD for name in ("good.example", "cred.example", "wrong.example", "evil.example", "pass.example")}
+ZONE = {name: GOOD for name in ("good.example", "json.example", "cred.example", "wrong.example", "evil.example", "pass.example")}
 
 
 def policy(ca):

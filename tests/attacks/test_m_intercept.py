@@ -42,3 +42,34 @@ def test_a_client_of_h2_is_served(mitm):
                                   "https://good.example/hello", "https://good.example/again"])
         assert [l.split()[-2:] for l in got["out"].splitlines()] == [["2", "200"], ["2", "200"]], got
         assert [r["line"] for r in requests(a)] == ["GET /hello HTTP/1.1", "GET /again HTTP/1.1"]
+
+
+def post(mitm, path, body, *more):
+    return mitm.do("command", ["curl", "-sS", "-X", "POST", "-H", "Content-Type: application/json", *more, "--data-binary", body,
+                               "-w", "\n%{http_code}", "https://json.example" + path])
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+def test_a_json_rule_is_judged_by_its_value(mitm, version):
+    with mitm.attack() as a:
+        got = post(mitm, "/pulls", '{"draft": true, "title": "x"}', version)
+        assert got["out"].endswith("200"), got
+        assert [r["body"] for r in requests(a)] == ['{"draft": true, "title": "x"}']
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+@pytest.mark.parametrize("body,reason", [('{"draft": false}', "class_denied"), ('{"draft": true, "draft": false}', "ambiguous_body"),
+                                         ('{"draft": true, "Draft": false}', "ambiguous_body"), ('{"draft": tru', "body_not_parsable"),
+                                         ('{"draft": true} {}', "body_not_parsable")])
+def test_i5_a_body_that_is_not_what_the_rule_asks_is_denied(mitm, body, reason, version):
+    with mitm.attack() as a:
+        got = post(mitm, "/pulls", body, version)
+        assert got["out"].endswith("403"), got
+        a.denied(reason)
+
+
+def test_i2_a_coded_body_under_a_body_rule_is_denied(mitm):
+    with mitm.attack() as a:
+        got = post(mitm, "/pulls", '{"draft": true}', "-H", "Content-Encoding: gzip")
+        assert got["out"].endswith("403"), got
+        a.denied("coded_body")

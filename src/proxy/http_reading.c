@@ -1,0 +1,181 @@
+#include "proxy/http_reading.h"
+
+#include <stdlib.h>
+
+#include "wire/gzip.h"
+
+/* JSON is read whole. Of a push the commands are, which stand before the pack: they are ready as soon as they are all there, and the
+ * pack goes on behind them unread. A body over its limit is TOO_LARGE, never judged by its beginning. */
+
+struct http_reading {
+	enum policy_needs needs;
+	enum policy_body_state state; /* READ until something is wrong */
+	bool over;
+	bool complete; /* GIT: all commands are there */
+	struct buf plain;
+	struct gzip *gunzip;
+	bool gunzip_done;
+	struct git_push_scan scan;
+	struct git_push push;
+	struct git_command *commands;
+	struct arena arena;
+	struct policy_body facts;
+	size_t charged;
+};
+
+static size_t all_charged; /* of this process: one workspace */
+
+_Static_assert((size_t)HTTP_READING_MAX == POLICY_BODY_JSON_MAX && (size_t)HTTP_READING_MAX == GIT_PUSH_LEN_MAX,
+	       "one limit for both");
+
+/* READ with or without gzip to take off; else IS_CODED. */
+static enum policy_body_state coding_of(const struct http1_head *h, enum policy_needs needs, bool *ret_gzip)
+{
+	struct http1_list at = { 0 };
+	struct bytes coding;
+	unsigned n = 0;
+
+	*ret_gzip = false;
+	while (http1_list_next(h, "content-encoding", &at, &coding)) {
+		if (bytes_ieq(coding, bytes_str("identity")))
+			continue;
+		*ret_gzip = bytes_ieq(coding, bytes_str("gzip")) || bytes_ieq(coding, bytes_str("x-gzip"));
+		if (++n > 1 || !*ret_gzip || needs != POLICY_NEEDS_GIT)
+			return POLICY_BODY_IS_CODED;
+	}
+	return POLICY_BODY_READ;
+}
+
+struct http_reading *http_reading_new(enum policy_needs needs, const struct http1_head *h)
+{
+	struct http_reading *r = all_charged < HTTP_READING_ALL_MAX ? calloc(1, sizeof(*r)) : NULL;
+	bool gzip;
+
+	if (!r)
+		return NULL;
+	r->needs = needs;
+	r->state = coding_of(h, needs, &gzip);
+	buf_init(&r->plain, HTTP_READING_MAX + 1);
+	arena_init(&r->arena, JSON_POINTER_ARENA_MAX);
+	if (gzip && r->state == POLICY_BODY_READ)
+		r->gunzip = gzip_new(HTTP_READING_MAX + 1);
+	if (needs == POLICY_NEEDS_GIT)
+		r->commands = calloc(GIT_PUSH_COMMANDS_MAX, sizeof(*r->commands));
+	if ((gzip && r->state == POLICY_BODY_READ && !r->gunzip) || (needs == POLICY_NEEDS_GIT && !r->commands))
+		return http_reading_free(r);
+	return r;
+}
+
+struct http_reading *http_reading_free(struct http_reading *r)
+{
+	if (!r)
+		return NULL;
+	all_charged -= r->charged;
+	gzip_free(r->gunzip);
+	free(r->commands);
+	arena_deinit(&r->arena);
+	buf_deinit(&r->plain);
+	free(r);
+	return NULL;
+}
+
+static void wrong(struct http_reading *r, enum policy_body_state state)
+{
+	if (r->state == POLICY_BODY_READ)
+		r->state = state;
+}
+
+static void keep(struct http_reading *r, struct bytes data)
+{
+	if (!buf_bytes(&r->plain, data))
+		wrong(r, POLICY_BODY_TOO_LARGE);
+	all_charged -= r->charged;
+	r->charged = r->plain.cap;
+	all_charged += r->charged;
+	if (r->plain.len > HTTP_READING_MAX || all_charged > HTTP_READING_ALL_MAX)
+		wrong(r, POLICY_BODY_TOO_LARGE);
+}
+
+static void look(struct http_reading *r)
+{
+	enum git_fault fault;
+
+	if (r->needs != POLICY_NEEDS_GIT || r->complete || r->state != POLICY_BODY_READ)
+		return;
+	switch (git_push_read(&r->scan, buf_view(&r->plain), r->commands, GIT_PUSH_COMMANDS_MAX, &r->push, &fault)) {
+	case GIT_DONE:
+		r->complete = true;
+		break;
+	case GIT_MORE:
+		if (r->over)
+			wrong(r, POLICY_BODY_UNPARSABLE);
+		break;
+	case GIT_BAD:
+		wrong(r, policy_body_git_fault(fault));
+		break;
+	}
+}
+
+static void gunzip(struct http_reading *r, struct bytes data)
+{
+	enum gzip_answer a = GZIP_MORE;
+	enum gzip_fault fault;
+
+	if (r->gunzip_done && data.len)
+		wrong(r, POLICY_BODY_UNPARSABLE);
+	while (data.len && r->state == POLICY_BODY_READ && !r->gunzip_done) {
+		uint8_t out[8192];
+		size_t used;
+		size_t n;
+
+		a = gzip_next(r->gunzip, data, out, sizeof(out), &used, &n, &fault);
+		data = bytes_skip(data, used);
+		keep(r, bytes_of(out, n));
+		if (a == GZIP_BAD)
+			wrong(r, fault == GZIP_FAULT_TOO_LARGE || fault == GZIP_FAULT_RATIO ? POLICY_BODY_TOO_LARGE : POLICY_BODY_UNPARSABLE);
+		r->gunzip_done = a == GZIP_DONE;
+		if (a == GZIP_MORE && used == 0 && n == 0)
+			break;
+	}
+}
+
+void http_reading_feed(struct http_reading *r, struct bytes data)
+{
+	if (r->state != POLICY_BODY_READ || (r->complete && !r->gunzip) || !data.len)
+		return;
+	if (r->gunzip)
+		gunzip(r, data);
+	else
+		keep(r, data);
+	look(r);
+}
+
+void http_reading_end(struct http_reading *r)
+{
+	r->over = true;
+	if (r->gunzip && !r->gunzip_done)
+		wrong(r, POLICY_BODY_UNPARSABLE);
+	look(r);
+}
+
+/* A coded push is decoded to its end, so that nothing can stand behind the one member. */
+bool http_reading_ready(const struct http_reading *r)
+{
+	return r->over || r->state != POLICY_BODY_READ || (r->complete && !r->gunzip);
+}
+
+const struct policy_body *http_reading_facts(struct http_reading *r, const struct policy *p, const struct policy_entry *e, enum policy_needs needs)
+{
+	if (needs != r->needs)
+		return NULL;
+	arena_deinit(&r->arena);
+	arena_init(&r->arena, JSON_POINTER_ARENA_MAX);
+	r->facts = (struct policy_body){ .state = r->state };
+	if (r->state != POLICY_BODY_READ)
+		return &r->facts;
+	if (r->needs == POLICY_NEEDS_JSON)
+		policy_body_json(p, e, buf_view(&r->plain), &r->arena, &r->facts);
+	else
+		policy_body_push(&r->push, r->commands, &r->facts);
+	return &r->facts;
+}
