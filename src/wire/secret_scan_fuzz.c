@@ -1,0 +1,60 @@
+#include <stdlib.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/must.h"
+#include "wire/secret_scan.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool stream(const struct secret_scan *s, struct bytes text, size_t step, struct buf *passed)
+{
+	struct buf held BUF_AUTO;
+
+	buf_init(&held, text.len);
+	for (size_t off = 0; off < text.len; off += step) {
+		size_t n = text.len - off > step ? step : text.len - off, safe = 0;
+
+		must(buf_add(&held, text.p + off, n));
+		if (secret_scan_find(s, buf_view(&held), off + n == text.len, &safe))
+			return true;
+		must(safe <= held.len && held.len - safe <= SECRET_SCAN_SPELLING * s->secrets[0].len);
+		must(buf_add(passed, held.p, safe));
+		buf_consume(&held, safe);
+	}
+	must(held.len == 0);
+	return false;
+}
+
+/* The first line is the secret, the rest a stream: cut or whole the same; a stream that holds it plainly or in base64 is never passed. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct bytes in = bytes_of(data, size), secret = bytes_of(data, bytes_find(in, '\n')), text;
+	struct buf whole BUF_AUTO = { 0 };
+	struct buf cut BUF_AUTO = { 0 };
+	struct buf put BUF_AUTO = { 0 };
+	struct secret_scan s;
+	bool found;
+
+	if (secret.len == 0 || secret.len == size || secret.len > 64 || size > 2048)
+		return 0;
+	text = bytes_skip(in, secret.len + 1);
+	for (size_t i = 0; i < secret.len; i++)
+		if (secret.p[i] < ' ' || secret.p[i] > '~')
+			return 0;
+	secret_scan_init(&s, &secret, 1);
+	buf_init(&whole, size);
+	buf_init(&cut, size);
+	found = stream(&s, text, size, &whole);
+	must(stream(&s, text, 1, &cut) == found);
+	if (found)
+		must(!memmem(cut.p ? cut.p : (const uint8_t *)"", cut.len, secret.p, secret.len));
+	else
+		must(bytes_eq(buf_view(&whole), text) && bytes_eq(buf_view(&cut), text));
+	if (text.len && memmem(text.p, text.len, secret.p, secret.len))
+		must(found);
+	buf_init(&put, 16 * size + 64);
+	must(base64_put(&put, in)); /* the secret at the first alignment, in something longer */
+	must(secret.len < SECRET_SCAN_BASE64_MIN || stream(&s, buf_view(&put), 5, &whole));
+	return 0;
+}
