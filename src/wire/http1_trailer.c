@@ -1,12 +1,12 @@
 #include "wire/http1_trailer.h"
 
+#include "wire/credential_fields.h"
 #include "wire/http1_fields.h"
 
-/* Patterns of http1_name_matches(). Framing and routing are known to http1_fields.c. */
+/* Patterns of http1_name_matches(). Framing and routing are known to http1_fields.c, credentials to credential_fields.c. */
 static const char *const forbidden[] = {
-	/* credentials, and what sets them */
-	"authorization", "authentication-info", "www-authenticate", "proxy-*", "cookie*", "set-cookie*", "x-api-key", "api-key",
-	"x-auth-*", "private-token", "job-token", "x-amz-*", "x-goog-*", "x-csrf-*", "x-xsrf-*",
+	/* what sets or asks for credentials */
+	"authentication-info", "www-authenticate", "proxy-*", "set-cookie*",
 	/* request modifiers */
 	"cache-control", "expect", "if-*", "max-forwards", "pragma", "prefer", "range", "accept", "accept-*", "origin", "referer",
 	"sec-*", "access-control-*",
@@ -20,7 +20,7 @@ static const char *const forbidden[] = {
 
 bool http1_trailer_allowed(struct bytes name)
 {
-	if (!http1_is_token(name) || http1_request_field(name) != HTTP1_FORWARD || http1_response_field(name) != HTTP1_FORWARD)
+	if (!http1_is_token(name) || credential_field(name) || http1_request_field(name) != HTTP1_FORWARD || http1_response_field(name) != HTTP1_FORWARD)
 		return false;
 	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
 		if (http1_name_matches(name, forbidden[i]))
