@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	buf_init(&whole, 2 * size + 16);
 	buf_init(&cut, 2 * size + 16);
-	buf_init(&event, 8 * size + 16);
+	buf_init(&event, 8 * size + 64);
 	n = events(&whole, bytes_of(data, size), size + 1);
 	must(events(&cut, bytes_of(data, size), 1) == n && bytes_eq(buf_view(&whole), buf_view(&cut)));
 	if (memchr(data ? data : (const uint8_t *)"", '\r', size))
