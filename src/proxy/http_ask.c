@@ -173,6 +173,7 @@ static bool take(struct http_flow *f, const struct http1_head *h)
 static void begin_body(struct http_flow *f, const struct http1_head *h)
 {
 	http1_body_init(&f->body, f->request.length.framing, f->request.length.len);
+	http1_body_keep_trailers(&f->body, &f->body_trailers);
 	http1_form_init(&f->form, http1_form_kind_of(h));
 	f->body_done = f->request.length.framing == HTTP1_NO_BODY || f->request.length.len == 0;
 	if (f->request.length.framing == HTTP1_CHUNKED)
@@ -291,7 +292,7 @@ bool http_ask_body(struct http_flow *f, struct buf *out, size_t full)
 			return false;
 		}
 		if (f->body_done)
-			http1_last(out, f->request.length.framing);
+			http1_last_with(out, f->request.length.framing, buf_view(&f->body_trailers));
 		buf_consume(&f->guest.in, used);
 	}
 	return true;

@@ -27,6 +27,8 @@ static void free_later(struct loop_later *l)
 	buf_deinit(&f->held);
 	buf_deinit(&f->wire);
 	http_reading_free(f->reading);
+	buf_deinit(&f->trailers);
+	buf_deinit(&f->body_trailers);
 	free(f);
 }
 
@@ -44,6 +46,7 @@ void http_flow_finish(struct http_flow *f, bool reset)
 {
 	if (f->phase == HTTP_GONE)
 		return;
+	http_answer_note(f);
 	if (f->n_requests)
 		note_end(f);
 	f->phase = HTTP_GONE;
@@ -61,6 +64,7 @@ void http_flow_finish(struct http_flow *f, bool reset)
 
 void http_flow_next(struct http_flow *f)
 {
+	http_answer_note(f);
 	f->phase = HTTP_HEAD;
 	f->scan = (struct http1_scan){ 0 };
 	f->rule[0] = '\0';
@@ -72,6 +76,8 @@ void http_flow_next(struct http_flow *f)
 	buf_deinit(&f->held);
 	buf_deinit(&f->wire);
 	f->reading = http_reading_free(f->reading);
+	buf_deinit(&f->trailers);
+	buf_deinit(&f->body_trailers);
 }
 
 static bool closing(struct http_flow *f)
@@ -302,6 +308,8 @@ static struct http_flow *start(const struct flow *facts)
 	buf_init(&f->canon, HTTP1_CANON_MAX);
 	buf_init(&f->held, (size_t)2 * HTTP_FLOW_HOLD_MAX);
 	buf_init(&f->wire, DRESS_MAX);
+	buf_init(&f->trailers, HTTP1_TRAILERS_LEN_MAX);
+	buf_init(&f->body_trailers, HTTP1_TRAILERS_LEN_MAX);
 	http_flow_next(f);
 	flow_register(&f->flow);
 	return f;

@@ -82,8 +82,12 @@ struct http_flow {
 	/* its answer */
 	struct http1_scan answer_scan;
 	struct http1_body answer_body;
+	struct buf trailers; /* of its body, in canonical text (wire/http1_trailer.h) */
+	struct buf body_trailers; /* the same of the request's */
 	enum http1_framing answer_framing; /* towards the guest */
 	bool answering; /* its head went to the guest */
+	uint16_t answer_status;
+	bool cookies_stripped;
 	bool answer_done;
 	bool answer_more; /* the last turn stopped for the sake of other flows: what lies in upstream.in can go on */
 	bool upstream_keep;
@@ -134,6 +138,18 @@ bool http_dress_stale(const struct http_flow *f);
 void http_forward(struct http_flow *f);
 /* Moves both bodies; true when the phase changed. */
 bool http_forward_relay(struct http_flow *f);
+/* The connection ended before its answer: the request is sent once more, or that is its failure. */
+void http_forward_ended(struct http_flow *f);
+
+/* http_answer.c */
+/* A request goes: its answer is awaited. */
+void http_answer_begin(struct http_flow *f);
+/* Everything of the answer that is here and that the guest has room for. */
+void http_answer_relay(struct http_flow *f);
+/* What only the answer told goes on record: the exchange is over. */
+void http_answer_note(struct http_flow *f);
+/* 502, or 504 when it is late; the end when some of the answer went. */
+void http_answer_failed(struct http_flow *f, enum reason reason);
 
 /* http_refuse.c */
 /* One event and one answer, then the end; or only the event and the end when an answer has begun. `action`: EVENT_DENIED, or

@@ -2,15 +2,11 @@
 
 #include <stdio.h>
 
-#include "wire/http1_out.h"
-
 /* From a judged request to its whole answer. The connection of dialer is made before the request is put on record, so that a
  * refusal by dialer is the only event of a request that nobody forwarded; and the record is on disk before the first byte goes.
  *
  * A kept connection may die just as a request leaves. A safe request without a body, of which no answer was seen, is sent once
  * more on a new connection; any other is answered 502 and never sent twice. */
-
-enum { ROUNDS = 8 }; /* reads of upstream in a row, for the sake of other flows */
 
 static void send_request(struct http_flow *f)
 {
@@ -20,10 +16,7 @@ static void send_request(struct http_flow *f)
 		http_refuse(f, 502, EVENT_FAILED, r);
 		return;
 	}
-	f->answer_scan = (struct http1_scan){ 0 };
-	f->answering = false;
-	f->answer_done = false;
-	f->n_interim = 0;
+	http_answer_begin(f);
 	(void)buf_bytes(&f->upstream.out, buf_view(f->wire.len ? &f->wire : &f->canon));
 	(void)buf_bytes(&f->upstream.out, buf_view(&f->held));
 	buf_deinit(&f->held);
@@ -140,11 +133,6 @@ void http_forward(struct http_flow *f)
 		record(f);
 }
 
-static void upstream_failed(struct http_flow *f, enum reason reason)
-{
-	http_refuse(f, reason == REASON_UPSTREAM_TIMEOUT ? 504 : 502, EVENT_FAILED, reason);
-}
-
 static bool may_retry(const struct http_flow *f)
 {
 	struct bytes line = buf_view(&f->canon);
@@ -155,103 +143,15 @@ static bool may_retry(const struct http_flow *f)
 	       f->n_interim == 0 && f->upstream.in.len == 0;
 }
 
-static void upstream_ended(struct http_flow *f)
+void http_forward_ended(struct http_flow *f)
 {
-	if (f->answering && f->answer_body.framing == HTTP1_UNTIL_CLOSE && !f->upstream.broken) {
-		http1_last(&f->guest.out, f->answer_framing);
-		f->answer_done = true;
-	} else if (may_retry(f)) {
+	if (may_retry(f)) {
 		http_side_close(&f->upstream);
 		f->retried = true;
 		dial(f);
 	} else {
-		upstream_failed(f, REASON_UPSTREAM_CLOSED);
+		http_answer_failed(f, REASON_UPSTREAM_CLOSED);
 	}
-}
-
-/* A final head: what of it goes to the guest, and what happens to both connections afterwards. */
-static void take_answer(struct http_flow *f, const struct http1_head *h, const struct http1_length *l)
-{
-	struct http1_relay relay = { .client_minor = f->minor, .to_head = f->to_head };
-
-	f->keep = f->keep && f->body_done && !f->unlisted && !f->guest.eof;
-	relay.keep = f->keep || f->guest.stream; /* of a stream nobody says that it closes */
-	f->answer_framing = http1_answer_canon(h, l, &relay, &f->guest.out);
-	f->keep = f->keep && f->answer_framing != HTTP1_UNTIL_CLOSE;
-	f->upstream_keep = l->keep && l->framing != HTTP1_NO_BODY;
-	f->answering = true;
-	f->answer_done = l->framing == HTTP1_NO_BODY || (l->framing == HTTP1_LENGTH && l->len == 0);
-	http1_body_init(&f->answer_body, l->framing, l->len);
-}
-
-/* True: something was taken off upstream.in. */
-static bool answer_head(struct http_flow *f)
-{
-	struct http1_head h;
-	struct http1_length l;
-	enum http1_fault fault;
-	enum http1_answer a;
-	size_t len;
-
-	a = http1_response_head(&f->answer_scan, buf_view(&f->upstream.in), &h, &len, &fault);
-	if (a == HTTP1_MORE)
-		return false;
-	if (a == HTTP1_BAD || h.status == 101 || !http1_response_length(&h, f->to_head, &l, &fault) ||
-	    (h.status < 200 && ++f->n_interim > HTTP_FLOW_INTERIM_MAX)) {
-		upstream_failed(f, REASON_UPSTREAM_MALFORMED);
-		return false;
-	}
-	if (h.status >= 200)
-		take_answer(f, &h, &l);
-	f->answer_scan = (struct http1_scan){ 0 };
-	buf_consume(&f->upstream.in, len);
-	return true;
-}
-
-static bool answer_piece(struct http_flow *f)
-{
-	enum http1_fault fault;
-	enum http1_answer a;
-	struct bytes data;
-	size_t used;
-
-	if (f->upstream.in.len == 0)
-		return false;
-	a = http1_body_next(&f->answer_body, buf_view(&f->upstream.in), &used, &data, &fault);
-	if (a == HTTP1_BAD) {
-		upstream_failed(f, REASON_UPSTREAM_MALFORMED);
-		return false;
-	}
-	http1_piece(&f->guest.out, f->answer_framing, data);
-	buf_consume(&f->upstream.in, used);
-	f->answer_done = a == HTTP1_DONE;
-	if (f->answer_done)
-		http1_last(&f->guest.out, f->answer_framing);
-	return true;
-}
-
-/* Everything of the answer that is here and that the guest has room for. */
-static void relay_answer(struct http_flow *f)
-{
-	f->answer_more = true;
-	for (int round = 0; round < ROUNDS || http_side_unwatched(&f->upstream); round++) {
-		size_t n = http_side_read(&f->upstream, HTTP_SIDE_READ);
-		bool moved = true;
-
-		f->bytes_in += n;
-		while (moved && f->phase == HTTP_RELAY && !f->answer_done && f->guest.out.len < HTTP_SIDE_OUT_FULL)
-			moved = f->answering ? answer_piece(f) : answer_head(f);
-		if (f->phase != HTTP_RELAY)
-			return;
-		(void)http_side_flush(&f->guest);
-		if (f->answer_done || f->guest.out.len >= HTTP_SIDE_OUT_FULL || (n == 0 && moved == false)) {
-			f->answer_more = false;
-			break;
-		}
-	}
-	if (!f->answer_done && f->upstream.eof && (f->upstream.in.len == 0 || !f->answering) &&
-	    f->guest.out.len < HTTP_SIDE_OUT_FULL)
-		upstream_ended(f);
 }
 
 /* The exchange is over: what of it can carry the next one. */
@@ -297,7 +197,7 @@ bool http_forward_relay(struct http_flow *f)
 {
 	if (!relay_body(f))
 		return true;
-	relay_answer(f);
+	http_answer_relay(f);
 	if (f->phase != HTTP_RELAY)
 		return true;
 	if (f->guest.deaf)

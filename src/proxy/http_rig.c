@@ -134,19 +134,18 @@ bool gate_is_outlet(const struct gate *gate)
 
 bool gate_secret(const struct gate *gate, struct bytes id, struct bytes *ret_value, uint64_t *ret_version)
 {
-	(void)gate;
 	(void)id;
-	(void)ret_value;
-	(void)ret_version;
-	return false;
+	*ret_value = bytes_str(gate->secret);
+	*ret_version = 1 + gate->rotations;
+	return ret_value->len > 0;
 }
 
 bool policy_credential_at(const struct policy *p, uint32_t i, struct policy_credential *ret)
 {
 	(void)p;
-	(void)i;
-	(void)ret;
-	return false;
+	*ret = (struct policy_credential){ .id = bytes_str("token"), .inject = POLICY_INJECT_HEADER,
+					   .header = bytes_str("Authorization"), .prefix = bytes_str("Bearer ") };
+	return i == 0;
 }
 
 bool policy_credential_bound(const struct policy *p, uint32_t i, struct bytes name, uint16_t port, struct bytes path)
@@ -156,7 +155,7 @@ bool policy_credential_bound(const struct policy *p, uint32_t i, struct bytes na
 	(void)name;
 	(void)port;
 	(void)path;
-	return false;
+	return true;
 }
 
 void flow_register(struct flow *f)
@@ -185,7 +184,7 @@ enum reason policy_find(const struct policy *p, struct bytes name, uint16_t port
 	(void)port;
 	if (http_rig.unlisted || !bytes_is(name, "good.example"))
 		return REASON_NAME_UNLISTED;
-	*ret = (struct policy_entry){ .mode = POLICY_HTTP, .rule = bytes_str("site"), .credential = POLICY_NONE };
+	*ret = http_rig.entry;
 	return REASON_OK;
 }
 
@@ -208,6 +207,10 @@ void policy_judge(const struct policy *p, const struct policy_entry *e, const st
 	ret->observed = bytes_starts(r->path, bytes_str("/watched"));
 	if (r->has_header(r->headers, bytes_str("x-needed-not")))
 		ret->reason = REASON_HTTP_CONDITION;
+	if (r->websocket && !http_rig.entry.websocket)
+		ret->reason = REASON_UPGRADE_REFUSED;
+	ret->reflective = ret->reason == REASON_OK && http_rig.entry.reflective;
+	ret->websocket = ret->reason == REASON_OK && r->websocket;
 }
 
 struct bytes policy_label(const struct policy *p)
@@ -235,11 +238,17 @@ const char *policy_mode_text(enum policy_mode m)
 
 void http_rig_start(void (*flow_start)(const struct flow *))
 {
-	struct flow facts = { .gate = &http_rig, .id = 7, .dst_port = 80,
-			      .entry = { .mode = POLICY_HTTP, .rule = bytes_str("site"), .credential = POLICY_NONE } };
+	const struct policy_entry entry = { .mode = POLICY_HTTP, .rule = bytes_str("site"), .credential = POLICY_NONE };
+
+	http_rig_start_entry(flow_start, &entry);
+}
+
+void http_rig_start_entry(void (*flow_start)(const struct flow *), const struct policy_entry *entry)
+{
+	struct flow facts = { .gate = &http_rig, .id = 7, .dst_port = 80, .entry = *entry };
 	int pair[2];
 
-	http_rig = (struct gate){ .generation = 1, .guest = -1 };
+	http_rig = (struct gate){ .generation = 1, .guest = -1, .entry = *entry, .secret = "" };
 	must(loop_new(&http_rig.loop, NULL) == 0);
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
 	http_rig.guest = pair[0];

@@ -22,6 +22,9 @@ struct gate {
 	enum reason dial_refusal;
 	bool hold_dials;
 	bool unlisted;
+	struct policy_entry entry; /* that owns good.example */
+	const char *secret; /* behind credential 0; empty: none */
+	uint64_t rotations;
 
 	char events[HTTP_RIG_EVENTS_MAX][512];
 	unsigned n_events;
@@ -36,6 +39,7 @@ extern struct gate http_rig;
 
 /* Begins a fresh flow. */
 void http_rig_start(void (*flow_start)(const struct flow *));
+void http_rig_start_entry(void (*flow_start)(const struct flow *), const struct policy_entry *entry);
 /* Turns the loop and reads both ends until nothing moves any more. */
 void http_rig_settle(void);
 /* The guest leaves; checks that nothing is left over. */

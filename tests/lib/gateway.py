@@ -73,8 +73,9 @@ def decision(event):
 
 
 def closing(event):
-    """The end of something allowed, not a decision."""
-    return event.get("class_uid") == 4001 and event.get("activity_id") == 2
+    """The end of something allowed, not a decision: of a connection, or of an exchange whose answer had something to be told."""
+    return (event.get("class_uid") == 4001 and event.get("activity_id") == 2) or \
+        (event.get("class_uid") == 4002 and decision(event) == "Allowed" and "http_response" in event)
 
 
 class Attack:
@@ -110,6 +111,15 @@ class Attack:
             events = self.events(dns) if sightings else self.without_sightings(self.events(dns))
             if good(events) or time.monotonic() > end:
                 return events
+            select.select([], [], [], 0.02)
+
+    def ends(self, n=1, class_uid=4002, timeout=6.0):
+        """What was told at the end of exchanges (or connections), at least n of them or all that came in time."""
+        end = time.monotonic() + timeout
+        while True:
+            got = [e for e in self.gw.events()[self.n_events:] if closing(e) and e["class_uid"] == class_uid]
+            if len(got) >= n or time.monotonic() > end:
+                return got
             select.select([], [], [], 0.02)
 
     def untouched(self):

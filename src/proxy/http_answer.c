@@ -1,0 +1,153 @@
+#include "proxy/http_flow.h"
+
+#include "wire/http1_out.h"
+#include "wire/http1_trailer.h"
+
+/* From the host's bytes to what of them the guest gets: a head of our own, the content in a framing of our own, and those trailers
+ * that may pass. */
+
+enum { ROUNDS = 8 }; /* reads of upstream in a row, for the sake of other flows */
+
+void http_answer_begin(struct http_flow *f)
+{
+	f->answer_scan = (struct http1_scan){ 0 };
+	f->answering = false;
+	f->answer_done = false;
+	f->n_interim = 0;
+	f->cookies_stripped = false;
+	buf_deinit(&f->trailers);
+}
+
+void http_answer_note(struct http_flow *f)
+{
+	struct event ev = http_request_event(f, EVENT_CLOSED, REASON_OK);
+
+	if (!f->cookies_stripped)
+		return;
+	ev.status = f->answer_status;
+	ev.detail = bytes_str("stripped from the answer: set-cookie");
+	gate_note(f->flow.gate, &ev);
+	f->cookies_stripped = false;
+}
+
+void http_answer_failed(struct http_flow *f, enum reason reason)
+{
+	http_refuse(f, reason == REASON_UPSTREAM_TIMEOUT ? 504 : 502, EVENT_FAILED, reason);
+}
+
+/* The guest keeps no session of the host's that it is to have none of. Only who talks to the host takes it away, and says so. */
+static void strip_cookies(struct http_flow *f, struct http1_head *h)
+{
+	size_t n = 0;
+
+	if (!f->flow.entry.strip_set_cookie || f->through_outlet)
+		return;
+	for (size_t i = 0; i < h->n_fields; i++) {
+		if (bytes_ieq(h->fields[i].name, bytes_str("set-cookie")) || bytes_ieq(h->fields[i].name, bytes_str("set-cookie2")))
+			f->cookies_stripped = true;
+		else
+			h->fields[n++] = h->fields[i];
+	}
+	h->n_fields = n;
+}
+
+/* A final head: what of it goes to the guest, and what happens to both connections afterwards. */
+static void take_answer(struct http_flow *f, struct http1_head *h, const struct http1_length *l)
+{
+	struct http1_relay relay = { .client_minor = f->minor, .to_head = f->to_head };
+
+	f->keep = f->keep && f->body_done && !f->unlisted && !f->guest.eof;
+	relay.keep = f->keep || f->guest.stream; /* of a stream nobody says that it closes */
+	strip_cookies(f, h);
+	f->answer_framing = http1_answer_canon(h, l, &relay, &f->guest.out);
+	f->keep = f->keep && f->answer_framing != HTTP1_UNTIL_CLOSE;
+	f->upstream_keep = l->keep && l->framing != HTTP1_NO_BODY;
+	f->answering = true;
+	f->answer_status = h->status;
+	f->answer_done = l->framing == HTTP1_NO_BODY || (l->framing == HTTP1_LENGTH && l->len == 0);
+	http1_body_init(&f->answer_body, l->framing, l->len);
+	http1_body_keep_trailers(&f->answer_body, &f->trailers);
+}
+
+/* True: something was taken off upstream.in. */
+static bool answer_head(struct http_flow *f)
+{
+	struct http1_head h;
+	struct http1_length l;
+	enum http1_fault fault;
+	enum http1_answer a;
+	size_t len;
+
+	a = http1_response_head(&f->answer_scan, buf_view(&f->upstream.in), &h, &len, &fault);
+	if (a == HTTP1_MORE)
+		return false;
+	if (a == HTTP1_BAD || h.status == 101 || !http1_response_length(&h, f->to_head, &l, &fault) ||
+	    (h.status < 200 && ++f->n_interim > HTTP_FLOW_INTERIM_MAX)) {
+		http_answer_failed(f, REASON_UPSTREAM_MALFORMED);
+		return false;
+	}
+	if (h.status >= 200)
+		take_answer(f, &h, &l);
+	f->answer_scan = (struct http1_scan){ 0 };
+	buf_consume(&f->upstream.in, len);
+	return true;
+}
+
+static void answer_end(struct http_flow *f)
+{
+	http1_last_with(&f->guest.out, f->answer_framing, buf_view(&f->trailers));
+	f->answer_done = true;
+}
+
+static bool answer_piece(struct http_flow *f)
+{
+	enum http1_fault fault;
+	enum http1_answer a;
+	struct bytes data;
+	size_t used;
+
+	if (f->upstream.in.len == 0)
+		return false;
+	a = http1_body_next(&f->answer_body, buf_view(&f->upstream.in), &used, &data, &fault);
+	if (a == HTTP1_BAD) {
+		http_answer_failed(f, REASON_UPSTREAM_MALFORMED);
+		return false;
+	}
+	http1_piece(&f->guest.out, f->answer_framing, data);
+	buf_consume(&f->upstream.in, used);
+	if (a == HTTP1_DONE)
+		answer_end(f);
+	return true;
+}
+
+/* Nothing will come any more. */
+static void answer_cut(struct http_flow *f)
+{
+	if (f->answering && f->answer_body.framing == HTTP1_UNTIL_CLOSE && !f->upstream.broken)
+		answer_end(f);
+	else
+		http_forward_ended(f);
+}
+
+void http_answer_relay(struct http_flow *f)
+{
+	f->answer_more = true;
+	for (int round = 0; round < ROUNDS || http_side_unwatched(&f->upstream); round++) {
+		size_t n = http_side_read(&f->upstream, HTTP_SIDE_READ);
+		bool moved = true;
+
+		f->bytes_in += n;
+		while (moved && f->phase == HTTP_RELAY && !f->answer_done && f->guest.out.len < HTTP_SIDE_OUT_FULL)
+			moved = f->answering ? answer_piece(f) : answer_head(f);
+		if (f->phase != HTTP_RELAY)
+			return;
+		(void)http_side_flush(&f->guest);
+		if (f->answer_done || f->guest.out.len >= HTTP_SIDE_OUT_FULL || (n == 0 && moved == false)) {
+			f->answer_more = false;
+			break;
+		}
+	}
+	if (!f->answer_done && f->upstream.eof && (f->upstream.in.len == 0 || !f->answering) &&
+	    f->guest.out.len < HTTP_SIDE_OUT_FULL)
+		answer_cut(f);
+}
