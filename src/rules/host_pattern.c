@@ -319,3 +319,20 @@ bool host_pattern_shared(struct bytes text)
 			return true;
 	return false;
 }
+
+bool host_pattern_acts(struct bytes text)
+{
+	static const char *const labels[] = { "hook", "hooks", "webhook", "webhooks", "notify", "trigger" };
+	static const char *const hosts[] = { "discord.com", "ifttt.com", "ntfy.sh", "pipedream.net", "pushover.net", "telegram.org", "webhook.site", "zapier.com" };
+	struct bytes name = text;
+
+	while (name.len && (name.p[0] == '*' || name.p[0] == '.'))
+		name = bytes_skip(name, 1);
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
+		if (bytes_is(name, hosts[i]) || name_under(name, bytes_str(hosts[i]), true))
+			return true;
+	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++)
+		if (bytes_is(bytes_of(name.p, bytes_find(name, '.')), labels[i]))
+			return true;
+	return false;
+}

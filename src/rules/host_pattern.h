@@ -13,4 +13,7 @@ bool host_pattern_ok(struct bytes text, char ret_fault[HOST_PATTERN_FAULT_MAX]);
 /* The host serves many owners, so that a rule without a path lets data out to any of them. */
 bool host_pattern_shared(struct bytes text);
 
+/* The host does something when it is asked, by GET too: webhooks and the like. A preset cannot tell reading from acting there. */
+bool host_pattern_acts(struct bytes text);
+
 #endif

@@ -11,6 +11,7 @@
 #define ITEMS(a) (sizeof(a) / sizeof((a)[0]))
 #define CREDENTIALS "credentials are not available in this version; leave the endpoint out"
 #define PROTOCOL "this protocol is not available in this version; leave the endpoint out"
+#define MESSAGES "what a WebSocket says is judged there and not here; write a rule with `websocket: opaque` by hand, or leave the endpoint out"
 
 enum { ARENA_MAX = 256 * 1024 * 1024, NAME_LEN_MAX = 63 };
 
@@ -80,7 +81,7 @@ static const struct field_word protocols[] = {
 	{ "", 0, NULL },
 	{ "tcp", POLICY_TCP, NULL },
 	{ "rest", POLICY_HTTP, NULL },
-	{ "websocket", 0, PROTOCOL },
+	{ "websocket", 0, MESSAGES },
 	{ "graphql", 0, PROTOCOL },
 	{ "sql", 0, PROTOCOL },
 	{ "json-rpc", 0, PROTOCOL },
@@ -267,10 +268,10 @@ static bool read_tls(struct import *s, const struct yaml_tree_node *node, bool i
 	return false;
 }
 
-static bool has_port(const uint16_t *ports, unsigned n, uint16_t port)
+static bool has_other_port(const uint16_t *ports, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (ports[i] == port)
+		if (ports[i] != 443 && ports[i] != 80)
 			return true;
 	return false;
 }
@@ -296,16 +297,10 @@ static enum policy_mode choose_mode(struct import *s, const struct yaml_tree_nod
 		model_error(&s->m, at, "protocol tcp with rules, enforcement or path; remove them");
 		return (enum policy_mode)0;
 	}
-	if (protocol == POLICY_HTTP && has_port(ports, n, 443)) {
-		model_error(
-			&s->m, at,
-			"rules for https need interception, which is not available in this version; leave port 443 out, or write a passthrough entry by hand");
-		return (enum policy_mode)0;
-	}
-	if (protocol == POLICY_HTTP && !(n == 1 && ports[0] == 80))
+	if (protocol == POLICY_HTTP && has_other_port(ports, n))
 		model_warning(
 			&s->m, at,
-			"only plain http is let through on these ports; https would need interception");
+			"TLS is found out by looking there; here port 443 is https and every other port plain http: write mode intercept where that is wrong");
 	if (protocol)
 		return (enum policy_mode)protocol;
 	if (!(n == 1 && ports[0] == 443))
@@ -327,7 +322,7 @@ static bool check_path(struct import *s, const struct yaml_tree_node *node)
 	return false;
 }
 
-static bool write_http(struct import *s, const struct yaml_tree_node *const *v, struct place at)
+static bool write_http(struct import *s, const struct yaml_tree_node *const *v, struct place at, struct buf *out)
 {
 	unsigned classes = 0;
 
@@ -349,12 +344,49 @@ static bool write_http(struct import *s, const struct yaml_tree_node *const *v, 
 		openshell_add_preset(&s->cells, v[KEY_ACCESS]);
 	if (v[KEY_DENY_RULES])
 		openshell_add_denies(&s->cells, v[KEY_DENY_RULES]);
-	buf_str(&s->body, "    protocol: rest\n");
+	buf_str(out, "    protocol: rest\n");
 	if (s->cells.encoded_slash)
-		buf_str(&s->body, "    encoded_slash: true\n");
-	openshell_write_rules(&s->cells, &s->body, &classes);
+		buf_str(out, "    encoded_slash: true\n");
+	openshell_write_rules(&s->cells, out, &classes);
 	s->classes |= classes;
 	return true;
+}
+
+/* One entry with those of the ports that `tls` says. */
+static void write_entry(struct import *s, const struct yaml_tree_node *key, struct bytes host, const uint16_t *ports, unsigned n, enum policy_mode mode,
+			struct bytes rest)
+{
+	struct bytes name = entry_name(s, key);
+	bool first = true;
+
+	buf_fmt(&s->body, "  - name: %.*s\n    hosts: [\"%.*s\"]\n    ports: [", (int)name.len,
+		(const char *)name.p, (int)host.len, (const char *)host.p);
+	for (unsigned i = 0; i < n; i++) {
+		if ((mode == POLICY_INTERCEPT && ports[i] != 443) || (mode == POLICY_HTTP && ports[i] == 443))
+			continue;
+		buf_fmt(&s->body, "%s%u", first ? "" : ", ", ports[i]);
+		first = false;
+	}
+	buf_fmt(&s->body, "]\n    mode: %s\n", policy_mode_text(mode));
+	buf_bytes(&s->body, rest);
+}
+
+/* https and plain http are two modes here, so that one endpoint for both becomes two entries. */
+static void write_judged(struct import *s, const struct yaml_tree_node *key, const struct yaml_tree_node *const *v, struct place at, struct bytes host,
+			 const uint16_t *ports, unsigned n)
+{
+	BUF_AUTO struct buf rules = { .max = POLICY_TEXT_MAX };
+	unsigned n_tls = 0;
+
+	if (!write_http(s, v, at, &rules))
+		return;
+	for (unsigned i = 0; i < n; i++)
+		n_tls += ports[i] == 443;
+	if (n_tls)
+		write_entry(s, key, host, ports, n, POLICY_INTERCEPT, buf_view(&rules));
+	if (n > n_tls)
+		write_entry(s, key, host, ports, n, POLICY_HTTP, buf_view(&rules));
+	s->body.failed = s->body.failed || rules.failed;
 }
 
 static void import_endpoint(struct import *s, const struct yaml_tree_node *key,
@@ -363,7 +395,7 @@ static void import_endpoint(struct import *s, const struct yaml_tree_node *key,
 	const struct yaml_tree_node *v[ITEMS(endpoint_keys)];
 	struct place at = place_of(node);
 	uint16_t ports[POLICY_PORTS_MAX];
-	struct bytes host, name;
+	struct bytes host;
 	enum policy_mode mode;
 	unsigned n_ports;
 
@@ -386,16 +418,10 @@ static void import_endpoint(struct import *s, const struct yaml_tree_node *key,
 		model_warning(
 			&s->m, at,
 			"private addresses of hosts are not dialled here; list the range under `addresses` where a host has one");
-	name = entry_name(s, key);
-	buf_fmt(&s->body, "  - name: %.*s\n    hosts: [\"%.*s\"]\n    ports: [", (int)name.len,
-		(const char *)name.p, (int)host.len, (const char *)host.p);
-	for (unsigned i = 0; i < n_ports; i++)
-		buf_fmt(&s->body, "%s%u", i ? ", " : "", ports[i]);
-	buf_fmt(&s->body, "]\n    mode: %s\n", policy_mode_text(mode));
 	if (mode == POLICY_HTTP)
-		(void)write_http(s, v, at);
+		write_judged(s, key, v, at, host, ports, n_ports);
 	else
-		buf_str(&s->body, "    reason: imported, was not inspected before\n");
+		write_entry(s, key, host, ports, n_ports, mode, bytes_str("    reason: imported, was not inspected before\n"));
 }
 
 static bool is_any_binary(const struct yaml_tree_node *b)
@@ -528,7 +554,7 @@ bool openshell_import(struct bytes text, const struct openshell_options *options
 	bool ok;
 
 	buf_init(&s.body, POLICY_TEXT_MAX);
-	s.names = arena_alloc(&arena, POLICY_LIST_MAX, sizeof(*s.names));
+	s.names = arena_alloc(&arena, POLICY_LIST_MAX + 1, sizeof(*s.names));
 	s.cells.v = arena_alloc(&arena, OPENSHELL_CELLS_MAX, sizeof(*s.cells.v));
 	if (!tree)
 		policy_problem_add(problems, POLICY_ERROR, fault.line, fault.column, "%s",

@@ -153,8 +153,10 @@ TEST(what_has_no_equal_is_refused)
 	refused(TOP "      - {host: '*-api.example.com', ports: [443]}\n", 6, "whole label");
 	refused(TOP "      - {host: '*.co.uk', ports: [443]}\n", 6, "public suffix");
 	refused(TOP "      - {host: a.example, port: 80, ports: [443]}\n", 6, "ignored there");
-	refused(TOP "      - {host: a.example, port: 443, protocol: rest, access: full}\n", 6,
-		"interception");
+	refused(TOP "      - {host: a.example, port: 443, protocol: websocket, access: full}\n", 6,
+		"websocket: opaque");
+	refused(TOP "      - {host: a.example, port: 443, protocol: rest, access: full, credential_binding: {provider: x}}\n", 6,
+		"credentials");
 	refused(TOP "      - {host: a.example, port: 80, protocol: MCP, access: full}\n", 6,
 		"unknown value");
 	refused(TOP "      - {host: a.example, port: 80, protocol: graphql, access: full}\n", 6,
@@ -200,5 +202,25 @@ TEST(what_was_asked_for_is_left_out_and_listed)
 	CHECK(kit_has(&seen, POLICY_WARNING, 2, 0, "as asked") &&
 	      kit_has(&seen, POLICY_WARNING, 4, 0, "every process"));
 	policy_problems_deinit(&notes);
+	kit_free(&k);
+}
+
+TEST(rules_for_https_become_an_intercepted_entry_and_a_plain_port_one_of_its_own)
+{
+	struct kit k = settled(TOP "      - {host: web.example, ports: [443, 80, 8080], protocol: rest, enforcement: enforce, access: read-only}\n", 6,
+			       "every other port plain http");
+	struct policy_entry e;
+
+	if (CHECK(k.ok)) {
+		CHECK_INT(policy_find(&k.policy, bytes_str("web.example"), 443, &e), REASON_OK);
+		CHECK(e.mode == POLICY_INTERCEPT && e.protocol == POLICY_REST && e.credential == POLICY_NONE && bytes_is(e.rule, "web"));
+		CHECK_INT(policy_find(&k.policy, bytes_str("web.example"), 80, &e), REASON_OK);
+		CHECK(e.mode == POLICY_HTTP && bytes_is(e.rule, "web-2"));
+		CHECK_INT(policy_find(&k.policy, bytes_str("web.example"), 8080, &e), REASON_OK);
+		CHECK_INT(e.mode, POLICY_HTTP);
+	}
+	CHECK_INT(kit_ask(&k, "GET", "web.example", 443, "/x"), REASON_OK);
+	CHECK_INT(kit_ask(&k, "POST", "web.example", 443, "/x"), REASON_HTTP_METHOD_UNLISTED);
+	CHECK_INT(kit_ask(&k, "POST", "web.example", 80, "/x"), REASON_HTTP_METHOD_UNLISTED);
 	kit_free(&k);
 }

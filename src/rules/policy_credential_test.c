@@ -242,3 +242,22 @@ TEST(classes_of_the_policys_own_need_a_verdict)
 		    "      {class: publsh, methods: [POST], paths: [/publish]}]}\n",
 		    5, 15, "did you mean `publish`");
 }
+
+TEST(g16_c17_a_preset_on_a_host_that_acts_or_that_many_own_is_warned_about)
+{
+#define PRESET(host) "version: 1\nverdicts: {read: allow}\nnetwork:\n  - {name: a, hosts: [" host "], ports: [443], mode: intercept, protocol: rest, access: read-only}\n"
+	struct kit k;
+
+	kit_warned(PRESET("hooks.corp.example"), 4, 23, "cannot tell reading from acting");
+	kit_warned(PRESET("discord.com"), 4, 23, "cannot tell reading from acting");
+	kit_warned(PRESET("github.com"), 4, 23, "shared by many owners");
+	kit_warned("version: 1\nverdicts: {read: allow}\nnetwork:\n  - {name: a, hosts: [github.com], ports: [443], mode: intercept, protocol: git, access: read-only}\n",
+		   4, 23, "shared by many owners");
+	k = kit_compile("version: 1\nverdicts: {read: allow}\nnetwork:\n  - {name: a, hosts: [github.com], ports: [443], mode: intercept, protocol: git, rules: [\n"
+			"      {class: read, git: fetch, paths: ['/corp/**']}]}\n");
+	CHECK_INT(k.problems.n, 0);
+	kit_free(&k);
+	k = kit_compile(PRESET("webhookish.example"));
+	CHECK_INT(k.problems.n, 0);
+	kit_free(&k);
+}

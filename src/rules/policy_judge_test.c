@@ -4,7 +4,7 @@ TEST(compiled_verdicts_are_those_of_the_definition)
 {
 	uint64_t seed = 88172645463325252ULL;
 	unsigned accepted = 0;
-	uint8_t data[96];
+	uint8_t data[200];
 
 	for (unsigned round = 0; round < 6000; round++) {
 		for (size_t i = 0; i < sizeof(data); i++) {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/must.h"
-#include "rules/policy.h"
+#include "rules/policy_body.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -12,27 +12,71 @@ static bool no_header(const void *headers, struct bytes name)
 	return headers && name.len > 3;
 }
 
+/* What a gateway does when a verdict needs the body. */
+static void judge_body(const struct policy *p, const struct policy_entry *e, struct policy_request *r)
+{
+	static const char json[] = "{\"a\": {\"b\": [1, \"x\", true]}, \"draft\": true, \"model\": \"small\", \"\": null}";
+	static const struct git_command commands[] = { { .kind = GIT_CREATE, .ref = { (const uint8_t *)"refs/heads/a", 12 } },
+						       { .kind = GIT_DELETE, .ref = { (const uint8_t *)"", 0 } } };
+	struct policy_body push = { .commands = commands, .n_commands = 2, .is_push = true }, body;
+	ARENA_AUTO struct arena arena;
+	struct policy_verdict v;
+
+	arena_init(&arena, JSON_POINTER_ARENA_MAX);
+	policy_body_json(p, e, bytes_str(json), &arena, &body);
+	r->body = &body;
+	policy_judge(p, e, r, &v);
+	must(v.reason < REASON_COUNT && v.needs == POLICY_NEEDS_NOTHING);
+	r->body = &push;
+	policy_judge(p, e, r, &v);
+	must(v.reason < REASON_COUNT && v.needs == POLICY_NEEDS_NOTHING);
+	push.state = POLICY_BODY_TOO_LARGE;
+	policy_judge(p, e, r, &v);
+	must(v.needs == POLICY_NEEDS_NOTHING);
+}
+
 static void judge(const struct policy *p, const struct policy_entry *e)
 {
 	static const char *const paths[] = { "/",   "/a", "/a/b/c/d", "/repos/o/r/pulls",
-					     "/x/", "",   "no slash" };
+					     "/x/git-receive-pack", "",   "no slash" };
 	static const char *const methods[] = { "GET", "POST", "FOO", "TRACE" };
 	struct policy_verdict v;
 
 	for (size_t i = 0; i < 7; i++)
 		for (size_t m = 0; m < 4; m++) {
-			const struct policy_request r = { .method = bytes_str(methods[m]),
+			struct policy_request r = { .method = bytes_str(methods[m]),
 							  .path = bytes_str(paths[i]),
-							  .has_query = i % 2,
+							  .has_query = i % 3 == 1,
 							  .query = bytes_str("a=1&action=x;b"),
 							  .has_header = no_header,
-							  .headers = p };
+							  .headers = p,
+							  .websocket = i == 1 && m == 0 };
 
 			policy_judge(p, e, &r, &v);
 			must(v.reason < REASON_COUNT);
+			must((v.needs != POLICY_NEEDS_NOTHING) == (v.reason == REASON_BODY_NEEDED));
+			if (v.needs != POLICY_NEEDS_NOTHING)
+				judge_body(p, e, &r);
 		}
 	(void)policy_address_ok(p, e, ip_v4(0x0a000001));
 	(void)policy_address_ok(p, e, ip_v4(0x7f000001));
+	must(policy_protocol_text(e->protocol) && e->ca.len <= POLICY_CA_MAX);
+	must(e->credential == POLICY_NONE || e->mode == POLICY_INTERCEPT);
+}
+
+static void ask_credentials(const struct policy *p)
+{
+	struct policy_credential c;
+	struct bytes host;
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; policy_credential_at(p, i, &c); i++) {
+		must(i < POLICY_CREDENTIALS_MAX && c.header.len);
+		(void)policy_credential_bound(p, i, bytes_str("x.a.example"), 443, bytes_str("/a/b"));
+		(void)policy_credential_bound(p, i, bytes_str(""), 443, bytes_str("/"));
+	}
+	while (policy_intercepted_next(p, &at, &host))
+		(void)policy_guarded(p, host);
 }
 
 /* A blob that opens answers every question. */
@@ -48,6 +92,7 @@ static void ask(const struct policy *p)
 
 	must(n <= POLICY_PORTS_MAX && policy_sha256(p).len == 32);
 	(void)policy_label(p);
+	ask_credentials(p);
 	for (uint32_t i = 0; policy_reach_at(p, i, &reach) && i < 64; i++) {
 		must(reach.n_ports <= POLICY_PORTS_MAX && policy_mode_text(reach.mode));
 		(void)policy_find_host(p, reach.host, &host);

@@ -9,12 +9,16 @@ enum {
 	RANDOM_RULES = 5,
 	RANDOM_PATHS = 2,
 	RANDOM_SEGMENTS = 3,
-	RANDOM_UNIVERSE = 400
+	RANDOM_UNIVERSE = 400,
+	RANDOM_METHODS = 6, /* the last one opens a WebSocket */
+	RANDOM_SOCKET = RANDOM_METHODS - 1,
+	RANDOM_BODIES = 4,
 };
 
 struct random_rule {
 	unsigned kind; /* 0 read, 1 draft, 2 write, 3 deny */
 	unsigned methods; /* bits over random_methods */
+	unsigned json; /* 0: none; else which of random_wants its body must meet */
 	char paths[RANDOM_PATHS][40];
 	unsigned n_paths;
 };
@@ -23,6 +27,7 @@ struct random_entry {
 	const char *host;
 	unsigned port;
 	bool blind;
+	bool intercept;
 	struct random_rule rules[RANDOM_RULES];
 	unsigned n_rules;
 };
@@ -35,7 +40,12 @@ struct random_policy {
 	unsigned n_entries;
 };
 
-static const char *const random_methods[] = { "GET", "HEAD", "POST", "PUT", "FOO" };
+static const char *const random_methods[RANDOM_METHODS] = { "GET", "HEAD", "POST", "PUT", "FOO", "GET" };
+static const char *const random_bodies[RANDOM_BODIES] = { "{\"a\": 1}", "{\"a\": 2.0}", "{\"a\": \"xy\"}", "{\"b\": 1}" };
+static const struct {
+	const char *text;
+	unsigned bodies; /* bits over random_bodies that meet it */
+} random_wants[] = { { "", 15 }, { "/a: [1]", 1 }, { "/a: [1, 2]", 3 }, { "/a: ['x*', 2]", 6 } };
 static const char *const random_hosts[] = { "a.example",   "*.a.example",   "**.a.example",
 					    "x.a.example", "*.x.a.example", "b.example" };
 static const char *const random_names[] = { "a.example",     "x.a.example", "y.a.example",
@@ -67,6 +77,7 @@ static inline void random_fill(struct random_policy *p)
 		entry->host = random_hosts[random_pick(p, 6)];
 		entry->port = 80 + random_pick(p, 2);
 		entry->blind = random_pick(p, 8) == 7 && entry->host[0] != '*';
+		entry->intercept = random_pick(p, 4) == 3;
 		entry->n_rules = entry->blind ? 0 : random_pick(p, RANDOM_RULES + 1);
 		for (unsigned r = 0; r < entry->n_rules; r++) {
 			struct random_rule *rule = &entry->rules[r];
@@ -77,6 +88,14 @@ static inline void random_fill(struct random_policy *p)
 				rule->methods |= 2; /* HEAD goes with GET */
 			if (rule->methods & 16)
 				rule->methods = rule->kind == 0 ? 3 : 31; /* FOO only by "*" */
+			rule->json = random_pick(p, 8);
+			if (rule->json > 3) {
+				if (rule->json == 7 && rule->kind != 3)
+					rule->methods = 1 << RANDOM_SOCKET;
+				rule->json = 0;
+			} else if (rule->json) {
+				rule->methods = rule->methods & 12 ? rule->methods & 12 : 4; /* those that have a body */
+			}
 			rule->n_paths = 1 + random_pick(p, RANDOM_PATHS);
 			for (unsigned k = 0; k < rule->n_paths; k++) {
 				unsigned n = random_pick(p, RANDOM_SEGMENTS + 1);
@@ -101,7 +120,12 @@ static inline void random_print_rule(const struct random_rule *r, struct buf *ou
 					     "deny: true" };
 	bool first = true;
 
-	buf_fmt(out, "      - {%s, methods: [", kinds[r->kind]);
+	if (r->methods >> RANDOM_SOCKET & 1) {
+		buf_fmt(out, "      - {%s, websocket: opaque, methods: [GET", kinds[r->kind]);
+		first = false;
+	} else {
+		buf_fmt(out, "      - {%s, methods: [", kinds[r->kind]);
+	}
 	for (unsigned i = 0; i < 4 && r->methods != 31; i++)
 		if (r->methods >> i & 1) {
 			buf_fmt(out, "%s%s", first ? "" : ", ", random_methods[i]);
@@ -111,7 +135,10 @@ static inline void random_print_rule(const struct random_rule *r, struct buf *ou
 	for (unsigned k = 0; k < r->n_paths; k++)
 		if (k == 0 || strcmp(r->paths[0], r->paths[k]) != 0)
 			buf_fmt(out, "%s'%s'", k ? ", " : "", r->paths[k]);
-	buf_str(out, "]}\n");
+	buf_byte(out, ']');
+	if (r->json)
+		buf_fmt(out, ", json: {%s}", random_wants[r->json].text);
+	buf_str(out, "}\n");
 }
 
 static inline void random_print(const struct random_policy *p, struct buf *out)
@@ -138,9 +165,8 @@ static inline void random_print(const struct random_policy *p, struct buf *out)
 			buf_str(out, "    mode: tcp\n    reason: test\n");
 			continue;
 		}
-		buf_str(out, entry->n_rules
-				     ? "    mode: http\n    protocol: rest\n    rules:\n"
-				     : "    mode: http\n    protocol: rest\n    rules: []\n");
+		buf_fmt(out, "    mode: %s\n    protocol: rest\n    rules:%s\n", entry->intercept ? "intercept" : "http",
+			entry->n_rules ? "" : " []");
 		for (unsigned r = 0; r < entry->n_rules; r++)
 			random_print_rule(&entry->rules[r], out);
 	}

@@ -398,6 +398,18 @@ void policy_read_rules(struct model *m, struct model_entry *e, const struct yaml
 		note_shared(m, e);
 }
 
+/* G16 of the attacks: what a GET does there is no reading. */
+static void note_acting(struct model *m, const struct model_entry *e)
+{
+	char shown[FIELD_SHOW_MAX];
+
+	for (uint32_t i = 0; i < e->n_hosts; i++)
+		if (host_pattern_acts(e->hosts[i].text))
+			model_warning(m, e->hosts[i].at,
+				      "`%s` acts on what it is asked, by GET too, and a preset cannot tell reading from acting; write `rules` with its paths",
+				      field_show(e->hosts[i].text, shown));
+}
+
 static void preset_rule(struct model *m, struct model_entry *e, uint32_t class,
 			uint32_t methods, struct place at)
 {
@@ -437,4 +449,5 @@ void policy_read_access(struct model *m, struct model_entry *e, const struct yam
 	if (access)
 		preset_rule(m, e, POLICY_CLASS_WRITE, is_git ? git[access] : rest[access], place_of(node));
 	note_shared(m, e);
+	note_acting(m, e);
 }
