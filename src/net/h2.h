@@ -27,6 +27,8 @@ enum {
 	H2_HEAP_MAX = 4 * 1024 * 1024, /* what nghttp2 holds for a connection */
 	H2_QUEUE_MAX = 512, /* frames that wait to be taken: above, h2_wants() says no */
 	H2_INTERIM_MAX = 16, /* 1xx answers before the final one */
+	H2_LINGER_MAX = 256 * 1024, /* of a request that was answered before its end: read and dropped before it is reset */
+	H2_LINGER_STREAMS = 32,
 	H2_READ_MIN = 64, /* h2_stream_read() needs so much room to go on */
 	/* Floods are counted in points: h2_budget.h. */
 };

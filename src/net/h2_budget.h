@@ -17,6 +17,7 @@ enum {
 	H2_COST_PING = 4,
 	H2_COST_SETTINGS = 20,
 	H2_COST_MALFORMED = 10,
+	H2_COST_REFUSED = 10, /* a stream over H2_STREAMS_MAX */
 	H2_EARN_CONTENT = 4, /* a frame of content, either way */
 	H2_EARN_SERVED = 20,
 

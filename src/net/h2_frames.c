@@ -45,10 +45,10 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 
 static int refuse(struct h2 *c, int32_t id)
 {
-	return nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id,
-					 NGHTTP2_REFUSED_STREAM) == 0
-		       ? 0
-		       : NGHTTP2_ERR_CALLBACK_FAILURE;
+	if (!h2_budget_pay(&c->budget, H2_COST_REFUSED))
+		return fail(c, H2_FLOOD_RESET);
+	(void)nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
+	return 0;
 }
 
 /* Every stream gets its turn: frames of one that has much to send would hold back the others' otherwise. */
@@ -197,13 +197,8 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
 	    !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
 		return 0;
 	s = stream_of(session, frame->hd.stream_id);
-	if (!s)
-		return 0;
-	s->out_sent = true;
-	/* RFC 9113, 8.1: answered without the whole request; the rest of it is not wanted */
-	if (c->server && !s->in_end)
-		(void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id,
-						NGHTTP2_NO_ERROR);
+	if (s)
+		s->out_sent = true;
 	return 0;
 }
 

@@ -27,6 +27,23 @@ void h2_in_drop(struct h2_stream *s)
 	consume(s, n);
 }
 
+bool h2_in_lingers(const struct h2_stream *s)
+{
+	return s->c->server && s->released && s->open && s->out_sent && !s->in_end &&
+	       s->gone == H2_OK;
+}
+
+/* Many clients send the whole of a request before they look at the answer: a reset while they do so would take the answer from
+ * them. So the rest is dropped up to a limit, and only a client that goes on is reset (h2_feed()). */
+static void drop(struct h2_stream *s, size_t n)
+{
+	s->lingered += n;
+	if (s->gone == H2_OK && s->lingered > H2_LINGER_MAX)
+		(void)nghttp2_session_consume_connection(s->c->session, n);
+	else
+		consume(s, n);
+}
+
 static enum h2_fault take_head(struct h2_stream *s, bool end_stream)
 {
 	struct h2_head *h = &s->c->head;
@@ -64,7 +81,7 @@ void h2_in_data(struct h2_stream *s, struct bytes data)
 	enum h2_fault f = H2_OK;
 
 	if (s->gone != H2_OK || s->released) {
-		consume(s, data.len);
+		drop(s, data.len);
 		return;
 	}
 	s->in_got += data.len;
@@ -92,6 +109,10 @@ void h2_in_end(struct h2_stream *s)
 {
 	if (s->gone != H2_OK || s->in_end)
 		return;
+	if (s->released) {
+		s->in_end = true;
+		return;
+	}
 	if (!s->in_head_done || (s->in_framing == HTTP1_LENGTH && s->in_got != s->in_length)) {
 		h2_stream_reset(s, H2_BAD_CONTENT);
 		return;

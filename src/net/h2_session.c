@@ -188,6 +188,18 @@ void h2_dispatch(struct h2 *c)
 	c->inside = false;
 }
 
+/* RFC 9113, 8.1: a request that was answered and goes on all the same is reset without an error. Not in the turn that sends the
+ * answer: clients that find both in one read lose the answer. */
+static void end_lingering(struct h2 *c)
+{
+	size_t n = 0;
+
+	for (struct h2_stream *s = c->all; s; s = s->all.next)
+		if (h2_in_lingers(s) && (s->lingered > H2_LINGER_MAX || ++n > H2_LINGER_STREAMS))
+			(void)nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, s->id,
+							NGHTTP2_NO_ERROR);
+}
+
 static enum h2_fault fault_of(ssize_t r)
 {
 	switch (r) {
@@ -210,6 +222,8 @@ enum h2_fault h2_feed(struct h2 *c, struct bytes in, uint64_t now_ms)
 	if (c->fault != H2_OK || c->eof || !in.len)
 		return c->fault;
 	h2_budget_tick(&c->budget, now_ms);
+	if (c->n_streams > h2_streams(c))
+		end_lingering(c);
 	c->inside = true;
 	r = nghttp2_session_mem_recv(c->session, in.p, in.len);
 	if (r < 0)
@@ -282,12 +296,20 @@ bool h2_wants(const struct h2 *c)
 	       nghttp2_session_get_outbound_queue_size(c->session) < H2_QUEUE_MAX;
 }
 
+static bool all_done(const struct h2 *c)
+{
+	for (const struct h2_stream *s = c->all; s; s = s->all.next)
+		if (!h2_in_lingers(s))
+			return false;
+	return true;
+}
+
 bool h2_finished(const struct h2 *c)
 {
 	if (h2_pending(c))
 		return false;
 	return c->fault != H2_OK || c->eof || !nghttp2_session_want_read(c->session) ||
-	       (c->draining && !c->n_streams);
+	       (c->draining && all_done(c));
 }
 
 enum h2_fault h2_fault(const struct h2 *c)

@@ -58,6 +58,7 @@ struct h2_stream {
 	struct buf out_trailers;
 	bool out_deferred; /* nghttp2 found nothing to send */
 	bool out_sent; /* END_STREAM is in a frame */
+	size_t lingered; /* dropped of the request since nobody reads it */
 	bool to_head;
 };
 
@@ -114,6 +115,8 @@ void h2_stream_reset(struct h2_stream *s, enum h2_fault f);
 void h2_in_head(struct h2_stream *s, bool end_stream);
 void h2_in_data(struct h2_stream *s, struct bytes data);
 void h2_in_end(struct h2_stream *s);
+/* Answered before its request ended, and nobody reads the rest. */
+bool h2_in_lingers(const struct h2_stream *s);
 /* Gives back the window of what nobody will read. */
 void h2_in_drop(struct h2_stream *s);
 

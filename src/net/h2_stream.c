@@ -162,6 +162,11 @@ void h2_stream_lose(struct h2_stream *s, enum h2_fault f)
 		s->c->in_head = NULL;
 	h2_in_drop(s);
 	h2_out_drop(s);
+	if (!s->offered && f < H2_BAD_PSEUDO) {
+		/* nobody knows of it and nobody needs to: it must not count until the end of the turn */
+		s->released = true;
+		link_out(&s->woken, offsetof(struct h2_stream, woken));
+	}
 	h2_stream_wake(s);
 }
 
