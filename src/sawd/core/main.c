@@ -55,7 +55,7 @@ static int find_places(struct places *p, const char *state, struct err *e)
 	struct stat st;
 	int r = d ? 0 : err_sys(e, errno, "open %s", state);
 
-	while (r == 0 && (entry = readdir(d)) != NULL)
+	while (d && r == 0 && (entry = readdir(d)) != NULL)
 		if (entry->d_name[0] != '.' && strcmp(entry->d_name, "keys") != 0 &&
 		    fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
 			r = add_place(p, state, entry->d_name, folder, e);
