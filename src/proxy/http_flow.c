@@ -6,6 +6,7 @@
 #include "net/tls.h"
 #include "os/fd.h"
 #include "proxy/dress.h"
+#include "proxy/idle.h"
 
 /* The life of the flow: its phases' order stands in http_flow.h. Every event of the loop, of the gate and of the clock changes a
  * fact and then calls http_flow_pump(), which goes through phases until one has to wait. Nothing calls back into the pump from
@@ -53,6 +54,9 @@ void http_flow_finish(struct http_flow *f, bool reset)
 	gate_wait_cancel(&f->wait);
 	host_cancel(&f->host);
 	loop_timer_disarm(&f->timer);
+	if (f->upstream_idle && f->upstream.open && !f->unlisted && !f->upstream_stale &&
+	    f->upstream_generation == gate_generation(f->flow.gate))
+		idle_put(&f->upstream, gate_loop(f->flow.gate), &f->flow.name, f->flow.dst_port, f->through_outlet);
 	http_side_close(&f->upstream);
 	if (reset)
 		http_side_reset(&f->guest);

@@ -1,4 +1,5 @@
 #include "proxy/http_flow.h"
+#include "proxy/idle.h"
 
 #include <stdio.h>
 
@@ -22,6 +23,7 @@ static void send_request(struct http_flow *f)
 	buf_deinit(&f->held);
 	buf_deinit(&f->wire);
 	f->upstream_stale = false;
+	f->upstream_idle = false;
 	f->phase = HTTP_RELAY;
 	http_flow_deadline(f, HTTP_FLOW_STALL_MS);
 }
@@ -89,6 +91,7 @@ static void on_host(void *owner, const struct host_conn *c)
 	enum reason reason = c->reason;
 
 	f->reused = false;
+	f->upstream_generation = gate_generation(f->flow.gate);
 	f->through_outlet = c->clear_to_outlet;
 	if (c->fd >= 0 && http_side_open(&f->upstream, gate_loop(f->flow.gate), c->fd, c->tls, http_flow_on_upstream, f) < 0)
 		reason = REASON_ROLE_DOWN;
@@ -113,6 +116,14 @@ static void dial(struct http_flow *f)
 		host_start(&f->host, &f->flow, false, on_host, f);
 }
 
+/* One that an earlier flow to the same place left behind. */
+static bool take_idle(struct http_flow *f)
+{
+	f->through_outlet = gate_way(f->flow.gate, name_bytes(&f->flow.name)) == GATE_OUTLET;
+	f->upstream_generation = gate_generation(f->flow.gate);
+	return idle_take(&f->upstream, gate_loop(f->flow.gate), &f->flow.name, f->flow.dst_port, f->through_outlet, http_flow_on_upstream, f);
+}
+
 void http_forward(struct http_flow *f)
 {
 	enum reason r = http_dress(f);
@@ -124,10 +135,11 @@ void http_forward(struct http_flow *f)
 	f->retried = false;
 	f->recorded = false;
 	f->reused = true;
-	/* A kept connection that says anything between two requests says that it is over. */
-	if (f->upstream.open && !http_side_silent(&f->upstream))
+	/* A kept connection that says anything between two requests says that it is over; one that another policy vetted is not
+	 * ours any more. */
+	if (f->upstream.open && (f->upstream_generation != gate_generation(f->flow.gate) || !http_side_silent(&f->upstream)))
 		http_side_close(&f->upstream);
-	if (!f->upstream.open)
+	if (!f->upstream.open && !take_idle(f))
 		dial(f);
 	else
 		record(f);
@@ -160,6 +172,7 @@ static void complete(struct http_flow *f)
 	if (!f->upstream_keep || !f->body_done || f->upstream.in.len || f->upstream.out.len || f->upstream.eof ||
 	    f->upstream.deaf || f->unlisted || f->upstream_stale)
 		http_side_close(&f->upstream);
+	f->upstream_idle = f->upstream.open;
 	if (f->keep && !f->unlisted)
 		http_flow_next(f);
 	else

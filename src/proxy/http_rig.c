@@ -8,6 +8,7 @@
 #include "base/must.h"
 #include "base/tap.h"
 #include "os/fd.h"
+#include "proxy/idle.h"
 
 struct gate http_rig;
 
@@ -291,6 +292,7 @@ void http_rig_end(void)
 	if (http_rig.flow)
 		http_rig.flow->ops->on_stop(http_rig.flow);
 	http_rig_settle();
+	idle_clear();
 	CHECK(!http_rig.flow && !http_rig.event_wait && !http_rig.dial_wait);
 	for (unsigned i = 0; i < HTTP_RIG_DIALS_MAX; i++) {
 		(void)fd_close(http_rig.origin[i]);

@@ -95,6 +95,22 @@ void http_side_close(struct http_side *s)
 	s->open = false;
 }
 
+int http_side_give(struct http_side *s, struct tls **ret_tls)
+{
+	bool clean = s->open && !s->stream && !s->eof && !s->deaf && s->in.len == 0 && s->out.len == 0 && s->io.loop;
+	int fd = -1;
+
+	*ret_tls = NULL;
+	if (clean) {
+		loop_io_remove(&s->io);
+		*ret_tls = s->tls;
+		s->tls = NULL;
+		fd = fd_take(&s->fd);
+	}
+	http_side_close(s);
+	return fd;
+}
+
 void http_side_reset(struct http_side *s)
 {
 	const struct linger now = { .l_onoff = 1, .l_linger = 0 };

@@ -45,7 +45,7 @@ class Origin:
     """Records connections and bytes; answers HTTP by path, echoes otherwise."""
 
     def __init__(self, context):
-        self.context, self.connections, self.script = context, [], {}
+        self.context, self.connections, self.script, self.requests = context, [], {}, []
         self.seen = asyncio.Condition()
 
     async def start(self):
@@ -165,6 +165,7 @@ class Origin:
                 c["body_sha256"] = h.hexdigest()
             c["http"].append({"method": method, "target": target, "fields": fields, "body": body[:65536].decode("latin-1"),
                               "line": lines[0]})
+            self.requests.append(c["http"][-1])  # on whatever connection: some are kept from before
             if not await self.answer(method, target, writer, c):
                 return
 
@@ -303,10 +304,10 @@ async def _serve(path, certs):
                 origin.script = q["script"]
                 a = {}
             elif q["op"] == "marks":
-                a = {"connections": len(origin.connections), "queries": len(resolver.queries)}
+                a = {"connections": len(origin.connections), "queries": len(resolver.queries), "requests": len(origin.requests)}
             elif q["op"] == "since":
                 a = {"connections": [dict(c, raw=c["raw"][:70000].hex()) for c in origin.connections[q["connections"]:]],
-                     "queries": resolver.queries[q["queries"]:]}
+                     "queries": resolver.queries[q["queries"]:], "requests": origin.requests[q["requests"]:]}
             elif q["op"] == "raw_lengths":
                 a = {"lengths": [len(c["raw"]) for c in origin.connections]}
             writer.write(json.dumps(a).encode() + b"\n")

@@ -126,6 +126,7 @@ class Attack:
         seen = self.seen()
         assert not seen["queries"], f"the resolver was asked: {seen['queries']}"
         assert not seen["connections"], f"the origin was reached: {seen['connections']}"
+        assert not seen["requests"], f"the origin was asked on a kept connection: {seen['requests']}"
 
     def denied(self, reason, touched=False, dns=False, n=1, at_least=False):
         """Exactly n events (without allowed DNS answers), each Blocked for this reason; recordings saw nothing."""

@@ -16,6 +16,7 @@
 #include "workspace/inlet/dns_udp.h"
 #include "workspace/inlet/door.h"
 #include "proxy/flows.h"
+#include "proxy/idle.h"
 #include "workspace/inlet/observer.h"
 #include "workspace/inlet/relay.h"
 
@@ -249,6 +250,7 @@ static bool on_policy(void *owner, struct msg_in *m)
 		fail(in, &e);
 		return true;
 	}
+	idle_clear();
 	flows_on_policy(gate_flows(in->gate));
 	gate_policy_settled(in->gate);
 	if (serve_early(in, &e) < 0) {
@@ -343,6 +345,7 @@ static void wind_down(struct inlet *in)
 		in->dns_tcp = dns_tcp_free(in->dns_tcp);
 		in->observer = observer_free(in->observer);
 		flows_stop(gate_flows(in->gate));
+		idle_clear();
 	}
 	for (unsigned i = 0; i < STOP_TURNS; i++) {
 		if (in->parent && loop_turn(in->loop, i ? STOP_TURN_MS : 0, &e) < 0)

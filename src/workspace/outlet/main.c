@@ -12,6 +12,7 @@
 #include "os/jail.h"
 #include "os/log.h"
 #include "proxy/flows.h"
+#include "proxy/idle.h"
 #include "workspace/outlet/door.h"
 #include "workspace/outlet/vault.h"
 
@@ -82,6 +83,7 @@ static void on_secret_changed(void *owner, struct bytes id)
 {
 	const struct outlet *o = owner;
 
+	idle_clear();
 	flows_on_secret(gate_flows(o->gate), id);
 }
 
@@ -165,6 +167,7 @@ static bool on_policy(void *owner, struct msg_in *m)
 		return false;
 	ok = gate_policy_set(o->gate, fd, generation, &e) == 0;
 	if (ok) {
+		idle_clear();
 		flows_on_policy(gate_flows(o->gate));
 		gate_policy_settled(o->gate);
 	}
@@ -256,6 +259,7 @@ static void wind_down(struct outlet *o)
 	o->door = door_free(o->door);
 	if (o->gate)
 		flows_stop(gate_flows(o->gate));
+	idle_clear();
 	for (unsigned i = 0; i < STOP_TURNS && o->parent; i++) {
 		if (loop_turn(o->loop, i ? STOP_TURN_MS : 0, &e) < 0 || !chan_queued(o->parent))
 			break;

@@ -1,0 +1,110 @@
+#include "proxy/idle.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "net/tls.h"
+#include "os/fd.h"
+
+/* What was vetted when it was connected is vetted as long as the policy stands: with the policy all go. */
+
+struct place {
+	struct http_side side; /* as it was given; closed: a free place */
+	struct name name;
+	uint16_t port;
+	bool outlet;
+	struct loop_timer timer;
+	uint64_t since;
+};
+
+static struct place places[IDLE_MAX];
+static uint64_t count;
+
+static void drop(struct place *p)
+{
+	loop_timer_disarm(&p->timer);
+	http_side_close(&p->side);
+}
+
+static void on_time(struct loop_timer *t)
+{
+	drop(t->owner);
+}
+
+/* It should say nothing now; a host's session ticket is not for us, anything else is the end. */
+static void on_side(void *owner, uint32_t events)
+{
+	struct place *p = owner;
+
+	if ((events & (EPOLLHUP | EPOLLERR)) || !http_side_silent(&p->side))
+		drop(p);
+	else
+		http_side_want(&p->side, true, false);
+}
+
+static struct place *free_place(void)
+{
+	struct place *oldest = &places[0];
+
+	for (size_t i = 0; i < IDLE_MAX; i++) {
+		if (!places[i].side.open)
+			return &places[i];
+		if (places[i].since < oldest->since)
+			oldest = &places[i];
+	}
+	drop(oldest);
+	return oldest;
+}
+
+void idle_put(struct http_side *s, struct loop *l, const struct name *name, uint16_t port, bool outlet)
+{
+	struct place *p = free_place();
+	struct tls *tls;
+	int fd = http_side_give(s, &tls);
+
+	if (fd < 0)
+		return;
+	http_side_init(&p->side, HTTP_SIDE_READ);
+	if (http_side_open(&p->side, l, fd, tls, on_side, p) < 0)
+		return;
+	p->name = *name;
+	p->port = port;
+	p->outlet = outlet;
+	p->since = ++count;
+	if (!loop_timer_arm(l, &p->timer, IDLE_MS, on_time, p))
+		drop(p);
+}
+
+static bool fits(const struct place *p, const struct name *name, uint16_t port, bool outlet)
+{
+	return p->side.open && p->port == port && p->outlet == outlet && bytes_eq(name_bytes(&p->name), name_bytes(name));
+}
+
+bool idle_take(struct http_side *s, struct loop *l, const struct name *name, uint16_t port, bool outlet, http_side_fn fn, void *owner)
+{
+	for (;;) {
+		struct place *best = NULL;
+		struct tls *tls;
+		int fd;
+
+		for (size_t i = 0; i < IDLE_MAX; i++)
+			if (fits(&places[i], name, port, outlet) && (!best || places[i].since > best->since))
+				best = &places[i];
+		if (!best)
+			return false;
+		if (!http_side_silent(&best->side)) {
+			drop(best);
+			continue;
+		}
+		loop_timer_disarm(&best->timer);
+		fd = http_side_give(&best->side, &tls);
+		return http_side_open(s, l, fd, tls, fn, owner) == 0;
+	}
+}
+
+void idle_clear(void)
+{
+	for (size_t i = 0; i < IDLE_MAX; i++)
+		if (places[i].side.open)
+			drop(&places[i]);
+}

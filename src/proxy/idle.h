@@ -1,0 +1,20 @@
+/* Connections to hosts that are between two requests and belong to no flow: the next flow to the same name and port goes on with one. */
+#ifndef SAW_PROXY_IDLE_H
+#define SAW_PROXY_IDLE_H
+
+#include "proxy/http_side.h"
+#include "wire/name.h"
+
+enum {
+	IDLE_MAX = 64, /* of the process; the oldest goes first */
+	IDLE_MS = 30000, /* sooner than most hosts close them */
+};
+
+/* Takes what `s` has open and leaves it closed. `outlet`: the other end is outlet. */
+void idle_put(struct http_side *s, struct loop *l, const struct name *name, uint16_t port, bool outlet);
+/* Opens `s` on a kept connection, the youngest. False when there is none. */
+bool idle_take(struct http_side *s, struct loop *l, const struct name *name, uint16_t port, bool outlet, http_side_fn fn, void *owner);
+/* Closes all: another policy, another credential, the end. */
+void idle_clear(void);
+
+#endif
