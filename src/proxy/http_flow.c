@@ -54,7 +54,8 @@ void http_flow_finish(struct http_flow *f, bool reset)
 	gate_wait_cancel(&f->wait);
 	host_cancel(&f->host);
 	loop_timer_disarm(&f->timer);
-	if (f->upstream_idle && f->upstream.open && !f->unlisted && !f->upstream_stale &&
+	/* A stream of HTTP/2 is one request; its connection had many. */
+	if (f->on_stream && f->upstream_idle && f->upstream.open && !f->unlisted && !f->upstream_stale &&
 	    f->upstream_generation == gate_generation(f->flow.gate))
 		idle_put(&f->upstream, gate_loop(f->flow.gate), &f->flow.name, f->flow.dst_port, f->through_outlet);
 	http_side_close(&f->upstream);
@@ -343,6 +344,7 @@ void http_flow_start_stream(const struct flow *facts, struct h2_stream *stream)
 		h2_stream_release(stream);
 		return;
 	}
+	f->on_stream = true;
 	http_side_open_stream(&f->guest, stream, on_guest, f);
 	http_flow_deadline(f, FLOW_FIRST_BYTES_MS);
 	http_flow_pump(f);

@@ -58,6 +58,7 @@ struct http_flow {
 	uint64_t bytes_out;
 	uint64_t moved; /* as the sides count, when the deadline was last set */
 	size_t lingered;
+	bool on_stream; /* the guest speaks HTTP/2 */
 	bool unlisted; /* the policy in force no longer has this flow: no further request */
 
 	/* the present request */
