@@ -1,21 +1,10 @@
 #include "proxy/dress.h"
 
 #include "base/base64.h"
+#include "wire/credential_fields.h"
 #include "wire/http1_head.h"
 
 /* Everything here is written, nothing is edited: a request line, Host, the fields that stay, the credential, an empty line. */
-
-static bool carrier(struct bytes name)
-{
-	static const char *const names[] = { "authorization", "proxy-authorization", "cookie", "cookie2", "x-api-key", "api-key", "apikey",
-					     "x-auth-token", "x-access-token", "private-token", "job-token", "x-goog-api-key",
-					     "x-amz-security-token", "x-amz-credential", "www-authenticate", "authentication" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (bytes_ieq(name, bytes_str(names[i])))
-			return true;
-	return false;
-}
 
 static bool taken(const struct dress *d, struct bytes name)
 {
@@ -23,7 +12,7 @@ static bool taken(const struct dress *d, struct bytes name)
 		return true;
 	if (d->uncoded && (bytes_ieq(name, bytes_str("accept-encoding")) || bytes_ieq(name, bytes_str("range"))))
 		return true;
-	return d->credential && (carrier(name) || (d->credential->inject != POLICY_INJECT_QUERY && bytes_ieq(name, d->credential->header)));
+	return d->credential && (credential_field(name) || (d->credential->inject != POLICY_INJECT_QUERY && bytes_ieq(name, d->credential->header)));
 }
 
 static void note(struct buf *stripped, struct bytes name)

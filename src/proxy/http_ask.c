@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wire/credential_fields.h"
 #include "wire/http1_out.h"
 
 /* From the guest's bytes to a judged request. What is judged is not what the guest sent, but the canonical head, read again from
@@ -137,6 +138,35 @@ void http_note_stripped(struct http_flow *f, struct bytes names)
 		(void)snprintf(f->stripped + at, sizeof(f->stripped) - at, "%s%.*s", at ? ", " : "stripped: ", (int)names.len, (const char *)names.p);
 }
 
+/* Where a credential will be added, the client's own does not even reach the verdict: what is judged is what is sent. */
+static void strip_query(struct http_flow *f, struct buf *stripped)
+{
+	struct bytes line = buf_view(&f->canon);
+	size_t method = bytes_find(line, ' ') + 1;
+	struct bytes target = bytes_of(line.p + method, bytes_find(bytes_skip(line, method), ' '));
+	size_t mark = bytes_find(target, '?');
+	struct buf query BUF_AUTO = { 0 };
+	struct buf whole BUF_AUTO = { 0 };
+	size_t n = 0;
+
+	if (f->flow.entry.credential == POLICY_NONE || mark == target.len)
+		return;
+	buf_init(&query, HTTP1_CANON_MAX);
+	buf_init(&whole, HTTP1_CANON_MAX);
+	if (!credential_query_strip(bytes_skip(target, mark + 1), &query, &n) || n == 0)
+		return;
+	(void)buf_bytes(&whole, bytes_of(line.p, method + mark));
+	if (query.len)
+		(void)buf_byte(&whole, '?');
+	(void)buf_bytes(&whole, buf_view(&query));
+	(void)buf_bytes(&whole, bytes_skip(line, method + target.len));
+	buf_reset(&f->canon);
+	(void)buf_bytes(&f->canon, buf_view(&whole));
+	if (stripped->len)
+		(void)buf_str(stripped, ", ");
+	(void)buf_str(stripped, "query");
+}
+
 /* True with a canonical request; else it was refused. */
 static bool take(struct http_flow *f, const struct http1_head *h)
 {
@@ -166,6 +196,7 @@ static bool take(struct http_flow *f, const struct http1_head *h)
 		return false;
 	}
 	f->request.upgrade = bytes_of(NULL, 0); /* a view that ends with this call */
+	strip_query(f, &stripped);
 	http_note_stripped(f, buf_view(&stripped));
 	return true;
 }

@@ -1,4 +1,6 @@
 """Intercepted hosts: TLS with the workspace's certificate, requests judged, credentials added outside."""
+import json
+
 import pytest
 
 from gateway import Gateway
@@ -73,3 +75,37 @@ def test_i2_a_coded_body_under_a_body_rule_is_denied(mitm):
         got = post(mitm, "/pulls", '{"draft": true}', "-H", "Content-Encoding: gzip")
         assert got["out"].endswith("403"), got
         a.denied("coded_body")
+
+
+def test_h2_the_clients_own_carriers_are_taken_out(mitm):
+    with mitm.attack() as a:
+        got = mitm.do("command", ["curl", "-sS", "-w", "%{http_code}", "-H", "Authorization: Bearer mine", "-H", "Cookie: a=b", "-H", "X-Api-Key: mine",
+                                  "-H", "X_API_KEY: mine", "https://cred.example/x?a=1&access_token=mine&b=2"])
+        assert got["out"].endswith("200"), got
+        r = requests(a)[0]
+        fields = [k for k, _ in r["fields"]]
+        assert r["target"] == "/x?a=1&b=2" and "cookie" not in fields and "x-api-key" not in fields and "x_api_key" not in fields
+        assert [v for k, v in r["fields"] if k == "authorization"] == ["Bearer " + SECRET]
+        events = [e for e in a.wait_events(lambda e: [x for x in e if x["class_uid"] == 4002]) if e["class_uid"] == 4002]
+        assert len(events) == 1 and "authorization" in json.dumps(events[0]) and SECRET not in json.dumps(events), events
+
+
+def test_h16_without_its_credential_nothing_is_sent(arena, build, tmp_path):
+    g = Gateway(arena, build, policy(arena.ca), tmp_path / "bare")
+    try:
+        with g.attack() as a:
+            got = g.do("https", "cred.example", "/hello")
+            assert got.get("status") == 502, got
+            a.denied("credential_not_available")
+    finally:
+        g.stop()
+
+
+@pytest.mark.parametrize("name", ["wrong.example", "evil.example"])
+def test_d16_a_host_that_is_not_verified_gets_no_request(mitm, name):
+    with mitm.attack() as a:
+        got = mitm.do("https", name, "/hello")
+        assert got.get("status") == 502, got
+        events = a.wait_events(lambda e: [x for x in e if x.get("status_code") == "upstream_not_verified"])
+        assert len([e for e in events if e.get("status_code") == "upstream_not_verified"]) == 1, events
+        assert not a.seen()["requests"]
