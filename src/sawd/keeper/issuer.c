@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/must.h"
 #include "crypt/ca.h"
 #include "crypt/seal.h"
 #include "crypt/sha256.h"
@@ -204,6 +205,7 @@ static int issue(struct client *c, struct err *e)
 
 	if (r < 0)
 		return r;
+	must(root.key && root.cert);
 	key = c->n_names ? key_generate() : NULL;
 	if (c->n_names && (!key || !key_to_der(key, &der)))
 		return err_set(e, EIO, "no key could be made for intermediates");
@@ -321,7 +323,7 @@ int issuer_open(struct issuer *i, struct bytes workspace, uint64_t n, int names_
 {
 	struct client *old = find(i, workspace);
 	struct client *c = calloc(1, sizeof(*c));
-	int fds[2];
+	int fds[2] = { -1, -1 };
 	int r;
 
 	if (!c) {
@@ -416,8 +418,10 @@ struct issuer *issuer_free(struct issuer *i)
 {
 	if (!i)
 		return NULL;
-	while (i->first)
-		client_free(i->first);
+	for (struct client *c = i->first, *next; c; c = next) {
+		next = c->next;
+		client_free(c);
+	}
 	loop_timer_disarm(&i->look);
 	(void)fd_close(i->dir_fd);
 	free(i);

@@ -159,8 +159,10 @@ struct supplies *supplies_free(struct supplies *s)
 {
 	if (!s)
 		return NULL;
-	while (s->first)
-		supply_free(s->first);
+	for (struct supply *one = s->first, *next; one; one = next) {
+		next = one->next;
+		supply_free(one);
+	}
 	free(s);
 	return NULL;
 }
@@ -169,7 +171,7 @@ int supply_open(struct supplies *all, struct bytes workspace, struct bytes owner
 		struct err *e)
 {
 	struct supply *s = calloc(1, sizeof(*s));
-	int fds[2];
+	int fds[2] = { -1, -1 };
 	int r;
 
 	if (!s)
