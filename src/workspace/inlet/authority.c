@@ -135,6 +135,7 @@ int authority_set_keeper(struct authority *a, int fd, struct err *e)
 	r = chan_new(&a->keeper, gate_loop(a->gate), fd, permits, sizeof(permits) / sizeof(permits[0]), on_end, a, e);
 	if (r < 0)
 		return r;
+	chan_wipe(a->keeper);
 	msg_start(&out, MSG_KEEPER_WANTED);
 	chan_send(a->keeper, &out);
 	return 0;

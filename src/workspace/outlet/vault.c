@@ -135,6 +135,7 @@ int vault_set_keeper(struct vault *v, int fd, struct err *e)
 	r = chan_new(&v->keeper, v->loop, fd, permits, sizeof(permits) / sizeof(permits[0]), on_end, v, e);
 	if (r < 0)
 		return r;
+	chan_wipe(v->keeper);
 	msg_start(&out, MSG_KEEPER_WANTED);
 	chan_send(v->keeper, &out);
 	return 0;
