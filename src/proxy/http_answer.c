@@ -4,11 +4,29 @@
 #include "wire/http1_trailer.h"
 
 /* From the host's bytes to what of them the guest gets: a head of our own, the content in a framing of our own, and those trailers
- * that may pass. */
+ * that may pass. Where a rule says that the host may reflect the credential, only what cannot be a part of it goes on. */
 
 enum { ROUNDS = 8 }; /* reads of upstream in a row, for the sake of other flows */
 
-void http_answer_begin(struct http_flow *f)
+/* Only who talks to the host watches: it alone has the secret. */
+static bool watch(struct http_flow *f)
+{
+	struct bytes secret = bytes_of(NULL, 0);
+	struct policy_credential credential;
+	uint64_t version;
+	bool scans = f->reflective && f->secret_version;
+
+	f->watch = http_watch_free(f->watch);
+	if (f->through_outlet || (!scans && f->flow.entry.ai == POLICY_AI_NONE))
+		return true;
+	if (scans && (!policy_credential_at(gate_policy(f->flow.gate), f->flow.entry.credential, &credential) ||
+		      !gate_secret(f->flow.gate, credential.id, &secret, &version)))
+		return false;
+	f->watch = http_watch_new(secret);
+	return f->watch;
+}
+
+bool http_answer_begin(struct http_flow *f)
 {
 	f->answer_scan = (struct http1_scan){ 0 };
 	f->answering = false;
@@ -16,6 +34,7 @@ void http_answer_begin(struct http_flow *f)
 	f->n_interim = 0;
 	f->cookies_stripped = false;
 	buf_deinit(&f->trailers);
+	return watch(f);
 }
 
 void http_answer_note(struct http_flow *f)
@@ -32,6 +51,10 @@ void http_answer_note(struct http_flow *f)
 
 void http_answer_failed(struct http_flow *f, enum reason reason)
 {
+	if (f->through_outlet && f->answering && reason == REASON_UPSTREAM_CLOSED) { /* whoever cut it off has said why */
+		http_refuse_silently(f, 502, reason);
+		return;
+	}
 	http_refuse(f, reason == REASON_UPSTREAM_TIMEOUT ? 504 : 502, EVENT_FAILED, reason);
 }
 
@@ -69,6 +92,38 @@ static void take_answer(struct http_flow *f, struct http1_head *h, const struct 
 	http1_body_keep_trailers(&f->answer_body, &f->trailers);
 }
 
+/* A coding would hide what is looked for. */
+static bool coded(const struct http1_head *h)
+{
+	struct http1_list at = { 0 };
+	struct bytes coding;
+
+	while (http1_list_next(h, "content-encoding", &at, &coding))
+		if (!bytes_ieq(coding, bytes_str("identity")))
+			return true;
+	return false;
+}
+
+/* False: the answer has failed. `raw`: the head as it came, an interim one too. */
+static bool head_may_pass(struct http_flow *f, struct bytes raw, const struct http1_head *h, const struct http1_length *l)
+{
+	struct bytes type = bytes_of(NULL, 0);
+
+	if (!f->watch)
+		return true;
+	if (http_watch_leaks(f->watch, raw)) {
+		http_answer_failed(f, REASON_CREDENTIAL_REFLECTED);
+		return false;
+	}
+	if (http_watch_scans(f->watch) && l->framing != HTTP1_NO_BODY && coded(h)) {
+		http_answer_failed(f, REASON_ANSWER_CODED);
+		return false;
+	}
+	if (h->status >= 200 && f->flow.entry.ai != POLICY_AI_NONE && !coded(h) && http1_find(h, "content-type", &type) == 1)
+		http_watch_count(f->watch, type);
+	return true;
+}
+
 /* True: something was taken off upstream.in. */
 static bool answer_head(struct http_flow *f)
 {
@@ -86,6 +141,8 @@ static bool answer_head(struct http_flow *f)
 		http_answer_failed(f, REASON_UPSTREAM_MALFORMED);
 		return false;
 	}
+	if (!head_may_pass(f, bytes_of(f->upstream.in.p, len), &h, &l))
+		return false;
 	if (h.status >= 200)
 		take_answer(f, &h, &l);
 	f->answer_scan = (struct http1_scan){ 0 };
@@ -93,10 +150,18 @@ static bool answer_head(struct http_flow *f)
 	return true;
 }
 
-static void answer_end(struct http_flow *f)
+/* Content goes on, as far as it may. False: the answer has failed. */
+static bool pass(struct http_flow *f, struct bytes data, bool last)
 {
-	http1_last_with(&f->guest.out, f->answer_framing, buf_view(&f->trailers));
-	f->answer_done = true;
+	if (f->watch && (!http_watch_pass(f->watch, data, last, &data) || (last && http_watch_leaks(f->watch, buf_view(&f->trailers))))) {
+		http_answer_failed(f, REASON_CREDENTIAL_REFLECTED);
+		return false;
+	}
+	http1_piece(&f->guest.out, f->answer_framing, data);
+	if (last)
+		http1_last_with(&f->guest.out, f->answer_framing, buf_view(&f->trailers));
+	f->answer_done = last;
+	return true;
 }
 
 static bool answer_piece(struct http_flow *f)
@@ -113,10 +178,9 @@ static bool answer_piece(struct http_flow *f)
 		http_answer_failed(f, REASON_UPSTREAM_MALFORMED);
 		return false;
 	}
-	http1_piece(&f->guest.out, f->answer_framing, data);
+	if (!pass(f, data, a == HTTP1_DONE))
+		return false;
 	buf_consume(&f->upstream.in, used);
-	if (a == HTTP1_DONE)
-		answer_end(f);
 	return true;
 }
 
@@ -124,7 +188,7 @@ static bool answer_piece(struct http_flow *f)
 static void answer_cut(struct http_flow *f)
 {
 	if (f->answering && f->answer_body.framing == HTTP1_UNTIL_CLOSE && !f->upstream.broken)
-		answer_end(f);
+		(void)pass(f, bytes_of(NULL, 0), true);
 	else
 		http_forward_ended(f);
 }

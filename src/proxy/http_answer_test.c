@@ -1,6 +1,7 @@
 #include "proxy/http_rig.h"
 
 #include "base/tap.h"
+#include "crypt/secure_heap.h"
 #include "os/fd.h"
 
 #define TRAILED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n"
@@ -47,4 +48,101 @@ TEST(cookies_of_answers_stay_outside_where_policy_says_so_and_it_is_noted)
 			CHECK_STR(http_rig.events[1], "closed ok GET /ok site/1 (read) 200 stripped from the answer: set-cookie");
 		http_rig_end();
 	}
+}
+
+/* --- rules that expect the credential back --- */
+
+#define SECRET "s3cr3t-Value.0123456789"
+#define CHUNKED_OK "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+static void start_reflective(void)
+{
+	const struct policy_entry entry = { .mode = POLICY_HTTP, .rule = bytes_str("site"), .credential = 0, .reflective = true };
+	static bool made;
+
+	if (!made)
+		(void)secure_heap_init_sized((size_t)1 << 20, &made);
+	http_rig_start_entry(http_flow_start, &entry);
+	http_rig.secret = SECRET;
+	http_rig_ask("GET /ok HTTP/1.1\r\n" HOST "Accept-Encoding: gzip\r\nRange: bytes=3-9\r\n\r\n");
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "GET /ok HTTP/1.1\r\nHost: good.example\r\nAccept-Encoding: identity\r\nAuthorization: Bearer " SECRET "\r\n\r\n");
+}
+
+static void check_reflected(bool begun)
+{
+	http_rig_settle();
+	CHECK(!strstr(buf_cstr(&http_rig.got), "s3cr3t"));
+	CHECK(strncmp(http_rig.events[1], "failed credential_reflected GET /ok site/1 (read) 502", 53) == 0);
+	CHECK_INT(http_rig.n_events, http_rig.flow ? 2 : 3); /* the flow's own end is the third */
+	CHECK(begun ? !http_rig.flow : strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 502 ", 13) == 0);
+	CHECK(http_rig_origin_at_end(0));
+	http_rig_end();
+}
+
+TEST(h4_an_answer_that_shows_the_credential_never_reaches_the_guest)
+{
+	static const struct {
+		const char *answer;
+		bool begun; /* its head was good */
+	} vectors[] = {
+		{ "HTTP/1.1 200 OK\r\nX-Echo: Bearer " SECRET "\r\nContent-Length: 0\r\n\r\n", false },
+		{ "HTTP/1.1 200 " SECRET "\r\nContent-Length: 0\r\n\r\n", false },
+		{ "HTTP/1.1 200 OK\r\n" SECRET ": x\r\nContent-Length: 0\r\n\r\n", false },
+		{ "HTTP/1.1 103 Early Hints\r\nLink: <" SECRET ">\r\n\r\n" OK, false },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\n" SECRET, true },
+		{ "HTTP/1.1 500 No\r\n\r\n{\"you\":\"Bearer " SECRET "\"}", true },
+		{ CHUNKED_OK "9\r\ns3cr3t-Va\r\n1\r\nl\r\nd\r\nue.0123456789\r\n0\r\n\r\n", true },
+		{ CHUNKED_OK "1\r\nx\r\n0\r\nX-Echo: " SECRET "\r\n\r\n", true },
+		{ CHUNKED_OK "20\r\nczNjcjN0LVZhbHVlLjAxMjM0NTY3ODk=\r\n0\r\n\r\n", true },
+	};
+
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		start_reflective();
+		http_rig_reply(0, vectors[i].answer);
+		check_reflected(vectors[i].begun);
+	}
+}
+
+TEST(h5_a_credential_that_comes_byte_by_byte_is_seen_before_its_first_byte_passes)
+{
+	start_reflective();
+	http_rig_reply(0, CHUNKED_OK "5\r\nbegin\r\n");
+	CHECK_STR(http_rig_seen(&http_rig.got), CHUNKED_OK "5\r\nbegin\r\n");
+	for (const char *c = SECRET; *c; c++) {
+		char chunk[16];
+
+		(void)snprintf(chunk, sizeof(chunk), "1\r\n%c\r\n", *c);
+		CHECK_INT(http_rig.got.len, 0);
+		http_rig_reply(0, chunk);
+	}
+	CHECK_INT(http_rig.got.len, 0);
+	check_reflected(true);
+}
+
+TEST(what_only_begins_like_the_credential_passes_whole)
+{
+	start_reflective();
+	http_rig_reply(0, "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nhi s3cr3t-Va");
+	CHECK_STR(http_rig_seen(&http_rig.got), "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nhi s3cr3t-Va");
+	http_rig_ask(GET);
+	http_rig_reply(0, "HTTP/1.1 200 OK\r\n\r\nhi s3cr");
+	CHECK_STR(http_rig_seen(&http_rig.got), CHUNKED_OK "3\r\nhi \r\n");
+	http_rig.origin[0] = fd_close(http_rig.origin[0]);
+	http_rig_settle();
+	CHECK_STR(http_rig_seen(&http_rig.got), "4\r\ns3cr\r\n0\r\n\r\n");
+	CHECK_INT(http_rig.n_events, 2);
+	http_rig_end();
+}
+
+TEST(h5_a_coded_answer_is_refused_where_it_must_be_read)
+{
+	start_reflective();
+	http_rig_reply(0, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b");
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 502 ", 13) == 0);
+	CHECK(strncmp(http_rig.events[1], "failed coded_answer GET /ok site/1 (read) 502", 45) == 0);
+	http_rig_end();
+	start_reflective();
+	http_rig_reply(0, "HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\nContent-Length: 2\r\n\r\nhi");
+	CHECK(strstr(buf_cstr(&http_rig.got), "\r\n\r\nhi"));
+	http_rig_end();
 }

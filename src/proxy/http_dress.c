@@ -24,7 +24,7 @@ enum reason http_dress(struct http_flow *f)
 			return REASON_CREDENTIAL_MISSING;
 		d.credential = &credential;
 	}
-	d.uncoded = f->reflective;
+	d.uncoded = f->reflective || entry->ai != POLICY_AI_NONE; /* what is coded cannot be read along */
 	if (!d.credential && !d.upstream.len && !d.uncoded)
 		return REASON_OK;
 	buf_init(&stripped, HTTP1_STRIPPED_MAX);

@@ -30,6 +30,7 @@ static void free_later(struct loop_later *l)
 	http_reading_free(f->reading);
 	buf_deinit(&f->trailers);
 	buf_deinit(&f->body_trailers);
+	http_watch_free(f->watch);
 	free(f);
 }
 
@@ -83,6 +84,7 @@ void http_flow_next(struct http_flow *f)
 	f->reading = http_reading_free(f->reading);
 	buf_deinit(&f->trailers);
 	buf_deinit(&f->body_trailers);
+	f->watch = http_watch_free(f->watch);
 }
 
 static bool closing(struct http_flow *f)

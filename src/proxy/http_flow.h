@@ -18,6 +18,7 @@
 #include "proxy/host.h"
 #include "proxy/http_reading.h"
 #include "proxy/http_side.h"
+#include "proxy/http_watch.h"
 
 enum {
 	HTTP_FLOW_HEAD_MS = 10000, /* from the first byte of a request to the end of its head */
@@ -88,6 +89,7 @@ struct http_flow {
 	enum http1_framing answer_framing; /* towards the guest */
 	bool answering; /* its head went to the guest */
 	uint16_t answer_status;
+	struct http_watch *watch; /* NULL: nothing to look for in it */
 	bool cookies_stripped;
 	bool answer_done;
 	bool answer_more; /* the last turn stopped for the sake of other flows: what lies in upstream.in can go on */
@@ -145,8 +147,8 @@ bool http_forward_relay(struct http_flow *f);
 void http_forward_ended(struct http_flow *f);
 
 /* http_answer.c */
-/* A request goes: its answer is awaited. */
-void http_answer_begin(struct http_flow *f);
+/* A request goes: its answer is awaited. False: it cannot be watched as its rule wants, so the request must not go. */
+bool http_answer_begin(struct http_flow *f);
 /* Everything of the answer that is here and that the guest has room for. */
 void http_answer_relay(struct http_flow *f);
 /* What only the answer told goes on record: the exchange is over. */

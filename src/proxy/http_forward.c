@@ -17,7 +17,10 @@ static void send_request(struct http_flow *f)
 		http_refuse(f, 502, EVENT_FAILED, r);
 		return;
 	}
-	http_answer_begin(f);
+	if (!http_answer_begin(f)) {
+		http_refuse(f, 503, EVENT_FAILED, REASON_ROLE_DOWN);
+		return;
+	}
 	(void)buf_bytes(&f->upstream.out, buf_view(f->wire.len ? &f->wire : &f->canon));
 	(void)buf_bytes(&f->upstream.out, buf_view(&f->held));
 	buf_deinit(&f->held);
