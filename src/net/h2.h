@@ -25,7 +25,7 @@ enum {
 	H2_OUT_MAX = 64 * 1024, /* content of one stream that waits for its frames */
 	H2_OUT_ALL = 512 * 1024, /* of all streams */
 	H2_HEAP_MAX = 4 * 1024 * 1024, /* what nghttp2 holds for a connection */
-	H2_QUEUE_MAX = 512, /* frames that wait to be taken: above, h2_wants() says no */
+	H2_QUEUE_MAX = 128, /* frames that wait to be taken: above, h2_wants() says no */
 	H2_INTERIM_MAX = 16, /* 1xx answers before the final one */
 	H2_LINGER_MAX = 256 * 1024, /* of a request that was answered before its end: read and dropped before it is reset */
 	H2_LINGER_STREAMS = 32,

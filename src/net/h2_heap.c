@@ -29,7 +29,7 @@ static void *heap_calloc(size_t n, size_t size, void *user)
 	struct h2_heap *h = user;
 	void *p;
 
-	if (h->used > h->max || (n && size > (h->max - h->used) / n))
+	if (!n || !size || h->used > h->max || size > (h->max - h->used) / n)
 		return NULL;
 	p = calloc(n, size);
 	h->used += malloc_usable_size(p);
