@@ -1,8 +1,10 @@
 """A sawd-keeper under test, with the test as launcher and core; and the other ends of what it serves: outlets, inlets, a supervisor."""
+import atexit
 import fcntl
 import os
 import pathlib
 import select
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -23,7 +25,10 @@ def sealed(data, name="value"):
 class Keeper:
     def __init__(self, build, credential=""):
         self.binary = build / "src/sawd/keeper/sawd-keeper"
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="keeper-", dir="/tmp"))
+        top = pathlib.Path(tempfile.mkdtemp(prefix="keeper-", dir="/tmp"))
+        atexit.register(shutil.rmtree, top, True)
+        self.folder = top / "keys"
+        self.folder.mkdir(mode=0o700)
         self.credential = str(credential)
         self.errors = open(self.folder.with_suffix(".log"), "ab")
         self.process = self.parent = self.core = None
