@@ -5,6 +5,8 @@
 #include "wire/http1_form.h"
 #include "wire/http1_target.h"
 
+enum { HTTPS_PORT = 443 };
+
 /* Host must be there once and equal the place, whatever the target's form; an absolute-form target must say the same again
  * (stricter than RFC 9112, 3.2.2, which lets the target win). */
 
@@ -50,7 +52,7 @@ static enum http1_fault absolute(struct bytes *target, const struct http1_place 
 	authority = bytes_of(rest.p, end);
 	if (bytes_find(authority, '@') < authority.len)
 		return HTTP1_FAULT_USERINFO;
-	if (!has_prefix(*target, "http://"))
+	if (!has_prefix(*target, place->default_port == HTTPS_PORT ? "https://" : "http://"))
 		return HTTP1_FAULT_NOT_FLOW;
 	*target = bytes_skip(rest, end);
 	return at_place(authority, place);

@@ -11,7 +11,7 @@ enum { HTTP1_CANON_MAX = 3 * HTTP1_LINE_MAX + HTTP1_FIELDS_LEN_MAX + 1024, HTTP1
 struct http1_place {
 	struct bytes name; /* canonical host name */
 	uint16_t port;
-	uint16_t default_port; /* of the scheme: left out of Host */
+	uint16_t default_port; /* of the scheme, 80 or 443, which an absolute target must have: left out of Host */
 	bool encoded_slash;
 };
 

@@ -19,7 +19,7 @@ static void canon_free(struct canon *c)
 static struct canon canon_at(struct bytes text, uint16_t port, bool encoded_slash)
 {
 	const struct http1_place place = {
-		.name = bytes_str("good.example"), .port = port, .default_port = 80, .encoded_slash = encoded_slash
+		.name = bytes_str("good.example"), .port = port, .default_port = port == 443 ? 443 : 80, .encoded_slash = encoded_slash
 	};
 	struct canon c = { 0 };
 	struct http1_scan s = { 0 };
@@ -77,6 +77,10 @@ TEST(the_authority_is_that_of_the_connection_or_the_request_is_refused)
 		{ "GET http://evil.example/ HTTP/1.1\r\nHost: good.example\r\n\r\n", 80, HTTP1_FAULT_NOT_FLOW },
 		{ "GET http://good.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n", 80, HTTP1_FAULT_NOT_FLOW },
 		{ "GET https://good.example/ HTTP/1.1\r\nHost: good.example\r\n\r\n", 80, HTTP1_FAULT_NOT_FLOW },
+		{ "GET https://good.example/ HTTP/1.1\r\nHost: good.example\r\n\r\n", 443, HTTP1_FAULT_NONE },
+		{ "GET HTTPS://GOOD.example:443/ HTTP/1.1\r\nHost: good.example\r\n\r\n", 443, HTTP1_FAULT_NONE },
+		{ "GET http://good.example/ HTTP/1.1\r\nHost: good.example\r\n\r\n", 443, HTTP1_FAULT_NOT_FLOW },
+		{ "GET http://good.example:443/ HTTP/1.1\r\nHost: good.example\r\n\r\n", 443, HTTP1_FAULT_NOT_FLOW },
 		{ "GET ftp://good.example/ HTTP/1.1\r\nHost: good.example\r\n\r\n", 80, HTTP1_FAULT_NOT_FLOW },
 		{ "GET http://good.example@evil.example/ HTTP/1.1\r\nHost: good.example\r\n\r\n", 80, HTTP1_FAULT_USERINFO },
 		{ "GET http://u:p@good.example/ HTTP/1.1\r\nHost: good.example\r\n\r\n", 80, HTTP1_FAULT_USERINFO },

@@ -30,6 +30,7 @@ network:
     rules:
       - {class: read, methods: [GET, HEAD], paths: ["/**"]}
       - {class: write, methods: [POST, PUT], paths: ["/data/**"]}
+      - {deny: true, methods: ["*"], paths: ["/admin/**"]}
   - name: json
     hosts: [json.example]
     ports: [443]
@@ -42,8 +43,17 @@ network:
       - {class: draft, methods: [POST], paths: ["/pulls"], json: {/draft: [true]}}
       - {class: secret, methods: [POST], paths: ["/**"]}
   - name: strangers
-    hosts: [wrong.example]
+    hosts: [wrong.example, expired.example, self.example]
     ports: [443]
+    mode: intercept
+    protocol: rest
+    access: read-only
+    addresses: [127.0.0.10/32]
+    ca: |
+      CA
+  - name: downgraded
+    hosts: [down.example]
+    ports: [25]
     mode: intercept
     protocol: rest
     access: read-only
@@ -67,7 +77,8 @@ credentials:
   token: {inject: {header: Authorization, format: "Bearer {}"}, hosts: [cred.example], paths: ["/**"]}
 """
 GOOD = [{"a": "127.0.0.10"}]
-ZONE = {name: GOOD for name in ("good.example", "json.example", "cred.example", "wrong.example", "evil.example", "pass.example")}
+ZONE = {name: GOOD for name in ("good.example", "json.example", "cred.example", "wrong.example", "expired.example", "self.example", "down.example",
+                                "evil.example", "pass.example")}
 
 
 def policy(ca):

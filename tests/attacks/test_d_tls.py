@@ -142,6 +142,7 @@ def test_d22_no_lookup_and_no_connection_before_the_hello(gw):
         assert not [e for e in a.events(dns=False)]
         got = gw.do("held_step", n, send=hello(gw)[100:].hex(), timeout=5)
         assert got["got"].startswith("1603"), got
+        gw.do("release", n)
 
 
 def test_the_real_handshake_goes_through_untouched(gw):

@@ -287,8 +287,14 @@ async def _serve(path, certs):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certs + "/leaf.pem", certs + "/leaf.key")
 
+    bad = {}
+    for name in ("expired", "self"):
+        bad[name + ".example"] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        bad[name + ".example"].load_cert_chain(f"{certs}/{name}.pem", certs + "/leaf.key")
+
     def sni(sock, name, _):
         sock.seen_name = name
+        sock.context = bad.get(name, context)
     context.sni_callback = sni
     origin, resolver = Origin(context), Resolver()
     await origin.start()
@@ -376,7 +382,18 @@ def make_certificates(folder):
     ext.write_text("subjectAltName=" + ",".join(f"DNS:{n}" for n in names) + "\n")
     run("openssl", "x509", "-req", "-in", str(folder / "leaf.csr"), "-CA", str(ca), "-CAkey", str(folder / "ca.key"), "-days", "30",
         "-extfile", str(ext), "-out", str(leaf), "-CAcreateserial")
+    bad_certificates(folder, run)
     return ca
+
+
+def bad_certificates(folder, run):
+    """With the leaf's key: for expired.example one that ended as it was made, for self.example one that signs itself."""
+    ext = folder / "bad.ext"
+    ext.write_text("subjectAltName=DNS:expired.example\n")
+    run("openssl", "x509", "-req", "-in", str(folder / "leaf.csr"), "-CA", str(folder / "ca.pem"), "-CAkey", str(folder / "ca.key"),
+        "-days", "0", "-extfile", str(ext), "-out", str(folder / "expired.pem"), "-CAcreateserial")
+    run("openssl", "req", "-x509", "-key", str(folder / "leaf.key"), "-days", "30", "-subj", "/CN=self.example", "-addext",
+        "subjectAltName=DNS:self.example", "-out", str(folder / "self.pem"))
 
 
 if __name__ == "__main__":

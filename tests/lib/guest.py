@@ -12,6 +12,8 @@ import sys
 import time
 import traceback
 
+import guest_h2
+
 DNS = "100.64.0.1"
 
 
@@ -145,10 +147,12 @@ def udp(host, port, send="00", timeout=1):
         return {"error": type(e).__name__ + ": " + str(e)}
 
 
-def http(host, request, port=80, timeout=8, want=None):
-    """Sends the text of one or more requests as it is; gives the status codes and the whole answer."""
+def http(host, request, port=80, timeout=8, want=None, tls=False):
+    """Sends the text of one or more requests as it is, inside TLS where asked; gives the status codes and the whole answer."""
     try:
         s = connect(host, port, timeout)
+        if tls:
+            s = ssl.create_default_context().wrap_socket(s, server_hostname=host)
     except OSError as e:
         return {"error": str(e), "statuses": [], "text": "", "closed": True}
     got, closed = b"", False
@@ -167,6 +171,59 @@ def http(host, request, port=80, timeout=8, want=None):
     s.close()
     text = got.decode("latin-1")
     return {"statuses": [int(p[:3]) for p in text.split("HTTP/1.1 ")[1:] if p[:3].isdigit()], "text": text[:20000], "closed": closed}
+
+
+def tls(host, port=443, timeout=8, alpn=()):
+    """A verified TLS connection."""
+    context = ssl.create_default_context()
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    return context.wrap_socket(connect(host, port, timeout), server_hostname=host)
+
+
+def _certificate(s):
+    return [v for k, v in s.getpeercert()["subjectAltName"] if k == "DNS"]
+
+
+def resume_elsewhere(first, second, version):
+    """Takes a session from one host and offers it to another in the same context."""
+    context = ssl.create_default_context()
+    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+    try:
+        with context.wrap_socket(connect(first, 443), server_hostname=first) as s:
+            s.sendall(f"GET / HTTP/1.1\r\nHost: {first}\r\n\r\n".encode())
+            s.recv(65536)
+            session = s.session
+        with context.wrap_socket(connect(second, 443), server_hostname=second, session=session) as s:
+            return {"reused": s.session_reused, "names": _certificate(s), "had": session is not None}
+    except OSError as e:
+        return {"error": str(e)}
+
+
+def many_names(host, n):
+    """n handshakes, each with a name of its own that is not the flow's."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    out, where = {"alerts": 0, "certificates": 0}, address(host)
+    for i in range(n):
+        try:
+            with context.wrap_socket(connect(where, 443), server_hostname=f"n{i}.{host}"):
+                out["certificates"] += 1
+        except OSError:
+            out["alerts"] += 1
+    return out
+
+
+def h2(host, streams, **kw):
+    """See guest_h2.exchange."""
+    with tls(host, alpn=["h2"]) as s:
+        return guest_h2.exchange(s, streams, **kw)
+
+
+def h2_flood(host, kind, n=20000, read=False):
+    """See guest_h2.flood."""
+    with tls(host, alpn=["h2"]) as s:
+        return guest_h2.flood(s, kind, host, n, read)
 
 
 def _whole(got):
@@ -256,6 +313,10 @@ def held_step(i, send=None, timeout=4):
         return {"got": "", "closed": False}
     except OSError as e:
         return {"got": "", "closed": True, "error": str(e)}
+
+
+def release(i):
+    held[i].close()
 
 
 def command(args, timeout=60, stdin=""):

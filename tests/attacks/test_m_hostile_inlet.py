@@ -1,0 +1,176 @@
+"""An inlet that the guest has taken over, against a real outlet and dialer: no request outside policy gets the credential, and its value never
+comes back."""
+import time
+
+import pytest
+
+from hostile import HostileInlet
+from intercept_policy import SECRET, ZONE, policy
+
+CANARY = b"GET /canary HTTP/1.1\r\nHost: cred.example\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def hostile(arena, build):
+    arena.zone(ZONE)
+    h = HostileInlet(arena, build, policy(arena.ca), {"token": SECRET})
+    yield h
+    h.stop()
+
+
+@pytest.fixture(autouse=True)
+def own_zone(arena):
+    arena.zone(ZONE)
+
+
+class Watch:
+    def __init__(self, hostile):
+        self.hostile = hostile
+
+    def __enter__(self):
+        self.marks, self.at = self.hostile.arena.ask("marks"), len(self.hostile.events)
+        return self
+
+    def __exit__(self, *_):
+        return False
+
+    def requests(self):
+        return [r for c in self.hostile.arena.ask("since", **self.marks)["connections"] for r in c["http"]]
+
+    def untouched(self):
+        seen = self.hostile.arena.ask("since", **self.marks)
+        assert not seen["queries"] and not seen["connections"], seen
+
+    def codes(self, n=1):
+        return self.hostile.codes(self.at, n)
+
+
+def request(line="GET /hello", fields=b"", host=b"cred.example", body=b""):
+    return line.encode() + b" HTTP/1.1\r\nHost: " + host + b"\r\n" + fields + b"\r\n" + body
+
+
+def test_a_canonical_request_gets_the_credential_and_its_value_stays_outside(hostile):
+    with Watch(hostile) as w:
+        got = hostile.ask("cred.example", request())
+        assert got.startswith(b"HTTP/1.1 200 ") and SECRET.encode() not in got, got
+        assert dict(w.requests()[0]["fields"])["authorization"] == "Bearer " + SECRET
+        assert not w.codes(0)
+    assert SECRET not in str(hostile.events)
+
+
+FORGED = {
+    "Host of another listed name": (request(host=b"good.example"), ("authority_not_flow_name",)),
+    "Host of an unlisted name": (request(host=b"evil.example"), ("authority_not_flow_name",)),
+    "another port": (request(host=b"cred.example:8443"), ("authority_not_flow_name",)),
+    "an absolute target": (request("GET https://cred.example/hello"), ("not_canonical",)),
+    "an absolute target elsewhere": (request("GET https://evil.example/hello"), ("authority_not_flow_name",)),
+    "a method that no rule lists": (request("DELETE /data/x"), ("method_not_listed",)),
+    "a path that no rule lists": (request("POST /elsewhere", b"Content-Length: 0\r\n"), ("path_not_listed", "method_not_listed")),
+    "a path that a rule denies": (request("GET /admin/x"), ("denied_by_rule",)),
+    "an escaped way to it": (request("GET /%61dmin/x"), ("not_canonical", "denied_by_rule")),
+    "a dotted way to it": (request("GET /x/../admin/x"), ("dot_segment",)),
+    "TRACE": (request("TRACE /hello"), ("method_not_listed",)),
+    "CONNECT": (b"CONNECT cred.example:443 HTTP/1.1\r\nHost: cred.example\r\n\r\n", ("malformed_target", "method_not_listed")),
+    "two lengths": (request("POST /data/x", b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", body=b"0\r\n\r\n" + CANARY), ("two_body_lengths",)),
+    "bare line feeds": (b"GET /hello HTTP/1.1\nHost: cred.example\n\n" + CANARY, ("malformed_line_end",)),
+    "a folded field": (request(fields=b"X: a\r\n b\r\n"), ("malformed_header",)),
+    "blanks around a value": (request(fields=b"X:  a \r\n"), ("not_canonical",)),
+    "Host in lower case": (b"GET /hello HTTP/1.1\r\nhost: cred.example\r\n\r\n", ("not_canonical",)),
+    "Host in another case": (request(host=b"CRED.example"), ("not_canonical",)),
+    "Host behind another field": (b"GET /hello HTTP/1.1\r\nX: y\r\nHost: cred.example\r\n\r\n", ("not_canonical",)),
+    "a hop-by-hop field": (request(fields=b"Connection: authorization\r\n"), ("not_canonical", "connection_names_field")),
+    "a forwarding field": (request(fields=b"X-Forwarded-Host: evil.example\r\n"), ("not_canonical",)),
+    "an expectation": (request("POST /data/x", b"Content-Length: 5\r\nExpect: 100-continue\r\n", body=b"hello"), ("not_canonical",)),
+    "a length with zeros": (request("POST /data/x", b"Content-Length: 05\r\n", body=b"hello"), ("malformed_content_length", "not_canonical")),
+    "HTTP/1.0": (b"GET /hello HTTP/1.0\r\nHost: cred.example\r\n\r\n", ("not_canonical",)),
+    "a method override": (request(fields=b"X-HTTP-Method-Override: DELETE\r\n"), ("method_override", "not_canonical")),
+    "not HTTP": (b"\x16\x03\x01\x00\x05hello\r\n\r\n", ("not_http", "malformed_method", "malformed_line_end", "malformed_request_line")),
+    "a head over the limit": (request(fields=b"X: " + b"y" * 200000 + b"\r\n"), ("headers_too_large",)),
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+def test_a_forged_request_is_refused_before_anything_is_dialled(hostile, what):
+    text, reasons = FORGED[what]
+    with Watch(hostile) as w:
+        got = hostile.ask("cred.example", text)
+        assert not got.startswith(b"HTTP/1.1 2") and SECRET.encode() not in got, got
+        codes = w.codes()
+        assert len(codes) == 1 and codes[0] in reasons, (codes, got)
+        w.untouched()
+    assert hostile.ask("cred.example", request()).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_second_request_behind_a_good_one_is_judged_by_itself(hostile):
+    with Watch(hostile) as w:
+        got = hostile.ask("cred.example", request() + request("GET /admin/x") + CANARY, answers=2)
+        assert got.count(b"HTTP/1.1 ") == 2 and b"HTTP/1.1 403 " in got, got
+        assert [r["target"] for r in w.requests()] == ["/hello"]
+        assert w.codes() == ["denied_by_rule"]
+
+
+def test_a_body_that_ends_early_completes_nothing(hostile):
+    with Watch(hostile) as w:
+        with hostile.dial("cred.example") as s:
+            s.sendall(request("POST /data/x", b"Content-Length: 50\r\n", body=CANARY[:20]))
+        hostile.ask("cred.example", request())
+        assert [r["target"] for r in w.requests()] == ["/hello"]
+
+
+@pytest.mark.parametrize("name,port,reason", [("good.example", 443, "wrong_door"), ("pass.example", 443, "wrong_door"), ("evil.example", 443, "wrong_door"),
+                                              ("stranger.example", 443, "name_not_listed"), ("cred.example", 80, "port_not_listed")])
+def test_outlet_opens_guarded_names_only(hostile, name, port, reason):
+    with Watch(hostile) as w:
+        assert hostile.dial(name, port) == reason
+        assert w.codes() == [reason]
+        w.untouched()
+
+
+def test_dialer_gives_inlet_no_connection_to_a_guarded_name(hostile):
+    with Watch(hostile) as w:
+        assert hostile.dial("cred.example", door=hostile.to_dialer) == "wrong_door"
+        assert w.codes() == ["wrong_door"]
+        w.untouched()
+
+
+@pytest.mark.parametrize("message", [("MSG_DIAL", 1, "CRED.example", 443, 1), ("MSG_DIAL", 1, "cred.example.", 443, 1), ("MSG_DIAL", 0, "cred.example", 443, 1),
+                                     ("MSG_DIAL", 1, "cred.example", 0, 1), ("MSG_DIAL", 1, "cred.example", 70000, 1), ("MSG_DIAL", 1, "a" * 300, 443, 1),
+                                     ("MSG_DIAL", 1, "cred.example", 443), ("MSG_SECRET", "token", 2, "mine"), ("MSG_SECRET_GONE", "token"),
+                                     ("MSG_POLICY", 2), ("MSG_STOP",), ("MSG_EVENT_DONE", 1, 1)], ids=str)
+def test_what_inlet_may_not_say_ends_its_channel(hostile, message):
+    hostile.inlet.send(*message)
+    assert hostile.inlet.receive() is None
+    hostile.again()
+    with Watch(hostile) as w:
+        assert hostile.ask("cred.example", request()).startswith(b"HTTP/1.1 200 ")
+        assert dict(w.requests()[0]["fields"])["authorization"] == "Bearer " + SECRET
+
+
+def test_h14_a_rotated_or_removed_value_is_not_spent_again_on_a_kept_connection(hostile):
+    try:
+        with Watch(hostile) as w, hostile.dial("cred.example") as s:
+            s.settimeout(4)
+            s.sendall(request())
+            assert hostile.read(s).startswith(b"HTTP/1.1 200 ")
+            hostile.keeper.send("MSG_SECRET", "token", 2, "the-second-value")
+            began = time.monotonic()
+            while True:  # until the new one is in use; the old one may be spent no longer than a second
+                hostile.ask("cred.example", request("GET /probe"))
+                seen = [dict(r["fields"])["authorization"] for r in w.requests() if r["target"] == "/probe"]
+                if seen[-1:] == ["Bearer the-second-value"]:
+                    break
+                assert time.monotonic() - began < 1, seen
+            try:
+                s.sendall(request("GET /kept"))
+                hostile.read(s)
+            except ConnectionError:
+                pass  # closed with the old value, which is as good
+            assert [dict(r["fields"])["authorization"] for r in w.requests() if r["target"] == "/kept"] in ([], ["Bearer the-second-value"])
+        hostile.keeper.send("MSG_SECRET_GONE", "token")
+        with Watch(hostile) as w:
+            got = hostile.ask("cred.example", request("GET /gone"))
+            assert b"credential_not_available" in got, got
+            w.untouched()
+            assert w.codes() == ["credential_not_available"]
+    finally:
+        hostile.keeper.send("MSG_SECRET", "token", 3, SECRET)
