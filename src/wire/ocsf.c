@@ -281,7 +281,6 @@ static void put_url(struct line *l)
 	size_t path_len = bytes_find(ev->path, '?');
 
 	open_key(&l->j, "url");
-	json_out_key_str(&l->j, "scheme", "http");
 	json_out_key_bytes_opt(&l->j, "hostname", cut(ev->name));
 	if (ev->dst_port)
 		json_out_key_u64(&l->j, "port", ev->dst_port);
