@@ -88,6 +88,7 @@ TEST(anything_else_is_bad_each_with_its_reason)
 		{ "0000|0000", GIT_FAULT_ORDER },
 		{ "have " ONE "|0000", GIT_FAULT_LINE },
 		{ "done", GIT_FAULT_LINE },
+		{ "shallow " ONE "|want " ONE "|0000", GIT_FAULT_LINE },
 		{ "want x|0000", GIT_FAULT_LINE },
 		{ "want " ONE "x|0000", GIT_FAULT_LINE },
 		{ "want " ONE "|have " ONE " x|0000", GIT_FAULT_LINE },

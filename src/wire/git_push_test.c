@@ -75,7 +75,7 @@ TEST(commands_are_read_with_their_kinds_however_they_are_cut)
 
 TEST(push_options_are_a_section_of_their_own_when_they_were_announced)
 {
-	const struct line lines[] = { L(ONE " " ZERO " refs/heads/a\0push-options"), flush, L("ci.skip\n"), L("merge_request.create"), flush };
+	const struct line lines[] = { L(ONE " " ZERO " refs/heads/a\0push-options"), flush, L("ci.skip\n"), L("merge_request.title=a b"), flush };
 	struct bytes options, o;
 	struct buf body BUF_AUTO;
 	struct git_command c[4];
@@ -89,7 +89,7 @@ TEST(push_options_are_a_section_of_their_own_when_they_were_announced)
 	CHECK(!p.has_pack);
 	options = p.options;
 	CHECK(git_push_option(&options, &o) && bytes_is(o, "ci.skip"));
-	CHECK(git_push_option(&options, &o) && bytes_is(o, "merge_request.create"));
+	CHECK(git_push_option(&options, &o) && bytes_is(o, "merge_request.title=a b"));
 	CHECK(!git_push_option(&options, &o));
 	body.len -= 4;
 	CHECK_INT(read_all(buf_view(&body), 1000, c, 4, &p, &f), GIT_MORE);

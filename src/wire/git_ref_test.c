@@ -21,7 +21,7 @@ TEST(names_that_git_refuses_are_not)
 		"refs/a.lock/b",     "refs/heads/a..b",	   "refs/heads/a.",	 "refs/heads/a@{b",    "refs/heads/a b",    "refs/heads/a~1",
 		"refs/heads/a^",     "refs/heads/a:b",	   "refs/heads/a?",	 "refs/heads/*",       "refs/heads/[a",	    "refs/heads/a\\b",
 		"refs/heads/a\x7f",  "refs/heads/a\tb",	   "refs/heads/a\n",	 "refs/heads/a\xff",   "Refs/heads/main",   "refs/heads/../x",
-		"refs/heads/./x",    "refs/heads/..",
+		"refs/heads/./x",    "refs/heads/..",	     "refs/heads/a../b",   "refs/heads/a@{",
 	};
 	char longest[GIT_REF_LEN_MAX + 1];
 

@@ -81,16 +81,37 @@ TEST(many_pointers_are_read_in_one_pass)
 	CHECK_INT(v[7].kind, JSON_VALUE_TRUE);
 }
 
+TEST(as_many_pointers_as_the_limit_says_are_read)
+{
+	struct bytes p[JSON_POINTERS_MAX];
+	struct json_value v[JSON_POINTERS_MAX];
+	struct arena a ARENA_AUTO;
+	size_t at;
+
+	for (size_t i = 0; i < JSON_POINTERS_MAX; i++)
+		p[i] = bytes_str(i == JSON_POINTERS_MAX - 1 ? "/z" : "/a/0");
+	arena_init(&a, ARENA);
+	CHECK_INT(json_pointer_read(bytes_str("{\"a\":[true],\"z\":null}"), p, JSON_POINTERS_MAX, &a, v, &at), JSON_POINTER_DONE);
+	for (size_t i = 0; i < JSON_POINTERS_MAX; i++)
+		CHECK_INT(v[i].kind, i == JSON_POINTERS_MAX - 1 ? JSON_VALUE_NULL : JSON_VALUE_TRUE);
+	CHECK_INT(json_pointer_read(bytes_str("{}"), NULL, 0, &a, NULL, &at), JSON_POINTER_DONE);
+}
+
 TEST(only_pointers_of_the_rfc_within_the_limits_are_valid)
 {
 	static const char *const bad[] = { "a", "#/a", "/a~", "/a~2b", "/~", "/\xff" };
 	char deep[2 * JSON_POINTER_DEPTH_MAX + 3];
+	char longest[JSON_POINTER_LEN_MAX + 1];
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		CHECK(!json_pointer_valid(bytes_str(bad[i])));
 	memset(deep, '/', sizeof(deep));
 	CHECK(json_pointer_valid(bytes_of(deep, JSON_POINTER_DEPTH_MAX)));
 	CHECK(!json_pointer_valid(bytes_of(deep, JSON_POINTER_DEPTH_MAX + 1)));
+	memset(longest, 'a', sizeof(longest));
+	longest[0] = '/';
+	CHECK(json_pointer_valid(bytes_of(longest, JSON_POINTER_LEN_MAX)));
+	CHECK(!json_pointer_valid(bytes_of(longest, JSON_POINTER_LEN_MAX + 1)));
 	CHECK(json_pointer_valid(bytes_str("")));
 	CHECK(json_pointer_valid(bytes_str("/a~0~1/\xc3\xa9//0")));
 }
