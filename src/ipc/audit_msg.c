@@ -36,6 +36,8 @@ void audit_msg_put(struct msg *m, const struct event *ev)
 	msg_u64(m, ev->bytes_in);
 	msg_u64(m, ev->bytes_out);
 	msg_u64(m, ev->duration_ms);
+	msg_u64(m, ev->tokens_in);
+	msg_u64(m, ev->tokens_out);
 	put_ip(m, ev->src);
 	put_ip(m, ev->dst);
 	msg_u64(m, ev->src_port);
@@ -49,6 +51,7 @@ void audit_msg_put(struct msg *m, const struct event *ev)
 	put_text(m, ev->path);
 	put_text(m, ev->actor);
 	put_text(m, ev->detail);
+	msg_bytes(m, ev->model.len > EVENT_MODEL_MAX ? bytes_of(ev->model.p, EVENT_MODEL_MAX) : ev->model);
 }
 
 bool audit_msg_get(struct msg_in *in, struct event *ret)
@@ -65,6 +68,8 @@ bool audit_msg_get(struct msg_in *in, struct event *ret)
 	ev.bytes_in = msg_get_u64(in);
 	ev.bytes_out = msg_get_u64(in);
 	ev.duration_ms = msg_get_u64(in);
+	ev.tokens_in = msg_get_u64(in);
+	ev.tokens_out = msg_get_u64(in);
 	ev.src = get_ip(in);
 	ev.dst = get_ip(in);
 	ev.src_port = (uint16_t)msg_get_max(in, UINT16_MAX);
@@ -78,6 +83,7 @@ bool audit_msg_get(struct msg_in *in, struct event *ret)
 	ev.path = msg_get_bytes(in, EVENT_TEXT_MAX);
 	ev.actor = msg_get_bytes(in, EVENT_TEXT_MAX);
 	ev.detail = msg_get_bytes(in, EVENT_TEXT_MAX);
+	ev.model = msg_get_bytes(in, EVENT_MODEL_MAX);
 	if (in->bad || !ev.kind || !ev.action)
 		return false;
 	*ret = ev;

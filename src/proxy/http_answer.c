@@ -39,14 +39,23 @@ bool http_answer_begin(struct http_flow *f)
 
 void http_answer_note(struct http_flow *f)
 {
+	const struct ai_counts *said = f->watch ? http_watch_counts(f->watch) : NULL;
 	struct event ev = http_request_event(f, EVENT_CLOSED, REASON_OK);
 
-	if (!f->cookies_stripped)
-		return;
 	ev.status = f->answer_status;
-	ev.detail = bytes_str("stripped from the answer: set-cookie");
-	gate_note(f->flow.gate, &ev);
+	ev.detail = bytes_str(f->cookies_stripped ? "stripped from the answer: set-cookie" : "");
+	if (f->cookies_stripped)
+		gate_note(f->flow.gate, &ev);
 	f->cookies_stripped = false;
+	if (said) {
+		ev.kind = EVENT_MODEL;
+		ev.detail = bytes_of(NULL, 0);
+		ev.tokens_in = said->n[AI_INPUT];
+		ev.tokens_out = said->n[AI_OUTPUT];
+		ev.model = bytes_str(said->model);
+		gate_note(f->flow.gate, &ev);
+	}
+	f->watch = http_watch_free(f->watch);
 }
 
 void http_answer_failed(struct http_flow *f, enum reason reason)
@@ -136,13 +145,21 @@ static bool answer_head(struct http_flow *f)
 	a = http1_response_head(&f->answer_scan, buf_view(&f->upstream.in), &h, &len, &fault);
 	if (a == HTTP1_MORE)
 		return false;
-	if (a == HTTP1_BAD || h.status == 101 || !http1_response_length(&h, f->to_head, &l, &fault) ||
+	if (a == HTTP1_BAD || !http1_response_length(&h, f->to_head, &l, &fault) ||
 	    (h.status < 200 && ++f->n_interim > HTTP_FLOW_INTERIM_MAX)) {
 		http_answer_failed(f, REASON_UPSTREAM_MALFORMED);
 		return false;
 	}
 	if (!head_may_pass(f, bytes_of(f->upstream.in.p, len), &h, &l))
 		return false;
+	if (h.status == 101) {
+		strip_cookies(f, &h);
+		f->answer_status = h.status;
+		if (!http_socket_open(f, &h)) {
+			http_answer_failed(f, REASON_UPSTREAM_MALFORMED);
+			return false;
+		}
+	}
 	if (h.status >= 200)
 		take_answer(f, &h, &l);
 	f->answer_scan = (struct http1_scan){ 0 };

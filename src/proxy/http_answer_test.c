@@ -146,3 +146,36 @@ TEST(h5_a_coded_answer_is_refused_where_it_must_be_read)
 	CHECK(strstr(buf_cstr(&http_rig.got), "\r\n\r\nhi"));
 	http_rig_end();
 }
+
+/* --- models --- */
+
+#define ASK "POST /ok HTTP/1.1\r\n" HOST "Accept-Encoding: gzip\r\nContent-Length: 0\r\n\r\n"
+#define SAID "{\"model\":\"m-1\",\"usage\":{\"prompt_tokens\":12,\"completion_tokens\":34}}"
+
+TEST(tokens_and_model_of_an_answer_go_on_record_when_it_ends)
+{
+	const struct policy_entry entry = { .mode = POLICY_HTTP, .rule = bytes_str("site"), .credential = POLICY_NONE, .ai = POLICY_AI_OPENAI };
+	static const struct {
+		const char *answer;
+		const char *event; /* NULL: none */
+	} vectors[] = {
+		{ "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n43\r\n" SAID "\r\n0\r\n\r\n", "model m-1 12 34 200" },
+		{ "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: " SAID "\n\ndata: [DONE]\n\n", "model m-1 12 34 200" },
+		{ "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n" SAID, NULL },
+		{ "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n\r\n" SAID, NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		http_rig_start_entry(http_flow_start, &entry);
+		http_rig_ask(ASK);
+		CHECK(strstr(buf_cstr(&http_rig.origin_got[0]), "Accept-Encoding: identity\r\n"));
+		http_rig_reply(0, vectors[i].answer);
+		CHECK(strstr(buf_cstr(&http_rig.got), "prompt_tokens"));
+		http_rig.origin[0] = fd_close(http_rig.origin[0]);
+		http_rig_settle();
+		CHECK_INT(http_rig.n_events, vectors[i].event ? 2 : 1);
+		if (vectors[i].event)
+			CHECK_STR(http_rig.events[1], vectors[i].event);
+		http_rig_end();
+	}
+}

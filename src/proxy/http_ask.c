@@ -5,6 +5,7 @@
 
 #include "wire/credential_fields.h"
 #include "wire/http1_out.h"
+#include "wire/ws_handshake.h"
 
 /* From the guest's bytes to a judged request. What is judged is not what the guest sent, but the canonical head, read again from
  * the very bytes that would go to the origin: there is no second description of the request that could differ from the first. */
@@ -28,6 +29,13 @@ static bool bound(const struct policy *p, const struct policy_entry *entry, cons
 	return entry->credential == POLICY_NONE || policy_credential_bound(p, entry->credential, name, port, path);
 }
 
+static bool wants_websocket(const struct http1_head *h)
+{
+	struct ws_offer offer;
+
+	return ws_request(h, &offer) == WS_REQUEST_OK;
+}
+
 static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 {
 	const struct policy *p = gate_policy(f->flow.gate);
@@ -42,6 +50,7 @@ static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 		.has_query = mark < h->target.len,
 		.has_header = has_header,
 		.headers = h,
+		.websocket = wants_websocket(h),
 	};
 
 	if (r != REASON_OK)
@@ -60,6 +69,7 @@ static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 	f->judged = true;
 	f->observed = v.observed;
 	f->reflective = v.reflective;
+	f->websocket = q.websocket;
 	if (v.reason == REASON_OK && !bound(p, &entry, f, q.path))
 		v.reason = REASON_CREDENTIAL_UNBOUND;
 	(void)snprintf(f->rule, sizeof(f->rule), "%.*s", (int)v.rule.len, (const char *)v.rule.p);
@@ -102,6 +112,12 @@ bool http_ask_judge(struct http_flow *f)
 	return false;
 }
 
+/* In the only form that a rule can allow. A stream of HTTP/2 cannot become one. */
+static bool opens_websocket(const struct http_flow *f, const struct http1_head *h)
+{
+	return !f->guest.stream && wants_websocket(h);
+}
+
 /* What no policy can allow here, whatever its rules say. */
 static enum reason never(const struct http_flow *f, const struct http1_head *h)
 {
@@ -111,7 +127,7 @@ static enum reason never(const struct http_flow *f, const struct http1_head *h)
 	if (f->request.override)
 		return REASON_HTTP_OVERRIDE;
 	while (http1_list_next(h, "upgrade", &at, &protocol))
-		if (bytes_ieq(bytes_of(protocol.p, bytes_find(protocol, '/')), bytes_str("websocket")))
+		if (bytes_ieq(bytes_of(protocol.p, bytes_find(protocol, '/')), bytes_str("websocket")) && !opens_websocket(f, h))
 			return REASON_UPGRADE_REFUSED;
 	return bytes_is(h->method, "TRACE") ? REASON_HTTP_METHOD_UNLISTED : REASON_OK;
 }
@@ -175,6 +191,7 @@ static bool take(struct http_flow *f, const struct http1_head *h)
 		.port = f->flow.dst_port,
 		.default_port = f->flow.entry.mode == POLICY_INTERCEPT ? 443 : 80,
 		.encoded_slash = f->flow.entry.encoded_slash,
+		.websocket = opens_websocket(f, h),
 	};
 	struct buf stripped BUF_AUTO = { 0 };
 	enum http1_fault fault;

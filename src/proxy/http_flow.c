@@ -31,6 +31,7 @@ static void free_later(struct loop_later *l)
 	buf_deinit(&f->trailers);
 	buf_deinit(&f->body_trailers);
 	http_watch_free(f->watch);
+	http_socket_free(f->socket);
 	free(f);
 }
 
@@ -135,6 +136,8 @@ static bool step(struct http_flow *f)
 		return http_ask_hold(f);
 	case HTTP_RELAY:
 		return http_forward_relay(f);
+	case HTTP_SOCKET:
+		return http_socket_relay(f);
 	case HTTP_CLOSING:
 		return closing(f);
 	case HTTP_LINGER:
@@ -156,6 +159,8 @@ static bool reads_guest(const struct http_flow *f)
 	case HTTP_HOLD:
 	case HTTP_LINGER:
 		return true;
+	case HTTP_SOCKET:
+		return http_socket_reads_guest(f);
 	case HTTP_RELAY:
 		return !f->body_done && f->upstream.out.len < HTTP_SIDE_OUT_FULL && !f->upstream.deaf;
 	case HTTP_DIAL:
@@ -188,6 +193,11 @@ void http_flow_pump(struct http_flow *f)
 		idle(f);
 	if (f->phase == HTTP_GONE)
 		return;
+	if (f->phase == HTTP_SOCKET) {
+		http_side_want(&f->guest, reads_guest(f), http_socket_more(f, true));
+		http_side_want(&f->upstream, http_socket_reads_upstream(f), http_socket_more(f, false));
+		return;
+	}
 	http_side_want(&f->guest, reads_guest(f), f->phase == HTTP_RELAY && f->answer_more);
 	/* Of a body something is left in guest.in only where upstream.out was full: there is room now, or will be. */
 	http_side_want(&f->upstream, f->phase != HTTP_RELAY || (!f->answer_done && f->guest.out.len < HTTP_SIDE_OUT_FULL),
@@ -199,7 +209,9 @@ static void on_guest(void *owner, uint32_t events)
 	struct http_flow *f = owner;
 	bool over = events & (EPOLLHUP | EPOLLERR);
 
-	if (over && f->phase != HTTP_HEAD && f->phase != HTTP_HOLD && f->phase != HTTP_LINGER)
+	if (over && f->phase == HTTP_SOCKET) /* its last frames lie ready, and would not be told of again */
+		http_side_unwatch(&f->guest);
+	if (over && f->phase != HTTP_SOCKET && f->phase != HTTP_HEAD && f->phase != HTTP_HOLD && f->phase != HTTP_LINGER)
 		http_flow_finish(f, false);
 	else
 		http_flow_pump(f);
@@ -211,7 +223,7 @@ void http_flow_on_upstream(void *owner, uint32_t events)
 
 	if (events & (EPOLLHUP | EPOLLERR)) /* would be told again and again while the guest has no room */
 		http_side_unwatch(&f->upstream);
-	if (f->phase != HTTP_RELAY) {
+	if (f->phase != HTTP_RELAY && f->phase != HTTP_SOCKET) {
 		if (f->upstream.readable && !http_side_silent(&f->upstream))
 			http_side_close(&f->upstream);
 		return;
@@ -255,6 +267,9 @@ static void late(struct loop_timer *t)
 	case HTTP_RELAY:
 		late_relay(f);
 		break;
+	case HTTP_SOCKET:
+		http_socket_idle(f);
+		break;
 	case HTTP_CLOSING:
 	case HTTP_LINGER:
 	case HTTP_GONE:
@@ -277,6 +292,8 @@ static void on_policy(struct flow *flow)
 		flow->entry.rule = bytes_of(NULL, 0); /* borrowed from a policy that goes away */
 	else
 		flow->entry = entry;
+	if (f->phase == HTTP_SOCKET)
+		(void)http_ask_judge(f);
 	http_flow_pump(f);
 }
 
@@ -293,6 +310,8 @@ static void on_secret(struct flow *flow, struct bytes id)
 	f->upstream_stale = true;
 	if (f->phase == HTTP_HEAD || f->phase == HTTP_HOLD)
 		http_side_close(&f->upstream);
+	if (f->phase == HTTP_SOCKET)
+		http_refuse(f, 502, EVENT_FAILED, REASON_CREDENTIAL_MISSING);
 }
 
 static void on_stop(struct flow *flow)

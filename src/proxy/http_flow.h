@@ -2,11 +2,13 @@
  * http_*.c files only; the door for everybody else is flow.h.
  *
  *   HEAD -> (HOLD) -> (DIAL) -> EVENT -> RELAY -> HEAD ...
+ *                                                 \-> SOCKET -> CLOSING
  *     \________\_________\________\_______\____-> REFUSE -> CLOSING -> LINGER -> gone
  *
  * HEAD reads a request head, makes it canonical and judges it. HOLD waits for the first of a chunked body, or for a short form:
  * malformed framing or a hidden method is then refused before anybody hears of the request. DIAL asks dialer for a connection
- * when there is none. EVENT waits until the request is on disk. RELAY moves both bodies. REFUSE waits until the denial is on
+ * when there is none. EVENT waits until the request is on disk. RELAY moves both bodies, SOCKET the frames of
+ * a WebSocket. REFUSE waits until the denial is on
  * disk, then answers it. LINGER lets the guest read the last answer before its unread bytes would reset the connection. */
 #ifndef SAW_PROXY_HTTP_FLOW_H
 #define SAW_PROXY_HTTP_FLOW_H
@@ -18,6 +20,7 @@
 #include "proxy/host.h"
 #include "proxy/http_reading.h"
 #include "proxy/http_side.h"
+#include "proxy/http_socket.h"
 #include "proxy/http_watch.h"
 
 enum {
@@ -39,6 +42,7 @@ enum http_phase {
 	HTTP_DIAL,
 	HTTP_EVENT,
 	HTTP_RELAY,
+	HTTP_SOCKET,
 	HTTP_REFUSE,
 	HTTP_CLOSING,
 	HTTP_LINGER,
@@ -77,6 +81,7 @@ struct http_flow {
 	enum reason verdict; /* REASON_OK, or what is only observed */
 	bool judged; /* there was a verdict, perhaps by its body */
 	bool observed;
+	bool websocket; /* it would open one */
 	bool reflective; /* the answer is scanned for the live secret */
 	uint64_t generation; /* of the policy that judged it */
 	char stripped[HTTP1_STRIPPED_MAX + 1];
@@ -89,6 +94,7 @@ struct http_flow {
 	enum http1_framing answer_framing; /* towards the guest */
 	bool answering; /* its head went to the guest */
 	uint16_t answer_status;
+	struct http_socket *socket; /* NULL: it is none */
 	struct http_watch *watch; /* NULL: nothing to look for in it */
 	bool cookies_stripped;
 	bool answer_done;

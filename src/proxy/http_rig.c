@@ -76,6 +76,11 @@ void http_rig_from_loop(struct loop_later *l)
 static void write_down(const struct event *ev)
 {
 	must(http_rig.n_events < HTTP_RIG_EVENTS_MAX);
+	if (ev->kind == EVENT_MODEL) {
+		(void)snprintf(http_rig.events[http_rig.n_events++], sizeof(http_rig.events[0]), "model %.*s %llu %llu %u", (int)ev->model.len,
+			       (const char *)ev->model.p, (unsigned long long)ev->tokens_in, (unsigned long long)ev->tokens_out, ev->status);
+		return;
+	}
 	(void)snprintf(http_rig.events[http_rig.n_events++], sizeof(http_rig.events[0]), "%s %s %.*s %.*s %.*s %u%s%.*s",
 		       ev->action == EVENT_ALLOWED  ? "allowed" :
 		       ev->action == EVENT_DENIED   ? "denied" :

@@ -4,7 +4,7 @@
 
 #include "wire/ip.h"
 
-enum { EVENT_TEXT_MAX = 2048 };
+enum { EVENT_TEXT_MAX = 2048, EVENT_MODEL_MAX = 128 };
 
 enum event_kind {
 	EVENT_LIFECYCLE = 1, /* workspace created, started, ready, stopped ...: OCSF application_lifecycle 6002 */
@@ -15,6 +15,7 @@ enum event_kind {
 	EVENT_POLICY, /* loaded, refused: 5019 device_config_state_change */
 	EVENT_ROLE, /* a role process started, died, was restarted: 1007 process_activity */
 	EVENT_API, /* a call that changes state in the control plane: 6003 */
+	EVENT_MODEL, /* what the answer of a model said of itself, when it ended: 6003 with the profile ai_operation */
 	EVENT_KIND_END
 };
 
@@ -39,6 +40,8 @@ struct event {
 	uint64_t bytes_in; /* towards the guest */
 	uint64_t bytes_out; /* from the guest */
 	uint64_t duration_ms;
+	uint64_t tokens_in; /* as the host says; 0 also when it says nothing */
+	uint64_t tokens_out;
 	struct ip src;
 	struct ip dst; /* what the guest dialled, or for dialer the literal */
 	uint16_t src_port;
@@ -51,6 +54,7 @@ struct event {
 	struct bytes verb; /* http method, DNS type, lifecycle word ("started"), API operation */
 	struct bytes path; /* http path with query, or file */
 	struct bytes actor; /* user, or role name */
+	struct bytes model; /* as the host says, at most EVENT_MODEL_MAX */
 	struct bytes detail; /* one sentence; what was stripped; line and column of a refused policy */
 };
 

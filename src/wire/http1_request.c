@@ -97,10 +97,19 @@ static void note_stripped(struct buf *stripped, struct bytes name)
 		(void)buf_byte(stripped, (uint8_t)(name.p[i] >= 'A' && name.p[i] <= 'Z' ? name.p[i] | 0x20 : name.p[i]));
 }
 
-static enum http1_fault put_field(const struct http1_head *h, const struct http1_field *f, struct buf *out,
+static enum http1_fate fate_of(const struct http1_place *place, struct bytes name)
+{
+	if (place->websocket && bytes_ieq(name, bytes_str("upgrade")))
+		return HTTP1_REMAKE;
+	if (place->websocket && http1_name_matches(name, "sec-websocket-extensions"))
+		return HTTP1_STRIP;
+	return http1_request_field(name);
+}
+
+static enum http1_fault put_field(const struct http1_head *h, const struct http1_place *place, const struct http1_field *f, struct buf *out,
 				  struct buf *stripped, struct http1_request *r)
 {
-	enum http1_fate fate = http1_request_field(f->name);
+	enum http1_fate fate = fate_of(place, f->name);
 
 	if (fate == HTTP1_FORWARD && http1_nominated(h, f->name))
 		fate = HTTP1_STRIP;
@@ -171,11 +180,13 @@ static enum http1_fault put_head(const struct http1_head *h, const struct http1_
 		(void)buf_fmt(out, ":%u", (unsigned)place->port);
 	(void)buf_str(out, "\r\n");
 	for (size_t i = 0; i < h->n_fields && f == HTTP1_FAULT_NONE; i++)
-		f = put_field(h, &h->fields[i], out, stripped, r);
+		f = put_field(h, place, &h->fields[i], out, stripped, r);
 	if (r->length.framing == HTTP1_LENGTH)
 		(void)buf_fmt(out, "Content-Length: %llu\r\n", (unsigned long long)r->length.len);
 	else if (r->length.framing == HTTP1_CHUNKED)
 		(void)buf_str(out, "Transfer-Encoding: chunked\r\n");
+	if (place->websocket)
+		(void)buf_str(out, "Upgrade: websocket\r\nConnection: Upgrade\r\n");
 	(void)buf_str(out, "\r\n");
 	return f == HTTP1_FAULT_NONE && out->failed ? HTTP1_FAULT_TOO_LARGE : f;
 }

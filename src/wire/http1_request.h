@@ -13,6 +13,7 @@ struct http1_place {
 	uint16_t port;
 	uint16_t default_port; /* of the scheme, 80 or 443, which an absolute target must have: left out of Host */
 	bool encoded_slash;
+	bool websocket; /* the head opens one (ws_handshake.h) and is to go on doing so, without extensions */
 };
 
 struct http1_request {

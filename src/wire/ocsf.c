@@ -375,6 +375,43 @@ static void put_api(struct line *l)
 	}
 }
 
+/* Tokens as message_context counts them; who stands behind a name is the provider, whatever it relays. */
+static void put_model(struct line *l)
+{
+	const struct event *ev = l->ev;
+	struct bytes host = or_else(ev->name, "unknown");
+	struct json_out *j = &l->j;
+
+	put_class(l, 6, 6003, 1, bytes_str("Create"));
+	open_key(j, "actor");
+	json_out_key_str(j, "app_name", "guest");
+	json_out_object_end(j);
+	put_src(l, "guest");
+	put_dst(l);
+	open_key(j, "api");
+	json_out_key_bytes(j, "operation", or_else(ev->verb, "unnamed"));
+	json_out_object_end(j);
+	open_key(j, "http_request");
+	put_url(l);
+	json_out_object_end(j);
+	if (ev->status) {
+		open_key(j, "http_response");
+		json_out_key_u64(j, "code", ev->status);
+		json_out_object_end(j);
+	}
+	open_key(j, "ai_model");
+	json_out_key_bytes(j, "ai_provider", host);
+	json_out_key_bytes(j, "name", or_else(ev->model, "unknown"));
+	json_out_object_end(j);
+	open_key(j, "message_context");
+	open_key(j, "service");
+	json_out_key_bytes(j, "name", host);
+	json_out_object_end(j);
+	put_num(j, "prompt_tokens", ev->tokens_in);
+	put_num(j, "completion_tokens", ev->tokens_out);
+	json_out_object_end(j);
+}
+
 static void put_head(struct line *l)
 {
 	struct json_out *j = &l->j;
@@ -390,12 +427,14 @@ static void put_head(struct line *l)
 	put_num(j, "sequence", l->at->sequence);
 	json_out_key_str(j, "version", "1.8.0");
 	json_out_key_bytes_opt(j, "log_name", cut(l->src->writer));
-	if (l->ev->kind == EVENT_DNS || l->ev->kind == EVENT_FLOW || l->ev->kind == EVENT_HTTP)
+	if (l->ev->kind == EVENT_DNS || l->ev->kind == EVENT_FLOW || l->ev->kind == EVENT_HTTP || l->ev->kind == EVENT_MODEL)
 		json_out_key_bytes_opt(j, "log_provider", cut(l->ev->actor)); /* inlet's word and dialer's are told apart */
 	json_out_key(j, "profiles");
 	json_out_array(j);
 	json_out_str(j, "host");
 	json_out_str(j, "security_control");
+	if (l->ev->kind == EVENT_MODEL)
+		json_out_str(j, "ai_operation");
 	json_out_array_end(j);
 	open_key(j, "product");
 	json_out_key_str(j, "name", "saw");
@@ -504,6 +543,7 @@ void ocsf_render(struct buf *out, const struct event *ev, const char *code, cons
 		[EVENT_LIFECYCLE] = put_lifecycle, [EVENT_SESSION] = put_session, [EVENT_DNS] = put_dns,
 		[EVENT_FLOW] = put_flow,	   [EVENT_HTTP] = put_http,	  [EVENT_POLICY] = put_policy_change,
 		[EVENT_ROLE] = put_role,	   [EVENT_API] = put_api,
+		[EVENT_MODEL] = put_model,
 	};
 	struct line l = { .ev = ev, .code = code, .sentence = sentence, .src = src, .at = at };
 

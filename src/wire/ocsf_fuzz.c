@@ -49,6 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ev.path = take(&data, &size);
 	ev.actor = take(&data, &size);
 	ev.detail = take(&data, &size);
+	ev.model = ev.actor;
+	ev.tokens_in = ev.count;
 	src.workspace_name = take(&data, &size);
 	src.owner = take(&data, &size);
 	ocsf_render(&out, &ev, "code", "sentence", &src, &at);

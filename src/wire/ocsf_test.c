@@ -70,6 +70,9 @@ static struct event full(enum event_kind kind, enum event_action action)
 		.path = bytes_str("/a?b=c"),
 		.actor = bytes_str("alice"),
 		.detail = bytes_str("said more"),
+		.tokens_in = 12,
+		.tokens_out = 345,
+		.model = bytes_str("gpt-x"),
 	};
 }
 
@@ -201,6 +204,18 @@ TEST(any_bytes_give_valid_json_of_bounded_length)
 	CHECK_INT(at.sequence, 7);
 }
 
+TEST(what_a_model_said_of_itself_stands_where_the_schema_has_it)
+{
+	struct event ev = full(EVENT_MODEL, EVENT_CLOSED);
+	const struct json_node *o = render(&ev, &source);
+
+	CHECK_INT(num(o, NULL, "class_uid"), 6003);
+	CHECK(is(o, "ai_model", "name", "gpt-x") && is(o, "ai_model", "ai_provider", "good.example"));
+	CHECK_INT(num(o, "message_context", "prompt_tokens"), 12);
+	CHECK_INT(num(o, "message_context", "completion_tokens"), 345);
+	CHECK(is(o, "api", "operation", "GET"));
+}
+
 TEST(the_place_of_a_foreign_line_is_refused)
 {
 	struct ocsf_place at;
@@ -232,6 +247,7 @@ static void vary(struct event *ev, unsigned missing)
 	ev->path = missing & 64 ? bytes_of(NULL, 0) : ev->path;
 	ev->actor = missing & 128 ? bytes_of(NULL, 0) : ev->actor;
 	ev->detail = missing & 256 ? bytes_of(NULL, 0) : ev->detail;
+	ev->model = missing & 16 ? bytes_of(NULL, 0) : ev->model;
 	if (missing & 512) {
 		ev->generation = ev->count = ev->bytes_in = ev->bytes_out = ev->duration_ms = 0;
 		ev->src_port = ev->dst_port = ev->status = ev->reason = ev->ip_proto = 0;

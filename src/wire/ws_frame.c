@@ -228,3 +228,8 @@ bool ws_check_between(const struct ws_check *w)
 {
 	return w->have == 0 && !w->in_message;
 }
+
+bool ws_check_at_border(const struct ws_check *w)
+{
+	return w->have == 0 && !w->closed && !w->fault;
+}

@@ -43,7 +43,9 @@ void ws_check_init(struct ws_check *w, bool from_client, uint64_t max);
 /* The next bytes, in pieces of any size. False with a code when they break the protocol, and from then on: nothing of this piece may
  * pass. */
 bool ws_check_feed(struct ws_check *w, struct bytes in, enum ws_code *ret_code);
-/* Between two frames: where a connection may end without cutting one. */
+/* Between two messages: where a connection may end without cutting one. */
 bool ws_check_between(const struct ws_check *w);
+/* Between two frames, none of which closed: where another control frame may stand. */
+bool ws_check_at_border(const struct ws_check *w);
 
 #endif

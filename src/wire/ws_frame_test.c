@@ -178,12 +178,14 @@ TEST(a_connection_may_end_between_frames_only)
 	CHECK(ws_check_between(&w));
 	CHECK_INT(feed(&w, bytes_of("\x01", 1), 1), 0);
 	CHECK(!ws_check_between(&w));
+	CHECK(!ws_check_at_border(&w));
 	CHECK_INT(feed(&w, bytes_of("\x01" "a", 2), 1), 0);
-	CHECK(!ws_check_between(&w));
+	CHECK(!ws_check_between(&w) && ws_check_at_border(&w));
 	CHECK_INT(feed(&w, bytes_of("\x80\x02" "b", 3), 1), 0);
 	CHECK(!ws_check_between(&w));
+	CHECK(!ws_check_at_border(&w)); /* within a payload */
 	CHECK_INT(feed(&w, bytes_of("c", 1), 1), 0);
-	CHECK(ws_check_between(&w) && !w.closed);
+	CHECK(ws_check_between(&w) && !w.closed && ws_check_at_border(&w));
 	CHECK_INT(feed(&w, bytes_of("\x88\x00", 2), 1), 0);
-	CHECK(ws_check_between(&w) && w.closed);
+	CHECK(ws_check_between(&w) && w.closed && !ws_check_at_border(&w));
 }

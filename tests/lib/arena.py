@@ -20,6 +20,8 @@ import struct
 import subprocess
 import sys
 
+import ws
+
 GOOD, FORBIDDEN, RESOLVER = "127.0.0.10", "127.0.0.66", "127.0.0.53"
 PLAIN_PORTS = (22, 25, 80, 8080, 5432, 853)
 TLS_PORTS = (443,)
@@ -166,6 +168,9 @@ class Origin:
             c["http"].append({"method": method, "target": target, "fields": fields, "body": body[:65536].decode("latin-1"),
                               "line": lines[0]})
             self.requests.append(c["http"][-1])  # on whatever connection: some are kept from before
+            if (get("upgrade") or "").lower() == "websocket":
+                await ws.serve(reader, writer, c, dict(fields))
+                return
             if not await self.answer(method, target, writer, c):
                 return
 

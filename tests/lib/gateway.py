@@ -75,7 +75,8 @@ def decision(event):
 def closing(event):
     """The end of something allowed, not a decision: of a connection, or of an exchange whose answer had something to be told."""
     return (event.get("class_uid") == 4001 and event.get("activity_id") == 2) or \
-        (event.get("class_uid") == 4002 and decision(event) == "Allowed" and "http_response" in event)
+        (event.get("class_uid") == 4002 and decision(event) == "Allowed" and "http_response" in event) or \
+        "ai_model" in event
 
 
 class Attack:

@@ -13,6 +13,7 @@ import time
 import traceback
 
 import guest_h2
+import ws
 
 DNS = "100.64.0.1"
 
@@ -262,6 +263,43 @@ def https(host, path="/", ca=None, sni=None, timeout=8, port=443):
         return {"status": int(got.split(b" ")[1]), "text": got.decode("latin-1")}
     except (OSError, ValueError) as e:
         return {"error": type(e).__name__ + ": " + str(e)}
+
+
+def websocket(host, path, sends, want, fields="", timeout=8):
+    """Opens a WebSocket over TLS, sends the hex pieces, reads until `want` frames or the end."""
+    try:
+        s = ssl.create_default_context().wrap_socket(connect(host, 443, timeout), server_hostname=host)
+        s.sendall((f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                   f"Sec-WebSocket-Key: {ws.KEY}\r\nSec-WebSocket-Version: 13\r\n{fields}\r\n").encode())
+        got = b""
+        while b"\r\n\r\n" not in got:
+            part = s.recv(65536)
+            if not part:
+                break
+            got += part
+        head, _, data = got.partition(b"\r\n\r\n")
+        answer = {"head": head.decode("latin-1"), "status": int(head.split(b" ")[1]), "frames": [], "closed": False}
+        if answer["status"] != 101:
+            return answer
+        for piece in sends:
+            s.sendall(bytes.fromhex(piece))
+    except (OSError, ValueError, IndexError) as e:
+        return {"error": type(e).__name__ + ": " + str(e)}
+    try:
+        while True:
+            frames, data = ws.parse(data)
+            answer["frames"] += [[opcode, fin, payload.hex()] for opcode, fin, payload, _ in frames]
+            if len(answer["frames"]) >= want:
+                break
+            part = s.recv(65536)
+            if not part:
+                answer["closed"] = True
+                break
+            data += part
+    except OSError as e:
+        answer["closed"] = type(e).__name__
+    s.close()
+    return answer
 
 
 def raw_ethernet(frames, wait=0.5):

@@ -299,7 +299,8 @@ const struct role_ops gateway_inlet_ops = {
 	/* That something was connected is dialer's to say. */
 	.events = { [EVENT_DNS] = BIT(EVENT_ALLOWED) | BIT(EVENT_DENIED),
 		    [EVENT_FLOW] = BIT(EVENT_DENIED) | BIT(EVENT_CLOSED) | BIT(EVENT_FAILED) | BIT(EVENT_NOTE),
-		    [EVENT_HTTP] = BIT(EVENT_ALLOWED) | BIT(EVENT_DENIED) | BIT(EVENT_OBSERVED) | BIT(EVENT_FAILED) | BIT(EVENT_CLOSED) },
+		    [EVENT_HTTP] = BIT(EVENT_ALLOWED) | BIT(EVENT_DENIED) | BIT(EVENT_OBSERVED) | BIT(EVENT_FAILED) | BIT(EVENT_CLOSED),
+		    [EVENT_MODEL] = BIT(EVENT_CLOSED) },
 	.permits = gate_permits,
 	.n_permits = sizeof(gate_permits) / sizeof(gate_permits[0]),
 	.configure = configure_inlet,
@@ -324,7 +325,8 @@ const struct role_ops gateway_outlet_ops = {
 	.binary = "saw-outlet",
 	/* What is sent with a credential is on its word alone. */
 	.events = { [EVENT_FLOW] = BIT(EVENT_DENIED) | BIT(EVENT_CLOSED),
-		    [EVENT_HTTP] = BIT(EVENT_ALLOWED) | BIT(EVENT_DENIED) | BIT(EVENT_OBSERVED) | BIT(EVENT_FAILED) | BIT(EVENT_CLOSED) },
+		    [EVENT_HTTP] = BIT(EVENT_ALLOWED) | BIT(EVENT_DENIED) | BIT(EVENT_OBSERVED) | BIT(EVENT_FAILED) | BIT(EVENT_CLOSED),
+		    [EVENT_MODEL] = BIT(EVENT_CLOSED) },
 	.permits = gate_permits,
 	.n_permits = sizeof(gate_permits) / sizeof(gate_permits[0]),
 	.configure = configure_outlet,
