@@ -28,6 +28,28 @@ TEST(an_intercepted_entry_tells_all_that_a_gateway_needs)
 	kit_free(&k);
 }
 
+TEST(answers_are_scanned_where_the_deciding_rule_says_so)
+{
+	struct kit k = kit_compile(TOP BIND "network:\n  - {name: api, hosts: [api.example], ports: [443], mode: intercept, protocol: rest, credential: github, rules: [\n"
+					    "      {class: read, methods: [GET], paths: ['/**']}, {class: read, methods: [GET], paths: [/echo], reflective: true}]}\n"
+					    "  - {name: w, hosts: [w.example], ports: [443], mode: intercept, protocol: rest, access: full}\n");
+	struct policy_request r = { .method = bytes_str("GET"), .path = bytes_str("/echo") };
+	struct policy_verdict v;
+	struct policy_entry e;
+
+	CHECK_INT(policy_find(&k.policy, bytes_str("api.example"), 443, &e), REASON_OK);
+	policy_judge(&k.policy, &e, &r, &v);
+	CHECK(v.reason == REASON_OK && v.reflective && !e.reflective);
+	r.path = bytes_str("/x");
+	policy_judge(&k.policy, &e, &r, &v);
+	CHECK(v.reason == REASON_OK && !v.reflective);
+	r.method = bytes_str("DELETE");
+	r.path = bytes_str("/echo");
+	policy_judge(&k.policy, &e, &r, &v);
+	CHECK(v.reason != REASON_OK && !v.reflective);
+	kit_free(&k);
+}
+
 TEST(roots_of_an_entry_are_certificates_and_nothing_else)
 {
 	struct kit k = kit_compile(TOP "network:\n  - name: api\n    hosts: [api.example]\n    ports: [443]\n    mode: intercept\n"

@@ -119,6 +119,15 @@ TEST(what_becomes_spendable_is_told)
 	      "answers not scanned for the secret from api.example:443 (entry api)\n");
 }
 
+TEST(another_way_to_add_a_secret_is_told)
+{
+#define BY(how) "version: 1\nverdicts: {read: allow, write: allow}\ncredentials:\n  key: {inject: {" how "}, hosts: [api.example], paths: ['/**']}\nnetwork:\n" \
+		TLS("credential: key, access: full")
+	check(BY("bearer: true"), BY("header: Authorization, format: 'Bearer {}'"), "");
+	check(BY("bearer: true"), BY("header: x-other, format: 'Bearer {}'"), "spends key on api.example:443 /** (entry api)\n");
+	check(BY("basic: {user: a}"), BY("basic: {user: b}"), "spends key on api.example:443 /** (entry api)\n");
+}
+
 TEST(interception_is_no_more_than_what_passed_unread)
 {
 	check("version: 1\nnetwork:\n  - {name: api, hosts: [api.example], ports: [443], mode: passthrough, reason: x}\n", TOP TLS("access: full"),

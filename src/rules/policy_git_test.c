@@ -241,6 +241,23 @@ TEST(rules_of_git_say_all_that_they_grant)
 		    6, 0, "never fire");
 }
 
+TEST(a_flag_is_a_part_of_what_a_rule_says)
+{
+	struct git_command one = { .kind = GIT_CREATE, .ref = bytes_str("refs/heads/agent/x") };
+	struct policy_body body = { .commands = &one, .n_commands = 1, .is_push = true, .push_options = true };
+	struct kit k = kit_compile(GIT("      {class: read, git: fetch, paths: [/o/r]},\n"
+				       "      {class: write, git: push, paths: [/o/r], refs: ['refs/heads/**'], change: [create]},\n"
+				       "      {class: write, git: push, paths: [/o/r], refs: ['refs/heads/agent/**'], change: [create], push_options: true}"));
+
+	CHECK_INT(ask(&k, "POST", "/o/r/git-receive-pack", &body).reason, REASON_OK);
+	one.ref = bytes_str("refs/heads/x");
+	CHECK_INT(ask(&k, "POST", "/o/r/git-receive-pack", &body).reason, REASON_GIT_PUSH_OPTIONS);
+	kit_free(&k);
+	kit_refused(GIT("      {class: write, git: push, paths: [/o/r], refs: ['refs/heads/a*'], change: [create]},\n"
+			"      {class: write, git: push, paths: [/o/r], refs: ['refs/heads/*b'], change: [create], push_options: true}"),
+		    7, 0, "another class or flag");
+}
+
 TEST(p20_git_beside_a_wider_entry_is_a_disagreement)
 {
 	kit_refused(TOP "  - {name: a, hosts: [git.example], ports: [443], mode: intercept, protocol: rest, access: full}\n"

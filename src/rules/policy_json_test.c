@@ -129,3 +129,16 @@ TEST(models_are_a_condition_of_every_rule_that_takes_a_body)
 	CHECK_INT(kit_ask(&k, "POST", "inference.internal", 443, "/v1/messages"), REASON_HTTP_METHOD_UNLISTED);
 	kit_free(&k);
 }
+
+TEST(a_blob_with_a_pointer_that_is_none_is_refused)
+{
+	struct kit k = kit_compile(ONE("/unusual: [1]"));
+	struct policy p = { 0 };
+	struct err e = { 0 };
+
+	for (size_t i = 0; i + 8 <= k.blob.len; i++)
+		if (memcmp(k.blob.p + i, "/unusual", 8) == 0)
+			k.blob.p[i] = 'x';
+	CHECK(!policy_open(&p, buf_view(&k.blob), &e) && strstr(e.text, "damaged"));
+	kit_free(&k);
+}

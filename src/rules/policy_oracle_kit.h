@@ -108,15 +108,23 @@ static inline bool random_inside(const struct random_universe *u, const struct r
 	return true;
 }
 
+static inline void random_nest(struct random_policy *p, const struct random_universe *u)
+{
+	for (unsigned e = 0; e < p->n_entries; e++)
+		for (unsigned i = 0; i < p->entries[e].n_rules; i++)
+			for (unsigned k = 0; k < p->entries[e].n_rules; k++)
+				p->entries[e].inside[i][k] = random_inside(u, &p->entries[e].rules[i], &p->entries[e].rules[k]);
+}
+
 /* The reason that the definition gives, or REASON_COUNT when the universe is too small to tell which of two rules is the narrower. */
 static inline enum reason random_judge(const struct random_policy *p,
-				       const struct random_universe *u,
 				       const struct random_entry *e, unsigned method,
 				       const char *path, unsigned body)
 {
 	static const enum reason reasons[] = { REASON_OK, REASON_REVIEW_UNAVAILABLE,
 					       REASON_VERDICT_DENY };
 	const struct random_rule *best = NULL;
+	unsigned at = 0;
 	bool path_listed = false, method_listed = false;
 
 	for (unsigned r = 0; r < e->n_rules; r++) {
@@ -131,11 +139,12 @@ static inline enum reason random_judge(const struct random_policy *p,
 		method_listed = method_listed || random_rule_matches(rule, method, path, false, RANDOM_BODIES);
 		if (!random_rule_matches(rule, method, path, false, body))
 			continue;
-		if (best && best->kind != rule->kind && random_inside(u, best, rule) &&
-		    random_inside(u, rule, best))
+		if (best && best->kind != rule->kind && e->inside[at][r] && e->inside[r][at])
 			return REASON_COUNT;
-		if (!best || random_inside(u, rule, best))
+		if (!best || e->inside[r][at]) {
 			best = rule;
+			at = r;
+		}
 	}
 	if (best)
 		return reasons[p->verdicts[best->kind]];

@@ -30,6 +30,7 @@ struct random_entry {
 	bool intercept;
 	struct random_rule rules[RANDOM_RULES];
 	unsigned n_rules;
+	bool inside[RANDOM_RULES][RANDOM_RULES]; /* [i][k]: rule i is wholly inside rule k; filled by the oracle */
 };
 
 struct random_policy {

@@ -60,7 +60,7 @@ static inline void random_compare_request(const struct random_policy *p, const s
 
 	for (unsigned i = 0; i < u->n; i++)
 		for (unsigned b = 0; b < bodies; b++) {
-			enum reason want = random_judge(p, u, e, method, u->paths[i], b);
+			enum reason want = random_judge(p, e, method, u->paths[i], b);
 
 			must(want == REASON_COUNT || random_ask(blob, name, port, method, u->paths[i], b) == want);
 		}
@@ -105,6 +105,8 @@ static inline bool random_check(const uint8_t *data, size_t size)
 	random_print(&p, &text);
 	kit_compile_bytes(&k, buf_view(&text), false);
 	ok = k.ok;
+	if (ok)
+		random_nest(&p, &universe);
 	if (ok)
 		random_compare(&p, &universe, &k.policy);
 	kit_free(&k);

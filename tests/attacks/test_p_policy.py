@@ -317,7 +317,16 @@ def test_p29_order_means_nothing(saw, verdict, tmp_path):
                                               ("denied", "denied_by_rule", "a: deny any /admin/**"))}
 
 
-@pytest.mark.parametrize("text", [blind(hosts="github.com"), READ + "  - {name: a, hosts: [github.com], ports: [80], mode: http, protocol: rest, access: read-only}\n"])
+@pytest.mark.parametrize("text,word", [
+    (READ + "  - " + TLS.replace("a.example", "hooks.corp.example") + "access: read-only}\n", "cannot tell reading from acting"),
+    (READ + "  - " + TLS + "rules: [{class: read, methods: [GET], paths: ['/**']}, {deny: true, methods: [GET], paths: [/admin]}]}\n", "with their case")])
+def test_g9_g16_what_policy_cannot_see_is_warned_about(saw, tmp_path, text, word):
+    (tmp_path / "p.yaml").write_text(text)
+    done = saw("policy", "check", tmp_path / "p.yaml")
+    assert done.returncode == 0 and word in done.stderr
+
+
+@pytest.mark.parametrize("text", [READ + "  - " + TLS.replace("a.example", "github.com").replace("rest", "git") + "access: read-only}\n", blind(hosts="github.com"), READ + "  - {name: a, hosts: [github.com], ports: [80], mode: http, protocol: rest, access: read-only}\n"])
 def test_c17_d4_a_host_of_many_owners_is_warned_about(saw, tmp_path, text):
     (tmp_path / "p.yaml").write_text(text)
     done = saw("policy", "check", tmp_path / "p.yaml")
@@ -347,6 +356,16 @@ def test_p30_traps_of_another_runtime_are_settled_and_listed(saw, verdict, tmp_p
     text = (tmp_path / "n.yaml").read_text()
     assert verdict(text, denied[0], "http://web.example" + denied[1])[0] == "denied"
     assert verdict(text, "GET", "http://web.example/x")[0] == "allowed"
+
+
+def test_p30_rules_for_https_become_an_intercepted_entry(saw, verdict, tmp_path):
+    (tmp_path / "o.yaml").write_text(TRAPS.replace("port: 80", "ports: [443, 80]").replace("ENDPOINT", "protocol: rest, enforcement: enforce, access: read-only"))
+    done = saw("policy", "import", "openshell", tmp_path / "o.yaml", "-o", tmp_path / "n.yaml")
+    text = (tmp_path / "n.yaml").read_text()
+    assert done.returncode == 0 and "mode: intercept" in text and "mode: http" in text, done
+    for scheme in ("https", "http"):
+        assert verdict(text, "GET", scheme + "://web.example/x")[0] == "allowed"
+        assert verdict(text, "POST", scheme + "://web.example/x")[:2] == ("denied", "method_not_listed")
 
 
 @pytest.mark.parametrize("endpoint,word", [
