@@ -12,7 +12,7 @@ LIVE = '      - {class: write, methods: [GET], paths: ["/live"], websocket: opaq
 @pytest.fixture(scope="module")
 def gateway(arena, build, tmp_path_factory):
     arena.zone(ZONE)
-    text = policy(arena.ca).replace('      - {deny: true, methods: ["*"], paths: ["/admin/**"]}\n', LIVE)
+    text = policy(arena.ca).replace('      - {deny: true, methods: ["*"], paths: ["/admin/**"]}\n', LIVE, 1)
     g = Gateway(arena, build, text, tmp_path_factory.mktemp("websocket"), secrets={"token": SECRET})
     yield g
     g.stop()
