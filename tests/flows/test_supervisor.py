@@ -99,7 +99,7 @@ def test_roles_get_what_they_need_and_the_name_journal_outlives_inlet(ws):
     assert w.told("inlet")[0][0] == "MSG_INLET_CONFIG"
     wait_for("its listener", lambda: listeners(w) == {80, 443})
     config = w.told("inlet")[0]
-    assert config[2] == 1 and config[1][1] == w.id
+    assert config[2] == 2 and config[1][1] == w.id
     os.kill(w.roles()["inlet"], signal.SIGKILL)
     wait_for("second inlet", lambda: len({t[3] for t in w.told("inlet")}) == 2)
     second = [t for t in w.told("inlet") if t[3] != config[3]]
