@@ -103,7 +103,7 @@ bool secret_on_row(void *owner, struct msg_in *in)
 	uint64_t total = msg_get_u64(in);
 	uint64_t n = msg_get_max(in, SAWD_SECRET_NAMES_MAX);
 	bool wanted = c && (c->await == AWAIT_SECRET || c->await == AWAIT_SECRETS);
-	struct json_out none;
+	struct json_out none = { 0 };
 	struct buf dropped BUF_AUTO = { 0 };
 	struct json_out *j = wanted ? &c->json : &none;
 
