@@ -16,7 +16,8 @@ struct authority {
 	struct gate *gate;
 	struct chan *keeper;
 	struct leaf_minter *minter; /* in use; NULL: none yet */
-	struct leaf_minter *next; /* being received */
+	struct leaf_minter *next; /* being received; NULL also for an issue that opens no name */
+	bool issuing; /* one is being received */
 	uint64_t issue;
 	uint64_t n_next;
 	struct buf root;
@@ -75,14 +76,16 @@ static bool on_key(void *owner, struct msg_in *in)
 
 	if (!msg_end(in))
 		return false;
-	key = key_from_der(der);
+	key = der.len ? key_from_der(der) : NULL;
 	a->next = leaf_minter_free(a->next);
 	buf_reset(&a->next_root);
 	(void)buf_bytes(&a->next_root, root);
 	a->issue = issue;
 	a->n_next = 0;
 	a->next = key ? leaf_minter_new(key, listed, a) : NULL;
-	return a->next != NULL;
+	/* No key: the policy opens no name, and there is nothing to mint. */
+	a->issuing = a->next || !der.len;
+	return a->issuing;
 }
 
 static bool on_cert(void *owner, struct msg_in *in)
@@ -104,8 +107,9 @@ static bool on_done(void *owner, struct msg_in *in)
 	uint64_t n = msg_get_u64(in);
 	struct buf root = a->root;
 
-	if (!msg_end(in) || !a->next || issue != a->issue || n != a->n_next)
+	if (!msg_end(in) || !a->issuing || issue != a->issue || n != a->n_next)
 		return false;
+	a->issuing = false;
 	leaf_minter_free(a->minter);
 	a->minter = a->next;
 	a->next = NULL;
@@ -122,6 +126,7 @@ static void on_end(void *owner, const char *why)
 		log_line("channel to keeper: %s", why);
 	a->keeper = chan_free(a->keeper);
 	a->next = leaf_minter_free(a->next);
+	a->issuing = false;
 }
 
 static const struct chan_permit permits[] = { { MSG_CA_KEY, on_key }, { MSG_CA_CERT, on_cert }, { MSG_CA_DONE, on_done } };
@@ -132,6 +137,7 @@ int authority_set_keeper(struct authority *a, int fd, struct err *e)
 
 	a->keeper = chan_free(a->keeper);
 	a->next = leaf_minter_free(a->next);
+	a->issuing = false;
 	r = chan_new(&a->keeper, gate_loop(a->gate), fd, permits, sizeof(permits) / sizeof(permits[0]), on_end, a, e);
 	if (r < 0)
 		return r;
