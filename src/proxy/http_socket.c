@@ -154,10 +154,8 @@ bool http_socket_relay(struct http_flow *f)
 		return true;
 	if (f->guest.deaf || (ended(&f->guest) && f->upstream.out.len == 0)) {
 		http_flow_finish(f, false);
-	} else if (ended(&f->upstream) && (f->upstream.broken || !ws_check_between(&s->from_host))) {
-		http_flow_finish(f, true);
-	} else if (f->upstream.deaf || ended(&f->upstream)) {
-		end(f);
+	} else if (ended(&f->upstream) || (f->upstream.deaf && !f->upstream.readable && f->upstream.in.len == 0)) {
+		end(f); /* frames say themselves whether they are whole, and a close frame whether all have come */
 	} else if (f->guest.moved + f->upstream.moved != f->moved) {
 		f->moved = f->guest.moved + f->upstream.moved;
 		http_flow_deadline(f, HTTP_SOCKET_IDLE_MS);

@@ -194,6 +194,35 @@ TEST(a_guest_that_leaves_is_heard_to_its_last_frame)
 	http_rig_end();
 }
 
+TEST(what_a_host_said_before_it_went_still_arrives)
+{
+	static char frame[4 + 60000] = "\x82\x7e\xea\x60";
+	size_t received = 0;
+	struct http_flow *f;
+	uint64_t said;
+
+	start_open();
+	f = (struct http_flow *)http_rig.flow;
+	said = f->bytes_in;
+	for (int i = 0; f->guest.out.len == 0 && i < 100; i++) { /* more than the guest's socket holds */
+		must(send(http_rig.origin[0], frame, sizeof(frame), MSG_NOSIGNAL) == (ssize_t)sizeof(frame));
+		must(loop_turn(http_rig.loop, 0, NULL) == 0);
+	}
+	CHECK(f->guest.out.len > 0);
+	said = f->bytes_in - said;
+	f->upstream.eof = f->upstream.broken = true; /* as TLS that was cut off */
+	http_flow_pump(f);
+	for (unsigned quiet = 0; quiet < 50 && received < said; quiet++) {
+		(void)http_rig_drain(http_rig.guest, &http_rig.got);
+		received += http_rig.got.len;
+		buf_reset(&http_rig.got);
+		must(loop_turn(http_rig.loop, 0, NULL) == 0);
+	}
+	CHECK_INT(received, said);
+	CHECK(http_rig_guest_at_end());
+	http_rig_end();
+}
+
 TEST(frames_wait_for_a_slow_reader_in_bounded_memory)
 {
 	static char piece[4 + 60000] = "\x82\x7e\xea\x60";
