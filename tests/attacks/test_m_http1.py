@@ -25,7 +25,7 @@ class Recordings(Attack):
 
     def seen(self):
         seen = super().seen()
-        for request in [r for c in seen["connections"] for r in c["http"]]:
+        for request in seen["requests"]:
             request["fields"] = [(k, v.replace(self.host, "plain.example")) for k, v in request["fields"]]
         return seen
 

@@ -55,7 +55,7 @@ for _name in set(dir(opaque)) - {"test_the_real_handshake_goes_through_untouched
 
 
 def requests(a):
-    return [r for c in a.seen()["connections"] for r in c["http"]]
+    return a.seen()["requests"]
 
 
 @pytest.mark.parametrize("host", HOSTS)

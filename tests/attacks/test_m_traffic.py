@@ -28,7 +28,7 @@ def own_zone(arena):
 
 
 def requests(a):
-    return [r for c in a.seen()["connections"] for r in c["http"]]
+    return a.seen()["requests"]
 
 
 def sh(gw, text, timeout=120):

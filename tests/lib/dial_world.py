@@ -260,8 +260,8 @@ def _reasons():
 
 
 _reasons()
-KEYS = ("kind action at reason flow generation count bytes_in bytes_out duration src dst src_port dst_port ip_proto status pid "
-        "name rule verb path actor detail").split()
+KEYS = ("kind action at reason flow generation count bytes_in bytes_out duration tokens_in tokens_out src dst src_port dst_port ip_proto status pid "
+        "name rule verb path actor detail model").split()
 
 
 def ipc_event(fields):
