@@ -48,7 +48,7 @@ def test_l3_an_upload_of_50_mb_arrives_whole(mitm, host, version):
     with mitm.attack() as a:
         done = sh(mitm, f"head -c 50000000 /dev/zero > /tmp/up.$$; curl -sS {version} -T /tmp/up.$$ https://{host}/data/up; rm /tmp/up.$$", 180)
         assert '"path"' in done["out"], done
-        assert hashlib.sha256(bytes(50000000)).hexdigest() in [c.get("body_sha256") for c in a.seen()["connections"]]
+        assert hashlib.sha256(bytes(50000000)).hexdigest() in [r.get("body_sha256") for r in a.seen()["requests"]]
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -154,7 +154,8 @@ def test_g17_a_redirect_is_the_guests_business_and_its_next_flow_is_judged(mitm,
         done = sh(mitm, f"curl -sS -m 10 -L -w '%{{http_code}}' https://{host}/go")
         assert done["code"] != 0, done
         assert [r["target"] for r in requests(a)] == ["/go"], "somebody followed the redirect"
-        assert {c["local"] for c in a.seen()["connections"]} == {"127.0.0.10"} and {c["port"] for c in a.seen()["connections"]} == {443}
+        fresh = a.seen()["connections"]  # none where one was kept from before
+        assert {c["local"] for c in fresh} <= {"127.0.0.10"} and {c["port"] for c in fresh} <= {443}
         assert SECRET not in done["out"] + done["err"]
 
 

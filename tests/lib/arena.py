@@ -167,7 +167,7 @@ class Origin:
                 c["body_sha256"] = h.hexdigest()
             c["http"].append({"method": method, "target": target, "fields": fields, "body": body[:65536].decode("latin-1"),
                               "line": lines[0]})
-            self.requests.append(c["http"][-1])  # on whatever connection: some are kept from before
+            self.requests.append({**c["http"][-1], "body_sha256": c.get("body_sha256")})  # on whatever connection: some are kept from before
             if (get("upgrade") or "").lower() == "websocket":
                 await ws.serve(reader, writer, c, dict(fields))
                 return
