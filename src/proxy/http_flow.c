@@ -181,6 +181,13 @@ static void idle(struct http_flow *f)
 		http_flow_deadline(f, HTTP_FLOW_IDLE_MS);
 }
 
+/* Bytes that no event of the guest will tell of again: read already, or in a stream of HTTP/2, which no loop watches. They were left
+ * only where upstream.out was full: there is room now, or will be. */
+static bool more_of_body(const struct http_flow *f)
+{
+	return f->guest.in.len > 0 || (f->guest.stream && f->guest.readable && !f->guest.eof);
+}
+
 void http_flow_pump(struct http_flow *f)
 {
 	bool was_idle = f->phase == HTTP_HEAD && f->guest.in.len == 0 && f->guest.out.len == 0;
@@ -199,9 +206,8 @@ void http_flow_pump(struct http_flow *f)
 		return;
 	}
 	http_side_want(&f->guest, reads_guest(f), f->phase == HTTP_RELAY && f->answer_more);
-	/* Of a body something is left in guest.in only where upstream.out was full: there is room now, or will be. */
 	http_side_want(&f->upstream, f->phase != HTTP_RELAY || (!f->answer_done && f->guest.out.len < HTTP_SIDE_OUT_FULL),
-		       f->phase == HTTP_RELAY && !f->body_done && f->guest.in.len > 0);
+		       f->phase == HTTP_RELAY && !f->body_done && more_of_body(f));
 }
 
 static void on_guest(void *owner, uint32_t events)

@@ -1,6 +1,7 @@
 """One arena and one gateway for the whole folder; tests that need another policy start their own."""
 import pytest
 
+import intercept_policy
 from arena import Arena
 from gateway import Gateway
 
@@ -63,6 +64,7 @@ network:
 """
 GOOD = [{"a": "127.0.0.10"}]
 ZONE = {name: GOOD for name in ("pass.example", "two.example", "plain.example", "narrow.example", "db.example", "*.wild.example", "*.deep.example")}
+ZONE.update(intercept_policy.ZONE)
 
 
 @pytest.fixture(scope="session")
@@ -79,6 +81,13 @@ def gw(arena, build, tmp_path_factory):
     g = Gateway(arena, build, POLICY, tmp_path_factory.mktemp("gateway"))
     yield g
     g.stop()
+
+
+@pytest.fixture(autouse=True)
+def usual_zone(request):
+    """Whatever zone a test before had."""
+    if "arena" in request.fixturenames:
+        request.getfixturevalue("arena").zone(ZONE)
 
 
 @pytest.fixture

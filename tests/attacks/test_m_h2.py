@@ -4,7 +4,7 @@ import time
 import pytest
 
 from gateway import Gateway
-from intercept_policy import SECRET, ZONE, policy
+from intercept_policy import SECRET, policy
 from processes import memory, roles
 
 HOSTS = ("good.example", "cred.example")
@@ -15,11 +15,6 @@ def mitm(arena, build, tmp_path_factory):
     g = Gateway(arena, build, policy(arena.ca), tmp_path_factory.mktemp("h2"), secrets={"token": SECRET})
     yield g
     g.stop()
-
-
-@pytest.fixture(autouse=True)
-def own_zone(arena):
-    arena.zone(ZONE)
 
 
 def requests(a):
@@ -131,6 +126,21 @@ def test_f6_an_hpack_bomb_is_bounded(mitm, sanitized, host):
         assert [e for e in events if e["disposition"] == "Blocked"]
         a.untouched()
     assert sanitized or memory(inlet) - before < 8 * 1024
+    assert mitm.do("h2", host, [{"fields": fields(host)}])["streams"]["1"]["status"] == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("host", HOSTS)
+def test_f6_a_window_that_stays_shut_holds_little_and_not_for_ever(mitm, sanitized, host):
+    """50 answers of 10 MB, of which not a byte is taken: the deadline is a minute."""
+    inlet = roles(mitm)["saw-inlet"]
+    before = memory(inlet)
+    with mitm.attack() as a:
+        got = mitm.do("h2_shut_window", host, "/bytes/10000000", 50, 75, wait=120)
+        assert got["goaway"] is not None or got["closed"] or all(s["done"] for s in got["streams"].values()), got
+        events = a.wait_events(lambda e: [x for x in e if x.get("status_code") == "request_timeout"])
+        assert [e["status_code"] for e in events if e["disposition"] == "Blocked"] == ["request_timeout"], events
+    assert sanitized or memory(inlet) - before < 24 * 1024
     assert mitm.do("h2", host, [{"fields": fields(host)}])["streams"]["1"]["status"] == 200
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import test_e_http1 as plain
 from gateway import Attack, Gateway
-from intercept_policy import SECRET, ZONE, policy
+from intercept_policy import SECRET, policy
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,6 @@ class Inside:
 
 @pytest.fixture(params=["good.example", "cred.example"])
 def gw(request, mitm, arena):
-    arena.zone(ZONE)
     return Inside(mitm, request.param)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import test_d_tls as opaque
 from gateway import Gateway
-from intercept_policy import SECRET, ZONE, policy
+from intercept_policy import SECRET, policy
 from processes import memory, roles
 
 HOSTS = ("good.example", "cred.example")
@@ -18,11 +18,6 @@ def mitm(arena, build, tmp_path_factory):
     g = Gateway(arena, build, policy(arena.ca), tmp_path_factory.mktemp("tls"), secrets={"token": SECRET})
     yield g
     g.stop()
-
-
-@pytest.fixture(autouse=True)
-def own_zone(arena):
-    arena.zone(ZONE)
 
 
 class Inside:

@@ -318,7 +318,7 @@ async def _serve(path, certs):
                 a = {"connections": len(origin.connections), "queries": len(resolver.queries), "requests": len(origin.requests)}
             elif q["op"] == "since":
                 a = {"connections": [dict(c, raw=c["raw"][:70000].hex()) for c in origin.connections[q["connections"]:]],
-                     "queries": resolver.queries[q["queries"]:], "requests": origin.requests[q["requests"]:]}
+                     "queries": resolver.queries[q["queries"]:], "requests": origin.requests[q.get("requests", 0):]}
             elif q["op"] == "raw_lengths":
                 a = {"lengths": [len(c["raw"]) for c in origin.connections]}
             writer.write(json.dumps(a).encode() + b"\n")

@@ -227,6 +227,12 @@ def h2_flood(host, kind, n=20000, read=False):
         return guest_h2.flood(s, kind, host, n, read)
 
 
+def h2_shut_window(host, path, streams, timeout):
+    """See guest_h2.shut_window."""
+    with tls(host, alpn=["h2"]) as s:
+        return guest_h2.shut_window(s, host, path, streams, timeout)
+
+
 def _whole(got):
     """The last answer's body is here, by its Content-Length."""
     head, _, body = got.rpartition(b"\r\n\r\n")

@@ -160,3 +160,13 @@ def flood(sock, kind, host, n, read, timeout=8):
     while reader.goaway is None and reader.step():
         pass
     return {**reader.result(), "sent": sent, "error": error}
+
+
+def shut_window(sock, host, path, streams, timeout):
+    """Asks for big answers with windows of zero and takes nothing; gives how the peer ended it."""
+    sock.settimeout(timeout)
+    reader = start(sock, struct.pack("!HI", 4, 0))
+    reader.send(b"".join(frame(HEADERS, END_HEADERS | END_STREAM, 1 + 2 * i, block(get(host, path))) for i in range(streams)))
+    while reader.goaway is None and not (reader.streams and all(s["done"] for s in reader.streams.values())) and reader.step():
+        pass
+    return reader.result()
