@@ -139,7 +139,8 @@ def test_diff_tells_what_becomes_allowed_and_what_no_longer_is(saw, good, tmp_pa
     assert "nothing becomes reachable" in saw("diff", good, "renamed.yaml").stdout
 
 
-@pytest.mark.parametrize("pack", ["package-mirror-http", "package-mirror-https", "git-hosting", "model-endpoint"])
+@pytest.mark.parametrize("pack", ["package-mirror-http", "package-mirror-https", "git-hosting", "git-reading", "model-endpoint",
+                                  "model-endpoint-anthropic"])
 def test_a_pack_filled_in_is_a_policy_without_problems(saw, root, tmp_path, pack):
     template = root / "packs" / f"{pack}.yaml"
     words = ["host=service.example"] + (["path=debian"] if "${path}" in template.read_text() else [])
@@ -158,6 +159,21 @@ def test_the_mirror_pack_opens_nothing_but_the_mirrors_path(saw, root):
     saw("test", "p.yaml", "http://mirror.example/debian/pool/a.deb")
     for words in (["http://mirror.example/other"], ["PUT", "http://mirror.example/debian/x"], ["https://mirror.example/debian/x"]):
         saw("test", "p.yaml", *words, code=3)
+
+
+@pytest.mark.parametrize("pack,allowed,denied", [
+    ("package-mirror-https", ["https://h.example/@scope%2fname"], ["POST https://h.example/-/npm/v1/security/audits", "http://h.example/x"]),
+    ("git-reading", ["https://h.example/o/r/info/refs?service=git-upload-pack"], ["https://h.example/o/r/info/refs?service=git-receive-pack"]),
+    ("git-hosting", ["https://h.example/o/r/info/refs?service=git-receive-pack"], ["https://h.example/api/v1/user"]),
+    ("model-endpoint", ["POST https://h.example/v1/chat/completions"], ["POST https://h.example/v1/files", "POST https://h.example/v1/batches"]),
+    ("model-endpoint-anthropic", ["POST https://inference.internal/v1/messages"], ["POST https://h.example/v1/messages", "POST https://inference.internal/v1/files"]),
+])
+def test_i26_packs_grant_what_they_name_and_nothing_beside(saw, root, pack, allowed, denied):
+    saw("pack", root / f"packs/{pack}.yaml", "host=h.example", "-o", "p.yaml")
+    for request in allowed:
+        saw("test", "p.yaml", request)
+    for request in denied:
+        saw("test", "p.yaml", request, code=3)
 
 
 HTTPS = """\
