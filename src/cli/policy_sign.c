@@ -246,8 +246,9 @@ static int sign(const struct cli_args *a, struct signer *s)
 	struct err e = { 0 };
 	int r;
 
-	if (policy_file_read(a->word[0], &text, &e) < 0)
-		return say_fail(CLI_FAILED, "%s", e.text);
+	r = policy_file_read(a->word[0], &text, &e);
+	if (r != CLI_DONE)
+		return say_fail(r, "%s", e.text);
 	if (text.len > BUNDLE_POLICY_MAX)
 		return say_fail(CLI_FAILED, "%s is over 8 MiB", a->word[0]);
 	r = fill_manifest(&m, a);

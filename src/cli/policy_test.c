@@ -345,8 +345,9 @@ static int test_run(const struct cli_args *args)
 	if (!names_a_place(&q))
 		return say_fail(CLI_USAGE, "policy test: `%s` names no host and port: write %s, with a port from 1 to 65535", url,
 				q.scheme == SCHEME_TCP ? "tcp://host:port" : "https://host or https://host:port");
-	if (body_path && policy_file_read(body_path, &body, &e) < 0)
-		return say_fail(CLI_FAILED, "policy test: %s", e.text);
+	r = body_path ? policy_file_read(body_path, &body, &e) : CLI_DONE;
+	if (r != CLI_DONE)
+		return say_fail(r, "policy test: %s", e.text);
 	q.body = body_path ? &body : NULL;
 	r = policy_file_open(args->word[0], &blob, &p);
 	if (r != CLI_DONE)

@@ -243,11 +243,7 @@ static const struct cli_verb *under(size_t i)
 
 static int help(int r)
 {
-	FILE *f = r == CLI_DONE ? stdout : stderr;
-
-	(void)fprintf(f, "saw secret VERB [ARGUMENTS]\n\n");
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		(void)fprintf(f, "  %s %s\n      %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
+	cli_under_help(&cli_secret_verb, r == CLI_DONE ? stdout : stderr);
 	return r;
 }
 

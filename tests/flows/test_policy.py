@@ -257,7 +257,7 @@ def test_a_verdict_that_needs_the_body_asks_for_it(saw, https, tmp_path):
     (tmp_path / "b").write_text('{"draft": true}')
     out = saw("test", https, "POST https://api.example/repos/o/r/pulls", "--body", "b").stdout
     assert "class   draft" in out and "credential github" in out and "verdict allow" in out, out
-    assert saw("test", https, "POST https://api.example/repos/o/r/pulls", "--body", "none", code=1).stderr
+    assert saw("test", https, "POST https://api.example/repos/o/r/pulls", "--body", "none", code=4).stderr
 
 
 def test_diff_tells_what_becomes_reachable_spendable_and_writable(saw, https, tmp_path):
