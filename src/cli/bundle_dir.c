@@ -10,8 +10,6 @@
 #include "os/fd.h"
 #include "os/paths.h"
 
-enum { READ_LEN = 64 * 1024 };
-
 static const char manifest_name[] = "manifest.json";
 static const char signature_name[] = "signature.sig";
 static const char policy_name[] = "policy.yaml";
@@ -24,25 +22,13 @@ void bundle_dir_deinit(struct bundle_dir *d)
 	buf_deinit(&d->container);
 }
 
-/* The ceiling of `ret` is one byte over what is allowed: whoever reaches it is too long. */
 static int read_fd(int fd, const char *what, struct buf *ret, struct err *e)
 {
-	while (ret->len < ret->max) {
-		size_t len = ret->max - ret->len < READ_LEN ? ret->max - ret->len : READ_LEN;
-		uint8_t *room = buf_room(ret, len);
-		ssize_t n = room ? read(fd, room, len) : -1;
+	int r = fd_read_all(fd, ret);
 
-		if (!room)
-			return err_set(e, ENOMEM, "out of memory");
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_sys(e, errno, "read %s", what);
-		if (n == 0)
-			return 0;
-		buf_grew(ret, (size_t)n);
-	}
-	return err_set(e, EFBIG, "%s is over %zu bytes: is it the right file?", what, ret->max - 1);
+	if (r == -EFBIG)
+		return err_set(e, EFBIG, "%s is over %zu bytes: is it the right file?", what, ret->max);
+	return r < 0 ? err_sys(e, -r, "read %s", what) : 0;
 }
 
 static int read_part(int dir_fd, const char *folder, const char *name, bool may_miss, struct buf *ret, struct err *e)
@@ -87,10 +73,10 @@ int bundle_dir_read(const char *path, struct bundle_dir *ret, struct err *e)
 	FD_AUTO int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
 
-	buf_init(&ret->manifest, BUNDLE_MANIFEST_MAX + 1);
-	buf_init(&ret->signature, BUNDLE_SIGNATURE_MAX + 1);
-	buf_init(&ret->policy, BUNDLE_POLICY_MAX + 1);
-	buf_init(&ret->container, BUNDLE_MAX + 1);
+	buf_init(&ret->manifest, BUNDLE_MANIFEST_MAX);
+	buf_init(&ret->signature, BUNDLE_SIGNATURE_MAX);
+	buf_init(&ret->policy, BUNDLE_POLICY_MAX);
+	buf_init(&ret->container, BUNDLE_MAX);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, errno, "%s", path);
 	return S_ISDIR(st.st_mode) ? read_folder(fd, path, ret, e) : read_container(fd, path, ret, e);
@@ -99,19 +85,12 @@ int bundle_dir_read(const char *path, struct bundle_dir *ret, struct err *e)
 static int write_part(int dir_fd, const char *name, struct bytes data)
 {
 	FD_AUTO int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	int r;
 
 	if (fd < 0)
 		return -errno;
-	while (data.len) {
-		ssize_t n = write(fd, data.p, data.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data = bytes_skip(data, (size_t)n);
-	}
-	return fsync(fd) < 0 ? -errno : 0;
+	r = fd_write_all(fd, data);
+	return r == 0 && fsync(fd) < 0 ? -errno : r;
 }
 
 static int write_parts(int dir_fd, const struct bundle *b)

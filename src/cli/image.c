@@ -16,7 +16,7 @@
 #include "ipc/spec.h"
 #include "os/fd.h"
 
-enum { ARGS_MAX = 64, OUT_MAX = 8 * 1024 * 1024 };
+enum { OUT_MAX = 8 * 1024 * 1024 };
 
 static int images_dir(char ret[PATHS_MAX], struct err *e)
 {
@@ -249,47 +249,9 @@ static const struct cli_verb *under(size_t i)
 	return i < sizeof(verbs) / sizeof(verbs[0]) ? &verbs[i] : NULL;
 }
 
-static const struct cli_verb *verb_of(const char *name)
-{
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (strcmp(verbs[i].name + strlen("image "), name) == 0)
-			return &verbs[i];
-	return NULL;
-}
-
-static int help(int r)
-{
-	cli_under_help(&cli_image_verb, r == CLI_DONE ? stdout : stderr);
-	return r;
-}
-
-static bool is_help(const char *word)
-{
-	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
-}
-
 int cli_image(int argc, char **argv)
 {
-	const struct cli_verb *v;
-	struct cli_args args;
-	int r;
-
-	if (argc < 2)
-		return help(CLI_USAGE);
-	if (is_help(argv[1]))
-		return help(CLI_DONE);
-	v = verb_of(argv[1]);
-	if (!v)
-		return say_fail(CLI_USAGE, "there is no verb `image %s`; `saw image help` lists them", argv[1]);
-	if (argc > ARGS_MAX)
-		return say_fail(CLI_USAGE, "%s: too many words; see `saw image help`", v->name);
-	for (int i = 2; i < argc; i++)
-		if (is_help(argv[i])) {
-			cli_verb_help(v);
-			return CLI_DONE;
-		}
-	r = cli_args_parse(&args, v, argc - 1, argv + 1);
-	return r != 0 ? r : v->run(&args);
+	return cli_under_run(&cli_image_verb, argc, argv);
 }
 
 const struct cli_verb cli_image_verb = {

@@ -11,32 +11,20 @@
 #include "os/fd.h"
 #include "rules/policy_blob.h"
 
-enum { READ_LEN = 64 * 1024 };
-
 static int read_file(const char *path, struct buf *ret, struct err *e)
 {
 	bool standard = strcmp(path, "-") == 0;
 	FD_AUTO int opened = standard ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 	int fd = standard ? STDIN_FILENO : opened;
+	int r;
 
 	buf_init(ret, POLICY_BLOB_MAX);
 	if (fd < 0)
 		return err_sys(e, errno, "%s", path);
-	for (;;) {
-		uint8_t *room = buf_room(ret, READ_LEN);
-		ssize_t n = room ? read(fd, room, READ_LEN) : -1;
-
-		if (!room)
-			return err_set(e, EFBIG,
-				       "%s: larger than any policy; is it the right file?", path);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_sys(e, errno, "read %s", path);
-		if (n == 0)
-			return 0;
-		buf_grew(ret, (size_t)n);
-	}
+	r = fd_read_all(fd, ret);
+	if (r == -EFBIG)
+		return err_set(e, EFBIG, "%s: larger than any policy; is it the right file?", path);
+	return r < 0 ? err_sys(e, -r, "read %s", path) : 0;
 }
 
 int policy_file_read(const char *path, struct buf *ret, struct err *e)
@@ -44,20 +32,6 @@ int policy_file_read(const char *path, struct buf *ret, struct err *e)
 	int r = read_file(path, ret, e);
 
 	return r == 0 ? CLI_DONE : r == -ENOENT ? CLI_NOT_FOUND : CLI_FAILED;
-}
-
-static int write_all(int fd, struct bytes data)
-{
-	while (data.len) {
-		ssize_t n = write(fd, data.p, data.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data = bytes_skip(data, (size_t)n);
-	}
-	return fsync(fd) < 0 ? -errno : 0;
 }
 
 int policy_file_write(const char *path, struct bytes data, struct err *e)
@@ -71,7 +45,9 @@ int policy_file_write(const char *path, struct bytes data, struct err *e)
 	fd = mkostemp(beside, O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, errno, "create %s", beside);
-	r = write_all(fd, data);
+	r = fd_write_all(fd, data);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
 	if (r == 0 && rename(beside, path) < 0)
 		r = -errno;
 	if (r < 0) {

@@ -10,7 +10,7 @@
 #include "cli/verbs.h"
 #include "wire/credential.h"
 
-enum { ARGS_MAX = 16, OUT_MAX = 4 * 1024 * 1024, NAMES_SHOWN = 4 };
+enum { OUT_MAX = 4 * 1024 * 1024, NAMES_SHOWN = 4 };
 
 static bool id_ok(const char *verb, const char *id)
 {
@@ -241,41 +241,9 @@ static const struct cli_verb *under(size_t i)
 	return i < sizeof(verbs) / sizeof(verbs[0]) ? &verbs[i] : NULL;
 }
 
-static int help(int r)
-{
-	cli_under_help(&cli_secret_verb, r == CLI_DONE ? stdout : stderr);
-	return r;
-}
-
-static bool is_help(const char *word)
-{
-	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
-}
-
 static int cli_secret(int argc, char **argv)
 {
-	const struct cli_verb *v = NULL;
-	struct cli_args args;
-	int r;
-
-	if (argc < 2)
-		return help(CLI_USAGE);
-	if (is_help(argv[1]))
-		return help(CLI_DONE);
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (strcmp(verbs[i].name + strlen("secret "), argv[1]) == 0)
-			v = &verbs[i];
-	if (!v)
-		return say_fail(CLI_USAGE, "there is no verb `secret %s`; `saw secret help` lists them", argv[1]);
-	if (argc > ARGS_MAX)
-		return say_fail(CLI_USAGE, "%s: too many words; see `saw secret help`", v->name);
-	for (int i = 2; i < argc; i++)
-		if (is_help(argv[i])) {
-			cli_verb_help(v);
-			return CLI_DONE;
-		}
-	r = cli_args_parse(&args, v, argc - 1, argv + 1);
-	return r != 0 ? r : v->run(&args);
+	return cli_under_run(&cli_secret_verb, argc, argv);
 }
 
 const struct cli_verb cli_secret_verb = {

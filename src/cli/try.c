@@ -77,18 +77,15 @@ static int write_file(const char *dir, const char *name, struct bytes text, stru
 {
 	char path[PATHS_MAX];
 	FD_AUTO int fd = -1;
+	int r;
 
 	if (paths_join(path, dir, name, e) < 0)
 		return -ENAMETOOLONG;
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	for (size_t at = 0; fd >= 0 && at < text.len;) {
-		ssize_t n = write(fd, text.p + at, text.len - at);
-
-		if (n < 0)
-			return err_sys(e, errno, "write %s", path);
-		at += (size_t)n;
-	}
-	return fd < 0 ? err_sys(e, errno, "make %s", path) : 0;
+	if (fd < 0)
+		return err_sys(e, errno, "make %s", path);
+	r = fd_write_all(fd, text);
+	return r < 0 ? err_sys(e, -r, "write %s", path) : 0;
 }
 
 /* What may lie there, and nothing else: a folder with a stranger's file in it is left alone. */

@@ -16,7 +16,7 @@
 /* The same messages as sawd-keeper's (ipc/types.h), each time that an outlet or inlet begins. The root's key never leaves this process,
  * and dies with it. */
 
-enum { SECRETS_MAX = 16, READ_STEP = 64 * 1024, ROOTS_READ_MAX = 8 * 1024 * 1024 };
+enum { SECRETS_MAX = 16, ROOTS_READ_MAX = 8 * 1024 * 1024 };
 
 struct item {
 	char id[CREDENTIAL_ID_MAX + 1];
@@ -46,19 +46,9 @@ static const char *const variables[] = { "SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT
 static int read_whole(const char *path, struct buf *ret, struct err *e)
 {
 	FD_AUTO int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : 1;
+	int r = fd < 0 ? -errno : fd_read_all(fd, ret);
 
-	while (n > 0) {
-		size_t room = ret->max - ret->len < READ_STEP ? ret->max - ret->len : READ_STEP;
-		uint8_t *p = room ? buf_room(ret, room) : NULL;
-
-		if (!p)
-			return err_set(e, EFBIG, "%s is too large", path);
-		n = read(fd, p, room);
-		if (n > 0)
-			buf_grew(ret, (size_t)n);
-	}
-	return n < 0 ? err_sys(e, errno, "%s", path) : 0;
+	return r < 0 ? err_sys(e, -r, "%s", path) : 0;
 }
 
 static int add_secret(struct try_keeper *k, struct bytes id, const char *path, struct err *e)
@@ -121,17 +111,15 @@ static int write_bundle(const struct try_keeper *k, const char *dir, struct err 
 	if (r < 0)
 		return r;
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	for (size_t at = 0; fd >= 0 && at < text.len;) {
-		ssize_t n = write(fd, text.p + at, text.len - at);
-
-		if (n < 0)
-			return err_sys(e, errno, "write %s", path);
-		at += (size_t)n;
-	}
-	for (size_t i = 0; fd >= 0 && i < sizeof(variables) / sizeof(variables[0]); i++)
+	if (fd < 0)
+		return err_sys(e, errno, "make %s", path);
+	r = fd_write_all(fd, buf_view(&text));
+	if (r < 0)
+		return err_sys(e, -r, "write %s", path);
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
 		if (setenv(variables[i], path, 1) < 0)
 			return err_sys(e, errno, "environment");
-	return fd < 0 ? err_sys(e, errno, "make %s", path) : 0;
+	return 0;
 }
 
 static int make_root(struct try_keeper *k, const char *dir, struct err *e)

@@ -70,6 +70,9 @@ void cli_verb_help(const struct cli_verb *v);
 /* The same of one that has verbs under it: each with its options, on `f`. */
 void cli_under_help(const struct cli_verb *v, FILE *f);
 
+/* The `own` of such a verb: finds the one that argv[1] names, parses for it, runs it. */
+int cli_under_run(const struct cli_verb *parent, int argc, char **argv);
+
 /* Options ("--name value", "--name=value") may stand before, between and after the words; each at most once. 0, or CLI_USAGE
  * after saying on fd 2 what is wrong. Borrows argv. */
 int cli_args_parse(struct cli_args *ret, const struct cli_verb *v, int argc, char **argv);

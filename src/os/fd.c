@@ -30,23 +30,52 @@ int fd_nonblock(int fd, struct err *e)
 	return 0;
 }
 
+int fd_write_all(int fd, struct bytes data)
+{
+	while (data.len) {
+		ssize_t n = write(fd, data.p, data.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		data = bytes_skip(data, (size_t)n);
+	}
+	return 0;
+}
+
+int fd_read_all(int fd, struct buf *ret)
+{
+	enum { STEP = 64 * 1024 };
+
+	for (;;) {
+		size_t room = ret->max - ret->len < STEP ? ret->max - ret->len : STEP;
+		uint8_t over;
+		uint8_t *p = room ? buf_room(ret, room) : &over;
+		ssize_t n = p ? read(fd, p, room ? room : 1) : 0;
+
+		if (!p)
+			return -ENOMEM;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
+		if (!room)
+			return -EFBIG;
+		buf_grew(ret, (size_t)n);
+	}
+}
+
 int fd_sealed(const char *name, const void *p, size_t len, struct err *e)
 {
 	FD_AUTO int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	const char *at = p;
+	int r;
 
 	if (fd < 0)
 		return err_sys(e, errno, "create memory file %s", name);
-	for (size_t left = len; left;) {
-		ssize_t n = write(fd, at, left);
-
-		if (n < 0 && errno != EINTR)
-			return err_sys(e, errno, "write memory file %s", name);
-		if (n > 0) {
-			at += n;
-			left -= (size_t)n;
-		}
-	}
+	r = fd_write_all(fd, bytes_of(p, len));
+	if (r < 0)
+		return err_sys(e, -r, "write memory file %s", name);
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return err_sys(e, errno, "seal memory file %s", name);
 	return fd_take(&fd);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 /* Closes when >= 0, keeps errno, returns -1: `fd = fd_close(fd)`. */
@@ -22,6 +23,11 @@ static inline int fd_take(int *fd)
 }
 
 int fd_nonblock(int fd, struct err *e);
+
+/* Of a blocking descriptor. All of `data` is written, or -errno. */
+int fd_write_all(int fd, struct bytes data);
+/* Appends everything up to the end. -EFBIG: there is more than `ret` may hold; what fitted stands there. -ENOMEM, -errno. */
+int fd_read_all(int fd, struct buf *ret);
 
 /* A read-only memfd with these contents, sealed against every change (also against resealing). Gives the fd. */
 int fd_sealed(const char *name, const void *p, size_t len, struct err *e);

@@ -146,20 +146,6 @@ static int read_all(int fd, uint8_t *p, size_t len, uint64_t at)
 	return 0;
 }
 
-static int write_all(int fd, struct bytes b)
-{
-	while (b.len) {
-		ssize_t n = write(fd, b.p, b.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		b = bytes_skip(b, (size_t)n);
-	}
-	return 0;
-}
-
 /* Bytes behind the last line end are put aside first, then cut off: a crash between the two leaves them twice, never lost. */
 static int cut_torn(struct audit_log *l, struct bytes torn, struct err *e)
 {
@@ -173,8 +159,8 @@ static int cut_torn(struct audit_log *l, struct bytes torn, struct err *e)
 	fd = openat(l->dir_fd, name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(e, errno, "%s.torn", l->path);
-	r = write_all(fd, torn);
-	if (r == 0 && (write_all(fd, bytes_str("\n")) || fsync(fd) || fsync(l->dir_fd)))
+	r = fd_write_all(fd, torn);
+	if (r == 0 && (fd_write_all(fd, bytes_str("\n")) || fsync(fd) || fsync(l->dir_fd)))
 		r = -errno;
 	if (r)
 		return err_sys(e, -r, "%s.torn", l->path);
@@ -327,7 +313,7 @@ int audit_log_commit(struct audit_log *l, struct err *e)
 		return 0;
 	r = check_file(l, e);
 	if (r == 0) {
-		r = write_all(l->fd, buf_view(&l->pending));
+		r = fd_write_all(l->fd, buf_view(&l->pending));
 		if (r == 0 && fdatasync(l->fd))
 			r = -errno;
 		l->dirty = r != 0;

@@ -28,7 +28,7 @@ static struct bytes capabilities_of(struct bytes line)
 {
 	size_t n = bytes_find(line, '\0');
 
-	return n == line.len ? bytes_of(NULL, 0) : bytes_skip(line, n + 1);
+	return bytes_skip(line, n < line.len ? n + 1 : n);
 }
 
 static bool has_capability(struct bytes list, const char *name)

@@ -24,20 +24,6 @@ int files_images(const struct core *c, char ret[PATHS_MAX], struct err *e)
 	return paths_join(ret, c->state, "images", e);
 }
 
-static int write_all(int fd, struct bytes data)
-{
-	while (data.len) {
-		ssize_t n = write(fd, data.p, data.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data = bytes_skip(data, (size_t)n);
-	}
-	return 0;
-}
-
 int files_put(const char *folder, const char *name, struct bytes data, struct err *e)
 {
 	FD_AUTO int dir_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -51,7 +37,7 @@ int files_put(const char *folder, const char *name, struct bytes data, struct er
 	fd = openat(dir_fd, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_sys(e, errno, "make %s/%s", folder, fresh);
-	r = write_all(fd, data);
+	r = fd_write_all(fd, data);
 	if (r == 0 && (fsync(fd) < 0 || renameat(dir_fd, fresh, dir_fd, name) < 0 || fsync(dir_fd) < 0))
 		r = -errno;
 	if (r < 0) {
@@ -68,7 +54,7 @@ static int copy(int from_fd, int to_fd)
 	int r = 0;
 
 	while (r == 0 && (n = read(from_fd, p, sizeof(p))) != 0)
-		r = n > 0 ? write_all(to_fd, bytes_of(p, (size_t)n)) : errno == EINTR ? 0 : -errno;
+		r = n > 0 ? fd_write_all(to_fd, bytes_of(p, (size_t)n)) : errno == EINTR ? 0 : -errno;
 	return r == 0 && fsync(to_fd) < 0 ? -errno : r;
 }
 

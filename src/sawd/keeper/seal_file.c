@@ -27,20 +27,6 @@ static int read_all(int fd, uint8_t *p, size_t len)
 	return 0;
 }
 
-static int write_all(int fd, struct bytes data)
-{
-	while (data.len) {
-		ssize_t n = write(fd, data.p, data.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data = bytes_skip(data, (size_t)n);
-	}
-	return 0;
-}
-
 /* Whole or not at all: written beside, synced, renamed. */
 static int put(int dir_fd, const char *name, struct bytes data, struct err *e)
 {
@@ -53,7 +39,7 @@ static int put(int dir_fd, const char *name, struct bytes data, struct err *e)
 	fd = openat(dir_fd, fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_sys(e, errno, "make %s", fresh);
-	r = write_all(fd, data);
+	r = fd_write_all(fd, data);
 	if (r == 0 && (fsync(fd) < 0 || renameat(dir_fd, fresh, dir_fd, name) < 0 || fsync(dir_fd) < 0))
 		r = -errno;
 	if (r < 0) {

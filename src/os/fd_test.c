@@ -1,0 +1,73 @@
+#include "os/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/tap.h"
+
+static int memory(const char *text)
+{
+	int fd = fd_sealed("test", text, strlen(text), NULL);
+
+	CHECK(fd >= 0);
+	(void)lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+TEST(a_file_is_read_to_its_end_and_appended)
+{
+	FD_AUTO int fd = memory("world");
+	struct buf b BUF_AUTO = { 0 };
+
+	buf_init(&b, 16);
+	CHECK(buf_str(&b, "hello "));
+	CHECK_INT(fd_read_all(fd, &b), 0);
+	CHECK(bytes_is(buf_view(&b), "hello world"));
+}
+
+TEST(a_file_that_fills_the_buffer_exactly_is_not_too_long)
+{
+	FD_AUTO int fd = memory("12345");
+	struct buf b BUF_AUTO = { 0 };
+
+	buf_init(&b, 5);
+	CHECK_INT(fd_read_all(fd, &b), 0);
+	CHECK(bytes_is(buf_view(&b), "12345") && !b.failed);
+}
+
+TEST(one_byte_more_is_too_long)
+{
+	FD_AUTO int fd = memory("123456");
+	struct buf b BUF_AUTO = { 0 };
+
+	buf_init(&b, 5);
+	CHECK_INT(fd_read_all(fd, &b), -EFBIG);
+	CHECK(!b.failed && b.len == 5);
+}
+
+TEST(what_cannot_be_read_or_written_says_why)
+{
+	FD_AUTO int fd = open("/", O_RDONLY | O_CLOEXEC);
+	struct buf b BUF_AUTO = { 0 };
+
+	buf_init(&b, 5);
+	CHECK_INT(fd_read_all(fd, &b), -EISDIR);
+	CHECK_INT(fd_write_all(fd, bytes_str("x")), -EBADF);
+	CHECK_INT(fd_write_all(-1, bytes_of(NULL, 0)), 0);
+}
+
+TEST(a_pipe_gets_all_that_is_written)
+{
+	struct buf b BUF_AUTO = { 0 };
+	int ends[2];
+
+	CHECK_INT(pipe2(ends, O_CLOEXEC), 0);
+	CHECK_INT(fd_write_all(ends[1], bytes_str("whole")), 0);
+	(void)fd_close(ends[1]);
+	buf_init(&b, 64);
+	CHECK_INT(fd_read_all(ends[0], &b), 0);
+	CHECK(bytes_is(buf_view(&b), "whole"));
+	(void)fd_close(ends[0]);
+}
