@@ -2,6 +2,7 @@
  * and column before anything is asked of the control plane. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/num.h"
 #include "cli/api.h"
@@ -9,19 +10,48 @@
 #include "cli/say.h"
 #include "cli/verbs.h"
 #include "cli/watch.h"
+#include "wire/manifest.h"
 
 enum { BODY_MAX = 2 * POLICY_TEXT_MAX };
 
-/* "policy": {"file": ..., "text": ...}, or its two members alone when `key` is NULL. */
+/* A channel's name, unless a file lies there: then nobody could tell which is meant. 1, 0, or -1 after saying so. */
+static int is_channel(const char *text)
+{
+	if (!manifest_channel_ok(bytes_str(text)))
+		return 0;
+	if (access(text, F_OK) < 0)
+		return 1;
+	(void)say_fail(CLI_USAGE, "%s may be a channel, and is a file here: write ./%s for the file", text, text);
+	return -1;
+}
+
+static void put_channel(struct json_out *j, const char *key, const char *channel)
+{
+	if (key) {
+		json_out_key(j, key);
+		json_out_object(j);
+	}
+	json_out_key_str(j, "channel", channel);
+	if (key)
+		json_out_object_end(j);
+}
+
+/* "policy": {"file": ..., "text": ...} or {"channel": ...}, or its members alone when `key` is NULL. */
 static int put_policy(struct json_out *j, const char *key, const char *path)
 {
 	struct policy_problems problems POLICY_PROBLEMS_AUTO = { .v = NULL };
 	struct buf text BUF_AUTO = { 0 };
 	struct buf blob BUF_AUTO = { 0 };
 	struct err e = { "" };
+	int channel = is_channel(path);
 	bool ok;
-	int r = policy_file_read(path, &text, &e);
+	int r;
 
+	if (channel > 0)
+		put_channel(j, key, path);
+	if (channel)
+		return channel > 0 ? CLI_DONE : CLI_USAGE;
+	r = policy_file_read(path, &text, &e);
 	if (r != CLI_DONE)
 		return say_fail((enum cli_exit)r, "policy: %s", e.text);
 	buf_init(&blob, POLICY_BLOB_MAX);
@@ -42,7 +72,7 @@ static int put_policy(struct json_out *j, const char *key, const char *path)
 
 enum { C_POLICY, C_IMAGE, C_CPUS, C_MEMORY, C_DISK, C_ACCEL, C_PROXY, C_KERNEL_ARGS, C_DRIVER, C_NO_START, C_NO_WAIT, C_JSON };
 static const struct cli_option create_options[] = {
-	[C_POLICY] = { "policy", "FILE", "what it may reach; required", CLI_FILE },
+	[C_POLICY] = { "policy", "FILE|CHANNEL", "what it may reach; required", CLI_FILE },
 	[C_IMAGE] = { "image", "NAME", "image or digest (default debian)", CLI_IMAGE },
 	[C_CPUS] = { "cpus", "N", "virtual CPUs (default 2)", CLI_TEXT },
 	[C_MEMORY] = { "memory", "SIZE", "memory (default 2GiB)", CLI_TEXT },
@@ -136,7 +166,7 @@ static int create_run(const struct cli_args *a)
 	if (!api_name_ok(a->word[0]))
 		return say_fail(CLI_USAGE, "create: `%s` is no name: use a-z, 0-9 and inner hyphens, at most 40", a->word[0]);
 	if (!a->value[C_POLICY])
-		return say_fail(CLI_USAGE, "create: --policy FILE is required: it says what the workspace may reach");
+		return say_fail(CLI_USAGE, "create: --policy FILE or --policy CHANNEL is required: it says what the workspace may reach");
 	buf_init(&body, BODY_MAX);
 	r = check_numbers(a);
 	if (r == CLI_DONE)
@@ -162,7 +192,7 @@ static int create_run(const struct cli_args *a)
 
 const struct cli_verb cli_create_verb = {
 	.name = "create",
-	.args = "NAME --policy FILE [OPTIONS]",
+	.args = "NAME --policy FILE|CHANNEL [OPTIONS]",
 	.help = "create a workspace and start it",
 	.more = "Waits until it runs. The policy is checked first; a faulty one changes nothing. Sizes: 512MiB, 2GiB, 1TiB.",
 	.options = create_options,
@@ -211,9 +241,9 @@ static const struct cli_option json_option[] = {
 
 const struct cli_verb cli_set_policy_verb = {
 	.name = "set-policy",
-	.args = "NAME FILE",
+	.args = "NAME FILE|CHANNEL",
 	.help = "give a workspace another policy; a running one gets it live",
-	.more = "Connections that the new policy still allows go on. A faulty file changes nothing.",
+	.more = "Connections that the new policy still allows go on. A faulty file changes nothing. On a channel it follows what Security pushes.",
 	.options = json_option,
 	.words = CLI_WORKSPACE,
 	.words_min = 2,

@@ -7,6 +7,7 @@ static const struct cli_verb *const verbs[] = {
 	&policy_check_verb, &policy_compile_verb, &policy_test_verb,
 	&policy_diff_verb,  &policy_import_verb,  &policy_pack_verb,
 	&policy_sign_verb,  &policy_verify_verb,
+	&policy_push_verb,  &policy_channel_verb, &policy_key_verb,
 };
 
 static const struct cli_verb *under(size_t i)
@@ -21,7 +22,7 @@ int cli_policy(int argc, char **argv)
 
 const struct cli_verb cli_policy_verb = {
 	.name = "policy",
-	.args = "check|compile|test|diff|import|pack|sign|verify ...",
+	.args = "check|compile|test|diff|import|pack|sign|verify|push|channel|key ...",
 	.help = "check, compile, try out, compare and sign policy files",
 	.more = "policy check FILE [--production]          errors with line, column and remedy\n"
 		"policy compile FILE -o BLOB               the form that the gateway maps\n"
@@ -30,7 +31,10 @@ const struct cli_verb cli_policy_verb = {
 		"policy import openshell FILE [-o POLICY]  converts, and lists every difference that it had to settle\n"
 		"policy pack TEMPLATE KEY=VALUE...         fills in a template\n"
 		"policy sign FILE --key KEY                checks it and makes a signed bundle\n"
-		"policy verify BUNDLE                      would it be loaded?",
+		"policy verify BUNDLE                      would it be loaded?\n"
+		"policy push BUNDLE --channel CHANNEL      stores it and points a channel at it\n"
+		"policy channel [ls|set|rollback]          the channels of this control plane\n"
+		"policy key [ls|add|rm]                    whose signature is taken here",
 
 	.own = cli_policy,
 	.under = under,

@@ -1,4 +1,4 @@
-/* `saw policy`: the verbs around policy files. None of them needs the control plane. */
+/* `saw policy`: the verbs around policy files. Only push, channel and key need the control plane. */
 #ifndef SAW_CLI_POLICY_H
 #define SAW_CLI_POLICY_H
 
@@ -12,6 +12,9 @@ extern const struct cli_verb policy_compile_verb;
 extern const struct cli_verb policy_diff_verb;
 extern const struct cli_verb policy_import_verb;
 extern const struct cli_verb policy_pack_verb;
+extern const struct cli_verb policy_channel_verb;
+extern const struct cli_verb policy_key_verb;
+extern const struct cli_verb policy_push_verb;
 extern const struct cli_verb policy_sign_verb;
 extern const struct cli_verb policy_test_verb;
 extern const struct cli_verb policy_verify_verb;

@@ -37,6 +37,7 @@ void sawd_new_put(struct msg *m, const struct sawd_new *n)
 	msg_bytes(m, n->upstream_proxy);
 	msg_bytes(m, n->kernel_args);
 	msg_bytes(m, n->policy_file);
+	msg_bytes(m, n->policy_channel);
 	msg_u64(m, n->start);
 }
 
@@ -54,6 +55,7 @@ bool sawd_new_get(struct msg_in *in, struct sawd_new *ret)
 	n.upstream_proxy = msg_get_bytes(in, SAWD_PROXY_MAX);
 	n.kernel_args = msg_get_bytes(in, SAWD_ARGS_MAX);
 	n.policy_file = msg_get_bytes(in, SAWD_FILE_NAME_MAX);
+	n.policy_channel = msg_get_bytes(in, SAWD_CHANNEL_MAX);
 	n.start = msg_get_max(in, 1);
 	if (in->bad)
 		return false;
@@ -76,6 +78,9 @@ void sawd_row_put(struct msg *m, const struct sawd_row *r)
 	msg_bytes(m, r->policy_name);
 	msg_bytes(m, r->policy_sha256);
 	msg_u64(m, r->policy_lab);
+	msg_bytes(m, r->policy_release);
+	msg_u64(m, r->policy_serial);
+	msg_u64(m, r->policy_rollback);
 	msg_u64(m, r->generation);
 	msg_u64(m, r->loaded_generation);
 	msg_u64(m, r->restarts);
@@ -100,6 +105,9 @@ bool sawd_row_get(struct msg_in *in, struct sawd_row *ret)
 	r.policy_name = msg_get_bytes(in, SAWD_POLICY_NAME_MAX);
 	r.policy_sha256 = msg_get_bytes(in, SAWD_KEY_LEN);
 	r.policy_lab = msg_get_max(in, 1);
+	r.policy_release = msg_get_bytes(in, SAWD_RELEASE_LEN);
+	r.policy_serial = msg_get_u64(in);
+	r.policy_rollback = msg_get_u64(in);
 	r.generation = msg_get_u64(in);
 	r.loaded_generation = msg_get_u64(in);
 	r.restarts = msg_get_u64(in);

@@ -34,6 +34,8 @@ enum {
 	SAWD_PROXY_MAX = 270,
 	SAWD_ARGS_MAX = 2000,
 	SAWD_POLICY_NAME_MAX = 256,
+	SAWD_CHANNEL_MAX = 128,
+	SAWD_RELEASE_LEN = 64, /* hex */
 };
 
 /* What a person asked for. Texts are borrowed. */
@@ -47,7 +49,8 @@ struct sawd_new {
 	uint64_t accel; /* enum ipc_accel */
 	struct bytes upstream_proxy;
 	struct bytes kernel_args;
-	struct bytes policy_file;
+	struct bytes policy_file; /* or */
+	struct bytes policy_channel;
 	uint64_t start; /* 1: desired state is running */
 };
 void sawd_new_put(struct msg *m, const struct sawd_new *n);
@@ -68,6 +71,9 @@ struct sawd_row {
 	struct bytes policy_name;
 	struct bytes policy_sha256; /* 32 bytes */
 	uint64_t policy_lab;
+	struct bytes policy_release; /* hex, or "" */
+	uint64_t policy_serial;
+	uint64_t policy_rollback; /* the serial it was rolled back to; 0: it was not */
 	uint64_t generation;
 	uint64_t loaded_generation;
 	uint64_t restarts;

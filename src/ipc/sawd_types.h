@@ -44,10 +44,15 @@ enum sawd_type {
 	MSG_SAWD_DISKS_DONE, /* back: (u req, u ok, b why) */
 	MSG_SAWD_DOWN, /* core -> launcher: (): end all roles and yourself */
 
-	/* core <-> compiler */
-	MSG_SAWD_COMPILE = 630, /* core -> compiler: (u req, fd sealed text) */
+	/* core <-> compiler; COMPILE also from a supervisor, as its parent */
+	MSG_SAWD_COMPILE = 630, /* core -> compiler: (u req, u for production, fd sealed text) */
 	MSG_SAWD_COMPILED, /* back: (u req, b name, b sha256 of the blob's content, 32 bytes; u lab, fd sealed blob) */
 	MSG_SAWD_REFUSED, /* back: (u req, u n, n times (u line, u column, b message)), n <= SAWD_PROBLEMS_MAX, errors only */
+	MSG_SAWD_CHECK, /* core -> compiler: (u req, b channel, u n, n times b trusted public key, fd sealed bundle): CHECKED, UNSOUND or
+			 * REFUSED */
+	MSG_SAWD_CHECKED, /* back: (u req, b release, 32 bytes; u serial, b policy name, u lab, b fingerprint of the key, u created real ms,
+			   * u expires real ms or 0, fd sealed blob) */
+	MSG_SAWD_UNSOUND, /* back: (u req, u enum reason, b why or "") */
 
 	/* core <-> keeper */
 	MSG_SAWD_HOST_KEY = 640, /* core -> keeper: (u req, b workspace id): the same id always gives the same key */
@@ -55,6 +60,9 @@ enum sawd_type {
 	MSG_SAWD_CERT, /* core -> keeper: (u req, b key id, b principal, b public key, u permits: enum ssh_cert_permit, u valid after and
 			* u before, seconds) */
 	MSG_SAWD_CERT_DONE, /* back: (u req, b certificate blob, b host public key of the principal); empty: refused */
+
+	MSG_SAWD_SIGN, /* core -> keeper: (u req, b manifest of a policy bundle): by the local Security key */
+	MSG_SAWD_SIGNED, /* back: (u req, b public key, b signature, 64 bytes); empty: failed */
 
 	/* core <-> keeper: secrets. A value passes front and core as sealed memory that neither of them reads. A change is prepared, then
 	 * written down in the audit log, then made. `id`: wire/credential.h */
@@ -80,11 +88,11 @@ enum sawd_type {
 
 	/* front -> core: calls. Answered by API_PROBLEM or by what stands behind them */
 	MSG_API_STATUS = 650, /* (u req): API_STATUS_DONE */
-	MSG_API_CREATE, /* (u req, ipc/sawd_new.h, fd sealed policy text): API_WORKSPACE */
+	MSG_API_CREATE, /* (u req, ipc/sawd_new.h, and without a channel in it (fd sealed policy text)): API_WORKSPACE */
 	MSG_API_GET, /* (u req, b name or id): API_WORKSPACE */
 	MSG_API_LIST, /* (u req, u limit, b names after this one, u state or 0): API_WORKSPACE each, then API_END */
 	MSG_API_WANT, /* (u req, b name or id, u enum sawd_verb, u grace ms): API_WORKSPACE */
-	MSG_API_POLICY, /* (u req, b name or id, b file, fd sealed policy text): API_WORKSPACE */
+	MSG_API_POLICY, /* (u req, b name or id, b file, b channel, and for channel "" (fd sealed policy text)): API_WORKSPACE */
 	MSG_API_FILE, /* (u req, b name or id or "", u enum sawd_file): API_FILE_DONE */
 	MSG_API_SESSION, /* (u req, b name or id, b public key, u permits): API_SESSION_DONE */
 	MSG_API_SESSIONS, /* (u req): API_SESSION_ROW each, then API_END */
@@ -95,6 +103,11 @@ enum sawd_type {
 	MSG_API_SECRET_SET, /* (u req, b id, u enum sawd_secret_op, fd sealed value): API_SECRET_ROW, then API_END */
 	MSG_API_SECRET_RM, /* (u req, b id): API_END */
 	MSG_API_SECRETS, /* (u req): API_SECRET_ROW each, then API_END */
+	MSG_API_PUSH, /* (u req, b channel, fd sealed bundle): API_CHANNEL */
+	MSG_API_CHANNELS, /* (u req): API_CHANNEL each, then API_END */
+	MSG_API_CHANNEL_SET, /* (u req, b channel, b digits of a release): API_CHANNEL */
+	MSG_API_CHANNEL_ROLLBACK, /* (u req, b channel, u serial; 0: the one before): API_CHANNEL */
+	MSG_API_KEY, /* (u req, u add, b name, b fingerprint): API_END: the event is on disk, the caller may change its trusted keys */
 	MSG_API_TUNNEL_CLOSED, /* (u tunnel, u bytes to the guest, u bytes from it, u duration ms, b why) */
 
 	/* core -> front */
@@ -113,6 +126,8 @@ enum sawd_type {
 	MSG_API_SHUTDOWN_DONE, /* (u req, u workspaces being stopped) */
 	MSG_API_SECRET_ROW, /* (u req, b id, u version, u created real ms, u rotated real ms or 0, b fault or "", u how many workspaces'
 			     * policies bind it, u n of them, n <= SAWD_SECRET_NAMES_MAX, n times b name) */
+	MSG_API_CHANNEL, /* (u req, b name, b release, 64 hex digits; u serial, u top serial, u rolled back to or 0, b policy name, b sha256 in
+			  * hex, u lab, b fingerprint, u expires real ms or 0, u moved real ms, u workspaces on it) */
 	MSG_API_CUT, /* (b session id or "", b workspace id or "", b why): end its tunnels */
 };
 

@@ -17,13 +17,16 @@ void spec_put(struct msg *m, const struct spec *s)
 	msg_bytes(m, s->upstream_proxy);
 	msg_bytes(m, s->resolv_conf);
 	msg_u64(m, s->generation);
+	msg_bytes(m, s->policy_channel);
+	msg_u64(m, s->policy_rollback);
 }
 
 bool spec_get(struct msg_in *in, struct spec *ret)
 {
 	struct spec s = { 0 };
+	uint64_t version;
 
-	if (in->type != MSG_SPEC || msg_get_u64(in) != SPEC_VERSION)
+	if (in->type != MSG_SPEC || (version = msg_get_max(in, SPEC_VERSION)) == 0)
 		return false;
 	s.driver = (enum spec_driver)msg_get_max(in, SPEC_DRIVER_TRY);
 	s.id = msg_get_bytes(in, SPEC_ID_MAX);
@@ -38,6 +41,10 @@ bool spec_get(struct msg_in *in, struct spec *ret)
 	s.upstream_proxy = msg_get_bytes(in, SPEC_ARG_MAX);
 	s.resolv_conf = msg_get_bytes(in, SPEC_PATH_MAX);
 	s.generation = msg_get_u64(in);
+	if (version > 1) {
+		s.policy_channel = msg_get_bytes(in, SPEC_CHANNEL_MAX);
+		s.policy_rollback = msg_get_u64(in);
+	}
 	if (!msg_end(in) || !s.driver || !s.id.len || !s.name.len)
 		return false;
 	*ret = s;

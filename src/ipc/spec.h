@@ -1,13 +1,13 @@
 /* What a workspace is, as core wrote it down for its supervisor: one message in the file `spec` of the workspace's folder.
  *
- * Folder <state>/workspaces/<id>/ (0700): spec, policy.blob, overlay.img, home.img, seed.img, audit.jsonl, console.log,
+ * Folder <state>/workspaces/<id>/ (0700): spec, bundle, loaded, loaded.bundle (`saw try`: policy.blob), overlay.img, home.img, seed.img, audit.jsonl, console.log,
  * supervisor.log. Runtime folder <run>/ws/<id>/ (0700): control.sock (SOCK_SEQPACKET, ipc/types.h), lock (flock while alive). */
 #ifndef SAW_IPC_SPEC_H
 #define SAW_IPC_SPEC_H
 
 #include "ipc/msg.h"
 
-enum { MSG_SPEC = 900, SPEC_VERSION = 1, SPEC_ID_MAX = 40, SPEC_NAME_MAX = 40, SPEC_PATH_MAX = 3000, SPEC_ARG_MAX = 8000 };
+enum { MSG_SPEC = 900, MSG_LOADED = 901 /* file `loaded`: supervisor/bundle_file.c */, SPEC_VERSION = 2, SPEC_ID_MAX = 40, SPEC_NAME_MAX = 40, SPEC_PATH_MAX = 3000, SPEC_ARG_MAX = 8000, SPEC_CHANNEL_MAX = 128 };
 
 enum spec_driver { SPEC_DRIVER_MACHINE = 1, SPEC_DRIVER_TRY = 2 };
 
@@ -25,7 +25,9 @@ struct spec {
 	struct bytes kernel_args; /* appended to ours */
 	struct bytes upstream_proxy; /* "host:port" or empty */
 	struct bytes resolv_conf; /* path; empty: /etc/resolv.conf */
-	uint64_t generation; /* of policy.blob */
+	uint64_t generation; /* of bundle, or policy.blob */
+	struct bytes policy_channel; /* that the bundle stands on, or empty */
+	uint64_t policy_rollback; /* the serial that may be lower than the one loaded last; 0: none */
 };
 
 void spec_put(struct msg *m, const struct spec *s);

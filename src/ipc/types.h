@@ -26,7 +26,7 @@ enum ipc_type {
 	MSG_EVENT, /* role -> sup, core -> sup: (u id, event). id 0: no answer wanted. event: ipc/audit_msg.h */
 	MSG_EVENT_DONE, /* sup -> sender: (u id, u ok). ok 1: on disk; 0: not written, the action must not happen */
 	MSG_STOP, /* parent -> role: (). finish and exit 0 */
-	MSG_POLICY, /* sup -> inlet, dialer; core -> sup: (u generation, fd sealed blob) */
+	MSG_POLICY, /* sup -> inlet, dialer; saw try -> sup: (u generation, fd sealed blob) */
 	MSG_POLICY_DONE, /* back: (u generation, u ok, b why) */
 	MSG_FAILED, /* role -> parent: (b why): cannot start or go on, in one sentence; it exits after it */
 
@@ -80,6 +80,8 @@ enum ipc_type {
 	MSG_STATE, /* sup -> core, on HELLO and on every change: (u enum ipc_state, u since real ms, u policy generation, u accel, u n
 		    * restarts of roles, b detail) */
 	MSG_SHUTDOWN, /* core -> sup: (u grace ms; 0: at once) */
+	MSG_BUNDLE, /* core -> sup, from version 2 on: (u generation, u serial that it was rolled back to or 0, b channel or "", fd sealed
+		     * bundle): POLICY_DONE */
 
 	/* The two channels of a workspace to the keeper of keys. What travels on them is nobody's in between: core and sup pass the end on
 	 * unread. The supervisor keeps a duplicate of the last one and gives it to each new outlet and inlet. A new channel replaces the one

@@ -99,6 +99,7 @@
 	X(AUDIT_UNWRITABLE, "audit_not_writable", "the audit log cannot be written, so nothing happens", "free disk space on the host") \
 	X(ROLE_DOWN, "gateway_role_down", "a part of the gateway is restarting", "try again in a moment")               \
 	X(GUEST_CLOSED, "guest_closed", "the guest closed the connection first", "none")                                \
+	X(BUNDLE_MISSING, "bundle_missing", "there is no policy bundle", "give the workspace its policy again with `saw set-policy`") \
 	X(BUNDLE_MALFORMED, "bundle_malformed", "this is no policy bundle, or a part of it is torn or too long", "make it with `saw policy sign`") \
 	X(BUNDLE_NEWER, "bundle_newer", "the bundle has a format of a later version", "install the newer saw")          \
 	X(BUNDLE_UNSIGNED, "bundle_unsigned", "the policy bundle is not signed", "sign it with `saw policy sign`")      \

@@ -32,6 +32,40 @@ const char *const migrations[] = {
 	"CREATE UNIQUE INDEX workspaces_name ON workspaces (owner, name);"
 	"CREATE INDEX workspaces_state ON workspaces (owner, state, name);"
 	"CREATE UNIQUE INDEX workspaces_uid ON workspaces (uid_base) WHERE uid_base <> 0;",
+	/* 2: signed policies. channel: '' is none. release: hex of a manifest's hash; '' in records of before, whose policy has no text any
+	 * more. rollback: a serial, 0 is none. */
+	"ALTER TABLE workspaces ADD COLUMN channel TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE workspaces ADD COLUMN release TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE workspaces ADD COLUMN serial BIGINT NOT NULL DEFAULT 0;"
+	"ALTER TABLE workspaces ADD COLUMN rollback BIGINT NOT NULL DEFAULT 0;"
+	"CREATE INDEX workspaces_channel ON workspaces (channel) WHERE channel <> '';"
+	"CREATE INDEX workspaces_release ON workspaces (release);"
+	"CREATE TABLE releases ("
+	" id TEXT PRIMARY KEY,"
+	" serial BIGINT NOT NULL,"
+	" policy_name TEXT NOT NULL,"
+	" policy_sha256 TEXT NOT NULL,"
+	" policy_lab BIGINT NOT NULL,"
+	" signer TEXT NOT NULL,"
+	" created_ms BIGINT NOT NULL,"
+	" expires_ms BIGINT NOT NULL,"
+	" pushed_ms BIGINT NOT NULL"
+	");"
+	"CREATE INDEX releases_policy ON releases (policy_sha256);"
+	"CREATE TABLE channels ("
+	" name TEXT PRIMARY KEY,"
+	" release TEXT NOT NULL REFERENCES releases (id),"
+	" serial BIGINT NOT NULL,"
+	" top_serial BIGINT NOT NULL,"
+	" rollback BIGINT NOT NULL,"
+	" moved_ms BIGINT NOT NULL"
+	");"
+	"CREATE TABLE channel_releases ("
+	" channel TEXT NOT NULL REFERENCES channels (name),"
+	" release TEXT NOT NULL REFERENCES releases (id),"
+	" serial BIGINT NOT NULL,"
+	" PRIMARY KEY (channel, serial)"
+	");",
 };
 
 const size_t n_migrations = sizeof(migrations) / sizeof(migrations[0]);

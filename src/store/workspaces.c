@@ -19,20 +19,21 @@ static const struct column columns[] = {
 	TEXT(image_digest), NUMBER(cpus),	NUMBER(memory_bytes), NUMBER(disk_bytes),    NUMBER(accel),	   TEXT(upstream_proxy),
 	TEXT(kernel_args),  NUMBER(uid_base),	TEXT(state),	      TEXT(desired),	     TEXT(detail),	   NUMBER(since_ms),
 	NUMBER(accel_in_use), TEXT(policy_file), TEXT(policy_name),   TEXT(policy_sha256),   NUMBER(policy_lab),   NUMBER(generation),
-	NUMBER(pending),
+	NUMBER(pending),      TEXT(channel),	TEXT(release),	      NUMBER(serial),	     NUMBER(rollback),
 };
 enum { N_COLUMNS = sizeof(columns) / sizeof(columns[0]), FIRST_MUTABLE = 14 };
 
 #define COLUMNS                                                                                                         \
 	"id, name, created_ms, owner, driver, image, image_digest, cpus, memory_bytes, disk_bytes, accel, upstream_proxy, " \
 	"kernel_args, uid_base, state, desired, detail, since_ms, accel_in_use, policy_file, policy_name, policy_sha256, "   \
-	"policy_lab, generation, pending"
+	"policy_lab, generation, pending, channel, release, serial, rollback"
 
 static const char insert_sql[] = "INSERT INTO workspaces (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-				 "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)";
+				 "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)";
 static const char update_sql[] = "UPDATE workspaces SET state = ?15, desired = ?16, detail = ?17, since_ms = ?18, "
 				 "accel_in_use = ?19, policy_file = ?20, policy_name = ?21, policy_sha256 = ?22, "
-				 "policy_lab = ?23, generation = ?24, pending = ?25 WHERE id = ?1";
+				 "policy_lab = ?23, generation = ?24, pending = ?25, channel = ?26, release = ?27, serial = ?28, "
+				 "rollback = ?29 WHERE id = ?1";
 static const char delete_sql[] = "DELETE FROM workspaces WHERE id = ?1";
 static const char by_id_sql[] = "SELECT " COLUMNS " FROM workspaces WHERE id = ?1";
 static const char by_name_sql[] = "SELECT " COLUMNS " FROM workspaces WHERE owner = ?1 AND name = ?2";
@@ -43,6 +44,10 @@ static const char unsettled_sql[] =
 	"SELECT " COLUMNS " FROM workspaces WHERE desired <> 'stopped' OR state <> 'stopped' OR pending <> 0";
 static const char uids_sql[] = "SELECT uid_base FROM workspaces WHERE uid_base <> 0 ORDER BY uid_base";
 static const char policy_sql[] = "SELECT 1 FROM workspaces WHERE policy_sha256 = ?1 LIMIT 1";
+static const char release_sql[] = "SELECT 1 FROM workspaces WHERE release = ?1 LIMIT 1";
+static const char count_sql[] = "SELECT count(*) FROM workspaces WHERE channel = ?1 AND channel <> ''";
+static const char move_sql[] = "UPDATE workspaces SET release = ?2, serial = ?3, policy_name = ?4, policy_sha256 = ?5, policy_lab = ?6, "
+			       "rollback = ?7, generation = generation + 1 WHERE channel = ?1 AND channel <> ''";
 
 static void bind_column(struct db_stmt *s, size_t i, const struct workspace *w)
 {
@@ -210,13 +215,52 @@ int workspaces_free_uid(struct db *d, uint64_t base, uint64_t step, uint64_t *re
 	return db_done(s, 0);
 }
 
-int workspaces_policy_used(struct db *d, const char *sha256, struct err *e)
+static int used(struct db *d, const char *sql, const char *hash, struct err *e)
 {
 	struct db_stmt *s;
-	int r = db_prepare(d, policy_sql, &s, e);
+	int r = db_prepare(d, sql, &s, e);
 
 	if (r < 0)
 		return r;
-	db_bind_text(s, 1, bytes_str(sha256));
+	db_bind_text(s, 1, bytes_str(hash));
 	return db_done(s, db_step(s, e));
+}
+
+int workspaces_policy_used(struct db *d, const char *sha256, struct err *e)
+{
+	return used(d, policy_sql, sha256, e);
+}
+
+int workspaces_release_used(struct db *d, const char *release, struct err *e)
+{
+	return used(d, release_sql, release, e);
+}
+
+int workspaces_move(struct db *d, const char *channel, const struct release *r, uint64_t rollback, struct err *e)
+{
+	struct db_stmt *s;
+	int res = db_prepare(d, move_sql, &s, e);
+
+	if (res < 0)
+		return res;
+	db_bind_text(s, 1, bytes_str(channel));
+	db_bind_text(s, 2, bytes_str(r->id));
+	db_bind_u64(s, 3, r->serial);
+	db_bind_text(s, 4, bytes_str(r->policy_name));
+	db_bind_text(s, 5, bytes_str(r->policy_sha256));
+	db_bind_u64(s, 6, r->policy_lab);
+	db_bind_u64(s, 7, rollback);
+	return db_run(s, e);
+}
+
+int workspaces_on_channel(struct db *d, const char *channel, struct err *e)
+{
+	struct db_stmt *s;
+	int r = db_prepare(d, count_sql, &s, e);
+
+	if (r < 0)
+		return r;
+	db_bind_text(s, 1, bytes_str(channel));
+	r = db_step(s, e);
+	return db_done(s, r == 1 ? (int)db_u64(s, 0) : r);
 }

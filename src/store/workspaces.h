@@ -2,7 +2,7 @@
 #ifndef SAW_STORE_WORKSPACES_H
 #define SAW_STORE_WORKSPACES_H
 
-#include "store/db.h"
+#include "store/releases.h"
 
 /* Work that was asked for and is not finished; survives a restart. */
 enum workspace_pending {
@@ -33,11 +33,15 @@ struct workspace {
 	char kernel_args[2001];
 	char policy_file[1001];
 	char policy_name[257];
-	char policy_sha256[65]; /* hex */
+	char policy_sha256[65]; /* hex; of the compiled content */
 	uint64_t policy_lab;
 	uint64_t generation;
 	uint64_t pending; /* enum workspace_pending */
 	uint64_t uid_base;
+	char channel[129]; /* "": a policy of its own */
+	char release[65]; /* store/releases.h; "": of a version that kept compiled policies only */
+	uint64_t serial; /* of the release */
+	uint64_t rollback; /* the serial that may be lower than the one before; 0: none */
 };
 
 /* All: 0 or negative errno with a sentence. */
@@ -47,7 +51,8 @@ int workspaces_insert(struct db *d, const struct workspace *w, struct err *e);
 /* 1 and *ret, or 0: none. */
 int workspaces_by_id(struct db *d, struct bytes id, struct workspace *ret, struct err *e);
 int workspaces_by_name(struct db *d, const char *owner, struct bytes name, struct workspace *ret, struct err *e);
-/* Everything that may change: state, desired, detail, since, accel_in_use, policy_*, generation, pending. */
+/* Everything that may change: state, desired, detail, since, accel_in_use, policy_*, generation, pending, channel, release, serial,
+ * rollback. */
 int workspaces_update(struct db *d, const struct workspace *w, struct err *e);
 int workspaces_delete(struct db *d, const char *id, struct err *e);
 
@@ -61,7 +66,13 @@ int workspaces_unsettled(struct db *d, workspaces_fn fn, void *ctx, struct err *
 
 /* The lowest free block of `step` uids from `base` on. */
 int workspaces_free_uid(struct db *d, uint64_t base, uint64_t step, uint64_t *ret, struct err *e);
-/* 1 when a record uses this policy, else 0. */
+/* 1 when a record uses this compiled policy, this release, else 0. */
 int workspaces_policy_used(struct db *d, const char *sha256, struct err *e);
+int workspaces_release_used(struct db *d, const char *release, struct err *e);
+
+/* Every record on this channel now has this release, in its next generation. */
+int workspaces_move(struct db *d, const char *channel, const struct release *r, uint64_t rollback, struct err *e);
+/* How many there are. */
+int workspaces_on_channel(struct db *d, const char *channel, struct err *e);
 
 #endif

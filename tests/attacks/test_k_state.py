@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from gateway import Gateway
+import bundle
+from gateway import Gateway, SignedGateway
 from workspace import wait_for
 
 MINIMAL = "version: 1\nname: minimal\nlab: true\n"
@@ -34,6 +35,65 @@ def test_k2_a_policy_that_is_missing_or_corrupt_starts_nothing(arena, build, tmp
         done = subprocess.run([*arena.enter, str(saw), "try", "--policy", *args, "--", "echo", "started"], capture_output=True, text=True,
                               timeout=30, check=False)
         assert done.returncode in (1, 2, 4) and "started" not in done.stdout and done.stderr, done
+
+
+@pytest.fixture
+def security(tmp_path):
+    keys = tmp_path / "keys"
+    keys.mkdir(mode=0o700)
+    key = bundle.Key(tmp_path, "security", "ssh")
+    (keys / "security.pub").write_bytes(key.public.read_bytes())
+    (keys / "security.pub").chmod(0o600)
+    key.folder = keys
+    return key
+
+
+def bad_bundle(security, tmp_path, harm):
+    """One that would let the guest out to evil.example."""
+    key = {"unsigned": None, "another key": bundle.Key(tmp_path, "stranger", "ssh")}.get(harm, security)
+    text = MINIMAL + PASS.replace("pass.example", "evil.example")
+    manifest, signature, policy = bundle.parts(bundle.make(tmp_path / "bad", key, 6 if harm == "older" else 9, text=text))
+    if harm == "altered":
+        policy = policy.replace(b"443", b"444")
+    raw = bundle.container(manifest, signature, policy)
+    return {"missing": None, "corrupt": raw[:-20]}.get(harm, raw)
+
+
+HARMS = {"missing": "bundle_missing", "corrupt": "bundle_malformed", "unsigned": "bundle_unsigned", "another key": "bundle_key_not_trusted",
+         "altered": "bundle_altered", "older": "bundle_older"}
+
+
+def refused(gw):
+    return [e["status_code"] for e in gw.events() if e["class_uid"] == 5019 and e["state"] == "refused"]
+
+
+@pytest.mark.parametrize("harm", [h for h in HARMS if h != "older"])
+def test_k2_a_bundle_that_is_not_good_starts_nothing(arena, build, security, tmp_path, harm):
+    gw = SignedGateway(arena, build, tmp_path / "gw", security.folder, bad_bundle(security, tmp_path, harm))
+    try:
+        assert gw.workspace.end() == 1 and gw.process.stdout.readline() == "", "no command ran"
+        assert refused(gw) == [HARMS[harm]]
+    finally:
+        gw.stop()
+
+
+@pytest.mark.parametrize("harm", [h for h in HARMS if h != "missing"])
+def test_k2_a_bundle_that_is_not_good_leaves_the_last_good_one(arena, build, security, tmp_path, harm):
+    good = bundle.make(tmp_path / "good", security, 7, text=MINIMAL + PASS)
+    gw = SignedGateway(arena, build, tmp_path / "gw", security.folder, bundle.container(*bundle.parts(good)))
+    try:
+        control = gw.ready()
+        gw.healthy()
+        with gw.attack() as a:
+            assert bundle.hand_over(control, bad_bundle(security, tmp_path, harm), 2)[0] == 0
+            assert gw.do("dns", "evil.example")["rcode"] == 3
+            a.denied("name_not_listed", dns=True)
+            assert refused(gw) == [HARMS[harm]]
+        gw.healthy()
+        assert bundle.hand_over(control, bundle.make(tmp_path / "next", security, 10, text=MINIMAL), 3) == (1, "")
+        assert gw.do("dns", "pass.example")["rcode"] == 3
+    finally:
+        gw.stop()
 
 
 def roles(gw, name):

@@ -1,12 +1,22 @@
 """Signed policy bundles: both signing tools, every altered byte, channels, and what a supervisor loads."""
+import fcntl
 import hashlib
 import json
 import os
+import pathlib
+import select
+import signal
+import sqlite3
 import subprocess
 
 import pytest
 
 import bundle
+from sawd import POLICY, Sawd, wait_gone
+from workspace import Workspace, wait_for
+
+GUEST = ["/usr/bin/python3", "-c", "import socket; s = socket.socket(); s.bind(('', 22)); s.listen(); [s.accept() for _ in iter(int, 1)]"]
+STABLE = "corporate/stable"
 
 
 @pytest.fixture
@@ -157,3 +167,497 @@ def test_a_bundle_in_one_piece_is_read_too(saw, key, tmp_path):
 ])
 def test_wrong_options_of_sign_are_named(saw, key, policy, args, word):
     assert word in saw("sign", policy, "--key", key.private, *args, code=2).stderr
+
+
+# ---- what a supervisor loads, by itself ----
+
+@pytest.fixture(name="ws")
+def _ws(build, tmp_path, userns):
+    """ws(bundle folder or bytes, key) makes a workspace that trusts the key; all are cleaned up."""
+    made = []
+    keys = tmp_path / "keys"
+    keys.mkdir(mode=0o700)
+
+    def make(what, trusted=(), **kw):
+        for k in trusted:
+            (keys / k.public.name).write_bytes(k.public.read_bytes())
+            (keys / k.public.name).chmod(0o600)
+        raw = what if isinstance(what, bytes) or what is None else bundle.container(*bundle.parts(what))
+        made.append(Workspace(build, None, command=GUEST, fakes=("inlet", "dialer"), keys=keys, bundle=raw, **kw))
+        return made[-1]
+    yield make
+    for w in made:
+        w.clean()
+
+
+def policy_events(w):
+    return [(e["state"], e.get("status_code"), e.get("status_detail", "")) for e in w.audit() if e["class_uid"] == 5019]
+
+
+def refusals(w, n=0):
+    """Reasons in their order, once there are `n` (an answer may be here before its event is on disk)."""
+    def see():
+        found = [code for state, code, _ in policy_events(w) if state == "refused"]
+        return (found,) if len(found) >= n else None
+    return wait_for(f"{n} refusals", see)[0]
+
+
+@pytest.fixture
+def security(tmp_path):
+    return bundle.Key(tmp_path, "security", "ssh")
+
+
+def test_a_supervisor_loads_what_is_signed_and_says_which(ws, security, tmp_path):
+    folder = bundle.make(tmp_path / "b", security, 7)
+    w = ws(folder, [security])
+    control = w.start()
+    w.wait_state(control, "running")
+    (state, _, detail), = policy_events(w)
+    assert state == "Enabled" and "serial 7" in detail and bundle.release(folder) in detail and "signed by SHA256:" in detail
+    later = bundle.make(tmp_path / "c", security, 8, host="later.example")
+    assert bundle.hand_over(control, later, 2, STABLE) == (1, "")
+    assert "serial 8" in policy_events(w)[-1][2] and bundle.release(later) in policy_events(w)[-1][2] and STABLE in policy_events(w)[-1][2]
+    assert (w.dir / "loaded.bundle").read_bytes() == bundle.container(*bundle.parts(later))
+    assert "compiler" not in w.roles(), "the compiler ends with its policy"
+
+
+@pytest.mark.parametrize("kind,harm,code", [
+    ("ssh", "missing", "bundle_missing"), ("ssh", "garbage", "bundle_malformed"), ("ssh", "torn", "bundle_malformed"),
+    ("ssh", "unsigned", "bundle_unsigned"), ("ssh", "stranger", "bundle_key_not_trusted"), ("openssl", "stranger", "bundle_signature"),
+    ("ssh", "expired", "bundle_expired"), ("ssh", "manifest", "bundle_altered"), ("openssl", "manifest", "bundle_signature"),
+    ("ssh", "policy", "bundle_altered"), ("openssl", "policy", "bundle_altered"), ("ssh", "newer", "bundle_newer"),
+    ("ssh", "blob", "bundle_malformed"), ("ssh", "refused", "policy_refused"), ("ssh", "lab", "policy_refused"), ("ssh", "name", "bundle_manifest"),
+    ("ssh", "other channel", "bundle_other_channel"), ("ssh", "namespace", "bundle_signature"),
+])
+@pytest.mark.parametrize("when", ["at start", "at reload"])
+def test_what_is_not_rightly_signed_is_refused_with_one_event_and_its_reason(ws, tmp_path, kind, harm, code, when):
+    key, other = bundle.Key(tmp_path, "security", kind), bundle.Key(tmp_path, "other", kind)
+    policy = {"refused": "version: 1\nname: corporate\nnetwrk: []\n", "lab": "version: 1\nname: corporate\nlab: true\nnetwork: []\n",
+              "name": "version: 1\nname: other\nnetwork: []\n"}.get(harm)
+    more = {"expired": {"expires": "2026-01-01T00:00:00Z"}, "other channel": {"channel": "corporate/canary"}}.get(harm, {})
+    folder = bundle.make(tmp_path / "bad", {"unsigned": None, "stranger": other}.get(harm, key), 9, text=policy,
+                         **{**more, **({"policy": "corporate"} if harm == "name" else {})})
+    manifest, signature, text = bundle.parts(folder)
+    if harm == "namespace":
+        with open(folder / "manifest.json", "rb") as f:
+            signature = bundle.run("ssh-keygen", "-q", "-Y", "sign", "-n", "file", "-f", key.private, stdin=f).stdout
+    if harm == "manifest":
+        manifest = manifest.replace(b'"serial": 9', b'"serial": 8')
+    if harm == "policy":
+        text = text.replace(b"good.example", b"evil.example")
+    raw = {"missing": None, "garbage": b"\0\1\2" * 50, "newer": b"saw-bundle-2\n", "blob": b"SAWPOLCY" + bytes(500)}.get(
+        harm, bundle.container(manifest, signature, text)[:-1 if harm == "torn" else None])
+    if when == "at start":
+        w = ws(raw, [key], channel=STABLE)
+        w.start(wait=False)
+        assert w.end() == 1 and "policy: " in w.log()
+        assert refusals(w) == [code]
+        return
+    if raw is None:
+        pytest.skip("a missing bundle is not handed over")
+    good = bundle.make(tmp_path / "good", key, 7)
+    w = ws(good, [key])
+    control = w.start()
+    w.wait_state(control, "running")
+    ok, why = bundle.hand_over(control, raw, 2, STABLE)
+    assert not ok and why
+    assert refusals(w, 1) == [code]
+    # The last good one is in force, and the next good one is taken.
+    control = w.control()
+    assert w.wait_state(control, "running")[2] == 1
+    assert (w.dir / "loaded.bundle").read_bytes() == bundle.container(*bundle.parts(good))
+    assert bundle.hand_over(control, bundle.make(tmp_path / "next", key, 10), 3, STABLE) == (1, "")
+    assert refusals(w) == [code]
+
+
+@pytest.mark.parametrize("kind", ["openssl", "ssh"])
+def test_no_changed_byte_of_the_three_parts_is_loaded(ws, tmp_path, kind):
+    key = bundle.Key(tmp_path, "security", kind)
+    w = ws(bundle.make(tmp_path / "good", key, 7), [key])
+    control = w.start()
+    w.wait_state(control, "running")
+    whole = bundle.parts(bundle.make(tmp_path / "b", key, 8, text="version: 1\nname: corporate\n"))
+    tried = 0
+    for part in range(3):
+        for at in range(0, len(whole[part]), max(1, len(whole[part]) // 25)):
+            parts = list(whole)
+            parts[part] = parts[part][:at] + bytes([parts[part][at] ^ 1]) + parts[part][at + 1:]
+            assert bundle.hand_over(control, bundle.container(*parts), 2)[0] == 0, (part, at)
+            tried += 1
+    assert len(refusals(w, tried)) == tried
+    assert bundle.hand_over(control, bundle.container(*whole), 2) == (1, "")
+
+
+def test_a_serial_goes_back_only_where_core_says_that_it_was_rolled_back(ws, security, tmp_path):
+    w = ws(bundle.make(tmp_path / "7", security, 7), [security])
+    control = w.start()
+    w.wait_state(control, "running")
+    assert bundle.hand_over(control, bundle.make(tmp_path / "9", security, 9), 2) == (1, "")
+    older = bundle.make(tmp_path / "8", security, 8)
+    assert bundle.hand_over(control, older, 3)[0] == 0
+    assert bundle.hand_over(control, older, 3, rollback=7)[0] == 0
+    assert refusals(w, 2) == ["bundle_older"] * 2
+    assert bundle.hand_over(control, older, 3, rollback=8) == (1, "")
+    assert "rolled back from serial 9" in policy_events(w)[-1][2]
+    w.process.kill()
+    w.end()
+    # A restart remembers: what stands in the folder must not be older, but for the same word.
+    (w.dir / "bundle").write_bytes(bundle.container(*bundle.parts(bundle.make(tmp_path / "6", security, 6))))
+    w.spec["generation"] = 4
+    w.write_spec()
+    control = w.start()
+    assert w.wait_state(control, "running")[5].startswith(b"runs by the last good policy")
+    assert refusals(w) == ["bundle_older"] * 3 and "serial 8" in policy_events(w)[-1][2]
+
+
+def test_without_its_record_of_serials_a_workspace_does_not_guess(ws, security, tmp_path):
+    w = ws(bundle.make(tmp_path / "7", security, 7), [security])
+    (w.dir / "loaded").write_bytes(b"what")
+    w.start(wait=False)
+    assert w.end() == 1 and "was loaded last is not known" in w.log()
+
+
+def test_no_compiled_policy_is_taken_from_core(ws, build, security, tmp_path):
+    w = ws(bundle.make(tmp_path / "7", security, 7), [security])
+    control = w.start()
+    w.wait_state(control, "running")
+    text = tmp_path / "p.yaml"
+    text.write_text(POLICY)
+    subprocess.run([build / "src/cli/saw", "policy", "compile", text, "-o", tmp_path / "blob"], check=True, capture_output=True, timeout=60)
+    fd = os.memfd_create("policy", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
+    os.write(fd, (tmp_path / "blob").read_bytes())
+    fcntl.fcntl(fd, 1033, 0xf)
+    control.send("MSG_POLICY", 2, fds=[fd])
+    os.close(fd)
+    wait_for("the channel's end", lambda: "not permitted or malformed" in w.log() or "control peer" in w.log())
+    assert w.wait_state(w.control(), "running")[2] == 1
+
+
+def test_a_compiler_that_dies_loads_nothing_and_the_next_try_does(ws, security, tmp_path):
+    w = ws(bundle.make(tmp_path / "7", security, 7), [security])
+    control = w.start()
+    w.wait_state(control, "running")
+    program = w.bin / "sawd-compiler"
+    program.rename(w.bin / "kept")
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    later = bundle.make(tmp_path / "8", security, 8)
+    assert bundle.hand_over(control, later, 2)[0] == 0
+    program.unlink()
+    assert bundle.hand_over(control, later, 2)[0] == 0
+    (w.bin / "kept").rename(program)
+    assert refusals(w, 2) == ["gateway_role_down"] * 2
+    assert bundle.hand_over(control, later, 2) == (1, "")
+
+
+def open_files(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def memory_kib(pid):
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
+
+
+@pytest.mark.release
+def test_a_hundred_changes_leave_no_descriptor_and_no_memory(ws, security, tmp_path):
+    w = ws(bundle.make(tmp_path / "7", security, 7), [security])
+    control = w.start()
+    w.wait_state(control, "running")
+    made = [bundle.make(tmp_path / f"b{n}", security, 10 + n, host=f"h{n}.example") for n in range(110)]
+    before = None
+    for n, folder in enumerate(made):
+        assert bundle.hand_over(control, folder, 2 + n, STABLE) == (1, "")
+        if n == 9:
+            before = open_files(w.process.pid), memory_kib(w.process.pid)
+    after = open_files(w.process.pid), memory_kib(w.process.pid)
+    assert after[0] <= before[0] and after[1] <= before[1] + 128, (before, after)
+    assert len(policy_events(w)) == 111 and "compiler" not in w.roles()
+
+
+# ---- channels ----
+
+@pytest.fixture
+def plane(build, userns):
+    s = Sawd(build)
+    s.start()
+    yield s
+    s.close()
+
+
+def cli(plane, *args, code=0):
+    done = subprocess.run([str(plane.build / "src/cli/saw"), *map(str, args)], env=plane.env, capture_output=True, text=True, timeout=120,
+                          check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == code, (args, done, plane.log())
+    return done
+
+
+def control_events(plane, good):
+    return [e for e in map(json.loads, (plane.state / "audit/control.jsonl").read_text().splitlines()) if good(e)]
+
+
+def operations(plane, *names):
+    return [(e["api"]["operation"], e.get("status_detail", "")) for e in control_events(plane, lambda e: e["class_uid"] == 6003)
+            if e["api"]["operation"] in names]
+
+
+def push(plane, folder, channel=STABLE, code=0):
+    return cli(plane, "policy", "push", folder, "--channel", channel, code=code)
+
+
+def loaded(plane, name, serial, timeout=60):
+    """Until the workspace's gateway judges by this serial."""
+    def see():
+        policy = plane.show(name)["policy"]
+        return policy if policy["serial"] == serial and policy["loaded_generation"] == policy["generation"] else None
+    return wait_for(f"{name} at serial {serial}", see, timeout)
+
+
+def test_a_workspace_follows_its_channel(plane, security, tmp_path):
+    cli(plane, "policy", "key", "add", security.public, "--name", "corp")
+    out = push(plane, bundle.make(tmp_path / "7", security, 7)).stdout
+    assert "corporate/stable: policy corporate, serial 7, release" in out and "0 workspaces" in out
+    cli(plane, "create", "dev", "--policy", STABLE, "--driver", "try")
+    cli(plane, "create", "still", "--policy", STABLE, "--driver", "try", "--no-start")
+    cli(plane, "create", "own", "--policy", write(tmp_path / "own.yaml", POLICY), "--driver", "try")
+    record = plane.show("dev")
+    assert record["policy"]["channel"] == STABLE and record["policy"]["serial"] == 7 and record["policy"]["name"] == "corporate"
+    assert record["policy"]["file"] == "" and not record["policy"]["rolled_back"]
+    folder = bundle.make(tmp_path / "8", security, 8, host="later.example")
+    assert "2 workspaces" in push(plane, folder).stdout
+    policy = loaded(plane, "dev", 8)
+    assert policy["release"] == bundle.release(folder) and policy["generation"] == 2
+    assert plane.show("still")["policy"]["serial"] == 8 and plane.show("own")["policy"]["channel"] == ""
+    cli(plane, "start", "still")
+    loaded(plane, "still", 8)
+    events = [json.loads(line) for line in (plane.state / "workspaces" / record["id"] / "audit.jsonl").read_text().splitlines()]
+    told = [e["status_detail"] for e in events if e["class_uid"] == 5019]
+    assert len(told) == 2 and "serial 8" in told[1] and bundle.release(folder) in told[1] and "channel corporate/stable" in told[1]
+    (_, first), (_, second) = operations(plane, "channels.push")
+    assert "serial 7 after 0" in first and "serial 8 after 7" in second and "signed by SHA256:" in second
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_back_and_forward_again(plane, security, tmp_path):
+    cli(plane, "policy", "key", "add", security.public)
+    folders = {n: bundle.make(tmp_path / str(n), security, n, host=f"h{n}.example") for n in (3, 5, 9)}
+    for n in (3, 5, 9):
+        push(plane, folders[n])
+    cli(plane, "create", "dev", "--policy", STABLE, "--driver", "try")
+    loaded(plane, "dev", 9)
+    assert "serial 5 (rolled back)" in cli(plane, "policy", "channel", "rollback", STABLE).stdout
+    assert loaded(plane, "dev", 5)["rolled_back"]
+    cli(plane, "policy", "channel", "rollback", STABLE, "--to", 3)
+    loaded(plane, "dev", 3)
+    cli(plane, "policy", "channel", "rollback", STABLE, code=4)
+    cli(plane, "policy", "channel", "rollback", STABLE, "--to", 4, code=1)
+    # Only back to the top is forward; what lies between is a rollback too.
+    assert "is not above 9" in cli(plane, "policy", "channel", "set", STABLE, bundle.release(folders[5])[:8], code=1).stderr
+    cli(plane, "policy", "channel", "set", STABLE, bundle.release(folders[9])[:8])
+    assert not loaded(plane, "dev", 9)["rolled_back"]
+    assert [o for o, _ in operations(plane, "channels.rollback", "channels.set")] == ["channels.rollback", "channels.rollback", "channels.set"]
+    path = plane.state / "workspaces" / plane.show("dev")["id"] / "audit.jsonl"
+    told = [json.loads(line).get("status_detail", "") for line in path.read_text().splitlines() if '"class_uid":5019' in line]
+    assert [("serial %d" % n in t, "rolled back from serial" in t) for n, t in zip((9, 5, 3, 9), told)] == [
+        (True, False), (True, True), (True, True), (True, False)]
+
+
+def test_a_push_that_is_refused_moves_nothing_and_is_one_event(plane, security, tmp_path):
+    other = bundle.Key(tmp_path, "other", "ssh")
+    cli(plane, "policy", "key", "add", security.public)
+    push(plane, bundle.make(tmp_path / "7", security, 7))
+    before = plane.call("GET", "/v1/channels").json
+    lab = "version: 1\nname: corporate\nlab: true\nnetwork: []\n"
+    bad = "version: 1\nname: corporate\ncolour: red\n"
+    cases = [("bundle_older", dict(serial=6)), ("bundle_older", dict(serial=7, host="x.example")), ("bundle_unsigned", dict(serial=8, key=None)),
+             ("bundle_key_not_trusted", dict(serial=8, key=other)), ("bundle_expired", dict(serial=8, expires="2026-01-01T00:00:00Z")),
+             ("bundle_other_channel", dict(serial=8, channel="corporate/canary")), ("bundle_altered", dict(serial=8, sha256="0" * 64)),
+             ("bundle_manifest", dict(serial=8, extra=1)), ("policy_refused", dict(serial=8, text=bad)), ("policy_refused", dict(serial=8, text=lab))]
+    for n, (code, how) in enumerate(cases):
+        folder = bundle.make(tmp_path / f"bad{n}", how.pop("key", security), **how)
+        answer = plane.call("POST", f"/v1/bundles?channel={STABLE}", raw=bundle.container(*bundle.parts(folder)),
+                            headers={"Content-Type": "application/octet-stream"})
+        assert answer.status in (409, 422) and answer.json["type"] == "urn:saw:problem:" + code and answer.json["remedy"], (code, answer)
+        push(plane, folder, code=1)
+    refused = [e["status_code"] for e in control_events(plane, lambda e: e["class_uid"] == 5019)]
+    assert refused == [code for code, _ in cases for _ in range(2)]
+    assert plane.call("GET", "/v1/channels").json == before
+    assert len(operations(plane, "channels.push")) == 1
+    # What may not stand in production may stand below lab/.
+    push(plane, bundle.make(tmp_path / "lab", security, 8, text=lab), "lab/mine")
+    assert "lab" in push(plane, tmp_path / "lab", STABLE, code=1).stderr
+
+
+def test_the_same_push_again_changes_nothing(plane, security, tmp_path):
+    cli(plane, "policy", "key", "add", security.public)
+    folder = bundle.make(tmp_path / "7", security, 7)
+    push(plane, folder)
+    moved = plane.call("GET", "/v1/channels").json
+    push(plane, folder)
+    assert plane.call("GET", "/v1/channels").json == moved and len(operations(plane, "channels.push")) == 1
+
+
+def test_a_release_is_promoted_from_channel_to_channel(plane, security, tmp_path):
+    cli(plane, "policy", "key", "add", security.public)
+    folder = bundle.make(tmp_path / "7", security, 7)
+    push(plane, folder, "corporate/canary")
+    cli(plane, "policy", "channel", "set", STABLE, bundle.release(folder)[:12])
+    rows = {c["name"]: c for c in plane.call("GET", "/v1/channels").json["channels"]}
+    assert rows[STABLE]["release"] == rows["corporate/canary"]["release"] == bundle.release(folder)
+    assert "corporate/canary" in cli(plane, "policy", "channel").stdout
+    cli(plane, "policy", "channel", "set", STABLE, "0" * 8, code=4)
+    lab = bundle.make(tmp_path / "lab", security, 9, text="version: 1\nname: corporate\nlab: true\nnetwork: []\n")
+    push(plane, lab, "lab/x")
+    cli(plane, "policy", "channel", "set", STABLE, bundle.release(lab)[:12], code=1)
+
+
+def test_keys_are_trusted_and_not_trusted_any_more_with_an_event_each(plane, security, tmp_path):
+    assert "local" in cli(plane, "policy", "key").stdout
+    cli(plane, "policy", "key", "add", security.public, "--name", "corp")
+    cli(plane, "policy", "key", "add", security.public, "--name", "corp", code=1)
+    cli(plane, "policy", "key", "add", security.private, code=1)
+    names = [k["name"] for k in json.loads(cli(plane, "policy", "key", "ls", "--json").stdout)["keys"]]
+    assert sorted(names) == ["corp", "local"]
+    push(plane, bundle.make(tmp_path / "7", security, 7))
+    cli(plane, "create", "dev", "--policy", STABLE, "--driver", "try")
+    cli(plane, "policy", "key", "rm", "corp")
+    cli(plane, "policy", "key", "rm", "corp", code=4)
+    assert "not trusted here" in push(plane, bundle.make(tmp_path / "8", security, 8), code=1).stderr
+    # What is in force stays so; at its next start it is refused.
+    cli(plane, "restart", "dev", code=1)
+    assert "not trusted" in plane.wait("dev", "failed")["detail"]
+    assert [o for o, _ in operations(plane, "policy.key.add", "policy.key.remove")] == ["policy.key.add", "policy.key.remove"]
+
+
+def test_without_the_local_key_a_plain_file_is_loaded_by_nobody(plane, tmp_path):
+    cli(plane, "create", "dev", "--policy", write(tmp_path / "p.yaml", POLICY), "--driver", "try")
+    cli(plane, "policy", "key", "rm", "local")
+    plane.stop()
+    plane.start()
+    assert json.loads(cli(plane, "policy", "key", "--json").stdout) == {"keys": []}, "keeper does not bring it back"
+    answer = plane.call("PUT", "/v1/workspaces/dev/policy", {"text": POLICY.replace("good.example", "other.example")})
+    assert answer.status == 409 and "not trusted here" in answer.json["detail"]
+    assert plane.show("dev")["policy"]["loaded_generation"] == 1
+
+
+def test_a_channel_and_a_file_of_the_same_name_are_not_guessed_at(plane, security, tmp_path):
+    cli(plane, "create", "dev", "--policy", STABLE, "--driver", "try", code=4)
+    (tmp_path / "corporate").mkdir()
+    write(tmp_path / STABLE, POLICY)
+    done = subprocess.run([str(plane.build / "src/cli/saw"), "create", "dev", "--policy", STABLE, "--driver", "try"], env=plane.env, cwd=tmp_path,
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2 and "write ./corporate/stable" in done.stderr
+    for body in ({"channel": STABLE, "text": POLICY}, {"channel": "x"}, {"channel": STABLE, "file": "x"}):
+        assert plane.call("POST", "/v1/workspaces", {"name": "dev", "driver": "try", "policy": body}).status == 422
+
+
+def test_a_workspace_changes_between_channel_and_file_whatever_their_serials(plane, security, tmp_path):
+    cli(plane, "policy", "key", "add", security.public)
+    push(plane, bundle.make(tmp_path / "7", security, 7))
+    policy = write(tmp_path / "p.yaml", POLICY)
+    cli(plane, "create", "dev", "--policy", policy, "--driver", "try")
+    high = plane.show("dev")["policy"]["serial"]
+    assert high > 1_000_000_000
+    cli(plane, "set-policy", "dev", STABLE)
+    assert loaded(plane, "dev", 7)["rolled_back"]
+    cli(plane, "set-policy", "dev", policy)
+    assert plane.show("dev")["policy"]["channel"] == ""
+    push(plane, bundle.make(tmp_path / "8", security, 8))
+    assert plane.show("dev")["policy"]["serial"] >= high, "it left the channel"
+    assert "serial 7 after" in operations(plane, "workspaces.policy")[0][1]
+
+
+@pytest.mark.parametrize("victim", ["core", "supervisor", "sawd"])
+def test_kill_during_a_move_leaves_the_old_one_or_the_new_one(plane, security, tmp_path, victim):
+    cli(plane, "policy", "key", "add", security.public)
+    folders = [bundle.make(tmp_path / str(n), security, n, host=f"h{n}.example") for n in range(1, 11)]
+    push(plane, folders[0])
+    cli(plane, "create", "dev", "--policy", STABLE, "--driver", "try")
+    loaded(plane, "dev", 1)
+    last = 1
+    # a supervisor that is killed again and again is started less and less often
+    for n, folder in enumerate(folders[1:5 if victim == "supervisor" else None], 2):
+        raw = bundle.container(*bundle.parts(folder))
+        before = plane.supervisors()
+        client = subprocess.Popen(["curl", "-s", "-o", "/dev/null", "--unix-socket", str(plane.socket), "--data-binary", "@-", "-H",
+                                   "Content-Type: application/octet-stream", f"http://saw.local/v1/bundles?channel={STABLE}"],
+                                  stdin=subprocess.PIPE)
+        client.stdin.write(raw)
+        client.stdin.close()
+        select.select([], [], [], 0.012 * (n - 1))
+        if victim == "core":
+            core = plane.roles()["core"]
+            os.kill(core, signal.SIGKILL)
+            wait_gone(core)
+        elif victim == "sawd":
+            plane.kill()
+        else:
+            for pid in before:
+                os.kill(pid, signal.SIGKILL)
+                wait_gone(pid)
+        client.wait(60)
+        if victim == "sawd":
+            plane.start()
+        plane.until_served()
+        now = {c["name"]: c for c in plane.call("GET", "/v1/channels").json["channels"]}[STABLE]
+        assert now["serial"] in (last, n), now
+        last = now["serial"]
+        assert loaded(plane, "dev", last)["release"] == bundle.release(folders[last - 1])
+    push(plane, bundle.make(tmp_path / "12", security, 12))
+    loaded(plane, "dev", 12)
+    path = plane.state / "workspaces" / plane.show("dev")["id"] / "audit.jsonl"
+    assert '"state":"refused"' not in path.read_text()
+
+
+def test_a_record_of_before_says_what_to_do_and_lives_on(plane, tmp_path):
+    policy = write(tmp_path / "p.yaml", POLICY)
+    cli(plane, "create", "dev", "--policy", policy, "--driver", "try")
+    cli(plane, "stop", "dev")
+    plane.stop()
+    db = sqlite3.connect(plane.state / "sawd.db")
+    db.execute("UPDATE workspaces SET release = '', serial = 0")
+    db.commit()
+    db.close()
+    plane.start()
+    cli(plane, "start", "dev", "--no-wait")
+    assert "saw set-policy dev FILE" in plane.wait("dev", "failed")["detail"]
+    cli(plane, "set-policy", "dev", policy)
+    plane.wait("dev", "running")
+
+
+# ---- check, compile, push and load agree ----
+
+BAD = {
+    "unknown key": "version: 1\nname: corporate\nnetwrk: []\n",
+    "version": "version: 2\nname: corporate\n",
+    "wildcard": "version: 1\nname: corporate\nnetwork:\n  - {name: a, hosts: ['*.com'], ports: [443], mode: passthrough, reason: x}\n",
+    "duplicate": "version: 1\nname: corporate\nname: corporate\n",
+    "anchor": "version: 1\nname: &a corporate\n",
+    "lab in production": "version: 1\nname: corporate\nlab: true\n",
+    "port": "version: 1\nname: corporate\nnetwork:\n  - {name: a, hosts: [a.example], ports: [0], mode: passthrough, reason: x}\n",
+}
+
+
+@pytest.mark.parametrize("what", [*BAD, "good"])
+def test_check_compile_push_and_load_agree(plane, ws, security, tmp_path, what):
+    good = what == "good"
+    text = BAD.get(what, bundle.POLICY.format(host="good.example"))
+    policy = write(tmp_path / "p.yaml", text)
+    code = 0 if good else 1
+    cli(plane, "policy", "check", policy, "--production", code=code)
+    cli(plane, "policy", "compile", policy, "--production", "-o", tmp_path / "blob", code=code)
+    cli(plane, "policy", "sign", policy, "--key", security.private, "--channel", STABLE, "--out", tmp_path / "signed", code=code)
+    folder = bundle.make(tmp_path / "by-hand", security, 7, text=text, channel=STABLE)
+    cli(plane, "policy", "verify", folder, "--key", security.public, code=code)
+    cli(plane, "policy", "key", "add", security.public)
+    push(plane, folder, code=code)
+    w = ws(folder, [security], channel=STABLE)
+    w.start(wait=good)
+    if good:
+        w.wait_state(w.control(), "running")
+        w.process.terminate()
+    assert w.end(60) == code and refusals(w) == ([] if good else ["policy_refused"])

@@ -158,7 +158,7 @@ def test_every_verb_that_the_guide_shows_exists_with_its_options(saw, root):
 @pytest.mark.parametrize("args, says", [
     ([], "Usage"), (["nonsense"], "no verb `nonsense`"), (["show"], "something is missing"), (["ls", "--colour"], "unknown option --colour"),
     (["ls", "-l"], "two dashes"), (["ls", "x"], "one word too many"), (["ls", "--json", "--json"], "given twice"),
-    (["ls", "--json=1"], "takes no value"), (["create", "a", "--policy"], "needs a value"), (["create", "a"], "--policy FILE is required"),
+    (["ls", "--json=1"], "takes no value"), (["create", "a", "--policy"], "needs a value"), (["create", "a"], "--policy FILE or --policy CHANNEL is required"),
     (["create", "A_b", "--policy", "p"], "no name"), (["create", "-a", "--policy", "p"], "unknown option -a"),
     (["create", "a", "--policy", "p", "--cpus", "0"], "1 to 256"), (["create", "a", "--policy", "p", "--memory", "2GB"], "--memory 2GB"),
     (["create", "a", "--policy", "p", "--disk", "1.5GiB"], "--disk 1.5GiB"), (["stop", "a", "--grace", "601"], "0 to 600"), (["show", "../x"], "no name"),
@@ -212,7 +212,7 @@ def test_bash_completes_verbs_options_choices_and_workspaces(saw, sawd, build, e
     assert complete("saw create a --acc") == ["--accel"]
     assert complete("saw create a --accel ") == ["auto", "kvm", "tcg"]
     assert complete("saw stop d") == ["dev"]
-    assert complete("saw policy ch") == ["check"]
+    assert complete("saw policy ch") == ["check", "channel"]
     assert complete("saw policy check --prod") == ["--production"]
     assert complete("saw image ") == ["--help", "build", "ls", "show", "verify", "rm"]
     assert complete("saw secret ") == ["--help", "set", "ls", "rotate", "rm"]

@@ -1,7 +1,10 @@
 """Policy bundles made by other hands: openssl, ssh-keygen and Python, so that our own code is checked against theirs."""
+import fcntl
 import hashlib
 import json
+import os
 import pathlib
+import re
 import shutil
 import struct
 import subprocess
@@ -57,13 +60,14 @@ class Key:
         return done.returncode == 0
 
 
-def make(folder, key, serial, policy=None, host="good.example", **more):
-    """A bundle's folder, its manifest written here and signed by the key's own tool. `key` None: unsigned."""
+def make(folder, key, serial, text=None, host="good.example", **more):
+    """A bundle's folder, its manifest written here and signed by the key's own tool. `key` None: unsigned. `more`: members of the manifest."""
     folder = pathlib.Path(folder)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    text = (policy or POLICY.format(host=host)).encode()
-    manifest = {"format": 1, "serial": serial, "policy": "corporate", "sha256": hashlib.sha256(text).hexdigest(), "compiler": "test",
+    name = re.search(r"^name: (\w+)$", text or "", re.M)
+    text = (text or POLICY.format(host=host)).encode()
+    manifest = {"format": 1, "serial": serial, "policy": name[1] if name else "corporate", "sha256": hashlib.sha256(text).hexdigest(), "compiler": "test",
                 "created": "2026-11-24T17:00:00Z", **more}
     (folder / "policy.yaml").write_bytes(text)
     (folder / "manifest.json").write_text(json.dumps(manifest) + "\n")
@@ -85,3 +89,15 @@ def container(manifest, signature, policy):
 
 def release(folder):
     return hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+
+
+def hand_over(control, raw, generation, channel="", rollback=0):
+    """To a supervisor, as core does it: gives (ok, why)."""
+    fd = os.memfd_create("bundle", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
+    os.write(fd, raw if isinstance(raw, bytes) else container(*parts(raw)))
+    fcntl.fcntl(fd, 1033, 0x1 | 0x2 | 0x4 | 0x8)  # F_ADD_SEALS: seal, shrink, grow, write
+    control.send("MSG_BUNDLE", generation, rollback, channel, fds=[fd])
+    os.close(fd)
+    fields, _ = control.expect("MSG_POLICY_DONE")
+    assert fields[0] == generation
+    return fields[1], fields[2].decode()

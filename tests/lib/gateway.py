@@ -1,9 +1,12 @@
 """A gateway under test: `saw try` in the arena, a guest that obeys, and the judgement of recordings and audit log."""
 import json
+import os
 import pathlib
 import select
 import subprocess
 import time
+
+from workspace import Workspace
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Seen by the packet observer, aggregated for up to a minute: the rest of one attack's count may be written during another test.
@@ -65,6 +68,36 @@ class Gateway:
             self.process.stdin.close()
             self.process.wait(20)
         return self.process.returncode
+
+
+class SignedGateway(Gateway):
+    """The same, started as sawd starts it: a supervisor that takes signed bundles only. The control plane is the test."""
+
+    def __init__(self, arena, build, folder, keys, raw, **spec):  # pylint: disable=super-init-not-called
+        self.arena, self.folder = arena, pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.workspace = Workspace(build, None, command=["/usr/bin/python3", "-B", str(HERE / "guest.py")], keys=keys, bundle=raw,
+                                   resolv=str(arena.resolv_conf), **spec)
+        self.audit = self.workspace.dir / "audit.jsonl"
+        (guest_in, to_guest), (from_guest, guest_out) = os.pipe(), os.pipe()
+        self.workspace.start(wait=False, enter=arena.enter, stdio=[guest_in, guest_out])
+        os.close(guest_in)
+        os.close(guest_out)
+        self.process = self.workspace.process
+        self.process.stdin, self.process.stdout = os.fdopen(to_guest, "w"), os.fdopen(from_guest)
+
+    def ready(self):
+        line = self._line(20)
+        assert json.loads(line or "null") == "ready", self.workspace.log()
+        return self.workspace.control()
+
+    def stop(self):
+        self.process.terminate()
+        code = self.process.wait(20)
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.workspace.clean()
+        return code
 
 
 def decision(event):

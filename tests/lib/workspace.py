@@ -79,16 +79,20 @@ def status(pid):
 
 
 class Workspace:
-    """`driver` try: `command` runs in the guest's place. `fakes`: roles that are tests/lib/fake_role.py instead of the real ones."""
+    """`driver` try: `command` runs in the guest's place. `fakes`: roles that are tests/lib/fake_role.py instead of the real ones. `keys`: the
+    folder of trusted keys, as sawd gives it; policies then come as signed bundles (bytes in `bundle`)."""
 
-    def __init__(self, build, blob, command=None, fakes=(), **spec):
+    def __init__(self, build, blob, command=None, fakes=(), keys=None, bundle=None, **spec):
         self.build = build
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="saw-t-"))
         self.dir, self.run = self.top / "ws", self.top / "run"
         self.dir.mkdir(mode=0o700)
         self.id = "ws-" + secrets.token_hex(6)
         self.spec = {"driver": 2 if command else 1, "name": "dev", "owner": "tester", "cpus": 1, "memory": 256 << 20, "accel": 0, "uid": 0,
-                     "image": "", "args": "", "proxy": "", "resolv": "", "generation": 1, **spec}
+                     "image": "", "args": "", "proxy": "", "resolv": "", "generation": 1, "channel": "", "rollback": 0, **spec}
+        self.keys = keys
+        if bundle is not None:
+            (self.dir / "bundle").write_bytes(bundle)
         self.command, self.process, self.parent = command, None, None
         self.write_spec()
         if blob:
@@ -97,8 +101,8 @@ class Workspace:
 
     def write_spec(self):
         s = self.spec
-        (self.dir / "spec").write_bytes(pack(900, 1, s["driver"], self.id, s["name"], s["owner"], s["cpus"], s["memory"], s["accel"],
-                                             s["uid"], s["image"], s["args"], s["proxy"], s["resolv"], s["generation"]))
+        (self.dir / "spec").write_bytes(pack(900, 2, s["driver"], self.id, s["name"], s["owner"], s["cpus"], s["memory"], s["accel"],
+                                             s["uid"], s["image"], s["args"], s["proxy"], s["resolv"], s["generation"], s["channel"], s["rollback"]))
 
     def _compose(self, fakes):
         """A folder of programs, as an installation has it: real ones, and fakes under their names."""
@@ -110,16 +114,20 @@ class Workspace:
             source = LIB / "fake_role.py" if role in fakes else binary(self.build, role)
             if source.exists():
                 shutil.copy(source, folder / f"saw-{role}")
+        shutil.copy(self.build / "src/sawd/compiler/sawd-compiler", folder / "sawd-compiler")
         return folder
 
-    def start(self, wait=True, **popen):
+    def start(self, wait=True, enter=(), stdio=None, **popen):
+        """`enter`: a command prefix, such as an arena's. `stdio`: the command's input and output."""
         program = self.bin / "saw-workspace" if self.bin else binary(self.build, "workspace")
-        args = [str(program), "--dir", str(self.dir), "--run", str(self.run)]
+        args = [*enter, str(program), "--dir", str(self.dir), "--run", str(self.run)]
+        if self.keys:
+            args += ["--keys", str(self.keys)]
         log = open(self.top / "log", "a", encoding="utf-8")  # pylint: disable=consider-using-with
         if self.command:
             self.parent, child = Channel.pair()
             args += ["--try", f"{popen.pop('inside', 0)}:0", "--", *self.command]
-            stdio = [os.open("/dev/null", os.O_RDWR), log.fileno(), log.fileno()]
+            stdio = [*stdio, log.fileno()] if stdio else [os.open("/dev/null", os.O_RDWR), log.fileno(), log.fileno()]
             sources = [child.fileno(), *stdio]
 
             def place():

@@ -30,6 +30,30 @@ void api_error(struct core *c, uint64_t req, int r, const struct err *e)
 							    .remedy = "see sawd.log in the state folder" });
 }
 
+bool api_refused(struct core *c, uint64_t req, const char *detail, const char *remedy, struct msg_in *in)
+{
+	uint64_t n = msg_get_max(in, SAWD_PROBLEMS_MAX);
+
+	msg_start(&core_out, MSG_API_PROBLEM);
+	msg_u64(&core_out, req);
+	msg_u64(&core_out, 422);
+	msg_u64(&core_out, 1);
+	msg_str(&core_out, "policy_refused");
+	msg_str(&core_out, detail);
+	msg_str(&core_out, "policy");
+	msg_str(&core_out, remedy);
+	msg_u64(&core_out, n);
+	for (uint64_t i = 0; i < n; i++) {
+		msg_u64(&core_out, msg_get_max(in, UINT32_MAX));
+		msg_u64(&core_out, msg_get_max(in, UINT32_MAX));
+		msg_bytes(&core_out, msg_get_bytes(in, ERR_MAX));
+	}
+	if (!msg_end(in))
+		return false;
+	core_send(c, SAWD_FRONT);
+	return true;
+}
+
 static uint8_t hex_value(char c)
 {
 	return (uint8_t)(c >= 'a' ? c - 'a' + 10 : c - '0');
@@ -45,7 +69,7 @@ void api_row(struct core *c, uint64_t req, const struct workspace *row)
 		.asked = { .name = bytes_str(row->name), .image = bytes_str(row->image), .driver = row->driver, .cpus = row->cpus,
 			   .memory_bytes = row->memory_bytes, .disk_bytes = row->disk_bytes, .accel = row->accel,
 			   .upstream_proxy = bytes_str(row->upstream_proxy), .kernel_args = bytes_str(row->kernel_args),
-			   .policy_file = bytes_str(row->policy_file) },
+			   .policy_file = bytes_str(row->policy_file), .policy_channel = bytes_str(row->channel) },
 		.state = sawd_state_of(bytes_str(row->state)),
 		.detail = bytes_str(row->detail),
 		.since_ms = row->since_ms,
@@ -54,6 +78,9 @@ void api_row(struct core *c, uint64_t req, const struct workspace *row)
 		.policy_name = bytes_str(row->policy_name),
 		.policy_sha256 = bytes_of(sha, sizeof(sha)),
 		.policy_lab = row->policy_lab != 0,
+		.policy_release = bytes_str(row->release),
+		.policy_serial = row->serial,
+		.policy_rollback = row->rollback,
 		.generation = row->generation,
 		.tunnels = sessions_tunnels(c, row->id),
 	};

@@ -402,6 +402,11 @@ const struct chan_permit api_permits[] = {
 	{ MSG_API_SECRET_RM, secrets_on_rm },
 	{ MSG_API_SECRETS, secrets_on_list },
 	{ MSG_API_SHUTDOWN, on_shutdown },
+	{ MSG_API_PUSH, channels_on_push },
+	{ MSG_API_CHANNELS, channels_on_list },
+	{ MSG_API_CHANNEL_SET, channels_on_set },
+	{ MSG_API_CHANNEL_ROLLBACK, channels_on_rollback },
+	{ MSG_API_KEY, channels_on_key },
 	{ MSG_API_TUNNEL_CLOSED, sessions_on_tunnel_closed },
 };
 const size_t n_api_permits = sizeof(api_permits) / sizeof(api_permits[0]);

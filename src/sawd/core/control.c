@@ -13,7 +13,7 @@
 
 /* The channel to one supervisor. Its end is the supervisor's end: what it last said then decides between stopped and failed. */
 
-enum { SSH_PORT = 22 };
+enum { SSH_PORT = 22, BUNDLE_VERSION = 2 /* of the control channel, that knows signed policies */ };
 
 static bool on_hello(void *owner, struct msg_in *in)
 {
@@ -202,6 +202,19 @@ void control_shutdown(struct ws *w, uint64_t grace_ms)
 	chan_send(w->control, &core_out);
 }
 
+/* On disk first: a supervisor that is started again begins with the new one. */
+static int open_bundle(struct ws *w, struct err *e)
+{
+	int r;
+
+	if (!w->control)
+		return err_set(e, ENOTCONN, "the workspace does not run");
+	if (w->control_version < BUNDLE_VERSION)
+		return err_set(e, EPROTO, "its supervisor is of an older version: `saw restart %s` lets it begin with this policy", w->row.name);
+	r = provision_refresh(w, e);
+	return r < 0 ? r : bundles_open(w->core, w->row.release, e);
+}
+
 void control_policy(struct ws *w, ws_policy_fn fn, void *owner)
 {
 	struct err e = { 0 };
@@ -211,7 +224,7 @@ void control_policy(struct ws *w, ws_policy_fn fn, void *owner)
 	policy_end(w, true, "");
 	w->policy_done = fn;
 	w->policy_owner = owner;
-	fd = w->control ? policies_open(w->core, w->row.policy_sha256, &e) : err_set(&e, ENOTCONN, "the workspace does not run");
+	fd = open_bundle(w, &e);
 	if (fd < 0) {
 		policy_end(w, false, e.text);
 		return;
@@ -219,8 +232,10 @@ void control_policy(struct ws *w, ws_policy_fn fn, void *owner)
 	supply_widen(w);
 	w->sent_generation = w->row.generation;
 	w->policy_deadline_ms = loop_now_ms(w->core->loop) + WS_POLICY_MS;
-	msg_start(&core_out, MSG_POLICY);
+	msg_start(&core_out, MSG_BUNDLE);
 	msg_u64(&core_out, w->row.generation);
+	msg_u64(&core_out, w->row.rollback);
+	msg_str(&core_out, w->row.channel);
 	msg_fd(&core_out, fd);
 	chan_send(w->control, &core_out);
 	ws_kick_in(w, WS_POLICY_MS + 10);

@@ -7,6 +7,7 @@
 #include "ipc/chan.h"
 #include "ipc/sawd_row.h"
 #include "os/paths.h"
+#include "rules/reason.h"
 #include "store/audit_log.h"
 #include "store/workspaces.h"
 
@@ -52,6 +53,8 @@ int journal_call(struct core *c, const char *operation, const char *id, const ch
 int journal_state(struct core *c, const char *word, const char *id, const char *name, const char *detail, struct err *e);
 /* Appends the event as it is. */
 int journal_event(struct core *c, const struct event *ev, struct err *e);
+/* A signed policy that was not taken. */
+void journal_refused(struct core *c, enum reason why, const char *channel, const char *detail);
 /* The log is open, or could be opened. */
 bool journal_ok(struct core *c);
 
@@ -80,13 +83,40 @@ void files_last_words(const char *path, char *ret, size_t size);
 /* True while some process holds the flock on this file. */
 bool files_locked(const char *path);
 
+/* bundles.c: signed policies, one file each under the release's name. */
+int bundles_put(const struct core *c, const char *release, struct bytes raw, struct err *e);
+/* From sealed memory. */
+int bundles_store(const struct core *c, const char *release, int fd, struct err *e);
+/* As sealed memory. Gives a descriptor, or a negative errno with a sentence. */
+int bundles_open(const struct core *c, const char *release, struct err *e);
+/* As the file `bundle` of a workspace's folder. */
+int bundles_copy(const struct core *c, const char *release, const char *folder, struct err *e);
+/* Removes those that nothing uses, and compiled policies likewise. */
+void bundles_sweep(struct core *c);
+
 /* policies.c: compiled policies, stored under their content's hash. */
 /* Checks the sealed blob in `fd` and stores it, on disk before it returns. */
 int policies_store(const struct core *c, int fd, char ret_sha256[65], struct err *e);
 /* The stored blob, checked again, as sealed memory. Gives a descriptor, or a negative errno with a sentence. */
 int policies_open(const struct core *c, const char *sha256, struct err *e);
-/* Removes those that no workspace uses. */
-void policies_sweep(struct core *c);
+
+/* sign.c: from the text of a policy to a bundle in the store, signed by the local Security key. */
+struct sign_order {
+	const char *file; /* how messages call it */
+	int text_fd; /* sealed; taken */
+	uint64_t serial_above;
+	const char *remedy; /* of a refusal; a constant */
+};
+/* NULL: refused or failed, and the call is answered. */
+typedef void (*sign_fn)(void *owner, const struct release *r);
+void sign_policy(struct core *c, uint64_t req, const struct sign_order *o, sign_fn done, void *owner);
+
+/* channels.c */
+bool channels_on_push(void *owner, struct msg_in *in);
+bool channels_on_set(void *owner, struct msg_in *in);
+bool channels_on_rollback(void *owner, struct msg_in *in);
+bool channels_on_list(void *owner, struct msg_in *in);
+bool channels_on_key(void *owner, struct msg_in *in);
 
 /* api.c: calls of front. */
 extern const struct chan_permit api_permits[];
@@ -94,6 +124,8 @@ extern const size_t n_api_permits;
 void api_problem(struct core *c, uint64_t req, const struct sawd_problem *p);
 /* Any error of ours as a problem: 503 for the audit log, 500 otherwise. */
 void api_error(struct core *c, uint64_t req, int r, const struct err *e);
+/* The compiler's list of problems, in `in` behind its request number, passed on as it is. False: malformed. */
+bool api_refused(struct core *c, uint64_t req, const char *detail, const char *remedy, struct msg_in *in);
 void api_row(struct core *c, uint64_t req, const struct workspace *w);
 
 /* sessions.c */

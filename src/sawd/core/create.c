@@ -28,14 +28,9 @@ struct call {
 	bool create;
 	char id[SAWD_ID_LEN + 1]; /* of an existing workspace */
 	char file[SAWD_FILE_NAME_MAX + 1];
+	char channel[SAWD_CHANNEL_MAX + 1]; /* or a file */
 	struct workspace row; /* of a new one */
 };
-
-static void call_free(struct call *k)
-{
-	ask_forget(k->core, k);
-	free(k);
-}
 
 static void set_text(char *to, size_t size, struct bytes text)
 {
@@ -183,12 +178,17 @@ static void fill_row(struct call *k, const struct sawd_new *n, const struct imag
 	w->pending = WORKSPACE_PROVISION;
 }
 
-static void use_policy(struct workspace *w, const char *file, struct bytes name, uint64_t lab, const char *sha256)
+/* `rollback`: of the channel. One who chooses another policy may come to a lower serial than before: that is meant, and said. */
+static void use_release(struct workspace *w, const struct release *r, const char *file, const char *channel, uint64_t rollback)
 {
+	w->rollback = r->serial < w->serial ? r->serial : rollback;
+	w->serial = r->serial;
+	w->policy_lab = r->policy_lab;
 	set_text(w->policy_file, sizeof(w->policy_file), bytes_str(file));
-	set_text(w->policy_name, sizeof(w->policy_name), name);
-	set_text(w->policy_sha256, sizeof(w->policy_sha256), bytes_str(sha256));
-	w->policy_lab = lab;
+	set_text(w->policy_name, sizeof(w->policy_name), bytes_str(r->policy_name));
+	set_text(w->policy_sha256, sizeof(w->policy_sha256), bytes_str(r->policy_sha256));
+	set_text(w->release, sizeof(w->release), bytes_str(r->id));
+	set_text(w->channel, sizeof(w->channel), bytes_str(channel));
 }
 
 static void finish_create(struct call *k)
@@ -234,7 +234,7 @@ static void on_policy_taken(void *owner, bool ok, const char *why)
 	(void)snprintf(text, sizeof(text), "stored, but the gateway keeps the last good policy: %.800s", why);
 	if (!ok)
 		api_problem(c, p->req, &(struct sawd_problem){ .status = 409, .exit_code = 1, .code = "conflict", .detail = text,
-							       .remedy = "see `saw log`; it is loaded at the next start" });
+							       .remedy = "see `saw audit`; the next start tries it again" });
 	else if (workspaces_by_id(c->db, bytes_str(p->id), &row, &e) == 1)
 		api_row(c, p->req, &row);
 	else
@@ -246,7 +246,6 @@ static void hand_over(struct call *k, struct ws *w)
 {
 	struct core *c = k->core;
 	struct policy_wait *p = w->control && w->loaded_generation ? calloc(1, sizeof(*p)) : NULL;
-	struct err e = { 0 };
 
 	if (!p) {
 		api_row(c, k->req, &w->row);
@@ -255,19 +254,15 @@ static void hand_over(struct call *k, struct ws *w)
 	}
 	*p = (struct policy_wait){ .core = c, .req = k->req };
 	memcpy(p->id, w->row.id, sizeof(p->id));
-	/* On disk first: a supervisor that dies now starts again with the new one. */
-	if (provision_refresh(w, &e) < 0) {
-		on_policy_taken(p, false, e.text);
-		return;
-	}
 	control_policy(w, on_policy_taken, p);
 }
 
-static void finish_policy(struct call *k, struct bytes name, uint64_t lab, const char *sha256)
+static void finish_policy(struct call *k, const struct release *release, uint64_t rollback)
 {
 	struct core *c = k->core;
 	struct ws *w = NULL;
 	struct workspace before;
+	char text[SAWD_CHANNEL_MAX + 256];
 	struct err e = { 0 };
 	int r = ws_wake(c, bytes_str(k->id), &w, &e);
 
@@ -278,9 +273,11 @@ static void finish_policy(struct call *k, struct bytes name, uint64_t lab, const
 	if (r != 1)
 		return;
 	before = w->row;
-	use_policy(&w->row, k->file, name, lab, sha256);
+	use_release(&w->row, release, k->file, k->channel, rollback);
 	w->row.generation++;
-	r = journal_call(c, "workspaces.policy", w->row.id, w->row.name, w->row.policy_sha256, &e);
+	(void)snprintf(text, sizeof(text), "%s%sserial %llu after %llu, release %s", k->channel, *k->channel ? ", " : "",
+		       (unsigned long long)w->row.serial, (unsigned long long)before.serial, w->row.release);
+	r = journal_call(c, "workspaces.policy", w->row.id, w->row.name, text, &e);
 	r = r < 0 ? r : ws_save(w, &e);
 	if (r < 0) {
 		w->row = before;
@@ -291,90 +288,69 @@ static void finish_policy(struct call *k, struct bytes name, uint64_t lab, const
 	hand_over(k, w);
 }
 
-static bool on_compiled(struct call *k, struct msg_in *in)
+static void finish(struct call *k, const struct release *r, uint64_t rollback)
 {
-	struct bytes name = msg_get_bytes(in, SAWD_POLICY_NAME_MAX);
-	struct bytes hash = msg_get_bytes(in, SAWD_KEY_LEN);
-	uint64_t lab = msg_get_max(in, 1);
-	FD_AUTO int fd = msg_take_fd(in);
-	char sha256[65];
-	struct err e = { 0 };
-	int r;
-
-	(void)hash; /* policies_store() computes it */
-	if (!msg_end(in))
-		return false;
-	r = policies_store(k->core, fd, sha256, &e);
-	if (r < 0) {
-		api_error(k->core, k->req, r, &e);
-	} else if (k->create) {
-		use_policy(&k->row, k->file, name, lab, sha256);
+	if (k->create) {
+		use_release(&k->row, r, k->file, k->channel, rollback);
 		finish_create(k);
 	} else {
-		finish_policy(k, name, lab, sha256);
+		finish_policy(k, r, rollback);
 	}
-	return true;
 }
 
-/* The compiler's list goes to front as it is. */
-static bool on_refused(struct call *k, struct msg_in *in)
-{
-	uint64_t n = msg_get_max(in, SAWD_PROBLEMS_MAX);
-	char text[SAWD_FILE_NAME_MAX + 64];
-
-	(void)snprintf(text, sizeof(text), "policy %.900s was refused", k->file);
-	msg_start(&core_out, MSG_API_PROBLEM);
-	msg_u64(&core_out, k->req);
-	msg_u64(&core_out, 422);
-	msg_u64(&core_out, 1);
-	msg_str(&core_out, "policy_refused");
-	msg_str(&core_out, text);
-	msg_str(&core_out, "policy");
-	msg_str(&core_out, k->create ? "correct it; nothing was created" : "correct it; the last good policy stays in force");
-	msg_u64(&core_out, n);
-	for (uint64_t i = 0; i < n; i++) {
-		msg_u64(&core_out, msg_get_max(in, UINT32_MAX));
-		msg_u64(&core_out, msg_get_max(in, UINT32_MAX));
-		msg_bytes(&core_out, msg_get_bytes(in, ERR_MAX));
-	}
-	if (!msg_end(in))
-		return false;
-	core_send(k->core, SAWD_FRONT);
-	return true;
-}
-
-static bool on_compiler(void *owner, struct msg_in *in)
+static void on_signed(void *owner, const struct release *r)
 {
 	struct call *k = owner;
-	bool ok = true;
 
-	if (!in)
-		api_problem(k->core, k->req, &(struct sawd_problem){ .status = 503, .exit_code = 1, .code = "unavailable",
-								     .detail = "the policy compiler is restarting",
-								     .remedy = "try again in a moment" });
-	else
-		ok = in->type == MSG_SAWD_COMPILED ? on_compiled(k, in) : on_refused(k, in);
-	call_free(k);
-	return ok;
+	if (r)
+		finish(k, r, 0);
+	free(k);
 }
 
-static void ask_compiler(struct call *k, int text_fd)
+static void no_channel(struct call *k)
+{
+	char text[SAWD_CHANNEL_MAX + 64];
+
+	(void)snprintf(text, sizeof(text), "there is no channel %s", k->channel);
+	api_problem(k->core, k->req, &(struct sawd_problem){ .status = 404, .exit_code = 4, .code = "channel_not_found", .detail = text,
+							     .field = "policy.channel", .remedy = "`saw policy channel ls` lists those there are" });
+}
+
+static void from_channel(struct call *k)
 {
 	struct core *c = k->core;
-	uint64_t req;
+	struct channel ch = { .name = "" };
+	struct release release;
+	struct err e = { 0 };
+	int r = channels_get(c->db, bytes_str(k->channel), &ch, &e);
 
-	if (!c->peers[SAWD_COMPILER]) {
-		(void)on_compiler(k, NULL);
+	if (r == 0) {
+		no_channel(k);
 		return;
 	}
-	req = ask_new(c, SAWD_COMPILER, on_compiler, k);
-	msg_start(&core_out, MSG_SAWD_COMPILE);
-	msg_u64(&core_out, req);
-	msg_fd(&core_out, text_fd);
-	core_send(c, SAWD_COMPILER);
+	r = r < 0 ? r : releases_find(c->db, bytes_str(ch.release), &release, &e);
+	if (r == 1)
+		finish(k, &release, ch.rollback);
+	else
+		api_error(c, k->req, r < 0 ? r : err_set(&e, ENOENT, "the channel's release is gone: restore sawd.db from a backup"), &e);
 }
 
-static struct call *call_new(struct core *c, uint64_t req, struct bytes file)
+/* Takes `text_fd`; -1: by its channel. */
+static void begin(struct call *k, int text_fd, uint64_t serial_above)
+{
+	const struct sign_order o = { .file = k->file, .text_fd = text_fd, .serial_above = serial_above,
+				      .remedy = k->create ? "correct it; nothing was created" :
+							    "correct it; the last good policy stays in force" };
+
+	if (!*k->channel) {
+		sign_policy(k->core, k->req, &o, on_signed, k);
+		return;
+	}
+	from_channel(k);
+	free(k);
+}
+
+static struct call *call_new(struct core *c, uint64_t req, struct bytes file, struct bytes channel)
 {
 	struct call *k = calloc(1, sizeof(*k));
 
@@ -384,7 +360,9 @@ static struct call *call_new(struct core *c, uint64_t req, struct bytes file)
 	}
 	k->core = c;
 	k->req = req;
-	set_text(k->file, sizeof(k->file), file.len ? file : bytes_str("policy.yaml"));
+	set_text(k->channel, sizeof(k->channel), channel);
+	if (!channel.len)
+		set_text(k->file, sizeof(k->file), file.len ? file : bytes_str("policy.yaml"));
 	return k;
 }
 
@@ -399,17 +377,18 @@ bool create_on_create(void *owner, struct msg_in *in)
 
 	if (!sawd_new_get(in, &n))
 		return false;
-	fd = msg_take_fd(in);
+	if (!n.policy_channel.len)
+		fd = msg_take_fd(in);
 	if (!msg_end(in))
 		return false;
 	if (!api_may_change(c, req) || !check_new(c, req, &n) || !fits_host(c, req, &n) || !name_is_free(c, req, n.name) || !find_image(c, req, &n, &image))
 		return true;
-	k = call_new(c, req, n.policy_file);
+	k = call_new(c, req, n.policy_file, n.policy_channel);
 	if (!k)
 		return true;
 	k->create = true;
 	fill_row(k, &n, &image);
-	ask_compiler(k, fd);
+	begin(k, fd_take(&fd), 0);
 	return true;
 }
 
@@ -419,7 +398,8 @@ bool create_on_policy(void *owner, struct msg_in *in)
 	uint64_t req = msg_get_u64(in);
 	struct bytes name = msg_get_bytes(in, SAWD_NAME_MAX);
 	struct bytes file = msg_get_bytes(in, SAWD_FILE_NAME_MAX);
-	FD_AUTO int fd = msg_take_fd(in);
+	struct bytes channel = msg_get_bytes(in, SAWD_CHANNEL_MAX);
+	FD_AUTO int fd = channel.len ? -1 : msg_take_fd(in);
 	struct workspace row;
 	struct call *k;
 
@@ -431,10 +411,10 @@ bool create_on_policy(void *owner, struct msg_in *in)
 		api_being_deleted(c, req);
 		return true;
 	}
-	k = call_new(c, req, file);
+	k = call_new(c, req, file, channel);
 	if (!k)
 		return true;
 	memcpy(k->id, row.id, sizeof(k->id));
-	ask_compiler(k, fd);
+	begin(k, fd_take(&fd), row.serial);
 	return true;
 }

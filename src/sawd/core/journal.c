@@ -65,6 +65,19 @@ int journal_state(struct core *c, const char *word, const char *id, const char *
 	return note(c, EVENT_LIFECYCLE, word, id, name, detail, e);
 }
 
+void journal_refused(struct core *c, enum reason why, const char *channel, const char *detail)
+{
+	char text[EVENT_TEXT_MAX];
+	struct event ev = { .kind = EVENT_POLICY, .action = EVENT_DENIED, .reason = (uint16_t)why, .count = 1 };
+	struct err e = { 0 };
+
+	(void)snprintf(text, sizeof(text), "%s%s%s", channel, *detail ? ": " : "", detail);
+	ev.verb = bytes_str("refused");
+	ev.actor = bytes_str(c->owner);
+	ev.detail = bytes_str(text);
+	(void)journal_event(c, &ev, &e);
+}
+
 bool journal_ok(struct core *c)
 {
 	struct err e = { 0 };

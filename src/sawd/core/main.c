@@ -1,4 +1,4 @@
-/* sawd-core: reads typed messages only, opens nothing but the state folder and its workspaces' control sockets. */
+/* sawd-core: reads typed messages only, opens nothing but its folders below the state folder and its workspaces' control sockets. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "ipc/trust.h"
 #include "ipc/types.h"
 #include "os/fd.h"
 #include "os/jail.h"
@@ -31,7 +32,8 @@ static void fail(struct core *c, const struct err *e)
 	loop_stop(c->loop, 1);
 }
 
-/* The folders of the state folder but one: what lies in keys/ is keeper's alone. And the store's files, which are there and open. */
+/* The folders of the state folder but one: what lies in keys/ is keeper's alone, but that the trusted public keys may be
+ * read. And the store's files, which are there and open. */
 struct places {
 	char text[PLACES_MAX][PATHS_MAX];
 	struct jail_path paths[PLACES_MAX];
@@ -71,6 +73,7 @@ static int enter_jail(struct core *c, struct err *e)
 	static struct places places;
 	int r = find_places(&places, c->state, e);
 
+	r = r < 0 ? r : add_place(&places, c->state, TRUST_FOLDER, JAIL_READ | JAIL_LIST, e);
 	r = r < 0 ? r : add_place(&places, c->run, ".", JAIL_READ | JAIL_LIST | JAIL_WRITE | JAIL_CREATE, e);
 	r = r < 0 ? r : jail_capabilities(0, CORE_FDS, 0, e);
 	r = r < 0 ? r : jail_files(places.paths, places.n, JAIL_NET_NONE, e);
@@ -127,8 +130,12 @@ static const struct chan_permit keeper_permits[] = {
 	{ MSG_SAWD_HOST_KEY_DONE, ask_on_answer }, { MSG_SAWD_CERT_DONE, ask_on_answer },    { MSG_SAWD_SECRET_READY, ask_on_answer },
 	{ MSG_SAWD_SECRET_DONE, ask_on_answer },   { MSG_SAWD_SECRET_ROWS, ask_on_answer },  { MSG_SAWD_CA_ROOT_DONE, ask_on_answer },
 	{ MSG_SAWD_CHANNEL, ask_on_answer },	   { MSG_SAWD_CHANNEL_ENDED, supply_on_ended },
+	{ MSG_SAWD_SIGNED, ask_on_answer },
 };
-static const struct chan_permit compiler_permits[] = { { MSG_SAWD_COMPILED, ask_on_answer }, { MSG_SAWD_REFUSED, ask_on_answer } };
+static const struct chan_permit compiler_permits[] = { { MSG_SAWD_COMPILED, ask_on_answer },
+						       { MSG_SAWD_REFUSED, ask_on_answer },
+						       { MSG_SAWD_CHECKED, ask_on_answer },
+						       { MSG_SAWD_UNSOUND, ask_on_answer } };
 
 static void peer_end(struct core *c, enum sawd_role role, const char *why)
 {
@@ -173,7 +180,8 @@ static bool on_peer(void *owner, struct msg_in *in)
 		r = chan_new(&c->peers[role], c->loop, fd_take(&fd), keeper_permits,
 			     sizeof(keeper_permits) / sizeof(keeper_permits[0]), on_keeper_end, c, &e);
 	else
-		r = chan_new(&c->peers[role], c->loop, fd_take(&fd), compiler_permits, 2, on_compiler_end, c, &e);
+		r = chan_new(&c->peers[role], c->loop, fd_take(&fd), compiler_permits,
+			     sizeof(compiler_permits) / sizeof(compiler_permits[0]), on_compiler_end, c, &e);
 	if (r < 0)
 		log_line("%s", e.text);
 	else if (role == SAWD_KEEPER)

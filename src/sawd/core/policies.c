@@ -1,4 +1,3 @@
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,11 +9,10 @@
 
 #include "crypt/sha256.h"
 #include "os/fd.h"
-#include "os/log.h"
 #include "rules/policy_compile.h"
 #include "sawd/core/core.h"
 
-/* A blob's file is named after the hash of its content, which the record repeats: a damaged file cannot be taken for a policy, and
+/* What core itself wants to know of a policy (which credentials it binds) it reads in these; supervisors have their own compiled. A blob's file is named after the hash of its content, which the record repeats: a damaged file cannot be taken for a policy, and
  * what was good stays good until the record says otherwise. The seal is checked here each time; roles check the structure again. */
 
 static int check(struct bytes blob, char ret_sha256[65], struct err *e)
@@ -90,29 +88,4 @@ int policies_open(const struct core *c, const char *sha256_text, struct err *e)
 		r = fd_sealed("policy", p, (size_t)st.st_size, e);
 	free(p);
 	return r;
-}
-
-void policies_sweep(struct core *c)
-{
-	char path[PATHS_MAX];
-	struct dirent *entry;
-	struct err e = { 0 };
-	DIR *d;
-
-	if (paths_join(path, c->state, "policies", &e) < 0 || !(d = opendir(path)))
-		return;
-	while ((entry = readdir(d)) != NULL) {
-		char sha[65] = { 0 };
-		size_t len = strlen(entry->d_name);
-
-		if (entry->d_name[0] == '.')
-			continue;
-		if (len == 69 && strcmp(entry->d_name + 64, ".blob") == 0)
-			memcpy(sha, entry->d_name, 64);
-		if (*sha && workspaces_policy_used(c->db, sha, &e) != 0)
-			continue;
-		if (unlinkat(dirfd(d), entry->d_name, 0) < 0)
-			log_line("remove policies/%s: %s", entry->d_name, strerror(errno));
-	}
-	(void)closedir(d);
 }

@@ -3,14 +3,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "ipc/spec.h"
 #include "os/fd.h"
 #include "os/log.h"
-#include "rules/policy.h"
 #include "sawd/core/ws.h"
 #include "store/images.h"
 #include "wire/seed.h"
@@ -213,15 +211,17 @@ bool provision_outdated(const struct ws *w)
 
 static int put_policy(struct ws *w, const char *folder, struct err *e)
 {
-	FD_AUTO int fd = policies_open(w->core, w->row.policy_sha256, e);
-	const void *p = NULL;
-	size_t len = 0;
-	int r = fd < 0 ? fd : fd_map_sealed(fd, POLICY_BLOB_MAX, &p, &len, e);
+	const struct workspace *row = &w->row;
+	char old[PATHS_MAX];
+	int r;
 
-	if (r < 0)
-		return r;
-	r = files_put(folder, "policy.blob", bytes_of(p, len), e);
-	(void)munmap((void *)(uintptr_t)p, len);
+	if (!*row->release)
+		return err_set(e, ENOENT, "its policy was stored by an older saw, without its text: give it again with `saw set-policy %s FILE` (it "
+					  "was %s)", row->name, *row->policy_file ? row->policy_file : "not a file");
+	r = bundles_copy(w->core, row->release, folder, e);
+	/* Of an older saw. */
+	if (r == 0 && paths_join(old, folder, "policy.blob", NULL) == 0)
+		(void)unlink(old);
 	return r;
 }
 
@@ -246,7 +246,8 @@ int provision_refresh(struct ws *w, struct err *e)
 	struct spec s = { .driver = (enum spec_driver)row->driver, .id = bytes_str(row->id), .name = bytes_str(row->name),
 			  .owner = bytes_str(row->owner), .cpus = row->cpus, .memory_bytes = row->memory_bytes, .accel = row->accel,
 			  .uid_base = row->uid_base, .kernel_args = bytes_str(row->kernel_args),
-			  .upstream_proxy = bytes_str(row->upstream_proxy), .generation = row->generation };
+			  .upstream_proxy = bytes_str(row->upstream_proxy), .generation = row->generation,
+			  .policy_channel = bytes_str(row->channel), .policy_rollback = row->rollback };
 	int r = make_folder(w, folder, e);
 
 	r = r < 0 ? r : check_image(w, &image, e);

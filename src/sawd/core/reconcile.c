@@ -500,7 +500,7 @@ static bool wake_one(void *ctx, const struct workspace *row)
 int reconcile_start(struct core *c, struct err *e)
 {
 	provision_sweep(c);
-	policies_sweep(c);
+	bundles_sweep(c);
 	return workspaces_unsettled(c->db, wake_one, c, e);
 }
 

@@ -164,7 +164,8 @@ static bool on_end(void *owner, struct msg_in *in)
 		finish_list(c, token);
 	else if (c->await == AWAIT_EVENTS)
 		finish_events(c, token);
-	else if (c->await == AWAIT_SESSIONS || c->await == AWAIT_IMAGES || c->await == AWAIT_SECRETS)
+	else if (c->await == AWAIT_SESSIONS || c->await == AWAIT_IMAGES || c->await == AWAIT_SECRETS ||
+		 c->await == AWAIT_CHANNELS)
 		finish_rows(c);
 	else if (c->await == AWAIT_SECRET)
 		conn_answer(c, c->ok_status, &c->body);
@@ -368,6 +369,7 @@ const struct chan_permit answer_permits[] = {
 	{ MSG_API_TUNNEL_DONE, on_tunnel },
 	{ MSG_API_IMAGE_ROW, on_image_row },
 	{ MSG_API_SECRET_ROW, secret_on_row },
+	{ MSG_API_CHANNEL, channel_on_row },
 	{ MSG_API_SHUTDOWN_DONE, on_shutdown },
 	{ MSG_API_CUT, on_cut },
 };

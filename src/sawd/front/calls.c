@@ -6,6 +6,7 @@
 #include "ipc/types.h"
 #include "os/fd.h"
 #include "sawd/front/body.h"
+#include "wire/manifest.h"
 #include "wire/ssh_cert.h"
 #include "wire/ssh_key.h"
 
@@ -106,13 +107,21 @@ void call_list(struct conn *c, const struct http_server_request *r, struct bytes
 	call_list_page(c, after);
 }
 
-/* The text of a policy as sealed memory; -1 when the call is answered. */
-static int policy_fd(const struct json_node *policy, struct buf *file)
+/* Either a channel, into `channel`, or the text of a policy as sealed memory. -1 and no channel: the call is answered. */
+static int policy_fd(const struct json_node *policy, struct buf *file, struct buf *channel)
 {
 	struct err e = { 0 };
 	struct buf text;
 	int fd = -1;
 
+	body_text(&body, policy, "channel", "", channel);
+	if (!body.failed && channel->len && (json_get(body.nodes, policy, "text") || json_get(body.nodes, policy, "file")))
+		body_bad(&body, "policy", "a policy is given by its channel and by its text", "send one of the two");
+	if (!body.failed && channel->len && !manifest_channel_ok(buf_view(channel)))
+		body_bad(&body, "policy.channel", "this is no name of a channel",
+			 "use two to four words of a-z, 0-9 and hyphens, as in corporate/stable");
+	if (channel->len)
+		return -1;
 	buf_init(&text, SAWD_POLICY_TEXT_MAX);
 	body_text(&body, policy, "file", "policy.yaml", file);
 	body_text(&body, policy, "text", NULL, &text);
@@ -127,7 +136,7 @@ static int policy_fd(const struct json_node *policy, struct buf *file)
 	return fd;
 }
 
-static const char *const policy_keys[] = { "file", "text", NULL };
+static const char *const policy_keys[] = { "file", "text", "channel", NULL };
 
 struct create {
 	struct buf name;
@@ -135,6 +144,7 @@ struct create {
 	struct buf proxy;
 	struct buf args;
 	struct buf file;
+	struct buf channel;
 };
 
 static void create_read(struct create *k, struct sawd_new *n)
@@ -175,16 +185,19 @@ void call_create(struct conn *c, const struct http_server_request *r, struct byt
 	buf_init(&k.proxy, SAWD_PROXY_MAX);
 	buf_init(&k.args, SAWD_ARGS_MAX);
 	buf_init(&k.file, SAWD_FILE_NAME_MAX);
+	buf_init(&k.channel, SAWD_CHANNEL_MAX);
 	body_open(&body, c, r, keys, false);
 	create_read(&k, &n);
 	policy = body_object(&body, "policy", policy_keys);
 	if (policy)
-		fd = policy_fd(policy, &k.file);
+		fd = policy_fd(policy, &k.file, &k.channel);
 	n.policy_file = buf_view(&k.file);
-	if (!body.failed && fd >= 0) {
+	n.policy_channel = buf_view(&k.channel);
+	if (!body.failed && (fd >= 0 || k.channel.len)) {
 		conn_ask(c, MSG_API_CREATE, AWAIT_WORKSPACE, 201);
 		sawd_new_put(&front_out, &n);
-		msg_fd(&front_out, fd);
+		if (fd >= 0)
+			msg_fd(&front_out, fd);
 		conn_send(c);
 	}
 	buf_deinit(&k.name);
@@ -192,6 +205,7 @@ void call_create(struct conn *c, const struct http_server_request *r, struct byt
 	buf_deinit(&k.proxy);
 	buf_deinit(&k.args);
 	buf_deinit(&k.file);
+	buf_deinit(&k.channel);
 }
 
 void call_get(struct conn *c, const struct http_server_request *r, struct bytes arg)
@@ -255,22 +269,27 @@ void call_rebuild(struct conn *c, const struct http_server_request *r, struct by
 void call_policy(struct conn *c, const struct http_server_request *r, struct bytes arg)
 {
 	FD_AUTO int fd = -1;
+	struct buf channel;
 	struct buf file;
 
 	if (!name_ok(c, arg))
 		return;
 	buf_init(&file, SAWD_FILE_NAME_MAX);
+	buf_init(&channel, SAWD_CHANNEL_MAX);
 	body_open(&body, c, r, policy_keys, false);
 	if (!body.failed)
-		fd = policy_fd(body.nodes, &file);
-	if (fd >= 0) {
+		fd = policy_fd(body.nodes, &file, &channel);
+	if (!body.failed && (fd >= 0 || channel.len)) {
 		conn_ask(c, MSG_API_POLICY, AWAIT_WORKSPACE, 200);
 		msg_bytes(&front_out, arg);
 		msg_bytes(&front_out, buf_view(&file));
-		msg_fd(&front_out, fd);
+		msg_bytes(&front_out, buf_view(&channel));
+		if (fd >= 0)
+			msg_fd(&front_out, fd);
 		conn_send(c);
 	}
 	buf_deinit(&file);
+	buf_deinit(&channel);
 }
 
 static void ask_file(struct conn *c, struct bytes name, enum sawd_file kind)

@@ -51,6 +51,8 @@ enum await {
 	AWAIT_TUNNEL,
 	AWAIT_IMAGES,
 	AWAIT_SECRETS,
+	AWAIT_CHANNELS,
+	AWAIT_CHANNEL, /* one record */
 	AWAIT_SECRET, /* one record, then the end */
 	AWAIT_SHUTDOWN,
 	AWAIT_EVENTS, /* the snapshot before the stream */
@@ -139,6 +141,14 @@ void call_list_page(struct conn *c, struct bytes after);
 
 /* secrets.c: the answer to them. */
 bool secret_on_row(void *owner, struct msg_in *in);
+
+/* channels.c */
+void call_push(struct conn *c, const struct http_server_request *r, struct bytes arg);
+void call_channels(struct conn *c, const struct http_server_request *r, struct bytes arg);
+void call_channel_set(struct conn *c, const struct http_server_request *r, struct bytes arg);
+void call_channel_rollback(struct conn *c, const struct http_server_request *r, struct bytes arg);
+void call_key(struct conn *c, const struct http_server_request *r, struct bytes arg);
+bool channel_on_row(void *owner, struct msg_in *in);
 
 /* answers.c: what core sends. */
 extern const struct chan_permit answer_permits[];

@@ -30,8 +30,12 @@ static void render_policy(struct json_out *j, const struct sawd_row *r)
 	json_out_key(j, "policy");
 	json_out_object(j);
 	json_out_key_bytes(j, "file", r->asked.policy_file);
+	json_out_key_bytes(j, "channel", r->asked.policy_channel);
 	json_out_key_bytes(j, "name", r->policy_name);
 	json_out_key_bytes(j, "sha256", bytes_of(hex, 2 * r->policy_sha256.len));
+	json_out_key_bytes(j, "release", r->policy_release);
+	json_out_key_u64(j, "serial", r->policy_serial);
+	json_out_key_bool(j, "rolled_back", r->policy_rollback != 0);
 	json_out_key_u64(j, "generation", r->generation);
 	json_out_key_u64(j, "loaded_generation", r->loaded_generation);
 	json_out_key_bool(j, "lab", r->policy_lab == 1);

@@ -12,12 +12,14 @@
 #include "crypt/random.h"
 #include "crypt/sha256.h"
 #include "ipc/sawd_types.h"
+#include "ipc/trust.h"
 #include "os/fd.h"
 
-enum { VALID_MAX_S = SAWD_CERT_MS / 1000 + 120, LABEL_MAX = 128 };
+enum { VALID_MAX_S = SAWD_CERT_MS / 1000 + 120, LABEL_MAX = 128, LINE_MAX_LEN = 256 };
 
 struct keys {
 	struct ed25519 *ca;
+	struct ed25519 *security;
 	uint8_t host_seed[ED25519_SEED];
 };
 
@@ -42,22 +44,27 @@ static int read_seed(int fd, const char *path, uint8_t seed[ED25519_SEED], struc
 }
 
 /* Whole or not at all: written beside, synced, renamed. */
-static int make_seed(int dir_fd, const char *name, uint8_t seed[ED25519_SEED], struct err *e)
+static int put(int dir_fd, const char *name, struct bytes data, struct err *e)
 {
 	char fresh[64];
 	FD_AUTO int fd = -1;
 
 	(void)snprintf(fresh, sizeof(fresh), "%s.new", name);
-	random_bytes(seed, ED25519_SEED);
 	(void)unlinkat(dir_fd, fresh, 0);
 	fd = openat(dir_fd, fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_sys(e, errno, "make %s", fresh);
-	if (write(fd, seed, ED25519_SEED) != ED25519_SEED || fsync(fd) < 0)
+	if (write(fd, data.p, data.len) != (ssize_t)data.len || fsync(fd) < 0)
 		return err_sys(e, errno, "write %s", fresh);
 	if (renameat(dir_fd, fresh, dir_fd, name) < 0 || fsync(dir_fd) < 0)
 		return err_sys(e, errno, "rename %s", fresh);
 	return 0;
+}
+
+static int make_seed(int dir_fd, const char *name, uint8_t seed[ED25519_SEED], struct err *e)
+{
+	random_bytes(seed, ED25519_SEED);
+	return put(dir_fd, name, bytes_of(seed, ED25519_SEED), e);
 }
 
 static int take_seed(int dir_fd, const char *name, uint8_t seed[ED25519_SEED], struct err *e)
@@ -67,6 +74,47 @@ static int take_seed(int dir_fd, const char *name, uint8_t seed[ED25519_SEED], s
 	if (fd >= 0)
 		return read_seed(fd, name, seed, e);
 	return errno == ENOENT ? make_seed(dir_fd, name, seed, e) : err_sys(e, errno, "open %s", name);
+}
+
+/* Trusted before it is kept: one that is kept is never made again, and would then be trusted by nobody. */
+static int make_security(int dir_fd, struct keys *k, struct err *e)
+{
+	FD_AUTO int trusted_fd = openat(dir_fd, "security", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	uint8_t seed[ED25519_SEED];
+	uint8_t key[ED25519_PUBLIC];
+	struct buf line;
+	int r;
+
+	if (trusted_fd < 0)
+		return err_sys(e, errno, "open security");
+	buf_init(&line, LINE_MAX_LEN);
+	random_bytes(seed, sizeof(seed));
+	k->security = ed25519_new(seed);
+	if (k->security)
+		ed25519_public(k->security, key);
+	if (k->security && ssh_key_put_line(&line, key, "the local Security key of this machine") && buf_byte(&line, '\n'))
+		r = put(trusted_fd, TRUST_LOCAL ".pub", buf_view(&line), e);
+	else
+		r = err_set(e, ENOMEM, "out of memory");
+	r = r < 0 ? r : put(dir_fd, "security.seed", bytes_of(seed, sizeof(seed)), e);
+	explicit_bzero(seed, sizeof(seed));
+	buf_deinit(&line);
+	return r;
+}
+
+static int open_security(int dir_fd, struct keys *k, struct err *e)
+{
+	FD_AUTO int fd = openat(dir_fd, "security.seed", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	uint8_t seed[ED25519_SEED];
+	int r;
+
+	if (fd < 0)
+		return errno == ENOENT ? make_security(dir_fd, k, e) : err_sys(e, errno, "open security.seed");
+	r = read_seed(fd, "security.seed", seed, e);
+	if (r == 0)
+		k->security = ed25519_new(seed);
+	explicit_bzero(seed, sizeof(seed));
+	return r < 0 || k->security ? r : err_set(e, ENOMEM, "out of memory");
 }
 
 /* A signature that verifies, before anything is promised. It also makes libcrypto load now what it could not load in the jail. */
@@ -96,6 +144,7 @@ int keys_open(struct keys **ret, const char *folder, struct err *e)
 		explicit_bzero(seed, sizeof(seed));
 		r = k->ca ? take_seed(dir_fd, "host_keys.seed", k->host_seed, e) : err_set(e, ENOMEM, "out of memory");
 	}
+	r = r < 0 ? r : open_security(dir_fd, k, e);
 	if (r == 0 && !self_test(k))
 		r = err_set(e, EIO, "the user CA's key signs nothing that verifies: is libcrypto whole?");
 	if (r < 0) {
@@ -111,6 +160,7 @@ struct keys *keys_free(struct keys *k)
 	if (!k)
 		return NULL;
 	ed25519_free(k->ca);
+	ed25519_free(k->security);
 	explicit_bzero(k, sizeof(*k));
 	free(k);
 	return NULL;
@@ -171,4 +221,11 @@ bool keys_certify(const struct keys *k, struct ssh_cert *c, struct buf *out)
 	return ssh_cert_put_body(out, c) &&
 	       ed25519_sign(k->ca, bytes_of(out->p + start, out->len - start), signature) &&
 	       ssh_cert_put_signature(out, signature);
+}
+
+bool keys_sign_policy(const struct keys *k, struct bytes manifest, uint8_t ret_key[ED25519_PUBLIC],
+		      uint8_t ret_signature[ED25519_SIGNATURE])
+{
+	ed25519_public(k->security, ret_key);
+	return ed25519_sign(k->security, manifest, ret_signature);
 }

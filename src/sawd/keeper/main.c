@@ -10,6 +10,7 @@
 #include "os/log.h"
 #include "os/paths.h"
 #include "sawd/keeper/keeper.h"
+#include "wire/bundle.h"
 
 enum { KEEPER_FDS = 4096, PRIVATE_FILE_MAX = 4096, HEAP = 512 * 1024 };
 
@@ -136,6 +137,26 @@ static bool on_cert(void *owner, struct msg_in *in)
 	return true;
 }
 
+static bool on_sign(void *owner, struct msg_in *in)
+{
+	struct keeper *k = owner;
+	uint64_t req = msg_get_u64(in);
+	struct bytes manifest = msg_get_bytes(in, BUNDLE_MANIFEST_MAX);
+	uint8_t key[ED25519_PUBLIC];
+	uint8_t signature[ED25519_SIGNATURE];
+	bool ok;
+
+	if (!msg_end(in) || !k->keys || !manifest.len)
+		return false;
+	ok = keys_sign_policy(k->keys, manifest, key, signature);
+	msg_start(&keeper_out, MSG_SAWD_SIGNED);
+	msg_u64(&keeper_out, req);
+	msg_bytes(&keeper_out, bytes_of(key, ok ? sizeof(key) : 0));
+	msg_bytes(&keeper_out, bytes_of(signature, ok ? sizeof(signature) : 0));
+	chan_send(k->core, &keeper_out);
+	return true;
+}
+
 static bool on_forget(void *owner, struct msg_in *in)
 {
 	struct keeper *k = owner;
@@ -162,6 +183,7 @@ static void on_core_end(void *owner, const char *why)
 static const struct chan_permit core_permits[] = {
 	{ MSG_SAWD_HOST_KEY, on_host_key },
 	{ MSG_SAWD_CERT, on_cert },
+	{ MSG_SAWD_SIGN, on_sign },
 	{ MSG_SAWD_SECRET_CHANGE, secrets_on_change },
 	{ MSG_SAWD_SECRET_COMMIT, secrets_on_commit },
 	{ MSG_SAWD_SECRET_LIST, secrets_on_list },

@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "ipc/sawd_row.h"
 #include "ipc/spec.h"
+#include "ipc/trust.h"
 #include "ipc/types.h"
 #include "os/cgroup.h"
 #include "os/disk.h"
@@ -158,6 +159,7 @@ struct spawn {
 	char title[80];
 	char dir[PATHS_MAX];
 	char run[PATHS_MAX];
+	char keys[PATHS_MAX];
 	char ids[32];
 	int log_fd;
 	int null_fd;
@@ -166,7 +168,7 @@ struct spawn {
 
 static int spawn_as(struct launcher *l, struct spawn *s, const char *id, bool is_try, uint64_t req, struct err *e)
 {
-	const char *const args[] = { "--dir", s->dir, "--run", s->run, is_try ? "--try" : NULL, s->ids, "--", "/bin/sleep", "infinity",
+	const char *const args[] = { "--dir", s->dir, "--run", s->run, "--keys", s->keys, is_try ? "--try" : NULL, s->ids, "--", "/bin/sleep", "infinity",
 				     NULL };
 	const struct child_fd fds[] = { { s->log_fd, 1 },  { s->log_fd, 2 },  { s->try_fds[0], 3 }, { s->null_fd, 4 },
 					{ s->log_fd, 5 }, { s->log_fd, 6 }, { s->try_fds[1], 7 } };
@@ -187,6 +189,8 @@ static int spawn(struct launcher *l, const char *id, const char *name, bool is_t
 	(void)snprintf(s.ids, sizeof(s.ids), "%u:%u", geteuid(), getegid());
 	(void)snprintf(part, sizeof(part), "workspaces/%s", id);
 	r = r < 0 ? r : paths_join(s.dir, l->state, part, e);
+	/* Not from core: it is not to say which keys are trusted. */
+	r = r < 0 ? r : paths_join(s.keys, l->state, TRUST_FOLDER, e);
 	(void)snprintf(part, sizeof(part), "ws/%s", id);
 	r = r < 0 ? r : paths_join(s.run, l->run, part, e);
 	if (r == 0 && is_try) {

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "ipc/trust.h"
 #include "os/fd.h"
 #include "os/lock.h"
 #include "sawd/launcher/launcher.h"
@@ -16,7 +17,7 @@
 
 enum { LOG_MAX = 16 * 1024 * 1024 };
 
-static const char *const state_folders[] = { "keys", "images", "policies", "audit", "audit/workspaces", "workspaces" };
+static const char *const state_folders[] = { "keys", TRUST_FOLDER, "images", "policies", "audit", "audit/workspaces", "workspaces" };
 
 static int make_folders(struct launcher *l, struct err *e)
 {

@@ -50,7 +50,7 @@ static void send_state(struct peer *p)
 	msg_u64(&out, hold_generation(w->hold));
 	msg_u64(&out, w->accel);
 	msg_u64(&out, n);
-	msg_str(&out, w->detail[0] ? w->detail : w->limits);
+	msg_str(&out, w->detail[0] ? w->detail : w->policy_note ? w->policy_note : w->limits);
 	chan_send(p->chan, &out);
 }
 
@@ -147,11 +147,29 @@ static bool on_policy(void *owner, struct msg_in *in)
 	uint64_t generation = msg_get_u64(in);
 	int fd = msg_take_fd(in);
 
-	if (!msg_end(in) || !p->greeted) {
+	/* A compiled policy is believed only where its user is the one who compiled it. */
+	if (!msg_end(in) || !p->greeted || *p->control->ws->keys) {
 		(void)fd_close(fd);
 		return false;
 	}
 	reload_start(p->control->ws, fd, generation, on_reloaded, p);
+	return true;
+}
+
+static bool on_bundle(void *owner, struct msg_in *in)
+{
+	struct peer *p = owner;
+	struct bundle_order o = { .generation = msg_get_u64(in) };
+	int fd;
+
+	o.rollback = msg_get_u64(in);
+	o.channel = msg_get_bytes(in, SPEC_CHANNEL_MAX);
+	fd = msg_take_fd(in);
+	if (!msg_end(in) || !p->greeted || !*p->control->ws->keys) {
+		(void)fd_close(fd);
+		return false;
+	}
+	reload_bundle(p->control->ws, fd, &o, on_reloaded, p);
 	return true;
 }
 
@@ -193,7 +211,7 @@ static bool on_event(void *owner, struct msg_in *in)
 static const struct chan_permit permits[] = {
 	{ MSG_HELLO, on_hello },  { MSG_SHUTDOWN, on_shutdown }, { MSG_GUEST_CONNECT, on_guest_connect },
 	{ MSG_POLICY, on_policy }, { MSG_EVENT, on_event },	     { MSG_KEEPER_OUTLET, on_keeper },
-	{ MSG_KEEPER_INLET, on_keeper },
+	{ MSG_KEEPER_INLET, on_keeper }, { MSG_BUNDLE, on_bundle },
 };
 
 static void on_end(void *owner, const char *why)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 #include "crypt/sha256.h"
 #include "os/fd.h"
 #include "rules/policy_compile.h"
+#include "wire/manifest.h"
 
 enum { DNS_PORT = 53 };
 
@@ -21,6 +23,10 @@ struct hold {
 	struct policy policy;
 	uint16_t ports[POLICY_PORTS_MAX];
 	size_t n_ports;
+	int bundle_fd; /* until it is kept */
+	uint64_t serial;
+	char channel[MANIFEST_CHANNEL_MAX + 1];
+	char origin[HOLD_ORIGIN_MAX];
 };
 
 struct hold *hold_free(struct hold *h)
@@ -30,6 +36,7 @@ struct hold *hold_free(struct hold *h)
 	if (h->p)
 		(void)munmap((void *)(uintptr_t)h->p, h->len);
 	(void)fd_close(h->fd);
+	(void)fd_close(h->bundle_fd);
 	free(h);
 	return NULL;
 }
@@ -63,6 +70,7 @@ int hold_take(struct hold **ret, int fd, uint64_t generation, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	}
 	h->fd = fd;
+	h->bundle_fd = -1;
 	h->generation = generation;
 	r = check(h, e);
 	if (r < 0) {
@@ -113,4 +121,33 @@ size_t hold_ports(const struct hold *h, uint16_t ret[POLICY_PORTS_MAX])
 	for (size_t i = 0; i < h->n_ports; i++)
 		ret[i] = h->ports[i];
 	return h->n_ports;
+}
+
+void hold_came_from(struct hold *h, int bundle_fd, uint64_t serial, const char *channel, const char *origin)
+{
+	(void)fd_close(h->bundle_fd);
+	h->bundle_fd = bundle_fd;
+	h->serial = serial;
+	(void)snprintf(h->channel, sizeof(h->channel), "%s", channel);
+	(void)snprintf(h->origin, sizeof(h->origin), "%s", origin);
+}
+
+const char *hold_origin(const struct hold *h)
+{
+	return h->origin;
+}
+
+const char *hold_channel(const struct hold *h)
+{
+	return h->channel;
+}
+
+uint64_t hold_serial(const struct hold *h)
+{
+	return h->serial;
+}
+
+int hold_take_bundle(struct hold *h)
+{
+	return fd_take(&h->bundle_fd);
 }

@@ -14,6 +14,7 @@
 #include "os/fd.h"
 #include "os/lock.h"
 #include "os/log.h"
+#include "workspace/supervisor/bundle.h"
 #include "workspace/supervisor/command.h"
 #include "workspace/supervisor/control.h"
 #include "workspace/supervisor/hold.h"
@@ -25,7 +26,7 @@
 enum { TERM_GRACE_MS = 20000 };
 
 static const char usage[] =
-	"usage: saw-workspace --dir FOLDER --run FOLDER\n"
+	"usage: saw-workspace --dir FOLDER --run FOLDER [--keys FOLDER]\n"
 	"       saw-workspace --dir FOLDER --run FOLDER --try UID:GID [--audit FILE] -- COMMAND [ARGUMENTS]\n"
 	"It is started by sawd or by `saw try`; descriptor 3 is then the channel to `saw try`, 4 to 6 are the command's.\n";
 
@@ -48,6 +49,7 @@ static bool parse_args(struct ws *w, int argc, char **argv)
 	static const struct option options[] = {
 		{ "dir", required_argument, NULL, 'd' },
 		{ "run", required_argument, NULL, 'r' },
+		{ "keys", required_argument, NULL, 'k' },
 		{ "try", required_argument, NULL, 't' },
 		{ "audit", required_argument, NULL, 'a' },
 		{ 0 },
@@ -61,6 +63,8 @@ static bool parse_args(struct ws *w, int argc, char **argv)
 			ok = set_path(w->dir, optarg) == 0;
 		else if (c == 'r')
 			ok = set_path(w->run, optarg) == 0;
+		else if (c == 'k')
+			ok = set_path(w->keys, optarg) == 0;
 		else if (c == 'a')
 			w->command.audit = optarg;
 		else if (c == 't')
@@ -174,6 +178,7 @@ static int open_ws(struct ws *w, struct loop_io *signals, struct err *e)
 
 static void close_ws(struct ws *w)
 {
+	bundle_cancel();
 	w->control = control_free(w->control);
 	for (size_t i = 0; i < ROLE_COUNT; i++)
 		if (w->roles[i].ops)

@@ -1,23 +1,25 @@
 #include "workspace/supervisor/reload.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "os/fd.h"
 #include "os/log.h"
 #include "rules/reason.h"
+#include "workspace/supervisor/bundle.h"
 #include "workspace/supervisor/gateway.h"
 #include "workspace/supervisor/hold.h"
 #include "workspace/supervisor/listeners.h"
 #include "workspace/supervisor/trail.h"
 #include "workspace/supervisor/ws.h"
 
-/* check -> event on disk -> listeners -> dialer -> outlet -> inlet -> old listeners closed -> answer.
+/* check (and compile) -> event on disk -> kept as the last good one -> listeners -> dialer -> outlet -> inlet -> old listeners closed -> answer.
  *
  * From "dialer" on the new policy is the one in force: a role that starts meanwhile gets it as its first. Dialer comes first
  * because it has the last word: while only some have the new policy, a flow is allowed only where all agree. */
 
-enum stage { IDLE, WRITING, LISTENING, DIALER, OUTLET, INLET };
+enum stage { IDLE, COMPILING, WRITING, LISTENING, DIALER, OUTLET, INLET };
 
 static struct {
 	enum stage stage;
@@ -54,11 +56,17 @@ static void note(struct ws *w, const struct hold *h, enum event_action action, e
 	trail_write(w->trail, &ev, written ? 1 : 0, written, &now);
 }
 
-static void refuse(struct ws *w, uint64_t generation, const char *why, reload_done_fn done, void *owner)
+/* One event, one answer. */
+static void refuse(struct ws *w, uint64_t generation, enum reason reason, const char *detail, reload_done_fn done, void *owner)
 {
-	note(w, NULL, EVENT_DENIED, REASON_POLICY_INVALID, "refused", why, generation, NULL);
+	char why[ERR_MAX];
+
+	(void)snprintf(why, sizeof(why), "%s%s%.900s", reason == REASON_POLICY_INVALID ? "" : reason_sentence(reason),
+		       *detail && reason != REASON_POLICY_INVALID ? ": " : "", detail);
+	note(w, NULL, EVENT_DENIED, reason, "refused", detail, generation, NULL);
 	log_line("policy generation %llu refused: %s", (unsigned long long)generation, why);
-	done(owner, generation, false, why);
+	if (done)
+		done(owner, generation, false, why);
 }
 
 static const struct step {
@@ -90,6 +98,7 @@ static void put_in_force(struct ws *w)
 {
 	struct hold *old = w->hold;
 
+	w->policy_note = NULL;
 	w->hold = now.next;
 	now.next = old;
 	trail_policy(w->trail, policy_label(hold_policy(w->hold)), policy_lab(hold_policy(w->hold)));
@@ -118,6 +127,7 @@ void reload_progress(struct ws *w)
 static void on_written(void *owner, uint64_t id, bool ok)
 {
 	uint16_t ports[POLICY_PORTS_MAX];
+	struct err e = { 0 };
 
 	(void)owner;
 	(void)id;
@@ -125,35 +135,40 @@ static void on_written(void *owner, uint64_t id, bool ok)
 		answer(false, reason_sentence(REASON_AUDIT_UNWRITABLE));
 		return;
 	}
+	if (hold_serial(now.next) && bundle_keep(now.ws, now.next, &e) < 0) {
+		log_line("policy: %s", e.text);
+		note(now.ws, now.next, EVENT_DENIED, REASON_POLICY_INVALID, "refused", e.text, now.generation, NULL);
+		answer(false, e.text);
+		return;
+	}
 	now.stage = LISTENING;
 	listeners_want(now.ws->listeners, ports, hold_ports(now.next, ports));
 	reload_progress(now.ws);
 }
 
-void reload_start(struct ws *w, int blob_fd, uint64_t generation, reload_done_fn done, void *owner)
+static bool is_busy(struct ws *w, int fd, uint64_t generation, reload_done_fn done, void *owner)
 {
-	struct hold *next = NULL;
-	struct err e = { 0 };
+	if (now.stage == IDLE && !ws_stopping(w))
+		return false;
+	(void)fd_close(fd);
+	done(owner, generation, false, "another change of policy is under way: try again in a moment");
+	return true;
+}
 
-	if (now.stage != IDLE || ws_stopping(w)) {
-		(void)fd_close(blob_fd);
-		done(owner, generation, false, "another change of policy is under way: try again in a moment");
-		return;
-	}
-	if (hold_take(&next, blob_fd, generation, &e) < 0) {
-		refuse(w, generation, e.text, done, owner);
-		return;
-	}
+/* Good in itself: is it one that may follow? Takes `next`. */
+static void take(struct ws *w, struct hold *next, uint64_t generation, reload_done_fn done, void *owner)
+{
 	if (generation < hold_generation(w->hold) ||
 	    (generation == hold_generation(w->hold) && !bytes_eq(policy_sha256(hold_policy(next)),
 								 policy_sha256(hold_policy(w->hold))))) {
 		hold_free(next);
-		refuse(w, generation, "the policy's generation does not go back", done, owner);
+		refuse(w, generation, REASON_POLICY_INVALID, "the policy's generation does not go back", done, owner);
 		return;
 	}
 	if (generation == hold_generation(w->hold)) {
 		hold_free(next);
-		done(owner, generation, true, "");
+		if (done)
+			done(owner, generation, true, "");
 		return;
 	}
 	now.stage = WRITING;
@@ -164,7 +179,45 @@ void reload_start(struct ws *w, int blob_fd, uint64_t generation, reload_done_fn
 	now.owner = owner;
 	memset(now.has, 0, sizeof(now.has));
 	(void)loop_timer_arm(w->loop, &now.timer, RELOAD_MS, on_late, w);
-	note(w, next, EVENT_NOTE, REASON_OK, "loaded", "", generation, on_written);
+	note(w, next, EVENT_NOTE, REASON_OK, "loaded", hold_origin(next), generation, on_written);
+}
+
+void reload_start(struct ws *w, int blob_fd, uint64_t generation, reload_done_fn done, void *owner)
+{
+	struct hold *next = NULL;
+	struct err e = { 0 };
+
+	if (is_busy(w, blob_fd, generation, done, owner))
+		return;
+	if (hold_take(&next, blob_fd, generation, &e) < 0)
+		refuse(w, generation, REASON_POLICY_INVALID, e.text, done, owner);
+	else
+		take(w, next, generation, done, owner);
+}
+
+static void on_bundle(void *owner, struct hold *h, enum reason why, const char *detail)
+{
+	struct ws *w = owner;
+
+	now.stage = IDLE;
+	if (ws_stopping(w))
+		hold_free(h);
+	else if (h)
+		take(w, h, now.generation, now.done, now.owner);
+	else
+		refuse(w, now.generation, why, detail, now.done, now.owner);
+}
+
+void reload_bundle(struct ws *w, int bundle_fd, const struct bundle_order *o, reload_done_fn done, void *owner)
+{
+	if (is_busy(w, bundle_fd, o->generation, done, owner))
+		return;
+	now.stage = COMPILING;
+	now.ws = w;
+	now.generation = o->generation;
+	now.done = done;
+	now.owner = owner;
+	bundle_load(w, w->loop, bundle_fd, o, on_bundle, w);
 }
 
 void reload_forget(void *owner)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "workspace/supervisor/bundle.h"
 
 struct ws;
 struct role;
@@ -17,6 +18,8 @@ typedef void (*reload_done_fn)(void *owner, uint64_t generation, bool ok, const 
 
 /* Takes the descriptor. One change at a time; possibly answered from inside this call. */
 void reload_start(struct ws *w, int blob_fd, uint64_t generation, reload_done_fn done, void *owner);
+/* The same for a signed bundle. */
+void reload_bundle(struct ws *w, int bundle_fd, const struct bundle_order *o, reload_done_fn done, void *owner);
 /* Nobody waits for the answer any more; the change goes on. */
 void reload_forget(void *owner);
 

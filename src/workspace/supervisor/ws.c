@@ -12,6 +12,7 @@
 #include "os/jail.h"
 #include "os/log.h"
 #include "rules/reason.h"
+#include "workspace/supervisor/bundle.h"
 #include "workspace/supervisor/command.h"
 #include "workspace/supervisor/control.h"
 #include "workspace/supervisor/gateway.h"
@@ -242,7 +243,8 @@ static int open_policy(struct ws *w, struct err *e)
 	char path[PATHS_MAX];
 	int r = paths_join(path, w->dir, "policy.blob", e);
 
-	r = r < 0 ? r : hold_load(&w->hold, path, w->spec.generation, e);
+	if (r == 0)
+		r = *w->keys ? bundle_start(w, &w->hold, e) : hold_load(&w->hold, path, w->spec.generation, e);
 	r = r < 0 ? r : listeners_new(&w->listeners, w, e);
 	if (r < 0)
 		return r;

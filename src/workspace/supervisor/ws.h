@@ -32,6 +32,7 @@ struct ws {
 	struct spec spec;
 	char dir[PATHS_MAX];
 	char run[PATHS_MAX];
+	char keys[PATHS_MAX]; /* folder of the trusted keys: policies come as signed bundles only. "": `saw try`, whose user is its own Security */
 	struct ws_try command;
 	uint8_t mac[WS_MAC_LEN];
 
@@ -40,6 +41,7 @@ struct ws {
 	uint64_t accel;
 	char detail[WS_DETAIL_MAX];
 	char limits[WS_DETAIL_MAX]; /* why there is no cgroup; "" when there is one */
+	const char *policy_note; /* what is to be said of the policy in force; NULL: nothing */
 	bool was_running;
 	int exit_code; /* of the command; -1: it never ended by itself */
 

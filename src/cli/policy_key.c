@@ -1,0 +1,239 @@
+/* `saw policy key`: whose signature this machine takes. The files are changed here, by their owner: no process of the control plane may. But
+ * the control plane writes the event, first. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/api.h"
+#include "cli/policy.h"
+#include "cli/policy_crypto.h"
+#include "cli/policy_file.h"
+#include "cli/say.h"
+#include "ipc/trust.h"
+#include "os/fd.h"
+#include "os/paths.h"
+#include "wire/key_file.h"
+#include "wire/ssh_key.h"
+
+enum { KEY_NAME, KEY_JSON };
+enum { OUT_MAX = 256 * 1024, BODY_MAX = 4096 };
+
+struct listing {
+	struct buf out;
+	struct json_out json;
+	bool is_json;
+	size_t n;
+	char name[TRUST_NAME_MAX + 1]; /* only this one; "" all */
+	char fingerprint[BUNDLE_FINGERPRINT_MAX];
+	bool found;
+};
+
+static int folder_path(char ret[PATHS_MAX])
+{
+	char state[PATHS_MAX];
+	struct err e = { 0 };
+	int r = paths_state(state, &e);
+
+	r = r < 0 ? r : paths_join(ret, state, TRUST_FOLDER, &e);
+	return r < 0 ? say_fail(CLI_FAILED, "%s", e.text) : CLI_DONE;
+}
+
+static bool on_key(void *ctx, const char *name, const uint8_t *key, const char *why)
+{
+	struct listing *l = ctx;
+	char fingerprint[BUNDLE_FINGERPRINT_MAX] = "";
+
+	if (key)
+		bundle_fingerprint(key, &policy_crypto, fingerprint);
+	l->n++;
+	if (*l->name) {
+		if (strcmp(l->name, name) == 0) {
+			l->found = true;
+			memcpy(l->fingerprint, fingerprint, sizeof(fingerprint));
+		}
+	} else if (l->is_json) {
+		json_out_object(&l->json);
+		json_out_key_str(&l->json, "name", name);
+		json_out_key_str(&l->json, "fingerprint", fingerprint);
+		json_out_key_str(&l->json, "fault", why ? why : "");
+		json_out_object_end(&l->json);
+	} else {
+		buf_fmt(&l->out, "%-24s %s%s\n", name, fingerprint, why ? why : "");
+	}
+	return true;
+}
+
+static int list(const char *folder, bool json)
+{
+	struct listing l = { .is_json = json };
+	struct err e = { 0 };
+	int r;
+
+	buf_init(&l.out, OUT_MAX);
+	json_out_init(&l.json, &l.out);
+	if (json) {
+		json_out_object(&l.json);
+		json_out_key(&l.json, "keys");
+		json_out_array(&l.json);
+	}
+	r = trust_each(folder, on_key, &l, &e);
+	if (json) {
+		json_out_array_end(&l.json);
+		json_out_object_end(&l.json);
+		buf_byte(&l.out, '\n');
+	} else if (r == 0 && l.n == 0) {
+		buf_str(&l.out, "no key is trusted: `saw up` makes a local one, `saw policy key add FILE` adds Security's\n");
+	}
+	r = r < 0 ? say_fail(CLI_FAILED, "%s", e.text) : say_out(&l.out);
+	buf_deinit(&l.out);
+	return r;
+}
+
+/* The event first; without it nothing is changed. */
+static int announce(const char *change, const char *name, const char *fingerprint)
+{
+	struct api_doc doc API_DOC_AUTO = { 0 };
+	struct buf body BUF_AUTO = { 0 };
+	struct json_out j;
+
+	buf_init(&body, BODY_MAX);
+	json_out_init(&j, &body);
+	json_out_object(&j);
+	json_out_key_str(&j, "change", change);
+	json_out_key_str(&j, "name", name);
+	json_out_key_str(&j, "fingerprint", fingerprint);
+	json_out_object_end(&j);
+	return api_call("POST", "/v1/keys", &body, &doc);
+}
+
+/* "/keys/corp-2026.pub" -> "corp-2026" */
+static bool name_of(const char *path, char ret[TRUST_NAME_MAX + 1])
+{
+	const char *slash = strrchr(path, '/');
+	struct bytes name = bytes_str(slash ? slash + 1 : path);
+
+	if (bytes_ends(name, bytes_str(".pub")) || bytes_ends(name, bytes_str(".pem")))
+		name.len -= 4;
+	if (!trust_name_ok(name))
+		return false;
+	(void)snprintf(ret, TRUST_NAME_MAX + 1, "%.*s", (int)name.len, (const char *)name.p);
+	return true;
+}
+
+static int read_public(const char *path, uint8_t ret[BUNDLE_KEY])
+{
+	FD_AUTO int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint8_t text[KEY_FILE_MAX];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+
+	if (n < 0)
+		return say_fail(errno == ENOENT ? CLI_NOT_FOUND : CLI_FAILED, "%s: %s", path, strerror(errno));
+	switch (key_file_public(bytes_of(text, (size_t)n), ret)) {
+	case KEY_FILE_DONE:
+		return CLI_DONE;
+	case KEY_FILE_WRONG_HALF:
+		return say_fail(CLI_FAILED, "%s is a private key: give the public one (`openssl pkey -pubout`, or the .pub file)", path);
+	case KEY_FILE_OTHER:
+		return say_fail(CLI_FAILED, "%s is a key of another type than Ed25519", path);
+	case KEY_FILE_ENCRYPTED:
+	case KEY_FILE_BAD:
+	default:
+		return say_fail(CLI_FAILED, "%s is no public key of openssl or ssh-keygen", path);
+	}
+}
+
+static int file_path(const char *folder, const char *name, char ret[PATHS_MAX])
+{
+	int n = snprintf(ret, PATHS_MAX, "%s/%s.pub", folder, name);
+
+	return n > 0 && n < PATHS_MAX ? CLI_DONE : say_fail(CLI_FAILED, "the state folder's path is too long");
+}
+
+static int add(const char *folder, const char *from, const char *given)
+{
+	char name[TRUST_NAME_MAX + 1];
+	char path[PATHS_MAX];
+	char fingerprint[BUNDLE_FINGERPRINT_MAX];
+	uint8_t key[BUNDLE_KEY];
+	struct buf line BUF_AUTO = { 0 };
+	struct err e = { 0 };
+	int r;
+
+	if (!name_of(given ? given : from, name))
+		return say_fail(CLI_USAGE, "policy key add: `%s` makes no name of a key: add `--name NAME` of a-z, 0-9, '-', '_' and '.'",
+				given ? given : from);
+	r = read_public(from, key);
+	r = r ? r : file_path(folder, name, path);
+	if (r == CLI_DONE && access(path, F_OK) == 0)
+		return say_fail(CLI_FAILED, "a key %s is trusted already: choose another --name, or remove it first", name);
+	if (r != CLI_DONE)
+		return r;
+	bundle_fingerprint(key, &policy_crypto, fingerprint);
+	r = announce("add", name, fingerprint);
+	if (r != CLI_DONE)
+		return r;
+	buf_init(&line, SSH_KEY_LINE_MAX);
+	if (!ssh_key_put_line(&line, key, name) || !buf_byte(&line, '\n') || policy_file_write(path, buf_view(&line), &e) < 0)
+		return say_fail(CLI_FAILED, "%s", e.text);
+	printf("%s: trusted, %s\n", name, fingerprint);
+	return CLI_DONE;
+}
+
+static int rm(const char *folder, const char *name)
+{
+	struct listing l = { .n = 0 };
+	char path[PATHS_MAX];
+	struct err e = { 0 };
+	int r;
+
+	if (!trust_name_ok(bytes_str(name)))
+		return say_fail(CLI_USAGE, "policy key rm: `%s` is no name of a key; `saw policy key ls` lists them", name);
+	(void)snprintf(l.name, sizeof(l.name), "%s", name);
+	if (trust_each(folder, on_key, &l, &e) < 0)
+		return say_fail(CLI_FAILED, "%s", e.text);
+	if (!l.found)
+		return say_fail(CLI_NOT_FOUND, "no key %s is trusted; `saw policy key ls` lists them", name);
+	r = file_path(folder, name, path);
+	r = r ? r : announce("remove", name, l.fingerprint);
+	if (r != CLI_DONE)
+		return r;
+	if (unlink(path) < 0)
+		return say_fail(CLI_FAILED, "remove %s: %s", path, strerror(errno));
+	printf("%s: not trusted any more; policies in force stay, and are refused at their next load\n", name);
+	return CLI_DONE;
+}
+
+static int key_run(const struct cli_args *a)
+{
+	const char *what = a->n_words ? a->word[0] : "ls";
+	char folder[PATHS_MAX];
+	int r = folder_path(folder);
+
+	if (r != CLI_DONE)
+		return r;
+	if (strcmp(what, "ls") == 0 && a->n_words < 2)
+		return list(folder, a->value[KEY_JSON]);
+	if (strcmp(what, "add") == 0 && a->n_words == 2)
+		return add(folder, a->word[1], a->value[KEY_NAME]);
+	if (strcmp(what, "rm") == 0 && a->n_words == 2)
+		return rm(folder, a->word[1]);
+	return say_fail(CLI_USAGE, "policy key: say ls, add FILE or rm NAME; see `saw policy key --help`");
+}
+
+const struct cli_verb policy_key_verb = {
+	.name = "policy key",
+	.args = "[ls | add FILE | rm NAME]",
+	.help = "whose signature of a policy is taken here",
+	.more = "`local` is the key that `saw up` made: it signs policies given as plain files. Without it only Security's bundles are loaded.",
+	.options =
+		(const struct cli_option[]){
+			[KEY_NAME] = { "name", "NAME", "for add: what to call it; by itself the file's name", CLI_TEXT },
+			[KEY_JSON] = { "json", NULL, "print JSON", CLI_TEXT },
+			{ NULL, NULL, NULL, CLI_TEXT },
+		},
+	.words = CLI_FILE,
+	.words_max = 2,
+	.run = key_run,
+};
