@@ -331,7 +331,7 @@ def test_bad_input_is_refused_with_a_sentence_and_nothing_is_left(ws, what, sent
         spec.write_bytes(spec.read_bytes()[:-4])
     if what == "spec newer":
         raw = bytearray(spec.read_bytes())
-        raw[3] = 2
+        raw[3] = 3
         spec.write_bytes(raw)
     if what == "no blob":
         (w.dir / "policy.blob").unlink()
