@@ -66,7 +66,7 @@ class Faked:
     def set_policy(self, text, ok=1):
         """Gives the outlet's channel time between the question and the supervisor's answer."""
         conn = self.sawd.later("PUT", f"/v1/workspaces/{self.name}/policy", {"text": text})
-        (generation,), _ = self.supervisor.channel.expect("MSG_POLICY")
+        (generation, *_), _ = self.supervisor.channel.expect("MSG_BUNDLE")
         yield generation
         self.supervisor.channel.send("MSG_POLICY_DONE", generation, ok, "" if ok else "no")
         yield conn()
