@@ -143,13 +143,21 @@ TEST(what_comes_out_is_bounded_by_a_ceiling_and_by_what_went_in)
 TEST(a_decoder_that_is_done_takes_nothing_more)
 {
 	struct gzip *g = gzip_new(100);
+	struct gzip *other = gzip_new(100);
 	struct buf packed BUF_AUTO;
+	struct buf more BUF_AUTO;
 	enum gzip_fault f;
 	uint8_t out[100];
 	size_t used, len;
 
 	buf_init(&packed, MAX);
+	buf_init(&more, MAX);
 	pack(bytes_str("0000"), 15 + 16, &packed);
+	(void)buf_bytes(&more, buf_view(&packed));
+	(void)buf_byte(&more, 'x');
+	CHECK_INT(gzip_next(other, buf_view(&more), out, 100, &used, &len, &f), GZIP_BAD);
+	CHECK_INT(f, GZIP_FAULT_TRAILING);
+	(void)gzip_free(other);
 	CHECK_INT(gzip_next(g, buf_view(&packed), out, 100, &used, &len, &f), GZIP_DONE);
 	CHECK_INT(gzip_next(g, bytes_of(NULL, 0), out, 100, &used, &len, &f), GZIP_DONE);
 	CHECK_INT(len, 0);

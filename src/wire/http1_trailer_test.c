@@ -36,12 +36,15 @@ TEST(fields_that_were_put_are_read_again)
 	CHECK(!http1_trailer_put(&lines, bytes_str("x"), bytes_str("a\t")));
 	CHECK(!http1_trailer_put(&lines, bytes_str("x"), bytes_str("\xc3\xa9")));
 	CHECK(http1_trailer_put(&lines, bytes_str("Grpc-Message"), bytes_str("")));
-	CHECK_STR(buf_cstr(&lines), "grpc-status: 0\r\nGrpc-Message: \r\n");
+	CHECK(http1_trailer_put(&lines, bytes_str("x"), bytes_str("a b\tc ~")));
+	CHECK_STR(buf_cstr(&lines), "grpc-status: 0\r\nGrpc-Message: \r\nx: a b\tc ~\r\n");
 	s = buf_view(&lines);
 	CHECK(http1_trailer_next(&s, &f));
 	CHECK(bytes_is(f.name, "grpc-status") && bytes_is(f.value, "0"));
 	CHECK(http1_trailer_next(&s, &f));
 	CHECK(bytes_is(f.name, "Grpc-Message") && bytes_is(f.value, ""));
+	CHECK(http1_trailer_next(&s, &f));
+	CHECK(bytes_is(f.name, "x") && bytes_is(f.value, "a b\tc ~"));
 	CHECK(!http1_trailer_next(&s, &f));
 	CHECK_INT(s.len, 0);
 }

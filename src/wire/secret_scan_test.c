@@ -147,6 +147,18 @@ TEST(only_what_may_be_a_beginning_is_held_back)
 	CHECK_INT(safe, 13);
 }
 
+TEST(every_digit_of_either_alphabet_counts)
+{
+	struct buf passed[4];
+
+	CHECK(stream("?\?\?>>>?\?\?>>>", bytes_str("Pz8/Pj4+Pz8/Pj4+"), 3, &passed[0]));
+	CHECK(stream("?\?\?>>>?\?\?>>>", bytes_str("Pz8_Pj4-Pz8_Pj4-"), 3, &passed[1]));
+	CHECK(!stream("?\?\?>>>?\?\?>>>", bytes_str("Pz8_Pj4-Pz8_Pj4A"), 3, &passed[2]));
+	CHECK(stream("secret", bytes_str("c2VjcmV0"), 3, &passed[3])); /* as short as may be */
+	for (size_t i = 0; i < 4; i++)
+		buf_deinit(&passed[i]);
+}
+
 TEST(a_short_secret_is_not_looked_for_in_base64)
 {
 	struct buf passed BUF_AUTO;

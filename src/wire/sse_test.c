@@ -47,6 +47,7 @@ TEST(events_have_their_data_whatever_ends_their_lines_and_however_they_are_cut)
 		{ "data:\n\n", "|" },
 		{ "\xef\xbb\xbf" "data: a\n\n", "a|" },
 		{ "\xef\xbb" "data: a\n\ndata: b\n\n", "b|" },
+		{ "\xef" "ata: a\n\ndata: b\n\n", "b|" },
 		{ "\n\xef\xbb\xbf" "data: a\n\ndata: b\n\n", "b|" }, /* not in front */
 		{ "Data: a\n\ndatax: b\n\ndat: c\n\n data: d\n\n", "" },
 		{ "data: a:b: c\n\n", "a:b: c|" },

@@ -58,6 +58,9 @@ TEST(frames_of_a_server_pass_and_broken_ones_have_their_code)
 		V("\x88\x02\x03\xe8", 0),
 		V("\x88\x05\x03\xe8" "bye", 0),
 		V("\x88\x02\x0f\xa0", 0),
+		V("\x88\x02\x13\x87", 0), /* 4999 */
+		V("\x88\x02\x0b\xb8", 0), /* 3000 */
+		V("\xc1", 1002), /* told at once */
 		V("\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", 1002), /* masked by a server */
 		V("\xc1\x05Hello", 1002), /* reserved bits: permessage-deflate */
 		V("\xa1\x05Hello", 1002),
