@@ -61,6 +61,13 @@ void flow_register(struct flow *f);
  * callback is on the stack). */
 void flow_unregister(struct flow *f);
 
+/* The policy in force has no such entry: what was borrowed from the one before, which goes away, is forgotten. */
+static inline void flow_forget_entry(struct flow *f)
+{
+	f->entry.rule = f->entry.ca = f->entry.upstream = bytes_of(NULL, 0);
+	f->entry.credential = POLICY_NONE;
+}
+
 /* An event with this flow's addresses, ports, name, id and rule filled in. */
 struct event flow_event(const struct flow *f, enum event_kind kind, enum event_action action,
 			enum reason reason);

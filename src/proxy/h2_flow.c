@@ -254,7 +254,7 @@ static void on_policy(struct flow *flow)
 		flow->entry = entry;
 		return;
 	}
-	flow->entry.rule = bytes_of(NULL, 0); /* borrowed from a policy that goes away */
+	flow_forget_entry(flow);
 	h2_drain(f->h2);
 	on_output(f);
 }

@@ -5,12 +5,19 @@
 #include "net/tls.h"
 #include "os/fd.h"
 
+static bool changed(const struct host *h)
+{
+	return h->generation != gate_generation(h->flow->gate);
+}
+
 static void finish(struct host *h, enum reason reason, bool recorded, const char *detail)
 {
 	struct host_conn c = { .fd = -1, .reason = reason, .recorded = recorded, .detail = detail, .clear_to_outlet = h->way == GATE_OUTLET };
 
 	loop_io_remove(&h->io);
-	if (reason == REASON_OK) {
+	if (h->fd >= 0 && changed(h))
+		c.reason = REASON_POLICY_CHANGED;
+	if (c.reason == REASON_OK) {
 		c.fd = fd_take(&h->fd);
 		c.tls = h->tls;
 		c.h2 = h->tls && tls_alpn(h->tls) == TLS_ALPN_H2;
@@ -71,7 +78,7 @@ static void on_dialed_for(struct host *h, bool h2, int fd, enum reason reason)
 	h->fd = fd;
 	if (fd < 0)
 		finish(h, reason, reason != REASON_ROLE_DOWN, "");
-	else if (h->way == GATE_OUTLET || h->flow->entry.mode != POLICY_INTERCEPT)
+	else if (changed(h) || h->way == GATE_OUTLET || h->flow->entry.mode != POLICY_INTERCEPT)
 		finish(h, REASON_OK, false, "");
 	else if (start_tls(h, h2))
 		shake(h);
@@ -93,7 +100,8 @@ static void on_dialed_h2(void *owner, int fd, struct ip ip, enum reason reason)
 
 void host_start(struct host *h, const struct flow *f, bool h2, host_done_fn done, void *owner)
 {
-	*h = (struct host){ .flow = f, .fd = -1, .done = done, .owner = owner, .way = gate_way(f->gate, name_bytes(&f->name)) };
+	*h = (struct host){ .flow = f, .fd = -1, .done = done, .owner = owner, .way = gate_way(f->gate, name_bytes(&f->name)),
+			    .generation = gate_generation(f->gate) };
 	gate_dial(f->gate, &h->wait, f->id, name_bytes(&f->name), f->dst_port, h2 ? on_dialed_h2 : on_dialed, h);
 }
 

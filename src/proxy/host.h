@@ -7,7 +7,8 @@
 struct tls;
 struct tls_ctx;
 
-/* What came of it. With REASON_OK `fd` and `tls` (NULL: in clear, or outlet speaks it) are given. */
+/* What came of it. With REASON_OK `fd` and `tls` (NULL: in clear, or outlet speaks it) are given. REASON_POLICY_CHANGED: what was connected
+ * was vetted by a policy that is no more; nobody has said so, and the request may be judged and the host asked for again. */
 struct host_conn {
 	int fd; /* -1: none */
 	struct tls *tls;
@@ -27,6 +28,7 @@ struct host {
 	int fd;
 	struct tls *tls;
 	enum gate_way way;
+	uint64_t generation; /* of the policy when it was asked for */
 	host_done_fn done;
 	void *owner;
 };

@@ -1,6 +1,8 @@
 #include "proxy/dress.h"
 #include "proxy/http_flow.h"
 
+#include <stdio.h>
+
 /* Only the process that talks to the host itself dresses a request: towards outlet it goes as it was judged. */
 
 static uint16_t default_port(const struct http_flow *f)
@@ -23,6 +25,7 @@ enum reason http_dress(struct http_flow *f)
 		if (!gate_secret(f->flow.gate, credential.id, &d.secret, &f->secret_version))
 			return REASON_CREDENTIAL_MISSING;
 		d.credential = &credential;
+		(void)snprintf(f->secret_id, sizeof(f->secret_id), "%.*s", (int)credential.id.len, (const char *)credential.id.p);
 	}
 	d.uncoded = f->reflective || entry->ai != POLICY_AI_NONE; /* what is coded cannot be read along */
 	if (!d.credential && !d.upstream.len && !d.uncoded)
@@ -40,7 +43,8 @@ bool http_dress_stale(const struct http_flow *f)
 	struct bytes value;
 	uint64_t version = 0;
 
-	if (!f->secret_version || !policy_credential_at(gate_policy(f->flow.gate), f->flow.entry.credential, &credential))
+	if (!f->secret_version || !policy_credential_at(gate_policy(f->flow.gate), f->flow.entry.credential, &credential) ||
+	    !bytes_is(credential.id, f->secret_id))
 		return f->secret_version != 0;
 	return !gate_secret(f->flow.gate, credential.id, &value, &version) || version != f->secret_version;
 }

@@ -295,11 +295,11 @@ static void on_policy(struct flow *flow)
 
 	f->unlisted = r != REASON_OK || entry.mode != flow->entry.mode;
 	if (f->unlisted)
-		flow->entry.rule = bytes_of(NULL, 0); /* borrowed from a policy that goes away */
+		flow_forget_entry(flow);
 	else
 		flow->entry = entry;
-	if (f->phase == HTTP_SOCKET)
-		(void)http_ask_judge(f);
+	if (f->phase == HTTP_SOCKET && !f->through_outlet)
+		http_socket_judge(f);
 	http_flow_pump(f);
 }
 
@@ -308,9 +308,8 @@ static void on_policy(struct flow *flow)
 static void on_secret(struct flow *flow, struct bytes id)
 {
 	struct http_flow *f = (struct http_flow *)flow;
-	struct policy_credential c;
 
-	if (!f->secret_version || !policy_credential_at(gate_policy(flow->gate), flow->entry.credential, &c) || !bytes_eq(c.id, id))
+	if (!f->secret_version || !bytes_is(id, f->secret_id))
 		return;
 	f->upstream_keep = false;
 	f->upstream_stale = true;

@@ -14,6 +14,7 @@
 #define SAW_PROXY_HTTP_FLOW_H
 
 #include "rules/http_reason.h"
+#include "wire/credential.h"
 #include "wire/http1_form.h"
 #include "wire/http1_request.h"
 #include "proxy/flow.h"
@@ -105,6 +106,7 @@ struct http_flow {
 	bool upstream_stale; /* authenticated with a credential that is no more */
 	struct buf wire; /* the head that goes to the host (proxy/dress.h); empty when it is the canonical one */
 	uint64_t secret_version; /* of the credential in it; 0: none */
+	char secret_id[CREDENTIAL_ID_MAX + 1];
 	bool through_outlet; /* upstream is outlet, which records and judges for itself */
 	bool reused; /* the connection carried a request before */
 	bool recorded; /* its event is on disk */

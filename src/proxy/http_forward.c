@@ -33,6 +33,19 @@ static void send_request(struct http_flow *f)
 
 static void dial(struct http_flow *f);
 
+/* The verdict stands by the policy in force now, not by the one when the request came; so does what it wears. False: it was refused. */
+static bool judge_again(struct http_flow *f)
+{
+	enum reason r;
+
+	if (!http_ask_judge(f))
+		return false;
+	r = http_dress(f);
+	if (r != REASON_OK)
+		http_refuse(f, 502, f->recorded ? EVENT_FAILED : EVENT_DENIED, r);
+	return r == REASON_OK;
+}
+
 static void on_recorded(void *owner, bool written)
 {
 	struct http_flow *f = owner;
@@ -48,12 +61,11 @@ static void on_recorded(void *owner, bool written)
 	http_flow_pump(f);
 }
 
-/* The verdict stands by the policy in force now, not by the one when the request came. */
 static void record(struct http_flow *f)
 {
 	struct event ev;
 
-	if (f->generation != gate_generation(f->flow.gate) && !http_ask_judge(f))
+	if (f->generation != gate_generation(f->flow.gate) && !judge_again(f))
 		return;
 	if (f->through_outlet) {
 		f->n_requests++;
@@ -100,7 +112,10 @@ static void on_host(void *owner, const struct host_conn *c)
 		reason = REASON_ROLE_DOWN;
 	if (reason == REASON_UPSTREAM_UNVERIFIED)
 		(void)snprintf(f->stripped, sizeof(f->stripped), "%s", c->detail);
-	if (reason != REASON_OK && c->recorded)
+	if (reason == REASON_POLICY_CHANGED && !c->recorded) {
+		if (judge_again(f))
+			dial(f);
+	} else if (reason != REASON_OK && c->recorded)
 		http_refuse_silently(f, status_of(reason), reason);
 	else if (reason != REASON_OK)
 		http_refuse(f, status_of(reason), f->recorded || reason == REASON_UPSTREAM_UNVERIFIED ? EVENT_FAILED : EVENT_DENIED, reason);

@@ -328,6 +328,52 @@ TEST(a_kept_connection_that_closes_while_the_event_is_written_costs_nothing)
 	http_rig_end();
 }
 
+TEST(a_connection_that_the_old_policy_vetted_carries_nothing_under_the_new_one)
+{
+	http_rig_start(http_flow_start);
+	http_rig.hold_dials = true;
+	http_rig_ask(GET);
+	http_rig_policy_changes(false);
+	http_rig.hold_dials = false;
+	http_rig_from_loop(NULL);
+	http_rig_settle();
+	CHECK_INT(http_rig.n_dials, 2);
+	CHECK(http_rig_origin_at_end(0));
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[1]), ORIGIN_GET);
+	CHECK_INT(http_rig.n_events, 1);
+	http_rig_reply(1, OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	http_rig_end();
+
+	http_rig_start(http_flow_start);
+	http_rig.hold_dials = true;
+	http_rig_ask(GET);
+	http_rig_policy_changes(true);
+	http_rig.hold_dials = false;
+	http_rig_from_loop(NULL);
+	http_rig_settle();
+	CHECK_INT(http_rig.n_dials, 1);
+	CHECK(http_rig_origin_at_end(0));
+	CHECK(strncmp(http_rig.events[0], "denied name_not_listed GET /ok", 30) == 0);
+	CHECK_INT(http_rig.n_events, 1);
+	http_rig_end();
+}
+
+TEST(a_request_wears_the_credential_of_the_policy_that_judged_it_last)
+{
+	http_rig_start(http_flow_start);
+	http_rig.secret = "s3cret";
+	http_rig.hold_dials = true;
+	http_rig_ask(GET);
+	http_rig.entry.credential = 0;
+	http_rig_policy_changes(false);
+	http_rig.hold_dials = false;
+	http_rig_from_loop(NULL);
+	http_rig_settle();
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[1]), "GET /ok HTTP/1.1\r\n" HOST "Authorization: Bearer s3cret\r\n\r\n");
+	http_rig_end();
+}
+
 TEST(an_answer_cut_short_resets_the_guest)
 {
 	http_rig_start(http_flow_start);

@@ -121,9 +121,8 @@ void gate_dial(struct gate *gate, struct gate_wait *w, uint64_t flow, struct byt
 
 enum gate_way gate_way(const struct gate *gate, struct bytes name)
 {
-	(void)gate;
 	(void)name;
-	return GATE_DIALER;
+	return gate->guarded ? GATE_OUTLET : GATE_DIALER;
 }
 
 struct tls_ctx *gate_tls(const struct gate *gate)

@@ -22,6 +22,7 @@ struct gate {
 	enum reason dial_refusal;
 	bool hold_dials;
 	bool unlisted;
+	bool guarded; /* the way leads through outlet */
 	struct policy_entry entry; /* that owns good.example */
 	const char *secret; /* behind credential 0; empty: none */
 	uint64_t rotations;

@@ -93,6 +93,16 @@ static void end(struct http_flow *f)
 	http_flow_deadline(f, HTTP_FLOW_STALL_MS);
 }
 
+/* One exchange without an end: it stands only as long as it would be opened in the same way. What goes through outlet is judged there, and
+ * ends here with it: one event. */
+void http_socket_judge(struct http_flow *f)
+{
+	bool elsewhere = gate_way(f->flow.gate, name_bytes(&f->flow.name)) != GATE_DIALER;
+
+	if (http_ask_judge(f) && (elsewhere || http_dress_stale(f)))
+		http_refuse(f, 403, EVENT_DENIED, REASON_POLICY_CHANGED);
+}
+
 static void note(struct http_flow *f, enum reason reason)
 {
 	struct event ev = http_request_event(f, EVENT_FAILED, reason);

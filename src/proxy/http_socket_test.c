@@ -173,6 +173,33 @@ TEST(a_policy_that_no_longer_lists_it_ends_an_open_websocket)
 	http_rig_end();
 }
 
+TEST(a_websocket_whose_name_is_guarded_now_does_not_go_on_past_outlet)
+{
+	start_open();
+	http_rig.guarded = true;
+	http_rig_policy_changes(false);
+	CHECK(!http_rig.flow && http_rig_origin_at_end(0));
+	CHECK(strncmp(http_rig.events[1], "denied policy_changed GET /ok", 29) == 0);
+	http_rig_end();
+}
+
+TEST(a_websocket_through_outlet_is_judged_there_alone)
+{
+	start(true);
+	http_rig.guarded = true;
+	http_rig_ask(OPEN "\r\n");
+	http_rig_reply(0, SWITCH AGREED ACCEPT "\r\n");
+	CHECK_INT(http_rig.n_events, 0);
+	http_rig_policy_changes(true);
+	CHECK(http_rig.flow != NULL);
+	CHECK_INT(http_rig.n_events, 0);
+	http_rig.origin[0] = fd_close(http_rig.origin[0]); /* outlet's word */
+	http_rig_settle();
+	CHECK(http_rig_guest_at_end());
+	CHECK_INT(http_rig.n_events, 0);
+	http_rig_end();
+}
+
 TEST(an_idle_websocket_ends_with_its_own_reason)
 {
 	start_open();

@@ -163,7 +163,7 @@ static void on_policy(struct flow *f)
 	struct policy_entry entry = { 0 };
 
 	if (policy_find(gate_policy(f->gate), name_bytes(&f->name), f->dst_port, &entry) != REASON_OK || entry.mode != f->entry.mode) {
-		f->entry.rule = bytes_of(NULL, 0); /* borrowed from a policy that goes away */
+		flow_forget_entry(f);
 		refuse((struct intercept *)f, REASON_POLICY_CHANGED, TLS_ALERT_ACCESS_DENIED, bytes_of(NULL, 0));
 		return;
 	}
