@@ -50,7 +50,7 @@ int fd_read_all(int fd, struct buf *ret)
 
 	for (;;) {
 		size_t room = ret->max - ret->len < STEP ? ret->max - ret->len : STEP;
-		uint8_t over;
+		uint8_t over = 0;
 		uint8_t *p = room ? buf_room(ret, room) : &over;
 		ssize_t n = p ? read(fd, p, room ? room : 1) : 0;
 

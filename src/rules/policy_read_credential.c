@@ -262,7 +262,8 @@ static void read_credential(struct model *m, struct model_credential *c, const s
 	else
 		model_error(m, c->at, "a credential without `hosts`; list where it may be sent");
 	if (c->n_hosts > POLICY_BOUND_MAX)
-		model_error(m, place_of(v[KEY_HOSTS]), "`hosts` of a credential has more than %d; bind it more narrowly", POLICY_BOUND_MAX);
+		model_error(m, v[KEY_HOSTS] ? place_of(v[KEY_HOSTS]) : c->at,
+			    "`hosts` of a credential has more than %d; bind it more narrowly", POLICY_BOUND_MAX);
 	if (v[KEY_PATHS])
 		read_paths(m, c, v[KEY_PATHS]);
 	else
@@ -293,6 +294,6 @@ void policy_read_credentials(struct model *m, const struct yaml_tree_node *node)
 	m->credentials = arena_alloc(m->arena, node->n, sizeof(*m->credentials));
 	for (const struct yaml_tree_node *v = node->first; v && m->credentials; v = v->next)
 		read_credential(m, &m->credentials[m->n_credentials++], v);
-	if (m->n_credentials > 1)
+	if (m->credentials && m->n_credentials > 1)
 		qsort(m->credentials, m->n_credentials, sizeof(*m->credentials), credential_cmp);
 }

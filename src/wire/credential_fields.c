@@ -123,7 +123,7 @@ static uint8_t next(struct bytes *s)
 
 bool credential_query(struct bytes name)
 {
-	uint8_t plain[32]; /* longer than any of the table; what is longer is compared by its front */
+	uint8_t plain[32] = { 0 }; /* longer than any of the table; what is longer is compared by its front */
 	size_t n = 0;
 
 	while (name.len && n < sizeof(plain)) {
