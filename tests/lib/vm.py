@@ -98,7 +98,8 @@ class VmGateway(Gateway):
         plane.cli("create", name, "--policy", self.policy, *flags, timeout=400)
         ident = plane.json("show", name)["id"]
         self.audit = plane.state / "workspaces" / ident / "audit.jsonl"
-        plane.cli("cp", HERE / "guest.py", f"{name}:guest.py", timeout=120)
+        for module in ("guest.py", "guest_h2.py", "ws.py"):
+            plane.cli("cp", HERE / module, f"{name}:{module}", timeout=120)
         self.process = subprocess.Popen([*plane.enter, str(plane.saw), "ssh", name, "--", "sudo python3 -u -B guest.py"], env=plane.env,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.folder / "stderr.log", "w"), text=True)
         line = self._line(90)
