@@ -313,7 +313,7 @@ static void on_secret(struct flow *flow, struct bytes id)
 		return;
 	f->upstream_keep = false;
 	f->upstream_stale = true;
-	if (f->phase == HTTP_HEAD || f->phase == HTTP_HOLD)
+	if (f->phase == HTTP_HEAD || f->phase == HTTP_HOLD || (f->phase == HTTP_EVENT && f->reused))
 		http_side_close(&f->upstream);
 	if (f->phase == HTTP_SOCKET)
 		http_refuse(f, 502, EVENT_FAILED, REASON_CREDENTIAL_MISSING);

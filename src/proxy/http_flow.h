@@ -59,7 +59,7 @@ struct http_flow {
 	enum http_phase phase;
 	struct http_side guest;
 	struct http_side upstream;
-	uint64_t n_requests; /* forwarded */
+	uint64_t n_requests; /* sent */
 	uint64_t bytes_in;
 	uint64_t bytes_out;
 	uint64_t moved; /* as the sides count, when the deadline was last set */

@@ -25,6 +25,7 @@ static void send_request(struct http_flow *f)
 	(void)buf_bytes(&f->upstream.out, buf_view(&f->held));
 	buf_deinit(&f->held);
 	buf_deinit(&f->wire);
+	f->n_requests++;
 	f->upstream_stale = false;
 	f->upstream_idle = false;
 	f->phase = HTTP_RELAY;
@@ -33,7 +34,13 @@ static void send_request(struct http_flow *f)
 
 static void dial(struct http_flow *f);
 
-/* The verdict stands by the policy in force now, not by the one when the request came; so does what it wears. False: it was refused. */
+static bool outdated(const struct http_flow *f)
+{
+	return f->generation != gate_generation(f->flow.gate);
+}
+
+/* The verdict stands by the policy in force now, not by the one when the request came; so do what it wears and its record. False: it was
+ * refused. */
 static bool judge_again(struct http_flow *f)
 {
 	enum reason r;
@@ -43,6 +50,7 @@ static bool judge_again(struct http_flow *f)
 	r = http_dress(f);
 	if (r != REASON_OK)
 		http_refuse(f, 502, f->recorded ? EVENT_FAILED : EVENT_DENIED, r);
+	f->recorded = false;
 	return r == REASON_OK;
 }
 
@@ -51,13 +59,16 @@ static void on_recorded(void *owner, bool written)
 	struct http_flow *f = owner;
 
 	f->recorded = written;
-	f->n_requests += written;
-	if (!written)
+	if (!written) {
 		http_refuse_silently(f, 503, REASON_AUDIT_UNWRITABLE);
-	else if (!f->upstream.open) /* a kept connection that ended meanwhile: nothing was sent on it */
+	} else if (outdated(f)) { /* nothing of it has gone: connection, verdict, credential and record are the new policy's */
+		if (http_ask_judge(f))
+			http_forward(f);
+	} else if (!f->upstream.open) { /* a kept connection that ended meanwhile: nothing was sent on it */
 		dial(f);
-	else
+	} else {
 		send_request(f);
+	}
 	http_flow_pump(f);
 }
 
@@ -65,10 +76,9 @@ static void record(struct http_flow *f)
 {
 	struct event ev;
 
-	if (f->generation != gate_generation(f->flow.gate) && !judge_again(f))
+	if (outdated(f) && !judge_again(f))
 		return;
-	if (f->through_outlet) {
-		f->n_requests++;
+	if (f->through_outlet || f->recorded) {
 		send_request(f);
 		return;
 	}
@@ -119,8 +129,6 @@ static void on_host(void *owner, const struct host_conn *c)
 		http_refuse_silently(f, status_of(reason), reason);
 	else if (reason != REASON_OK)
 		http_refuse(f, status_of(reason), f->recorded || reason == REASON_UPSTREAM_UNVERIFIED ? EVENT_FAILED : EVENT_DENIED, reason);
-	else if (f->recorded)
-		send_request(f);
 	else
 		record(f);
 	http_flow_pump(f);
@@ -175,13 +183,19 @@ static bool may_retry(const struct http_flow *f)
 
 void http_forward_ended(struct http_flow *f)
 {
-	if (may_retry(f)) {
-		http_side_close(&f->upstream);
-		f->retried = true;
-		dial(f);
-	} else {
+	enum reason r;
+
+	if (!may_retry(f)) {
 		http_answer_failed(f, REASON_UPSTREAM_CLOSED);
+		return;
 	}
+	http_side_close(&f->upstream);
+	f->retried = true;
+	r = http_dress(f); /* what it wore went with the first sending */
+	if (r == REASON_OK)
+		dial(f);
+	else
+		http_refuse(f, 502, EVENT_FAILED, r);
 }
 
 /* The exchange is over: what of it can carry the next one. */

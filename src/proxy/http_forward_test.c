@@ -374,6 +374,98 @@ TEST(a_request_wears_the_credential_of_the_policy_that_judged_it_last)
 	http_rig_end();
 }
 
+static void log_takes_it(void)
+{
+	http_rig.hold_events = false;
+	http_rig_from_loop(NULL);
+	http_rig_settle();
+}
+
+TEST(what_the_old_policy_allowed_and_recorded_is_asked_of_the_new_one_before_it_goes)
+{
+	http_rig_start(http_flow_start);
+	http_rig.secret = "s3cret";
+	http_rig.hold_events = true;
+	http_rig_ask(GET);
+	http_rig.entry.credential = 0;
+	http_rig_policy_changes(false);
+	log_takes_it();
+	CHECK_INT(http_rig.n_dials, 2);
+	CHECK(http_rig_origin_at_end(0));
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "");
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[1]), "GET /ok HTTP/1.1\r\n" HOST "Authorization: Bearer s3cret\r\n\r\n");
+	CHECK_INT(http_rig.n_events, 2);
+	http_rig_end();
+
+	http_rig_start(http_flow_start);
+	http_rig.hold_events = true;
+	http_rig_ask(GET);
+	http_rig_policy_changes(true);
+	log_takes_it();
+	CHECK_INT(http_rig.n_dials, 1);
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "");
+	CHECK(http_rig_origin_at_end(0));
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 403 ", 13) == 0);
+	CHECK(strncmp(http_rig.events[1], "denied name_not_listed GET /ok", 30) == 0);
+	CHECK_INT(http_rig.n_events, 2);
+	http_rig_end();
+}
+
+static const struct policy_entry with_credential = { .mode = POLICY_HTTP, .rule = { (const uint8_t *)"site", 4 }, .credential = 0 };
+
+TEST(a_request_that_is_sent_once_more_wears_its_credential_again_and_not_the_guests_own)
+{
+	http_rig_start_entry(http_flow_start, &with_credential);
+	http_rig.secret = "s3cret";
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	buf_reset(&http_rig.origin_got[0]);
+	http_rig_ask("GET /ok HTTP/1.1\r\n" HOST "Authorization: mine\r\nCookie: mine\r\n\r\n");
+	http_rig.origin[0] = fd_close(http_rig.origin[0]);
+	http_rig_settle();
+	CHECK_INT(http_rig.n_dials, 2);
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[1]), "GET /ok HTTP/1.1\r\n" HOST "Authorization: Bearer s3cret\r\n\r\n");
+	http_rig_end();
+}
+
+TEST(a_request_that_would_be_sent_once_more_under_another_policy_is_asked_of_it)
+{
+	http_rig_start_entry(http_flow_start, &with_credential);
+	http_rig.secret = "s3cret";
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	http_rig_ask("GET /ok HTTP/1.1\r\n" HOST "Authorization: mine\r\n\r\n");
+	http_rig.entry.credential = POLICY_NONE;
+	http_rig.entry.rule = bytes_str("other");
+	http_rig_policy_changes(false);
+	http_rig.hold_events = true;
+	http_rig.origin[0] = fd_close(http_rig.origin[0]);
+	http_rig_settle();
+	CHECK_INT(http_rig.n_dials, 2);
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[1]), ""); /* not before the new verdict is on record */
+	CHECK_INT(http_rig.n_events, 3);
+	http_rig_end();
+}
+
+TEST(a_connection_that_carried_a_credential_which_was_replaced_while_the_event_is_written_is_not_used)
+{
+	http_rig_start_entry(http_flow_start, &with_credential);
+	http_rig.secret = "s3cret";
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	buf_reset(&http_rig.origin_got[0]);
+	http_rig.hold_events = true;
+	http_rig_ask(GET);
+	http_rig.secret = "fresh";
+	http_rig.rotations++;
+	http_rig.flow->ops->on_secret(http_rig.flow, bytes_str("token"));
+	log_takes_it();
+	CHECK_INT(http_rig.n_dials, 2);
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "");
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[1]), "GET /ok HTTP/1.1\r\n" HOST "Authorization: Bearer fresh\r\n\r\n");
+	http_rig_end();
+}
+
 TEST(an_answer_cut_short_resets_the_guest)
 {
 	http_rig_start(http_flow_start);
