@@ -360,6 +360,7 @@ static bool hold_reading(struct http_flow *f)
 
 	if (!http_ask_body(f, &f->held, HTTP_READING_HELD_MAX))
 		return true;
+	http_reading_held(f->reading, f->held.cap);
 	if (!f->body_done && f->held.len < HTTP_READING_HELD_MAX && !http_reading_ready(f->reading)) {
 		if (f->guest.in.len + f->held.len != before)
 			http_flow_deadline(f, HTTP_FLOW_STALL_MS);

@@ -24,6 +24,8 @@ static void send_request(struct http_flow *f)
 	(void)buf_bytes(&f->upstream.out, buf_view(f->wire.len ? &f->wire : &f->canon));
 	(void)buf_bytes(&f->upstream.out, buf_view(&f->held));
 	buf_deinit(&f->held);
+	if (f->reading)
+		http_reading_held(f->reading, 0);
 	buf_deinit(&f->wire);
 	f->n_requests++;
 	f->upstream_stale = false;

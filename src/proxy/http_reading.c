@@ -5,7 +5,9 @@
 #include "wire/gzip.h"
 
 /* JSON is read whole. Of a push the commands are, which stand before the pack: they are ready as soon as they are all there, and the
- * pack goes on behind them unread. A body over its limit is TOO_LARGE, never judged by its beginning. */
+ * pack goes on behind them unread. A body over its limit is TOO_LARGE, never judged by its beginning.
+ *
+ * The commands are views into `plain`, which therefore never changes once they are complete. */
 
 struct http_reading {
 	enum policy_needs needs;
@@ -20,6 +22,8 @@ struct http_reading {
 	struct git_command *commands;
 	struct arena arena;
 	struct policy_body facts;
+	size_t fixed; /* what it costs from the start */
+	size_t held; /* what the caller keeps beside it */
 	size_t charged;
 };
 
@@ -46,6 +50,13 @@ static enum policy_body_state coding_of(const struct http1_head *h, enum policy_
 	return POLICY_BODY_READ;
 }
 
+static void charge(struct http_reading *r)
+{
+	all_charged -= r->charged;
+	r->charged = r->fixed + r->held + r->plain.cap;
+	all_charged += r->charged;
+}
+
 struct http_reading *http_reading_new(enum policy_needs needs, const struct http1_head *h)
 {
 	struct http_reading *r = all_charged < HTTP_READING_ALL_MAX ? calloc(1, sizeof(*r)) : NULL;
@@ -61,6 +72,8 @@ struct http_reading *http_reading_new(enum policy_needs needs, const struct http
 		r->gunzip = gzip_new(HTTP_READING_MAX + 1);
 	if (needs == POLICY_NEEDS_GIT)
 		r->commands = calloc(GIT_PUSH_COMMANDS_MAX, sizeof(*r->commands));
+	r->fixed = sizeof(*r) + (r->gunzip ? GZIP_MEMORY : 0) + (r->commands ? GIT_PUSH_COMMANDS_MAX * sizeof(*r->commands) : 0);
+	charge(r);
 	if ((gzip && r->state == POLICY_BODY_READ && !r->gunzip) || (needs == POLICY_NEEDS_GIT && !r->commands))
 		return http_reading_free(r);
 	return r;
@@ -87,12 +100,20 @@ static void wrong(struct http_reading *r, enum policy_body_state state)
 
 static void keep(struct http_reading *r, struct bytes data)
 {
+	if (r->complete) /* behind the commands; the decoder counts how much there is */
+		return;
 	if (!buf_bytes(&r->plain, data))
 		wrong(r, POLICY_BODY_TOO_LARGE);
-	all_charged -= r->charged;
-	r->charged = r->plain.cap;
-	all_charged += r->charged;
+	charge(r);
 	if (r->plain.len > HTTP_READING_MAX || all_charged > HTTP_READING_ALL_MAX)
+		wrong(r, POLICY_BODY_TOO_LARGE);
+}
+
+void http_reading_held(struct http_reading *r, size_t held)
+{
+	r->held = held;
+	charge(r);
+	if (all_charged > HTTP_READING_ALL_MAX)
 		wrong(r, POLICY_BODY_TOO_LARGE);
 }
 

@@ -10,7 +10,7 @@
 enum {
 	HTTP_READING_MAX = 1024 * 1024, /* of what is judged, decoded */
 	HTTP_READING_HELD_MAX = 2 * 1024 * 1024, /* the same in its framing, as the client coded it */
-	HTTP_READING_ALL_MAX = 64 * 1024 * 1024, /* of all requests of the workspace that are being read */
+	HTTP_READING_ALL_MAX = 64 * 1024 * 1024, /* of all requests of the workspace that are being read, with what is held beside them */
 };
 
 struct http_reading;
@@ -21,6 +21,8 @@ struct http_reading *http_reading_free(struct http_reading *r);
 
 /* The next bytes of the body, without framing. */
 void http_reading_feed(struct http_reading *r, struct bytes data);
+/* So much of the body is held beside it, in its framing, and counts like what is read. */
+void http_reading_held(struct http_reading *r, size_t held);
 /* The body is over. */
 void http_reading_end(struct http_reading *r);
 /* Nothing that comes would change the facts: they can be judged. */

@@ -1,0 +1,126 @@
+#include "proxy/http_reading.h"
+
+#include <stdlib.h>
+
+#include "base/must.h"
+#include "base/tap.h"
+#include "proxy/gzip_kit.h"
+#include "wire/gzip.h"
+
+#define ZERO "0000000000000000000000000000000000000000"
+#define ONE "1111111111111111111111111111111111111111"
+#define REF "refs/heads/agent/one"
+#define PUSH "006a" ZERO " " ONE " " REF "0000"
+
+enum { PACK = 600 * 1024 };
+
+static struct http_reading *fresh(const char *coding)
+{
+	static struct http1_field field;
+	static struct http1_head h;
+
+	field = (struct http1_field){ bytes_str("content-encoding"), bytes_str(coding) };
+	h = (struct http1_head){ .n_fields = 1 };
+	h.fields[0] = field;
+	return http_reading_new(POLICY_NEEDS_GIT, &h);
+}
+
+static const struct policy_body *facts(struct http_reading *r)
+{
+	return http_reading_facts(r, NULL, NULL, POLICY_NEEDS_GIT);
+}
+
+/* *ret_cut: behind the commands. */
+static void coded_push(struct buf *out, size_t *ret_cut)
+{
+	static uint8_t pack[PACK];
+	struct gzip_kit k;
+
+	gzip_kit_begin(&k, out);
+	gzip_kit_add(&k, bytes_str(PUSH));
+	*ret_cut = out->len;
+	gzip_kit_add(&k, bytes_of(pack, sizeof(pack)));
+	gzip_kit_end(&k);
+}
+
+/* What was freed is somebody else's now. */
+static void spoil(void)
+{
+	void *p[64];
+
+	for (size_t i = 0; i < 64; i++) {
+		p[i] = malloc(16 * (i + 1));
+		must(p[i]);
+		memset(p[i], '!', 16 * (i + 1));
+	}
+	for (size_t i = 0; i < 64; i++)
+		free(p[i]);
+}
+
+TEST(the_commands_of_a_coded_push_stay_what_they_are_while_its_pack_goes_by)
+{
+	struct http_reading *r = fresh("gzip");
+	struct buf body BUF_AUTO = { 0 };
+	const struct policy_body *b;
+	size_t cut;
+
+	buf_init(&body, 2 * 1024 * 1024);
+	coded_push(&body, &cut);
+	http_reading_feed(r, bytes_of(body.p, cut));
+	CHECK(!http_reading_ready(r));
+	for (size_t at = cut; at < body.len; at += 60000) {
+		http_reading_feed(r, bytes_of(body.p + at, body.len - at < 60000 ? body.len - at : 60000));
+		spoil();
+	}
+	http_reading_end(r);
+	b = facts(r);
+	CHECK(http_reading_ready(r) && b->state == POLICY_BODY_READ && b->n_commands == 1);
+	CHECK(bytes_is(b->commands[0].ref, REF));
+	http_reading_free(r);
+}
+
+TEST(a_coded_push_that_is_cut_short_behind_its_commands_is_no_push)
+{
+	struct http_reading *r = fresh("gzip");
+	struct buf body BUF_AUTO = { 0 };
+	size_t cut;
+
+	buf_init(&body, 2 * 1024 * 1024);
+	coded_push(&body, &cut);
+	http_reading_feed(r, bytes_of(body.p, body.len - 1));
+	http_reading_end(r);
+	CHECK_INT(facts(r)->state, POLICY_BODY_UNPARSABLE);
+	http_reading_free(r);
+}
+
+/* Empty stored blocks: five bytes each, and nothing comes out. */
+TEST(what_is_held_of_bodies_that_decode_to_nothing_is_bounded_for_all_of_a_workspace)
+{
+	struct http_reading *all[512];
+	size_t n = 0;
+
+	while (n < 512 && (all[n] = fresh("gzip"))) {
+		http_reading_held(all[n], HTTP_READING_HELD_MAX);
+		if (facts(all[n++])->state != POLICY_BODY_READ)
+			break;
+	}
+	CHECK(n <= HTTP_READING_ALL_MAX / HTTP_READING_HELD_MAX + 1);
+	CHECK(facts(all[n - 1])->state == POLICY_BODY_TOO_LARGE && http_reading_ready(all[n - 1]));
+	while (n)
+		http_reading_free(all[--n]);
+	all[0] = fresh("gzip");
+	CHECK(all[0] && facts(all[0])->state == POLICY_BODY_READ);
+	http_reading_free(all[0]);
+}
+
+TEST(what_a_push_costs_before_its_first_byte_is_bounded_for_all_of_a_workspace)
+{
+	static struct http_reading *all[4096];
+	size_t n = 0;
+
+	while (n < 4096 && (all[n] = fresh("gzip")))
+		n++;
+	CHECK(n * (GIT_PUSH_COMMANDS_MAX * sizeof(struct git_command) + GZIP_MEMORY) <= HTTP_READING_ALL_MAX + 512 * 1024);
+	while (n)
+		http_reading_free(all[--n]);
+}
