@@ -91,7 +91,7 @@ struct h2_ops {
 	/* Server: a stream that was malformed before it was offered; it has been reset. Once for each. A stream that was offered
 	 * says it by h2_stream_gone(). May be NULL for clients. */
 	void (*on_malformed)(void *owner, uint32_t id, enum h2_fault f);
-	/* Outside of the calls above something came to be taken. May be NULL. */
+	/* Outside of the calls above something came to be taken, or a client's stream was released. May be NULL. */
 	void (*on_output)(void *owner);
 };
 
@@ -103,7 +103,7 @@ struct h2 *h2_free(struct h2 *c);
 enum h2_fault h2_feed(struct h2 *c, struct bytes in, uint64_t now_ms);
 /* Appends what is to be sent until `out` holds `max` bytes. */
 void h2_take(struct h2 *c, struct buf *out, size_t max);
-/* The peer sends no more. */
+/* The peer sends no more. Streams are gone; but a client's whose answer is whole can be read to its end, whatever ends the connection. */
 void h2_eof(struct h2 *c);
 
 /* Something is to be taken (it may be nothing after all when the peer's windows are shut). */
@@ -121,7 +121,7 @@ bool h2_stalled(const struct h2 *c);
 /* Bytes of memory that the peer causes us to hold. */
 size_t h2_memory(const struct h2 *c);
 
-/* GOAWAY without a fault: streams end in their time, no new ones. */
+/* GOAWAY without a fault: streams end in their time, no new ones; a client's that have asked nothing yet are gone (H2_NOT_PROCESSED). */
 void h2_drain(struct h2 *c);
 /* GOAWAY with the fault's code, and the end of all streams. */
 void h2_close(struct h2 *c, enum h2_fault f);

@@ -21,6 +21,17 @@ size_t h2_client_room(const struct h2 *c)
 	return c->n_streams < allowed ? allowed - c->n_streams : 0;
 }
 
+bool h2_client_greeted(const struct h2 *c)
+{
+	return c->greeted;
+}
+
+void h2_client_ping(struct h2 *c)
+{
+	(void)nghttp2_submit_ping(c->session, NGHTTP2_FLAG_NONE, NULL);
+	h2_output(c);
+}
+
 struct h2_stream *h2_client_open(struct h2 *c)
 {
 	struct h2_stream *s = h2_client_room(c) ? h2_stream_new(c) : NULL;

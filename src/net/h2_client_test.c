@@ -373,3 +373,87 @@ TEST(an_answer_that_nobody_reads_is_bounded_by_its_window)
 	CHECK_STR(h2_rig_events(&rig), "gone 1: frames out of order\n");
 	h2_rig_end(&rig);
 }
+
+static void fill(char *frame, size_t from, size_t to)
+{
+	for (; from < to; from += 16384)
+		h2_rig_data(&rig, 1, 0, frame);
+	CHECK_INT(h2_rig_feed(&rig), H2_OK);
+}
+
+TEST(an_answer_that_is_read_by_halves_goes_on)
+{
+	static char frame[16384 + 1];
+	struct buf got BUF_AUTO = { 0 };
+
+	memset(frame, 'x', 16384);
+	buf_init(&got, H2_CLIENT_WINDOW);
+	h2_rig_client(&rig);
+	rig.keep_unread = true;
+	(void)h2_rig_ask(&rig, GET);
+	(void)h2_rig_seen(&rig);
+	h2_rig_headers(&rig, 1, 0, ":status=200");
+	fill(frame, 0, H2_CLIENT_WINDOW);
+	/* less than half of it: what was read stands before what was not */
+	while (got.len < H2_CLIENT_WINDOW / 2 - 16384 && h2_stream_read(rig.streams[0].s, &got, 16384))
+		;
+	(void)h2_rig_seen(&rig);
+	fill(frame, 0, H2_CLIENT_WINDOW / 2 - 32768);
+	CHECK_INT(h2_stream_gone(rig.streams[0].s), H2_OK);
+	h2_rig_end(&rig);
+}
+
+TEST(an_answer_that_is_whole_outlives_its_connection)
+{
+	h2_rig_client(&rig);
+	rig.keep_unread = true;
+	rig.keep_gone = true;
+	(void)h2_rig_ask(&rig, GET);
+	(void)h2_rig_ask(&rig, GET);
+	(void)h2_rig_seen(&rig);
+	h2_rig_headers(&rig, 1, 0, ":status=200|content-length=2");
+	h2_rig_data(&rig, 1, H2_RIG_END, "hi");
+	h2_rig_headers(&rig, 3, 0, ":status=200|content-length=4");
+	h2_rig_data(&rig, 3, 0, "half");
+	CHECK_INT(h2_rig_feed(&rig), H2_OK);
+	h2_eof(rig.c);
+	CHECK_STR(h2_rig_events(&rig), "gone 3: the connection ended\n");
+	CHECK_STR(h2_rig_said(&rig, 0), "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi");
+	CHECK(h2_stream_read_done(rig.streams[0].s));
+	h2_rig_end(&rig);
+}
+
+TEST(a_client_that_retires_lets_streams_end_and_takes_back_what_was_not_asked)
+{
+	struct h2_stream *s;
+
+	h2_rig_client(&rig);
+	(void)h2_rig_ask(&rig, GET);
+	(void)h2_rig_seen(&rig);
+	s = h2_client_open(rig.c);
+	h2_drain(rig.c);
+	(void)h2_rig_seen(&rig);
+	CHECK_INT(h2_stream_gone(s), H2_NOT_PROCESSED);
+	CHECK_INT(h2_client_room(rig.c), 0);
+	CHECK(!h2_finished(rig.c));
+	h2_rig_headers(&rig, 1, H2_RIG_END, ":status=204");
+	CHECK_INT(h2_rig_feed(&rig), H2_OK);
+	CHECK_STR(h2_rig_said(&rig, 0), "HTTP/1.1 204 No Content\r\n\r\n");
+	h2_rig_release(&rig, 0);
+	h2_stream_release(s);
+	(void)h2_rig_seen(&rig);
+	CHECK(h2_finished(rig.c));
+	h2_rig_end(&rig);
+}
+
+TEST(what_the_host_allows_is_known_with_its_settings)
+{
+	static const struct h2_ops ops = { 0 };
+	struct h2 *c = h2_client_new(&ops, NULL);
+
+	must(c != NULL);
+	CHECK(!h2_client_greeted(c));
+	CHECK_INT(h2_feed(c, bytes_of("\0\0\0\4\0\0\0\0\0", 9), 0), H2_OK);
+	CHECK(h2_client_greeted(c));
+	(void)h2_free(c);
+}

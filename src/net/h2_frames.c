@@ -161,6 +161,9 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 			s->peer_reset = true;
 		break;
 	case NGHTTP2_SETTINGS:
+		c->greeted = true;
+		c->windows_moved = true;
+		break;
 	case NGHTTP2_WINDOW_UPDATE:
 		c->windows_moved = true;
 		break;

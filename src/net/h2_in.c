@@ -91,7 +91,7 @@ void h2_in_data(struct h2_stream *s, struct bytes data)
 	if (s->in_data_off == s->in_data.len) {
 		s->in_data_off = 0;
 		buf_reset(&s->in_data);
-	} else if (s->in_data_off > s->in_data.len / 2) {
+	} else if (s->in_data_off > s->in_data.len / 2 || data.len > s->in_data.max - s->in_data.len) {
 		buf_consume(&s->in_data, s->in_data_off);
 		s->in_data_off = 0;
 	}

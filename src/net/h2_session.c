@@ -112,13 +112,27 @@ static uint32_t goaway_code(enum h2_fault f)
 	return f == H2_PROTOCOL ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_INTERNAL_ERROR;
 }
 
+/* An answer of a host that is whole is still to be read. */
 static void lose_all(struct h2 *c, enum h2_fault f)
 {
 	struct h2_stream *next;
 
 	for (struct h2_stream *s = c->all; s; s = next) {
 		next = s->all.next;
-		h2_stream_lose(s, f);
+		if (c->server || !s->in_end)
+			h2_stream_lose(s, f);
+	}
+}
+
+/* Nothing of them was sent: they may go by another connection. */
+static void lose_unasked(struct h2 *c)
+{
+	struct h2_stream *next;
+
+	for (struct h2_stream *s = c->all; s; s = next) {
+		next = s->all.next;
+		if (!c->server && !s->id)
+			h2_stream_lose(s, H2_NOT_PROCESSED);
 	}
 }
 
@@ -365,6 +379,7 @@ void h2_drain(struct h2 *c)
 	(void)nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE,
 				    nghttp2_session_get_last_proc_stream_id(c->session),
 				    NGHTTP2_NO_ERROR, NULL, 0);
+	lose_unasked(c);
 	h2_output(c);
 }
 

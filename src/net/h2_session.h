@@ -72,6 +72,7 @@ struct h2 {
 	bool output_said;
 	bool windows_moved; /* streams that wait may have room now */
 	bool eof;
+	bool greeted; /* SETTINGS came */
 	bool draining;
 	enum h2_fault fault;
 	struct h2_budget budget;

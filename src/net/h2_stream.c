@@ -195,7 +195,8 @@ void h2_stream_reset(struct h2_stream *s, enum h2_fault f)
 
 void h2_stream_release(struct h2_stream *s)
 {
-	bool unfinished = s->out_state != H2_OUT_DONE || (!s->c->server && !s->in_end);
+	struct h2 *c = s->c;
+	bool unfinished = s->out_state != H2_OUT_DONE || (!c->server && !s->in_end);
 
 	if (s->open && unfinished)
 		h2_stream_reset(s, H2_OURS);
@@ -204,6 +205,8 @@ void h2_stream_release(struct h2_stream *s)
 	link_out(&s->woken, offsetof(struct h2_stream, woken));
 	link_out(&s->waiting, offsetof(struct h2_stream, waiting));
 	h2_stream_settle(s);
+	if (!c->server) /* there may be room for another, or none left to wait for */
+		h2_output(c);
 }
 
 enum h2_fault h2_stream_gone(const struct h2_stream *s)

@@ -89,6 +89,7 @@ struct tls_client_side {
 	const char *name; /* canonical: SNI, and the certificate must be for it */
 	unsigned port; /* sessions are kept apart by it */
 	unsigned alpn; /* set of tls_alpn to offer */
+	struct bytes scope; /* sessions are kept apart by it: what the connection will be used for */
 	struct bytes ca; /* PEM: these certificates are trusted, and the system's are not. Empty: the system's */
 };
 

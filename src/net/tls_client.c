@@ -72,7 +72,7 @@ int tls_client_new(struct tls_ctx *c, int fd, const struct tls_client_side *s, s
 	if (!t)
 		return err_set(e, ENOMEM, "out of memory for a TLS stream");
 	t->alpn = s->alpn;
-	t->key = tls_session_key_of(s->name, s->port, roots_id);
+	t->key = tls_session_key_of(s->name, s->port, s->scope, roots_id);
 	SSL_set_connect_state(t->ssl);
 	if (!offer_alpn(t) || !verify_as(t, roots) || !resume(t)) {
 		ERR_clear_error();

@@ -16,13 +16,14 @@ struct tls_sessions {
 	uint64_t n_put;
 };
 
-struct tls_session_key tls_session_key_of(const char *name, unsigned port, const uint8_t roots_id[SHA256_LEN])
+struct tls_session_key tls_session_key_of(const char *name, unsigned port, struct bytes scope, const uint8_t roots_id[SHA256_LEN])
 {
 	struct tls_session_key key = { 0 };
-	uint8_t fixed[SHA256_LEN + sizeof(port)];
+	uint8_t fixed[2 * SHA256_LEN + sizeof(port)];
 
 	memcpy(fixed, roots_id, SHA256_LEN);
-	memcpy(fixed + SHA256_LEN, &port, sizeof(port));
+	sha256(scope, fixed + SHA256_LEN);
+	memcpy(fixed + (size_t)2 * SHA256_LEN, &port, sizeof(port));
 	sha256_2(bytes_of(fixed, sizeof(fixed)), bytes_str(name), key.digest);
 	return key;
 }

@@ -6,12 +6,12 @@
 
 #include "crypt/sha256.h"
 
-/* Whose session it is: a digest of name, port and roots. One that differs in any of them is another host's. */
+/* Whose session it is: a digest of name, port, scope and roots. One that differs in any of them is another's. */
 struct tls_session_key {
 	uint8_t digest[SHA256_LEN];
 };
 
-struct tls_session_key tls_session_key_of(const char *name, unsigned port, const uint8_t roots_id[SHA256_LEN]);
+struct tls_session_key tls_session_key_of(const char *name, unsigned port, struct bytes scope, const uint8_t roots_id[SHA256_LEN]);
 
 struct tls_sessions;
 struct tls_sessions *tls_sessions_new(void);

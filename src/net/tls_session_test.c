@@ -60,7 +60,7 @@ static struct tls_session_key key_of(const char *name, unsigned port)
 {
 	static const uint8_t roots[SHA256_LEN];
 
-	return tls_session_key_of(name, port, roots);
+	return tls_session_key_of(name, port, bytes_str(""), roots);
 }
 
 static SSL_SESSION *take(struct bench *b, const char *name, int64_t later_s)
@@ -81,17 +81,19 @@ static void put(struct bench *b, const char *name, SSL_SESSION *s)
 	tls_sessions_put(b->sessions, &key, one_more(s), b->now);
 }
 
-TEST(a_key_differs_by_name_port_and_roots)
+TEST(a_key_differs_by_name_port_scope_and_roots)
 {
 	static const uint8_t none[SHA256_LEN], some[SHA256_LEN] = { 1 };
-	struct tls_session_key a = tls_session_key_of("a.example", 443, none);
-	struct tls_session_key same = tls_session_key_of("a.example", 443, none);
-	struct tls_session_key others[] = { tls_session_key_of("b.example", 443, none),
-					    tls_session_key_of("a.example", 8443, none),
-					    tls_session_key_of("a.example", 443, some) };
+	struct bytes no = bytes_str("");
+	struct tls_session_key a = tls_session_key_of("a.example", 443, no, none);
+	struct tls_session_key same = tls_session_key_of("a.example", 443, no, none);
+	struct tls_session_key others[] = { tls_session_key_of("b.example", 443, no, none),
+					    tls_session_key_of("a.example", 8443, no, none),
+					    tls_session_key_of("a.example", 443, bytes_str("token 2"), none),
+					    tls_session_key_of("a.example", 443, no, some) };
 
 	CHECK(memcmp(&a, &same, sizeof(a)) == 0);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		CHECK(memcmp(&a, &others[i], sizeof(a)) != 0);
 }
 

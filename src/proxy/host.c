@@ -4,6 +4,9 @@
 
 #include "net/tls.h"
 #include "os/fd.h"
+#include "wire/credential.h"
+
+enum { SCOPE_MAX = CREDENTIAL_ID_MAX + 32 };
 
 static bool changed(const struct host *h)
 {
@@ -56,16 +59,29 @@ static void on_io(struct loop_io *io, uint32_t events)
 	shake(io->owner);
 }
 
-static bool start_tls(struct host *h, bool h2)
+/* A session of one value of a credential is not resumed with another: id, blank, version. */
+static size_t scope_of(const struct host *h, uint8_t *p)
+{
+	struct policy_credential c;
+
+	if (!h->secret_version || !policy_credential_at(gate_policy(h->flow->gate), h->flow->entry.credential, &c))
+		return 0;
+	return (size_t)snprintf((char *)p, SCOPE_MAX, "%.*s %llu", (int)c.id.len, (const char *)c.id.p, (unsigned long long)h->secret_version);
+}
+
+static bool start_tls(struct host *h)
 {
 	const struct policy_entry *entry = &h->flow->entry;
 	char name[NAME_MAX_LEN + 1];
+	uint8_t scope[SCOPE_MAX];
+	size_t scope_len = scope_of(h, scope);
 	struct bytes host = entry->upstream.len ? entry->upstream : name_bytes(&h->flow->name);
 	const struct tls_client_side side = {
 		.name = name,
 		.port = entry->upstream.len ? entry->upstream_port : h->flow->dst_port,
-		.alpn = TLS_ALPN_HTTP1 | (h2 ? (unsigned)TLS_ALPN_H2 : 0U),
+		.alpn = TLS_ALPN_HTTP1 | (h->h2 ? (unsigned)TLS_ALPN_H2 : 0U),
 		.ca = entry->ca,
+		.scope = bytes_of(scope, scope_len),
 	};
 
 	(void)snprintf(name, sizeof(name), "%.*s", (int)host.len, (const char *)host.p);
@@ -73,36 +89,27 @@ static bool start_tls(struct host *h, bool h2)
 	       loop_io_add(gate_loop(h->flow->gate), &h->io, h->fd, EPOLLOUT, on_io, h, NULL) == 0;
 }
 
-static void on_dialed_for(struct host *h, bool h2, int fd, enum reason reason)
+static void on_dialed(void *owner, int fd, struct ip ip, enum reason reason)
 {
+	struct host *h = owner;
+
+	(void)ip;
 	h->fd = fd;
 	if (fd < 0)
 		finish(h, reason, reason != REASON_ROLE_DOWN, "");
 	else if (changed(h) || h->way == GATE_OUTLET || h->flow->entry.mode != POLICY_INTERCEPT)
 		finish(h, REASON_OK, false, "");
-	else if (start_tls(h, h2))
+	else if (start_tls(h))
 		shake(h);
 	else
 		finish(h, REASON_UPSTREAM_UNVERIFIED, false, "no root certificates, or out of memory");
 }
 
-static void on_dialed(void *owner, int fd, struct ip ip, enum reason reason)
+void host_start(struct host *h, const struct flow *f, const struct host_use *use, host_done_fn done, void *owner)
 {
-	(void)ip;
-	on_dialed_for(owner, false, fd, reason);
-}
-
-static void on_dialed_h2(void *owner, int fd, struct ip ip, enum reason reason)
-{
-	(void)ip;
-	on_dialed_for(owner, true, fd, reason);
-}
-
-void host_start(struct host *h, const struct flow *f, bool h2, host_done_fn done, void *owner)
-{
-	*h = (struct host){ .flow = f, .fd = -1, .done = done, .owner = owner, .way = gate_way(f->gate, name_bytes(&f->name)),
-			    .generation = gate_generation(f->gate) };
-	gate_dial(f->gate, &h->wait, f->id, name_bytes(&f->name), f->dst_port, h2 ? on_dialed_h2 : on_dialed, h);
+	*h = (struct host){ .flow = f, .fd = -1, .h2 = use->h2, .secret_version = use->secret_version, .done = done, .owner = owner,
+			    .way = gate_way(f->gate, name_bytes(&f->name)), .generation = gate_generation(f->gate) };
+	gate_dial(f->gate, &h->wait, f->id, name_bytes(&f->name), f->dst_port, on_dialed, h);
 }
 
 void host_cancel(struct host *h)

@@ -29,12 +29,20 @@ struct host {
 	struct tls *tls;
 	enum gate_way way;
 	uint64_t generation; /* of the policy when it was asked for */
+	bool h2;
+	uint64_t secret_version;
 	host_done_fn done;
 	void *owner;
 };
 
-/* `done` is called once, from the loop. `h2`: the host may choose HTTP/2. Deadlines are the caller's. */
-void host_start(struct host *h, const struct flow *f, bool h2, host_done_fn done, void *owner);
+/* How the connection will be used. */
+struct host_use {
+	bool h2; /* the host may choose HTTP/2 */
+	uint64_t secret_version; /* of the credential that will be spent on it; TLS sessions of another are not resumed */
+};
+
+/* `done` is called once, from the loop. Deadlines are the caller's. */
+void host_start(struct host *h, const struct flow *f, const struct host_use *use, host_done_fn done, void *owner);
 /* No call will come any more. Safe when nothing is outstanding. */
 void host_cancel(struct host *h);
 

@@ -6,7 +6,7 @@
 /* From the host's bytes to what of them the guest gets: a head of our own, the content in a framing of our own, and those trailers
  * that may pass. Where a rule says that the host may reflect the credential, only what cannot be a part of it goes on. */
 
-enum { ROUNDS = 8 }; /* reads of upstream in a row, for the sake of other flows */
+enum { ROUNDS = 8 }; /* reads of a socket in a row, for the sake of other flows; what lies in a stream is bounded by its window */
 
 /* Only who talks to the host watches: it alone has the secret. */
 static bool watch(struct http_flow *f)
@@ -93,7 +93,7 @@ static void take_answer(struct http_flow *f, struct http1_head *h, const struct 
 	strip_cookies(f, h);
 	f->answer_framing = http1_answer_canon(h, l, &relay, &f->guest.out);
 	f->keep = f->keep && f->answer_framing != HTTP1_UNTIL_CLOSE;
-	f->upstream_keep = l->keep && l->framing != HTTP1_NO_BODY;
+	f->upstream_keep = l->keep && l->framing != HTTP1_NO_BODY && !f->upstream.stream; /* a stream is one exchange */
 	f->answering = true;
 	f->answer_status = h->status;
 	f->answer_done = l->framing == HTTP1_NO_BODY || (l->framing == HTTP1_LENGTH && l->len == 0);
@@ -213,7 +213,7 @@ static void answer_cut(struct http_flow *f)
 void http_answer_relay(struct http_flow *f)
 {
 	f->answer_more = true;
-	for (int round = 0; round < ROUNDS || http_side_unwatched(&f->upstream); round++) {
+	for (int round = 0; round < ROUNDS || !http_side_watched(&f->upstream); round++) {
 		size_t n = http_side_read(&f->upstream, HTTP_SIDE_READ);
 		bool moved = true;
 

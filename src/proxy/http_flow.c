@@ -55,6 +55,7 @@ void http_flow_finish(struct http_flow *f, bool reset)
 	f->phase = HTTP_GONE;
 	gate_wait_cancel(&f->wait);
 	host_cancel(&f->host);
+	h2_host_cancel(&f->ask);
 	loop_timer_disarm(&f->timer);
 	/* A stream of HTTP/2 is one request; its connection had many. */
 	if (f->on_stream && f->upstream_idle && f->upstream.open && !f->unlisted && !f->upstream_stale &&

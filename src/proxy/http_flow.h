@@ -18,6 +18,7 @@
 #include "wire/http1_form.h"
 #include "wire/http1_request.h"
 #include "proxy/flow.h"
+#include "proxy/h2_host.h"
 #include "proxy/host.h"
 #include "proxy/http_reading.h"
 #include "proxy/http_side.h"
@@ -56,6 +57,7 @@ struct http_flow {
 	struct loop_later later;
 	struct gate_wait wait;
 	struct host host; /* being connected */
+	struct h2_host_ask ask; /* waiting for, or making, a connection that others may share */
 	enum http_phase phase;
 	struct http_side guest;
 	struct http_side upstream;
@@ -146,7 +148,16 @@ enum reason http_dress(struct http_flow *f);
 /* Since then the credential was replaced. */
 bool http_dress_stale(const struct http_flow *f);
 
+/* http_connect.c */
+/* Finds or makes a connection, then goes on with http_forward_go(), at once or later; or the request was refused. */
+void http_connect(struct http_flow *f);
+/* The verdict stands by the policy in force now, not by the one when the request came; so do what it wears and its record. False: it was
+ * refused. */
+bool http_connect_judge(struct http_flow *f);
+
 /* http_forward.c */
+/* There is a connection: the request is put on record, unless it is, and sent. */
+void http_forward_go(struct http_flow *f);
 /* The request may go: dial when there is no connection, event, send. */
 void http_forward(struct http_flow *f);
 /* Moves both bodies; true when the phase changed. */

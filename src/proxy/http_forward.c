@@ -1,13 +1,24 @@
 #include "proxy/http_flow.h"
-#include "proxy/idle.h"
 
-#include <stdio.h>
+#include "net/h2.h"
 
-/* From a judged request to its whole answer. The connection of dialer is made before the request is put on record, so that a
+/* From a judged request to its whole answer. The connection (http_connect.c) is there before the request is put on record, so that a
  * refusal by dialer is the only event of a request that nobody forwarded; and the record is on disk before the first byte goes.
  *
  * A kept connection may die just as a request leaves. A safe request without a body, of which no answer was seen, is sent once
- * more on a new connection; any other is answered 502 and never sent twice. */
+ * more on a new connection, and so is any whose host of HTTP/2 promises that it did nothing with it, if all that was sent is still here; all
+ * others are answered 502 and never sent twice. */
+
+/* A host of HTTP/2 may yet say that it did nothing with it. */
+static bool keeps_held(const struct http_flow *f)
+{
+	return f->upstream.stream && f->body_done && !f->reading && f->held.len <= HTTP_FLOW_HOLD_MAX;
+}
+
+static bool outdated(const struct http_flow *f)
+{
+	return f->generation != gate_generation(f->flow.gate);
+}
 
 static void send_request(struct http_flow *f)
 {
@@ -23,7 +34,8 @@ static void send_request(struct http_flow *f)
 	}
 	(void)buf_bytes(&f->upstream.out, buf_view(f->wire.len ? &f->wire : &f->canon));
 	(void)buf_bytes(&f->upstream.out, buf_view(&f->held));
-	buf_deinit(&f->held);
+	if (!keeps_held(f))
+		buf_deinit(&f->held);
 	if (f->reading)
 		http_reading_held(f->reading, 0);
 	buf_deinit(&f->wire);
@@ -31,29 +43,16 @@ static void send_request(struct http_flow *f)
 	f->upstream_stale = false;
 	f->upstream_idle = false;
 	f->phase = HTTP_RELAY;
+	if (f->upstream.stream) /* no loop tells that it can be written */
+		(void)http_side_flush(&f->upstream);
 	http_flow_deadline(f, HTTP_FLOW_STALL_MS);
 }
 
-static void dial(struct http_flow *f);
-
-static bool outdated(const struct http_flow *f)
+static bool upstream_lives(struct http_flow *f)
 {
-	return f->generation != gate_generation(f->flow.gate);
-}
-
-/* The verdict stands by the policy in force now, not by the one when the request came; so do what it wears and its record. False: it was
- * refused. */
-static bool judge_again(struct http_flow *f)
-{
-	enum reason r;
-
-	if (!http_ask_judge(f))
-		return false;
-	r = http_dress(f);
-	if (r != REASON_OK)
-		http_refuse(f, 502, f->recorded ? EVENT_FAILED : EVENT_DENIED, r);
-	f->recorded = false;
-	return r == REASON_OK;
+	if (f->upstream.stream && !http_side_silent(&f->upstream)) /* it will hear so in a moment */
+		http_side_close(&f->upstream);
+	return f->upstream.open;
 }
 
 static void on_recorded(void *owner, bool written)
@@ -66,19 +65,19 @@ static void on_recorded(void *owner, bool written)
 	} else if (outdated(f)) { /* nothing of it has gone: connection, verdict, credential and record are the new policy's */
 		if (http_ask_judge(f))
 			http_forward(f);
-	} else if (!f->upstream.open) { /* a kept connection that ended meanwhile: nothing was sent on it */
-		dial(f);
+	} else if (!upstream_lives(f)) { /* a kept connection that ended meanwhile: nothing was sent on it */
+		http_connect(f);
 	} else {
 		send_request(f);
 	}
 	http_flow_pump(f);
 }
 
-static void record(struct http_flow *f)
+void http_forward_go(struct http_flow *f)
 {
 	struct event ev;
 
-	if (outdated(f) && !judge_again(f))
+	if (outdated(f) && !http_connect_judge(f))
 		return;
 	if (f->through_outlet || f->recorded) {
 		send_request(f);
@@ -90,66 +89,6 @@ static void record(struct http_flow *f)
 		return;
 	ev = http_request_event(f, f->observed ? EVENT_OBSERVED : EVENT_ALLOWED, f->verdict);
 	gate_event(f->flow.gate, &f->wait, &ev, on_recorded, f);
-}
-
-static unsigned status_of(enum reason r)
-{
-	switch ((int)r) {
-	case REASON_RESOLVE_FAILED:
-	case REASON_RESOLVE_NONE:
-	case REASON_CONNECT_FAILED:
-	case REASON_PROXY_REFUSED:
-	case REASON_UPSTREAM_UNVERIFIED:
-		return 502;
-	case REASON_ROLE_DOWN:
-	case REASON_AUDIT_UNWRITABLE:
-	case REASON_TOO_MANY_FLOWS:
-		return 503;
-	case REASON_UPSTREAM_TIMEOUT:
-		return 504;
-	default:
-		return 403;
-	}
-}
-
-static void on_host(void *owner, const struct host_conn *c)
-{
-	struct http_flow *f = owner;
-	enum reason reason = c->reason;
-
-	f->reused = false;
-	f->upstream_generation = gate_generation(f->flow.gate);
-	f->through_outlet = c->clear_to_outlet;
-	if (c->fd >= 0 && http_side_open(&f->upstream, gate_loop(f->flow.gate), c->fd, c->tls, http_flow_on_upstream, f) < 0)
-		reason = REASON_ROLE_DOWN;
-	if (reason == REASON_UPSTREAM_UNVERIFIED)
-		(void)snprintf(f->stripped, sizeof(f->stripped), "%s", c->detail);
-	if (reason == REASON_POLICY_CHANGED && !c->recorded) {
-		if (judge_again(f))
-			dial(f);
-	} else if (reason != REASON_OK && c->recorded)
-		http_refuse_silently(f, status_of(reason), reason);
-	else if (reason != REASON_OK)
-		http_refuse(f, status_of(reason), f->recorded || reason == REASON_UPSTREAM_UNVERIFIED ? EVENT_FAILED : EVENT_DENIED, reason);
-	else
-		record(f);
-	http_flow_pump(f);
-}
-
-static void dial(struct http_flow *f)
-{
-	f->phase = HTTP_DIAL;
-	http_flow_deadline(f, HTTP_FLOW_DIAL_MS);
-	if (f->phase == HTTP_DIAL)
-		host_start(&f->host, &f->flow, false, on_host, f);
-}
-
-/* One that an earlier flow to the same place left behind. */
-static bool take_idle(struct http_flow *f)
-{
-	f->through_outlet = gate_way(f->flow.gate, name_bytes(&f->flow.name)) == GATE_OUTLET;
-	f->upstream_generation = gate_generation(f->flow.gate);
-	return idle_take(&f->upstream, gate_loop(f->flow.gate), &f->flow.name, f->flow.dst_port, f->through_outlet, http_flow_on_upstream, f);
 }
 
 void http_forward(struct http_flow *f)
@@ -167,10 +106,18 @@ void http_forward(struct http_flow *f)
 	 * ours any more. */
 	if (f->upstream.open && (f->upstream_generation != gate_generation(f->flow.gate) || !http_side_silent(&f->upstream)))
 		http_side_close(&f->upstream);
-	if (!f->upstream.open && !take_idle(f))
-		dial(f);
+	if (f->upstream.open)
+		http_forward_go(f);
 	else
-		record(f);
+		http_connect(f);
+}
+
+/* All of the request that was sent is still here. */
+static bool can_repeat(const struct http_flow *f)
+{
+	bool bodyless = f->request.length.framing == HTTP1_NO_BODY || (f->request.length.framing == HTTP1_LENGTH && !f->request.length.len);
+
+	return !f->retried && !f->answering && f->n_interim == 0 && f->upstream.in.len == 0 && (bodyless || f->held.len);
 }
 
 static bool may_retry(const struct http_flow *f)
@@ -179,8 +126,24 @@ static bool may_retry(const struct http_flow *f)
 	struct bytes method = bytes_of(line.p, bytes_find(line, ' '));
 	bool safe = bytes_is(method, "GET") || bytes_is(method, "HEAD") || bytes_is(method, "OPTIONS");
 
-	return safe && f->request.length.framing == HTTP1_NO_BODY && f->reused && !f->retried && !f->answering &&
-	       f->n_interim == 0 && f->upstream.in.len == 0;
+	if (!can_repeat(f))
+		return false;
+	if (f->upstream.fault == H2_NOT_PROCESSED) /* the host promises that it did nothing with it */
+		return true;
+	return safe && f->request.length.framing == HTTP1_NO_BODY && f->reused && (f->upstream.fault == H2_OK || f->upstream.fault == H2_CLOSED);
+}
+
+static enum reason ended_by(const struct http_flow *f)
+{
+	switch (f->upstream.fault) {
+	case H2_OK:
+	case H2_PEER_RESET:
+	case H2_NOT_PROCESSED:
+	case H2_CLOSED:
+		return REASON_UPSTREAM_CLOSED;
+	default: /* against the rules, or a flood */
+		return REASON_UPSTREAM_MALFORMED;
+	}
 }
 
 void http_forward_ended(struct http_flow *f)
@@ -188,16 +151,16 @@ void http_forward_ended(struct http_flow *f)
 	enum reason r;
 
 	if (!may_retry(f)) {
-		http_answer_failed(f, REASON_UPSTREAM_CLOSED);
+		http_answer_failed(f, ended_by(f));
 		return;
 	}
 	http_side_close(&f->upstream);
 	f->retried = true;
-	r = http_dress(f); /* what it wore went with the first sending */
-	if (r == REASON_OK)
-		dial(f);
-	else
+	r = http_dress(f); /* what it wore went with the first attempt */
+	if (r != REASON_OK)
 		http_refuse(f, 502, EVENT_FAILED, r);
+	else
+		http_connect(f);
 }
 
 /* The exchange is over: what of it can carry the next one. */
@@ -217,8 +180,13 @@ static void complete(struct http_flow *f)
 /* The request's rest. False: the phase changed. */
 static bool relay_body(struct http_flow *f)
 {
-	if (!f->upstream.deaf && !http_ask_body(f, &f->upstream.out, HTTP_SIDE_OUT_FULL))
-		return false;
+	size_t went;
+
+	do { /* a stream tells of room only where it had none, so that what it took must be followed at once */
+		if (!f->upstream.deaf && !http_ask_body(f, &f->upstream.out, HTTP_SIDE_OUT_FULL))
+			return false;
+		went = http_side_flush(&f->upstream);
+	} while (went && f->upstream.stream && !f->body_done);
 	if (!f->body_done && f->guest.eof && f->guest.in.len == 0) {
 		struct event ev = http_request_event(f, EVENT_FAILED, REASON_GUEST_CLOSED);
 
@@ -226,7 +194,6 @@ static bool relay_body(struct http_flow *f)
 		http_flow_finish(f, true);
 		return false;
 	}
-	(void)http_side_flush(&f->upstream);
 	return true;
 }
 

@@ -78,6 +78,7 @@ static void stop(struct http_flow *f, unsigned status, enum reason reason)
 {
 	gate_wait_cancel(&f->wait);
 	host_cancel(&f->host);
+	h2_host_cancel(&f->ask);
 	http_side_close(&f->upstream);
 	f->keep = false;
 	f->status = status;

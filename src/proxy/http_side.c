@@ -27,6 +27,7 @@ static void fresh(struct http_side *s, http_side_fn fn, void *owner)
 	s->eof = false;
 	s->broken = false;
 	s->deaf = false;
+	s->fault = H2_OK;
 }
 
 static void on_io(struct loop_io *io, uint32_t events)
@@ -65,12 +66,21 @@ void http_side_open_stream(struct http_side *s, struct h2_stream *stream, http_s
 	h2_stream_set_user(stream, s);
 }
 
+static enum h2_fault fault_of(const struct h2_stream *s)
+{
+	enum h2_fault f = h2_stream_gone(s);
+	enum h2_fault all = h2_fault(h2_stream_connection(s));
+
+	return f == H2_CLOSED && all != H2_OK ? all : f;
+}
+
 void http_side_wake(struct http_side *s)
 {
 	uint32_t events = EPOLLIN | EPOLLOUT;
 
 	s->readable = true;
 	if (h2_stream_gone(s->stream) != H2_OK) { /* its connection may be gone sooner than the flow is */
+		s->fault = fault_of(s->stream);
 		h2_stream_release(s->stream);
 		s->stream = NULL;
 		s->open = false;
@@ -274,6 +284,11 @@ size_t http_side_flush(struct http_side *s)
 bool http_side_unwatched(const struct http_side *s)
 {
 	return !s->stream && !s->io.loop;
+}
+
+bool http_side_watched(const struct http_side *s)
+{
+	return s->io.loop;
 }
 
 void http_side_unwatch(struct http_side *s)

@@ -34,6 +34,7 @@ struct http_side {
 	bool broken; /* and it did not end in order */
 	uint64_t moved; /* bytes read and written, ever */
 	bool deaf; /* nothing can be written any more; `out` is dropped */
+	unsigned fault; /* enum h2_fault: why a stream is gone, or its connection where that is why */
 };
 
 /* `in_max`: ceiling of what may lie unread in `in`. */
@@ -63,6 +64,8 @@ bool http_side_silent(struct http_side *s);
 size_t http_side_flush(struct http_side *s);
 /* Hung up: no event will come any more, and what can be read lies ready. */
 bool http_side_unwatched(const struct http_side *s);
+/* The loop tells when there is more to read, again and again: a socket that has not hung up. */
+bool http_side_watched(const struct http_side *s);
 void http_side_unwatch(struct http_side *s);
 /* What to be woken for; EPOLLOUT is added while `out` is not empty, and while `more`: something for this side lies decoded nowhere yet,
  * in the other side's `in`, for which no socket would wake us. */

@@ -5,6 +5,7 @@
 
 #include "net/tls.h"
 #include "os/fd.h"
+#include "proxy/h2_host.h"
 
 /* What was vetted when it was connected is vetted as long as the policy stands: with the policy all go. */
 
@@ -104,6 +105,7 @@ bool idle_take(struct http_side *s, struct loop *l, const struct name *name, uin
 
 void idle_clear(void)
 {
+	h2_host_retire();
 	for (size_t i = 0; i < IDLE_MAX; i++)
 		if (places[i].side.open)
 			drop(&places[i]);

@@ -14,7 +14,7 @@ enum {
 void idle_put(struct http_side *s, struct loop *l, const struct name *name, uint16_t port, bool outlet);
 /* Opens `s` on a kept connection, the youngest. False when there is none. */
 bool idle_take(struct http_side *s, struct loop *l, const struct name *name, uint16_t port, bool outlet, http_side_fn fn, void *owner);
-/* Closes all: another policy, another credential, the end. */
+/* Closes all: another policy, another credential, the end. Connections that flows share (h2_host.h) end with what they carry. */
 void idle_clear(void);
 
 #endif

@@ -215,9 +215,9 @@ def many_names(host, n):
     return out
 
 
-def h2(host, streams, **kw):
+def h2(host, streams, port=443, **kw):
     """See guest_h2.exchange."""
-    with tls(host, alpn=["h2"]) as s:
+    with tls(host, port, alpn=["h2"]) as s:
         return guest_h2.exchange(s, streams, **kw)
 
 

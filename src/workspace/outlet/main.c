@@ -20,7 +20,7 @@
 
 enum {
 	OUTLET_FDS_MAX = 16384, /* a flow has two sockets */
-	OUTLET_FDS_OWN = 64,
+	OUTLET_FDS_OWN = 128,
 	OUTLET_FDS_FLOW = 3,
 	OUTLET_SECRETS_BYTES = 4 * 1024 * 1024, /* guarded memory: IPC_SECRETS_MAX at their longest */
 	STOP_TURNS = 50,
