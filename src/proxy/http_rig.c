@@ -297,6 +297,7 @@ void http_rig_end(void)
 		http_rig.flow->ops->on_stop(http_rig.flow);
 	http_rig_settle();
 	idle_clear();
+	http_rig_settle();
 	CHECK(!http_rig.flow && !http_rig.event_wait && !http_rig.dial_wait);
 	for (unsigned i = 0; i < HTTP_RIG_DIALS_MAX; i++) {
 		(void)fd_close(http_rig.origin[i]);

@@ -1,0 +1,314 @@
+#include "proxy/h2_host.h"
+
+#include "base/must.h"
+#include "base/tap.h"
+#include "os/fd.h"
+#include "proxy/h2_host_rig.h"
+
+#define GET "GET /ok HTTP/1.1\r\nHost: good.example\r\n\r\n"
+#define OK "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
+
+static struct loop *loop;
+static struct h2_host_rig host;
+
+/* A flow's side of an exchange. */
+struct end {
+	struct http_side side;
+	unsigned wakes;
+	uint32_t events;
+};
+
+static void on_side(void *owner, uint32_t events)
+{
+	struct end *e = owner;
+
+	e->wakes++;
+	e->events |= events;
+}
+
+static void settle(void)
+{
+	for (int quiet = 0; quiet < 4; quiet++) {
+		must(loop_turn(loop, 0, NULL) == 0);
+		if (h2_host_rig_move(&host))
+			quiet = 0;
+	}
+}
+
+static void begin(void)
+{
+	struct h2_host_key k = h2_host_rig_key();
+
+	must(loop_new(&loop, NULL) == 0);
+	must(h2_host_add(loop, &k, h2_host_rig_start(&host), NULL));
+}
+
+static void end(void)
+{
+	h2_host_retire();
+	settle();
+	CHECK(host.ended || host.fd < 0);
+	h2_host_rig_end(&host);
+	loop = loop_free(loop);
+}
+
+static bool take(struct end *e, const struct h2_host_key *k)
+{
+	*e = (struct end){ 0 };
+	http_side_init(&e->side, 65536);
+	return h2_host_take(&e->side, k, on_side, e);
+}
+
+static void ask(struct end *e)
+{
+	(void)buf_str(&e->side.out, GET);
+	(void)http_side_flush(&e->side);
+	settle();
+}
+
+static const char *answer_of(struct end *e)
+{
+	static char text[1000];
+
+	while (http_side_read(&e->side, 1000) > 0)
+		;
+	(void)snprintf(text, sizeof(text), "%s", buf_cstr(&e->side.in));
+	buf_reset(&e->side.in);
+	return text;
+}
+
+TEST(flows_to_one_place_share_a_connection_once_the_host_has_said_what_it_allows)
+{
+	struct h2_host_key k = h2_host_rig_key();
+	struct end a, b;
+
+	begin();
+	CHECK(take(&a, &k));
+	CHECK(!take(&b, &k)); /* no SETTINGS yet */
+	ask(&a);
+	CHECK(take(&b, &k));
+	ask(&b);
+	CHECK_INT(host.n_streams, 2);
+	CHECK_STR(buf_cstr(&host.said[1]), "GET /ok HTTP/1.1\r\nhost: good.example\r\n\r\n");
+	h2_host_rig_answer(&host, 1, OK);
+	h2_host_rig_answer(&host, 0, OK);
+	settle();
+	CHECK_STR(answer_of(&a), OK);
+	CHECK_STR(answer_of(&b), OK);
+	http_side_close(&a.side);
+	http_side_close(&b.side);
+	end();
+}
+
+TEST(another_name_port_generation_or_credential_is_another_place)
+{
+	struct h2_host_key k = h2_host_rig_key();
+	struct h2_host_key others[4] = { k, k, k, k };
+	struct end e;
+
+	begin();
+	settle();
+	must(name_parse(bytes_str("evil.example"), &others[0].name) == NAME_OK);
+	others[1].port = 443;
+	others[2].generation = 2;
+	others[3].secret_version = 1;
+	for (size_t i = 0; i < 4; i++)
+		if (!CHECK(!take(&e, &others[i])))
+			http_side_close(&e.side);
+	end();
+}
+
+TEST(a_retired_connection_takes_no_request_ends_what_it_has_and_closes)
+{
+	struct h2_host_key k = h2_host_rig_key();
+	struct end asked, unasked, late;
+
+	begin();
+	settle();
+	CHECK(take(&asked, &k));
+	ask(&asked);
+	CHECK(take(&unasked, &k));
+	h2_host_retire();
+	CHECK(!take(&late, &k));
+	settle();
+	CHECK(!unasked.side.open && unasked.side.fault == H2_NOT_PROCESSED);
+	CHECK(!host.ended);
+	h2_host_rig_answer(&host, 0, OK);
+	settle();
+	CHECK_STR(answer_of(&asked), OK);
+	http_side_close(&asked.side);
+	settle();
+	CHECK(host.ended);
+	CHECK_INT(host.n_streams, 1);
+	http_side_close(&unasked.side);
+	end();
+}
+
+TEST(a_retired_connection_without_a_stream_closes_at_once)
+{
+	begin();
+	settle();
+	h2_host_retire();
+	settle();
+	CHECK(host.ended);
+	end();
+}
+
+TEST(an_answer_that_is_whole_outlives_the_connection_and_half_of_one_does_not)
+{
+	struct h2_host_key k = h2_host_rig_key();
+	struct end whole, half, late;
+
+	begin();
+	settle();
+	CHECK(take(&whole, &k));
+	ask(&whole);
+	CHECK(take(&half, &k));
+	ask(&half);
+	h2_host_rig_answer(&host, 0, OK);
+	h2_host_rig_answer(&host, 1, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nh");
+	settle();
+	h2_host_rig_leave(&host);
+	settle();
+	CHECK(!take(&late, &k));
+	CHECK_STR(answer_of(&whole), OK);
+	CHECK(!half.side.open && half.side.broken && half.side.fault == H2_CLOSED);
+	CHECK(half.events & EPOLLHUP);
+	http_side_close(&whole.side);
+	http_side_close(&half.side);
+	settle();
+	end();
+}
+
+TEST(what_is_against_the_rules_is_told_apart_from_an_end)
+{
+	struct h2_host_key k = h2_host_rig_key();
+	struct end e;
+
+	begin();
+	settle();
+	CHECK(take(&e, &k));
+	ask(&e);
+	h2_host_rig_frame(&host, 5, 1, bytes_of("\0\0\0\2\x82", 5)); /* PUSH_PROMISE */
+	settle();
+	CHECK(!e.side.open && e.side.fault >= H2_BAD_PSEUDO);
+	http_side_close(&e.side);
+	settle();
+	CHECK(host.ended);
+	end();
+}
+
+/* --- who dials --- */
+
+struct wish {
+	struct h2_host_ask ask;
+	unsigned turns;
+	bool alone;
+};
+
+static void on_turn(void *owner, bool alone)
+{
+	struct wish *w = owner;
+
+	w->turns++;
+	w->alone = alone;
+}
+
+static bool wish(struct wish *w, const struct h2_host_key *k)
+{
+	return h2_host_ask(&w->ask, loop, k, on_turn, w);
+}
+
+static void turn(void)
+{
+	must(loop_turn(loop, 0, NULL) == 0);
+}
+
+TEST(one_dials_and_those_that_come_meanwhile_wait_for_it)
+{
+	struct h2_host_key k = h2_host_rig_key();
+	struct h2_host_key other = k;
+	struct wish a = { 0 }, b = { 0 }, c = { 0 }, d = { 0 };
+
+	must(loop_new(&loop, NULL) == 0);
+	other.secret_version = 9;
+	CHECK(wish(&a, &k));
+	CHECK(!wish(&b, &k) && !wish(&c, &k));
+	CHECK(wish(&d, &other));
+	turn();
+	CHECK_INT(b.turns + c.turns, 0);
+	h2_host_dialed(&a.ask, H2_HOST_IS_H2);
+	CHECK_INT(b.turns, 0); /* from the loop */
+	turn();
+	CHECK(a.turns == 0 && b.turns == 1 && c.turns == 1 && d.turns == 0 && !b.alone);
+	h2_host_cancel(&d.ask);
+	loop = loop_free(loop);
+}
+
+TEST(a_dial_that_fails_leaves_those_who_waited_to_themselves)
+{
+	struct h2_host_key k = h2_host_rig_key();
+	struct wish a = { 0 }, b = { 0 }, c = { 0 };
+
+	must(loop_new(&loop, NULL) == 0);
+	CHECK(wish(&a, &k) && !wish(&b, &k) && !wish(&c, &k));
+	h2_host_cancel(&c.ask);
+	h2_host_dialed(&a.ask, H2_HOST_FAILED);
+	turn();
+	CHECK(b.turns == 1 && b.alone && c.turns == 0);
+	loop = loop_free(loop);
+}
+
+TEST(a_dialer_that_gives_up_makes_way_for_the_next)
+{
+	struct h2_host_key k = h2_host_rig_key();
+	struct wish a = { 0 }, b = { 0 }, c = { 0 };
+
+	must(loop_new(&loop, NULL) == 0);
+	CHECK(wish(&a, &k) && !wish(&b, &k) && !wish(&c, &k));
+	h2_host_cancel(&a.ask);
+	turn();
+	CHECK(b.turns == 1 && !b.alone && c.turns == 1);
+	CHECK(wish(&b, &k) && !wish(&c, &k));
+	h2_host_cancel(&b.ask);
+	h2_host_cancel(&c.ask);
+	turn();
+	CHECK_INT(c.turns, 1);
+	loop = loop_free(loop);
+}
+
+TEST(nobody_waits_for_a_host_that_is_known_to_speak_http1)
+{
+	struct h2_host_key k = h2_host_rig_key();
+	struct wish a = { 0 }, b = { 0 };
+
+	must(loop_new(&loop, NULL) == 0);
+	must(name_parse(bytes_str("old.example"), &k.name) == NAME_OK);
+	CHECK(wish(&a, &k));
+	h2_host_dialed(&a.ask, H2_HOST_IS_HTTP1);
+	CHECK(wish(&a, &k) && wish(&b, &k));
+	h2_host_dialed(&a.ask, H2_HOST_IS_H2); /* it learned */
+	h2_host_dialed(&b.ask, H2_HOST_IS_H2);
+	CHECK(wish(&a, &k) && !wish(&b, &k));
+	h2_host_cancel(&a.ask);
+	h2_host_cancel(&b.ask);
+	turn();
+	loop = loop_free(loop);
+}
+
+TEST(who_comes_before_the_hosts_settings_waits_for_them)
+{
+	struct h2_host_key k = h2_host_rig_key();
+	struct wish a = { 0 };
+	struct end e;
+
+	begin();
+	CHECK(take(&e, &k));
+	CHECK(!wish(&a, &k));
+	turn();
+	CHECK_INT(a.turns, 0);
+	settle();
+	CHECK(a.turns == 1 && !a.alone);
+	http_side_close(&e.side);
+	end();
+}
