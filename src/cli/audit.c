@@ -29,7 +29,7 @@ static int print_event(struct bytes line, const struct cli_args *a, const struct
 static int audit_run(const struct cli_args *a)
 {
 	const struct audit_line_style style = { say_colour(stdout, SAY_RED), say_colour(stdout, SAY_YELLOW),
-						say_colour(stdout, SAY_DIM), say_colour(stdout, SAY_PLAIN) };
+						say_colour(stdout, SAY_DIM), say_colour(stdout, SAY_PLAIN), a->value[A_DENIED] != NULL };
 	struct http_client http HTTP_CLIENT_AUTO = { .fd = -1 };
 	struct api_lines lines = { .http = &http };
 	struct err e = { "" };
@@ -63,7 +63,7 @@ static int audit_run(const struct cli_args *a)
 
 static const struct cli_option audit_options[] = {
 	[A_FOLLOW] = { "follow", NULL, "go on as events happen", CLI_TEXT },
-	[A_DENIED] = { "denied", NULL, "only what was refused", CLI_TEXT },
+	[A_DENIED] = { "denied", NULL, "only what was refused, each with what of the policy would have to change", CLI_TEXT },
 	[A_JSON] = { "json", NULL, "print the events as they are: OCSF, one JSON object a line", CLI_TEXT },
 	{ NULL, NULL, NULL, CLI_TEXT },
 };

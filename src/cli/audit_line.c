@@ -160,6 +160,8 @@ static void why(const struct event_view *v, const struct audit_line_style *s)
 	if (*remedy)
 		buf_fmt(v->out, "; remedy: %s", remedy);
 	buf_str(v->out, s->plain);
+	if (s->changes)
+		text(v, "\n         change: ", at(v, "unmapped", "policy_change"));
 }
 
 static bool view(struct bytes json, struct json_node nodes[NODES_MAX], struct event_view *ret)

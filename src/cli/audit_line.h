@@ -6,6 +6,7 @@
 
 struct audit_line_style {
 	const char *denied, *failed, *dim, *plain; /* escapes, or "" */
+	bool changes; /* a second line says what of the policy would have to change */
 };
 
 /* True when the event is a denial. False for any other, and for a line that is not an event. */

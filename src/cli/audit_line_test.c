@@ -3,10 +3,11 @@
 #include "rules/reason.h"
 #include "wire/ocsf.h"
 
-static const struct audit_line_style plain = { "", "", "", "" };
+static const struct audit_line_style plain = { "", "", "", "", false };
+static const struct audit_line_style with_changes = { "", "", "", "", true };
 
 /* Through the gateway's own writer, so that the two cannot drift apart. */
-static const char *shown(const struct event *ev, bool *ret_denied)
+static const char *shown_in(const struct audit_line_style *style, const struct event *ev, bool *ret_denied)
 {
 	static char text[4096];
 	const struct ocsf_source src = { .version = bytes_str("1"), .writer = bytes_str("gateway"), .workspace_id = bytes_str("ws-1"),
@@ -18,10 +19,27 @@ static const char *shown(const struct event *ev, bool *ret_denied)
 	buf_init(&json, OCSF_LINE_MAX);
 	buf_init(&out, sizeof(text) - 1);
 	ocsf_render(&json, ev, reason_code(ev->reason), reason_sentence(ev->reason), &src, &at);
-	audit_line_put(buf_view(&json), &plain, &out);
+	audit_line_put(buf_view(&json), style, &out);
 	*ret_denied = audit_line_denied(buf_view(&json));
 	snprintf(text, sizeof(text), "%s", buf_cstr(&out));
 	return text;
+}
+
+static const char *shown(const struct event *ev, bool *ret_denied)
+{
+	return shown_in(&plain, ev, ret_denied);
+}
+
+TEST(the_change_of_policy_stands_on_a_line_of_its_own_where_it_is_asked_for)
+{
+	struct event ev = { .kind = EVENT_DNS, .action = EVENT_DENIED, .at_ms = 1000, .reason = REASON_NAME_UNLISTED,
+			    .name = bytes_str("exfil.example"), .verb = bytes_str("A"), .status = 3, .change = bytes_str("network: add {name: \"x\"}\x1b") };
+	bool denied;
+
+	CHECK_STR(shown_in(&with_changes, &ev, &denied), "1970-01-01T00:00:01.000Z denied   dns A exfil.example: policy does not list this name "
+							 "[name_not_listed]; remedy: ask Security to list the host\n"
+							 "         change: network: add {name: \"x\"}\xef\xbf\xbd\n");
+	CHECK(!strstr(shown(&ev, &denied), "change"));
 }
 
 TEST(a_refused_name_is_shown_with_reason_and_remedy)

@@ -4,82 +4,22 @@
 #include "cli/policy.h"
 #include "cli/policy_file.h"
 #include "cli/say.h"
-#include "rules/http_reason.h"
-#include "rules/policy_body.h"
+#include "rules/policy_ask.h"
 #include "wire/git_ref.h"
 #include "wire/http1_authority.h"
-#include "wire/http1_target.h"
 
-enum scheme { SCHEME_HTTP, SCHEME_HTTPS, SCHEME_TCP, SCHEME_WS, SCHEME_WSS };
 enum { COMMANDS_MAX = 256 };
 
-struct question {
-	enum scheme scheme;
-	struct bytes method;
-	struct bytes authority;
-	struct bytes target; /* from the slash on; empty when there is none */
-	bool websocket;
-	const char *headers; /* "a,b"; NULL: none */
-	const struct buf *body; /* NULL: not given */
-	const char *push; /* "create:refs/heads/x,delete:refs/heads/y"; NULL: not given */
-};
-
-struct answer {
-	enum reason reason;
-	bool observed;
-	bool has_entry;
-	struct http1_authority authority;
-	struct policy_entry entry;
-	struct policy_verdict verdict;
-	struct buf target; /* canonical */
-};
-
-static bool take_scheme(struct bytes *rest, enum scheme *ret)
-{
-	static const char *const words[] = { "http://", "https://", "tcp://", "ws://", "wss://" };
-
-	for (int i = 0; i < 5; i++)
-		if (bytes_starts(*rest, bytes_str(words[i]))) {
-			*rest = bytes_skip(*rest, strlen(words[i]));
-			*ret = (enum scheme)i;
-			return true;
-		}
-	return false;
-}
-
-/* "[METHOD] SCHEME://AUTHORITY[/PATH[?QUERY]]" */
-static bool parse(const char *method, const char *url, struct question *ret)
-{
-	struct bytes rest = bytes_str(url);
-	size_t blank = bytes_find(rest, ' '), end = 0;
-
-	ret->method = bytes_str(method ? method : "GET");
-	if (!method && blank < rest.len) {
-		ret->method = bytes_of(rest.p, blank);
-		rest = bytes_skip(rest, blank + 1);
-	}
-	if (!http1_is_token(ret->method) || !take_scheme(&rest, &ret->scheme))
-		return false;
-	ret->websocket = ret->scheme >= SCHEME_WS;
-	if (ret->websocket)
-		ret->scheme = ret->scheme == SCHEME_WS ? SCHEME_HTTP : SCHEME_HTTPS;
-	while (end < rest.len && rest.p[end] != '/' && rest.p[end] != '?')
-		end++;
-	ret->authority = bytes_of(rest.p, end);
-	ret->target = bytes_skip(rest, end);
-	return true;
-}
-
 /* Without http there is no Host that the gateway could find fault with: what names no host and port is no question. */
-static bool names_a_place(const struct question *q)
+static bool names_a_place(const struct policy_ask *q)
 {
 	struct http1_authority a = { .port = 0 };
 	enum http1_fault f;
 
-	if (q->scheme == SCHEME_HTTP || bytes_find(q->authority, '@') < q->authority.len)
+	if (q->scheme == POLICY_SCHEME_HTTP || bytes_find(q->authority, '@') < q->authority.len)
 		return true;
 	f = http1_authority_parse(q->authority, &a);
-	return f != HTTP1_FAULT_HOST && (f != HTTP1_FAULT_NONE || q->scheme == SCHEME_HTTPS || a.port != 0);
+	return f != HTTP1_FAULT_HOST && (f != HTTP1_FAULT_NONE || q->scheme == POLICY_SCHEME_HTTPS || a.port != 0);
 }
 
 static bool has_header(const void *headers, struct bytes name)
@@ -117,108 +57,19 @@ static bool parse_push(const char *text, struct git_command commands[COMMANDS_MA
 	return true;
 }
 
-/* The second step, where the deciding rule reads the body and one was given. */
-static void judge_body(const struct policy *p, const struct question *q, struct policy_request *r, struct answer *a)
-{
-	struct git_command commands[COMMANDS_MAX];
-	struct policy_body body = { .commands = commands, .is_push = true };
-	ARENA_AUTO struct arena arena;
-
-	arena_init(&arena, JSON_POINTER_ARENA_MAX);
-	if (a->verdict.needs == POLICY_NEEDS_JSON && q->body)
-		policy_body_json(p, &a->entry, buf_view(q->body), &arena, &body);
-	else if (a->verdict.needs == POLICY_NEEDS_GIT && q->push)
-		(void)parse_push(q->push, commands, &body.n_commands);
-	else
-		return;
-	r->body = &body;
-	policy_judge(p, &a->entry, r, &a->verdict);
-	r->body = NULL;
-}
-
-static enum reason judge_http(const struct policy *p, const struct question *q, struct answer *a)
-{
-	struct http1_target t;
-	struct policy_request r = { .method = q->method,
-				    .websocket = q->websocket,
-				    .has_header = has_header,
-				    .headers = q->headers ? q->headers : "" };
-	BUF_AUTO struct buf raw;
-	enum http1_fault f;
-
-	buf_init(&raw, HTTP1_LINE_MAX);
-	if (q->target.len == 0 || q->target.p[0] == '?')
-		buf_byte(&raw, '/');
-	if (!buf_bytes(&raw, q->target))
-		return REASON_HTTP_TARGET_TOO_LONG;
-	f = http1_target_canon(buf_view(&raw), a->entry.encoded_slash, &a->target, &t);
-	if (f != HTTP1_FAULT_NONE)
-		return http_fault_reason(f);
-	r.path = bytes_of(a->target.p, t.path_len);
-	r.has_query = t.has_query;
-	if (t.has_query)
-		r.query = bytes_of(a->target.p + t.path_len + 1, t.query_len);
-	policy_judge(p, &a->entry, &r, &a->verdict);
-	if (a->verdict.needs != POLICY_NEEDS_NOTHING)
-		judge_body(p, q, &r, a);
-	a->observed = a->verdict.observed;
-	return a->verdict.reason;
-}
-
-static enum reason ask(const struct policy *p, const struct question *q, struct answer *a)
-{
-	static const uint16_t default_port[] = { 80, 443, 0 };
-	enum http1_fault f;
-	enum reason reason;
-
-	if (bytes_find(q->authority, '@') < q->authority.len)
-		return REASON_HTTP_USERINFO;
-	f = http1_authority_parse(q->authority, &a->authority);
-	if (f != HTTP1_FAULT_NONE)
-		return http_fault_reason(f);
-	if (a->authority.port == 0)
-		a->authority.port = default_port[q->scheme];
-	reason = policy_find(p, name_bytes(&a->authority.name), a->authority.port, &a->entry);
-	if (reason != REASON_OK)
-		return reason;
-	a->has_entry = true;
-	a->verdict.rule = a->entry.rule;
-	switch (a->entry.mode) {
-	case POLICY_TCP:
-		return REASON_OK;
-	case POLICY_PASSTHROUGH:
-		return q->scheme == SCHEME_HTTPS ? REASON_OK : REASON_TLS_NOT;
-	case POLICY_INTERCEPT:
-		return q->scheme == SCHEME_HTTPS ? judge_http(p, q, a) : REASON_TLS_NOT;
-	case POLICY_HTTP:
-		return q->scheme == SCHEME_HTTP ? judge_http(p, q, a) : REASON_HTTP_NOT;
-	}
-	return REASON_NAME_UNLISTED;
-}
-
-static bool judged(const struct answer *a)
-{
-	return a->entry.mode == POLICY_HTTP || a->entry.mode == POLICY_INTERCEPT;
-}
-
-static const char *decision(const struct answer *a)
-{
-	return a->reason == REASON_OK ? "allowed" : a->observed ? "observed" : "denied";
-}
-
 /* What the class of the deciding rule says, as a policy writes it. */
-static const char *verdict_word(const struct answer *a)
+static const char *verdict_word(const struct policy_told *a)
 {
 	return a->reason == REASON_OK ? "allow" : a->reason == REASON_REVIEW_UNAVAILABLE ? "review" : "deny";
 }
 
 /* The binding by which the request would get its secret; false when it would get none. */
-static bool credential(const struct policy *p, const struct answer *a, struct policy_credential *ret)
+static bool credential(const struct policy *p, const struct policy_told *a, struct policy_credential *ret)
 {
 	return a->has_entry && a->reason == REASON_OK && a->entry.credential != POLICY_NONE && policy_credential_at(p, a->entry.credential, ret);
 }
 
-static int report_json(const struct policy *p, const struct question *q, const struct answer *a)
+static int report_json(const struct policy *p, const struct policy_ask *q, const struct policy_told *a)
 {
 	BUF_AUTO struct buf out;
 	struct policy_credential c;
@@ -227,11 +78,12 @@ static int report_json(const struct policy *p, const struct question *q, const s
 	buf_init(&out, 256 * 1024);
 	json_out_init(&j, &out);
 	json_out_object(&j);
-	json_out_key_str(&j, "decision", decision(a));
+	json_out_key_str(&j, "decision", policy_told_decision(a));
 	json_out_key_str(&j, "verdict", verdict_word(a));
 	json_out_key_str(&j, "reason", reason_code(a->reason));
 	json_out_key_str(&j, "sentence", reason_sentence(a->reason));
 	json_out_key_str(&j, "remedy", reason_remedy(a->reason));
+	json_out_key_bytes_opt(&j, "policy_change", buf_view(&a->change));
 	json_out_key_bytes(&j, "policy", policy_label(p));
 	if (a->authority.name.len) {
 		json_out_key_bytes(&j, "name", name_bytes(&a->authority.name));
@@ -247,7 +99,7 @@ static int report_json(const struct policy *p, const struct question *q, const s
 	}
 	if (credential(p, a, &c))
 		json_out_key_bytes(&j, "credential", c.id);
-	if (q->scheme == SCHEME_HTTP || judged(a)) {
+	if (q->scheme == POLICY_SCHEME_HTTP || policy_told_judged(a)) {
 		json_out_key_bytes(&j, "method", q->method);
 		json_out_key_bytes_opt(&j, "target", buf_view(&a->target));
 	}
@@ -265,7 +117,7 @@ static void line(struct buf *out, const char *key, struct bytes value)
 	buf_byte(out, '\n');
 }
 
-static int report(const struct policy *p, const struct question *q, const struct answer *a)
+static int report(const struct policy *p, const struct policy_ask *q, const struct policy_told *a)
 {
 	struct policy_credential c;
 	BUF_AUTO struct buf out;
@@ -275,7 +127,7 @@ static int report(const struct policy *p, const struct question *q, const struct
 		say_colour(stdout, a->reason == REASON_OK ? SAY_GREEN
 				   : a->observed          ? SAY_YELLOW
 							  : SAY_RED),
-		decision(a), say_colour(stdout, SAY_PLAIN), reason_sentence(a->reason),
+		policy_told_decision(a), say_colour(stdout, SAY_PLAIN), reason_sentence(a->reason),
 		reason_code(a->reason));
 	if (a->has_entry) {
 		line(&out, "entry", a->entry.rule);
@@ -288,7 +140,7 @@ static int report(const struct policy *p, const struct question *q, const struct
 	}
 	if (credential(p, a, &c))
 		line(&out, "credential", c.id);
-	if (a->has_entry && judged(a))
+	if (a->has_entry && policy_told_judged(a))
 		line(&out, "target", buf_view(&a->target));
 	if (a->reason == REASON_OK && a->entry.mode == POLICY_PASSTHROUGH && q->target.len)
 		buf_str(&out,
@@ -297,6 +149,7 @@ static int report(const struct policy *p, const struct question *q, const struct
 		buf_str(&out,
 			"  note    the entry only observes: the request passes and is recorded\n");
 	line(&out, "remedy", bytes_str(reason_remedy(a->reason)));
+	line(&out, "change", buf_view(&a->change));
 	return say_out(&out);
 }
 
@@ -314,26 +167,50 @@ static bool sort_words(const struct cli_args *args, const char **ret_method, con
 	return args->n_words <= url + 2;
 }
 
-static int check_question(const struct question *q, const struct answer *a)
+/* "METHOD URL" in one word, or in two. */
+static bool parse(const char *method, const char *url, struct policy_ask *ret)
 {
-	struct git_command commands[COMMANDS_MAX];
-	size_t n;
+	struct bytes word = bytes_str(url);
+	size_t blank = method ? word.len : bytes_find(word, ' ');
 
-	if (q->push && !parse_push(q->push, commands, &n))
-		return say_fail(CLI_USAGE, "policy test: `%s` is no list of changes; write create:refs/heads/x, update:..., delete:..., with commas between", q->push);
+	if (blank == word.len)
+		return policy_ask_parse(bytes_str(method ? method : ""), word, ret);
+	return policy_ask_parse(bytes_of(word.p, blank), bytes_skip(word, blank + 1), ret);
+}
+
+static int check_question(const struct policy_told *a)
+{
 	if (a->verdict.needs == POLICY_NEEDS_NOTHING)
 		return CLI_DONE;
 	return say_fail(CLI_USAGE, "policy test: rule `%.*s` reads the body; give it with %s", (int)a->verdict.rule.len, (const char *)a->verdict.rule.p,
 			a->verdict.needs == POLICY_NEEDS_GIT ? "--push create:refs/heads/x" : "--body FILE");
 }
 
+static int ask(const struct cli_args *args, const struct policy_ask *q)
+{
+	BUF_AUTO struct buf blob = { .max = POLICY_BLOB_MAX };
+	POLICY_TOLD_AUTO struct policy_told a = { .reason = REASON_OK };
+	struct policy p = { 0 };
+	int r = policy_file_open(args->word[0], &blob, &p);
+
+	if (r != CLI_DONE)
+		return r;
+	policy_ask(&p, q, &a);
+	r = check_question(&a);
+	if (r == CLI_DONE)
+		r = args->value[TEST_JSON] ? report_json(&p, q, &a) : report(&p, q, &a);
+	if (r != CLI_DONE)
+		return r;
+	return a.reason == REASON_OK || a.observed ? CLI_DONE : CLI_DENIED;
+}
+
 static int test_run(const struct cli_args *args)
 {
-	BUF_AUTO struct buf blob = { .max = POLICY_BLOB_MAX }, body = { 0 };
-	const char *method, *url, *body_path = args->value[TEST_BODY];
-	struct question q = { .headers = args->value[TEST_HEADERS], .push = args->value[TEST_PUSH] };
-	struct answer a = { .reason = REASON_OK };
-	struct policy p = { 0 };
+	const char *method, *url, *body_path = args->value[TEST_BODY], *headers = args->value[TEST_HEADERS], *push = args->value[TEST_PUSH];
+	struct policy_ask q = { .has_header = has_header, .headers = headers ? headers : "" };
+	struct git_command commands[COMMANDS_MAX];
+	BUF_AUTO struct buf body = { 0 };
+	struct bytes text;
 	struct err e = { 0 };
 	int r;
 
@@ -344,23 +221,16 @@ static int test_run(const struct cli_args *args)
 			url);
 	if (!names_a_place(&q))
 		return say_fail(CLI_USAGE, "policy test: `%s` names no host and port: write %s, with a port from 1 to 65535", url,
-				q.scheme == SCHEME_TCP ? "tcp://host:port" : "https://host or https://host:port");
+				q.scheme == POLICY_SCHEME_TCP ? "tcp://host:port" : "https://host or https://host:port");
+	if (push && !parse_push(push, commands, &q.n_commands))
+		return say_fail(CLI_USAGE, "policy test: `%s` is no list of changes; write create:refs/heads/x, update:..., delete:..., with commas between", push);
+	q.commands = push ? commands : NULL;
 	r = body_path ? policy_file_read(body_path, &body, &e) : CLI_DONE;
 	if (r != CLI_DONE)
 		return say_fail(r, "policy test: %s", e.text);
-	q.body = body_path ? &body : NULL;
-	r = policy_file_open(args->word[0], &blob, &p);
-	if (r != CLI_DONE)
-		return r;
-	buf_init(&a.target, HTTP1_LINE_MAX);
-	a.reason = ask(&p, &q, &a);
-	r = check_question(&q, &a);
-	if (r == CLI_DONE)
-		r = args->value[TEST_JSON] ? report_json(&p, &q, &a) : report(&p, &q, &a);
-	buf_deinit(&a.target);
-	if (r != CLI_DONE)
-		return r;
-	return a.reason == REASON_OK || a.observed ? CLI_DONE : CLI_DENIED;
+	text = buf_view(&body);
+	q.body = body_path ? &text : NULL;
+	return ask(args, &q);
 }
 
 const struct cli_verb policy_test_verb = {

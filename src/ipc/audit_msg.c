@@ -51,6 +51,7 @@ void audit_msg_put(struct msg *m, const struct event *ev)
 	put_text(m, ev->path);
 	put_text(m, ev->actor);
 	put_text(m, ev->detail);
+	put_text(m, ev->change);
 	msg_bytes(m, ev->model.len > EVENT_MODEL_MAX ? bytes_of(ev->model.p, EVENT_MODEL_MAX) : ev->model);
 }
 
@@ -83,6 +84,7 @@ bool audit_msg_get(struct msg_in *in, struct event *ret)
 	ev.path = msg_get_bytes(in, EVENT_TEXT_MAX);
 	ev.actor = msg_get_bytes(in, EVENT_TEXT_MAX);
 	ev.detail = msg_get_bytes(in, EVENT_TEXT_MAX);
+	ev.change = msg_get_bytes(in, EVENT_TEXT_MAX);
 	ev.model = msg_get_bytes(in, EVENT_MODEL_MAX);
 	if (in->bad || !ev.kind || !ev.action)
 		return false;

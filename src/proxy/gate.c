@@ -9,6 +9,7 @@
 #include "ipc/types.h"
 #include "os/fd.h"
 #include "proxy/flows.h"
+#include "rules/policy_change.h"
 
 /* Waits stand in three lists, each in the order of asking: events, dials, and dials that failed
  * without an answer and are told so from the loop. Answers come nearly in the order of
@@ -240,9 +241,20 @@ void gate_policy_settled(struct gate *g)
 
 /* Events */
 
+/* For what no request tells of: connections, questions, packets. */
+static void propose(const struct gate *g, const struct event *ev, struct buf *ret)
+{
+	struct policy_refused refused = { .reason = (enum reason)ev->reason, .name = ev->name };
+
+	if (ev->kind == EVENT_FLOW || ev->kind == EVENT_HTTP)
+		refused.port = ev->dst_port;
+	(void)policy_change(gate_policy(g), &refused, ret);
+}
+
 static void put_event(struct gate *g, uint64_t id, const struct event *ev)
 {
 	struct event full = *ev;
+	struct buf change BUF_AUTO = { .max = POLICY_CHANGE_MAX };
 
 	count_noise(g, ev);
 	full.generation = gate_generation(g);
@@ -250,6 +262,10 @@ static void put_event(struct gate *g, uint64_t id, const struct event *ev)
 		full.at_ms = clock_real_ms();
 	if (!full.count)
 		full.count = 1;
+	if (full.action == EVENT_DENIED && !full.change.len && g->has_policy) {
+		propose(g, &full, &change);
+		full.change = buf_view(&change);
+	}
 	msg_start(&out, MSG_EVENT);
 	msg_u64(&out, id);
 	audit_msg_put(&out, &full);

@@ -36,6 +36,16 @@ static bool wants_websocket(const struct http1_head *h)
 	return ws_request(h, &offer) == WS_REQUEST_OK;
 }
 
+/* Told to the guest and put on record, also where the entry only observes. */
+static void propose(struct http_flow *f, const struct policy *p, const struct policy_request *q, enum reason reason)
+{
+	const struct policy_refused refused = {
+		.reason = reason, .name = name_bytes(&f->flow.name), .port = f->flow.dst_port, .mode = f->flow.entry.mode, .request = q
+	};
+
+	(void)policy_change(p, &refused, &f->change);
+}
+
 static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 {
 	const struct policy *p = gate_policy(f->flow.gate);
@@ -72,6 +82,8 @@ static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 	f->websocket = q.websocket;
 	if (v.reason == REASON_OK && !bound(p, &entry, f, q.path))
 		v.reason = REASON_CREDENTIAL_UNBOUND;
+	if (v.reason != REASON_OK)
+		propose(f, p, &q, v.reason);
 	(void)snprintf(f->rule, sizeof(f->rule), "%.*s", (int)v.rule.len, (const char *)v.rule.p);
 	return v.reason;
 }
@@ -104,6 +116,7 @@ bool http_ask_judge(struct http_flow *f)
 {
 	f->observed = false;
 	f->rule[0] = '\0';
+	buf_reset(&f->change);
 	f->generation = gate_generation(f->flow.gate);
 	f->verdict = judge(f);
 	if (f->verdict == REASON_OK || f->observed)

@@ -54,7 +54,8 @@ TEST(a_denied_request_reaches_nobody_and_is_explained)
 	      buf_cstr(&http_rig.got));
 	CHECK(strstr(buf_cstr(&http_rig.got), "Connection: close\r\n"));
 	CHECK(strstr(buf_cstr(&http_rig.got), "\"reason\":\"path_not_listed\"") && strstr(buf_cstr(&http_rig.got), "\"remedy\":\"") &&
-	      strstr(buf_cstr(&http_rig.got), "\"rule\":\"site\""));
+	      strstr(buf_cstr(&http_rig.got), "\"rule\":\"site\"") &&
+	      strstr(buf_cstr(&http_rig.got), "\"policy_change\":\"network[site].rules: add /admin\""));
 	CHECK(!strstr(strstr(buf_cstr(&http_rig.got), "HTTP/1.1") + 1, "HTTP/1.1")); /* E17: one answer only */
 	CHECK(http_rig_guest_at_end());
 	http_rig_end();

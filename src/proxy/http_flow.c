@@ -27,6 +27,7 @@ static void free_later(struct loop_later *l)
 	buf_deinit(&f->canon);
 	buf_deinit(&f->held);
 	buf_deinit(&f->wire);
+	buf_deinit(&f->change);
 	http_reading_free(f->reading);
 	buf_deinit(&f->trailers);
 	buf_deinit(&f->body_trailers);
@@ -83,6 +84,7 @@ void http_flow_next(struct http_flow *f)
 	buf_deinit(&f->canon);
 	buf_deinit(&f->held);
 	buf_deinit(&f->wire);
+	buf_deinit(&f->change);
 	f->reading = http_reading_free(f->reading);
 	buf_deinit(&f->trailers);
 	buf_deinit(&f->body_trailers);
@@ -340,6 +342,7 @@ static struct http_flow *start(const struct flow *facts)
 	buf_init(&f->canon, HTTP1_CANON_MAX);
 	buf_init(&f->held, (size_t)2 * HTTP_FLOW_HOLD_MAX);
 	buf_init(&f->wire, DRESS_MAX);
+	buf_init(&f->change, POLICY_CHANGE_MAX);
 	buf_init(&f->trailers, HTTP1_TRAILERS_LEN_MAX);
 	buf_init(&f->body_trailers, HTTP1_TRAILERS_LEN_MAX);
 	http_flow_next(f);

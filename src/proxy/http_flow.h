@@ -15,6 +15,7 @@
 
 #include "rules/http_reason.h"
 #include "wire/credential.h"
+#include "rules/policy_change.h"
 #include "wire/http1_form.h"
 #include "wire/http1_request.h"
 #include "proxy/flow.h"
@@ -119,6 +120,7 @@ struct http_flow {
 	/* a refusal */
 	enum reason refusal;
 	unsigned status;
+	struct buf change; /* of the policy, that would allow it; empty while the request is allowed */
 	char rule[256];
 };
 

@@ -1,9 +1,6 @@
 #include "proxy/http_flow.h"
 
-#include <stdio.h>
-
-#include "base/json_out.h"
-#include "wire/http1_out.h"
+#include "proxy/problem.h"
 
 /* A refusal is on record before it is answered, and the connection ends with it: what the guest sent behind the refused request
  * is thrown away unread. When the log cannot take the event the answer is the same; a refusal needs nobody's consent. */
@@ -25,33 +22,22 @@ struct event http_request_event(const struct http_flow *f, enum event_action act
 	if (f->rule[0])
 		ev.rule = bytes_str(f->rule);
 	ev.detail = bytes_str(f->stripped);
+	if (action == EVENT_DENIED || action == EVENT_OBSERVED)
+		ev.change = buf_view(&f->change);
 	return ev;
 }
 
-/* RFC 9457, with what an agent can act on as extension members. */
 static void problem(struct http_flow *f)
 {
-	struct buf text BUF_AUTO = { 0 };
-	struct buf *out = &f->guest.out;
-	struct json_out j;
+	const struct problem p = {
+		.status = f->status,
+		.reason = f->refusal,
+		.host = name_bytes(&f->flow.name),
+		.rule = f->rule[0] ? bytes_str(f->rule) : f->flow.entry.rule,
+		.change = buf_view(&f->change),
+	};
 
-	buf_init(&text, 8192);
-	json_out_init(&j, &text);
-	json_out_object(&j);
-	json_out_key_str(&j, "type", "about:blank");
-	json_out_key_str(&j, "title", http1_phrase(f->status));
-	json_out_key_u64(&j, "status", f->status);
-	json_out_key_str(&j, "detail", reason_sentence(f->refusal));
-	json_out_key_str(&j, "reason", reason_code(f->refusal));
-	json_out_key_str(&j, "remedy", reason_remedy(f->refusal));
-	json_out_key_bytes(&j, "host", name_bytes(&f->flow.name));
-	json_out_key_bytes_opt(&j, "rule", f->rule[0] ? bytes_str(f->rule) : f->flow.entry.rule);
-	json_out_object_end(&j);
-	(void)buf_fmt(out, "HTTP/1.1 %u %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n"
-		      "Cache-Control: no-store\r\n%s\r\n",
-		      f->status, http1_phrase(f->status), text.len, f->guest.stream ? "" : "Connection: close\r\n");
-	if (!f->to_head)
-		(void)buf_bytes(out, buf_view(&text));
+	problem_answer(&p, !f->guest.stream, f->to_head, &f->guest.out);
 }
 
 static void answer(struct http_flow *f)
@@ -74,6 +60,17 @@ static void on_recorded(void *owner, bool written)
 	http_flow_pump(f);
 }
 
+/* Where no judge did it before: the request was not read so far, or another role refused it. */
+static void propose(struct http_flow *f, enum reason reason)
+{
+	const struct policy_refused refused = {
+		.reason = reason, .name = name_bytes(&f->flow.name), .port = f->flow.dst_port, .mode = f->flow.entry.mode
+	};
+
+	if (!f->change.len)
+		(void)policy_change(gate_policy(f->flow.gate), &refused, &f->change);
+}
+
 static void stop(struct http_flow *f, unsigned status, enum reason reason)
 {
 	gate_wait_cancel(&f->wait);
@@ -87,8 +84,11 @@ static void stop(struct http_flow *f, unsigned status, enum reason reason)
 
 void http_refuse(struct http_flow *f, unsigned status, enum event_action action, enum reason reason)
 {
-	struct event ev = http_request_event(f, action, reason);
+	struct event ev;
 
+	if (action == EVENT_DENIED)
+		propose(f, reason);
+	ev = http_request_event(f, action, reason);
 	ev.status = (uint16_t)status;
 	stop(f, status, reason);
 	f->phase = HTTP_REFUSE;
@@ -104,6 +104,7 @@ void http_refuse_fault(struct http_flow *f, enum http1_fault fault)
 
 void http_refuse_silently(struct http_flow *f, unsigned status, enum reason reason)
 {
+	propose(f, reason);
 	stop(f, status, reason);
 	answer(f);
 }

@@ -218,20 +218,20 @@ void policy_judge(const struct policy *p, const struct policy_entry *e, const st
 	ret->websocket = ret->reason == REASON_OK && r->websocket;
 }
 
+enum policy_change_answer policy_change(const struct policy *p, const struct policy_refused *r, struct buf *out)
+{
+	(void)p;
+	if (r->request)
+		(void)buf_fmt(out, "network[site].rules: add %.*s", (int)r->request->path.len, (const char *)r->request->path.p);
+	else
+		(void)buf_fmt(out, "no policy allows this: %s", reason_code(r->reason));
+	return r->request ? POLICY_CHANGE_EDITS : POLICY_CHANGE_NEVER;
+}
+
 struct bytes policy_label(const struct policy *p)
 {
 	(void)p;
 	return bytes_str("corporate");
-}
-
-bool policy_reach_at(const struct policy *p, uint32_t i, struct policy_reach *ret)
-{
-	static const uint16_t ports[] = { 80, 8080 };
-
-	(void)p;
-	*ret = (struct policy_reach){ .rule = bytes_str("site"), .host = bytes_str("good.example"), .mode = POLICY_HTTP,
-				      .ports = ports, .n_ports = 2 };
-	return i == 0;
 }
 
 const char *policy_mode_text(enum policy_mode m)

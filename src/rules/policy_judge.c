@@ -9,86 +9,83 @@
 #include "rules/policy_query.h"
 #include "rules/policy_walk.h"
 
-/* PENDING: a condition reads the body, which is not there yet. */
-enum met { UNMET, MET, UNCLEAR, PENDING };
-
 struct judge {
 	const struct policy *p;
 	const struct policy_request *r;
 	const struct blob_rule *rules;
 	uint32_t method;
 	uint32_t best; /* the first rule that decides, so far; BLOB_NONE */
-	enum met best_met;
-	enum reason unclear; /* why, when best_met is UNCLEAR */
+	enum policy_met best_met;
+	enum reason unclear; /* why, when best_met is POLICY_UNCLEAR */
 	bool path_listed; /* some allow rule has the path */
 	bool method_listed; /* some allow rule has path and method */
 };
 
-static enum met query_met(const struct judge *j, const struct blob_condition *c)
+static enum policy_met query_met(const struct policy *p, const struct policy_request *r, const struct blob_condition *c)
 {
 	const struct blob_str *values =
-		(const struct blob_str *)blob_at(j->p, BLOB_VALUES) + c->values.first;
+		(const struct blob_str *)blob_at(p, BLOB_VALUES) + c->values.first;
 	struct policy_query_value got;
 
-	if (!j->r->has_query)
-		return UNMET;
-	switch (policy_query_find(j->r->query, blob_text(j->p, c->key), &got)) {
+	if (!r->has_query)
+		return POLICY_UNMET;
+	switch (policy_query_find(r->query, blob_text(p, c->key), &got)) {
 	case POLICY_QUERY_ABSENT:
-		return UNMET;
+		return POLICY_UNMET;
 	case POLICY_QUERY_UNCLEAR:
-		return UNCLEAR;
+		return POLICY_UNCLEAR;
 	case POLICY_QUERY_ONCE:
 		break;
 	}
 	for (uint32_t i = 0; i < c->values.n; i++)
-		if (policy_value_match(blob_text(j->p, values[i]), bytes_of(got.p, got.len)))
-			return MET;
-	return UNMET;
+		if (policy_value_match(blob_text(p, values[i]), bytes_of(got.p, got.len)))
+			return POLICY_MET;
+	return POLICY_UNMET;
 }
 
-static enum met json_met(const struct judge *j, const struct blob_condition *c)
+static enum policy_met json_met(const struct policy *p, const struct policy_request *r, const struct blob_condition *c)
 {
-	const struct blob_str *values = (const struct blob_str *)blob_at(j->p, BLOB_VALUES) + c->values.first;
-	const struct policy_body *b = j->r->body;
+	const struct blob_str *values = (const struct blob_str *)blob_at(p, BLOB_VALUES) + c->values.first;
+	const struct policy_body *b = r->body;
 
 	if (!b)
-		return PENDING;
+		return POLICY_PENDING;
 	if (b->state != POLICY_BODY_READ || c->slot >= b->n_values)
-		return UNCLEAR;
+		return POLICY_UNCLEAR;
 	for (uint32_t i = 0; i < c->values.n; i++)
-		if (policy_json_match(blob_text(j->p, values[i]), &b->values[c->slot]))
-			return MET;
-	return UNMET;
+		if (policy_json_match(blob_text(p, values[i]), &b->values[c->slot]))
+			return POLICY_MET;
+	return POLICY_UNMET;
 }
 
-static enum met condition_met(const struct judge *j, const struct blob_condition *c)
+enum policy_met policy_condition_met(const struct policy *p, const struct policy_request *r, const struct blob_condition *c)
 {
 	switch (c->kind) {
 	case POLICY_CONDITION_QUERY:
-		return query_met(j, c);
+		return query_met(p, r, c);
 	case POLICY_CONDITION_HEADER:
-		return j->r->has_header && j->r->has_header(j->r->headers, blob_text(j->p, c->key)) ? MET : UNMET;
+		return r->has_header && r->has_header(r->headers, blob_text(p, c->key)) ? POLICY_MET : POLICY_UNMET;
 	case POLICY_CONDITION_JSON:
-		return json_met(j, c);
+		return json_met(p, r, c);
 	default:
-		return UNMET;
+		return POLICY_UNMET;
 	}
 }
 
 /* One that is not met settles it, whatever the others are. *ret_unclear is why a condition is unclear. */
-static enum met conditions_met(const struct judge *j, const struct blob_rule *rule, enum reason *ret_unclear)
+static enum policy_met conditions_met(const struct judge *j, const struct blob_rule *rule, enum reason *ret_unclear)
 {
 	const struct blob_condition *c =
 		(const struct blob_condition *)blob_at(j->p, BLOB_CONDITIONS) +
 		rule->conditions.first;
-	enum met all = MET;
+	enum policy_met all = POLICY_MET;
 
 	for (uint32_t i = 0; i < rule->conditions.n; i++) {
-		enum met met = condition_met(j, &c[i]);
+		enum policy_met met = policy_condition_met(j->p, j->r, &c[i]);
 
-		if (met == UNMET)
-			return UNMET;
-		if (met == UNCLEAR)
+		if (met == POLICY_UNMET)
+			return POLICY_UNMET;
+		if (met == POLICY_UNCLEAR)
 			*ret_unclear = c[i].kind == POLICY_CONDITION_JSON ? policy_body_reason(j->r->body->state) : REASON_HTTP_CONDITION;
 		all = met > all ? met : all;
 	}
@@ -102,7 +99,7 @@ static void consider(void *owner, uint32_t index)
 	const struct blob_rule *rule = &j->rules[index];
 	bool deny = rule->effect == POLICY_EFFECT_DENY_RULE;
 	enum reason unclear = REASON_HTTP_CONDITION;
-	enum met met;
+	enum policy_met met;
 
 	if (index >= j->best)
 		return;
@@ -111,7 +108,7 @@ static void consider(void *owner, uint32_t index)
 		return;
 	j->method_listed = j->method_listed || !deny;
 	met = conditions_met(j, rule, &unclear);
-	if (met == UNMET)
+	if (met == POLICY_UNMET)
 		return;
 	j->best = index;
 	j->best_met = met;
@@ -161,11 +158,11 @@ static enum reason reason_of(const struct judge *j)
 			return REASON_UPGRADE_REFUSED;
 		return j->method_listed ? REASON_HTTP_CONDITION : REASON_HTTP_METHOD_UNLISTED;
 	}
-	if (j->best_met == PENDING)
+	if (j->best_met == POLICY_PENDING)
 		return REASON_BODY_NEEDED;
 	/* what cannot be told is never allowed, and fires a deny */
 	r = policy_effect_reason((enum policy_effect)j->rules[j->best].effect);
-	if (j->best_met == UNCLEAR && (r == REASON_OK || r == REASON_REVIEW_UNAVAILABLE || j->unclear != REASON_HTTP_CONDITION))
+	if (j->best_met == POLICY_UNCLEAR && (r == REASON_OK || r == REASON_REVIEW_UNAVAILABLE || j->unclear != REASON_HTTP_CONDITION))
 		return j->unclear;
 	return r;
 }
@@ -179,7 +176,7 @@ static enum reason judge_rest(const struct policy *p, const struct blob_entry *e
 	j.rules = (const struct blob_rule *)blob_at(p, BLOB_RULES) + e->rules.first;
 	policy_walk(p, e, r->path, &j.best, consider, &j);
 	*ret_best = j.best;
-	*ret_needs = j.best != BLOB_NONE && j.best_met == PENDING ? POLICY_NEEDS_JSON : POLICY_NEEDS_NOTHING;
+	*ret_needs = j.best != BLOB_NONE && j.best_met == POLICY_PENDING ? POLICY_NEEDS_JSON : POLICY_NEEDS_NOTHING;
 	return reason_of(&j);
 }
 

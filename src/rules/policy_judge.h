@@ -5,6 +5,10 @@
 #include "rules/policy_body.h"
 #include "rules/policy_view.h"
 
+/* What a condition says of a request. PENDING: it reads the body, which is not there yet. */
+enum policy_met { POLICY_UNMET, POLICY_MET, POLICY_UNCLEAR, POLICY_PENDING };
+enum policy_met policy_condition_met(const struct policy *p, const struct policy_request *r, const struct blob_condition *c);
+
 /* What a rule with this effect says to a request that it decides. */
 enum reason policy_effect_reason(enum policy_effect effect);
 /* Why a rule that reads the body cannot judge one in this state. A body without the facts that the rule needs is not parsable. */

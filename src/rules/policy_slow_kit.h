@@ -4,10 +4,25 @@
 
 #include "base/must.h"
 #include "rules/policy_body.h"
+#include "rules/policy_change.h"
 #include "rules/policy_oracle_kit.h"
 
 /* Body RANDOM_BODIES: none that is JSON. */
-static inline enum reason random_ask_body(const struct policy *p, const struct policy_entry *e, struct policy_request *r, unsigned body)
+/* Whatever is refused has a change, or says why there is none. */
+static inline void random_change(const struct policy *p, const char *name, unsigned port, const struct policy_request *r, enum reason reason)
+{
+	const struct policy_refused refused = { .reason = reason, .name = bytes_str(name), .port = (uint16_t)port, .request = r };
+	struct buf out BUF_AUTO = { .max = POLICY_CHANGE_MAX };
+	static unsigned n;
+
+	if (n++ % 61 != 0) /* writing them costs more than judging */
+		return;
+	(void)policy_change(p, &refused, &out);
+	must(!out.failed && (out.len > 0 || reason == REASON_OK));
+}
+
+static inline enum reason random_ask_body(const struct policy *p, const char *name, unsigned port, const struct policy_entry *e, struct policy_request *r,
+					  unsigned body)
 {
 	ARENA_AUTO struct arena arena;
 	struct policy_body facts;
@@ -18,6 +33,7 @@ static inline enum reason random_ask_body(const struct policy *p, const struct p
 	r->body = &facts;
 	policy_judge(p, e, r, &v);
 	must(v.needs == POLICY_NEEDS_NOTHING);
+	random_change(p, name, port, r, v.reason);
 	r->body = NULL;
 	return v.reason;
 }
@@ -33,16 +49,19 @@ static inline enum reason random_ask(const struct policy *p, const char *name, u
 	struct policy_entry e;
 	enum reason reason = policy_find(p, bytes_str(name), (uint16_t)port, &e);
 
+	if (reason != REASON_OK)
+		random_change(p, name, port, &r, reason);
 	if (reason != REASON_OK || (e.mode != POLICY_HTTP && e.mode != POLICY_INTERCEPT))
 		return reason;
 	policy_judge(p, &e, &r, &v);
 	if (v.needs == POLICY_NEEDS_NOTHING) {
 		must(v.reason != REASON_BODY_NEEDED);
+		random_change(p, name, port, &r, v.reason);
 		return v.reason;
 	}
 	must(v.needs == POLICY_NEEDS_JSON && v.reason == REASON_BODY_NEEDED && !v.observed);
-	must(random_ask_body(p, &e, &r, RANDOM_BODIES) == REASON_BODY_NOT_PARSABLE);
-	return random_ask_body(p, &e, &r, body);
+	must(random_ask_body(p, name, port, &e, &r, RANDOM_BODIES) == REASON_BODY_NOT_PARSABLE);
+	return random_ask_body(p, name, port, &e, &r, body);
 }
 
 static inline bool random_reads_bodies(const struct random_entry *e)

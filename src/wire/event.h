@@ -55,6 +55,7 @@ struct event {
 	struct bytes path; /* http path with query, or file */
 	struct bytes actor; /* user, or role name */
 	struct bytes model; /* as the host says, at most EVENT_MODEL_MAX */
+	struct bytes change; /* EVENT_DENIED: what of the policy would have to change (rules/policy_change.h) */
 	struct bytes detail; /* one sentence; what was stripped; line and column of a refused policy */
 };
 

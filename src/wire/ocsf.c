@@ -7,7 +7,6 @@
 
 #include "base/json_out.h"
 #include "base/must.h"
-#include "base/num.h"
 
 /* What is being written: passed on instead of five arguments. */
 struct line {
@@ -422,6 +421,7 @@ static void put_head(struct line *l)
 		json_out_key_bool(j, "lab", true);
 	if (l->ev->action == EVENT_OBSERVED)
 		json_out_key_bool(j, "observed", true);
+	json_out_key_bytes_opt(j, "policy_change", cut(l->ev->change));
 	json_out_object_end(j);
 	open_key(j, "metadata");
 	put_num(j, "sequence", l->at->sequence);
@@ -558,38 +558,4 @@ void ocsf_render(struct buf *out, const struct event *ev, const char *code, cons
 	put_policy(&l);
 	put_device(&l);
 	json_out_object_end(&l.j);
-}
-
-static bool skip_text(struct bytes *s, const char *text)
-{
-	if (!bytes_starts(*s, bytes_str(text)))
-		return false;
-	*s = bytes_skip(*s, strlen(text));
-	return true;
-}
-
-bool ocsf_place_read(struct bytes line, struct ocsf_place *ret)
-{
-	struct ocsf_place at = { 0 };
-	struct bytes left = line;
-
-	if (!skip_text(&left, "{\"unmapped\":{\"prev_sha256\":\"") || left.len < OCSF_HEX_MAX - 1)
-		return false;
-	for (size_t i = 0; i < OCSF_HEX_MAX - 1; i++) {
-		if (!(left.p[i] >= '0' && left.p[i] <= '9') && !(left.p[i] >= 'a' && left.p[i] <= 'f'))
-			return false;
-		at.prev[i] = (char)left.p[i];
-	}
-	left = bytes_skip(left, OCSF_HEX_MAX - 1);
-	if (!skip_text(&left, "\""))
-		return false;
-	(void)skip_text(&left, ",\"lab\":true");
-	(void)skip_text(&left, ",\"observed\":true");
-	if (!skip_text(&left, "},\"metadata\":{\"sequence\":"))
-		return false;
-	left.len = bytes_find(left, ',');
-	if (!num_u64(left, INT64_MAX, &at.sequence) || line.p[line.len - 1] != '}')
-		return false;
-	*ret = at;
-	return true;
 }

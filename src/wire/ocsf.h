@@ -7,9 +7,9 @@
 
 #include "base/buf.h"
 #include "wire/event.h"
+#include "wire/ocsf_place.h"
 
 enum {
-	OCSF_HEX_MAX = 65, /* a hash as 64 lower-case hex digits and a NUL */
 	OCSF_LINE_MAX = 128 * 1024, /* no event gives a longer line; typical ones stay under 1 KiB */
 };
 
@@ -24,17 +24,9 @@ struct ocsf_source {
 	bool lab; /* that policy is marked `lab: true` */
 };
 
-struct ocsf_place {
-	uint64_t sequence;
-	char prev[OCSF_HEX_MAX];
-};
-
 /* Appends the line without its line end. `code` and `sentence` are those of ev->reason (rules/reason.h). Any bytes in the event's
  * texts give valid JSON. Errors are out->failed. */
 void ocsf_render(struct buf *out, const struct event *ev, const char *code, const char *sentence, const struct ocsf_source *src,
 		 const struct ocsf_place *at);
-
-/* Reads a line's place back; false when it is not a line of ours. */
-bool ocsf_place_read(struct bytes line, struct ocsf_place *ret);
 
 #endif

@@ -70,6 +70,7 @@ static struct event full(enum event_kind kind, enum event_action action)
 		.path = bytes_str("/a?b=c"),
 		.actor = bytes_str("alice"),
 		.detail = bytes_str("said more"),
+		.change = bytes_str("network[a].rules: add {paths: [\"/x\"]}"),
 		.tokens_in = 12,
 		.tokens_out = 345,
 		.model = bytes_str("gpt-x"),
@@ -87,6 +88,7 @@ TEST(a_refused_flow_says_who_where_why_and_by_which_rule)
 	CHECK(is(o, NULL, "action", "Denied"));
 	CHECK(is(o, NULL, "status_code", "a_code"));
 	CHECK(is(o, NULL, "status_detail", "a sentence: said more"));
+	CHECK(is(o, "unmapped", "policy_change", "network[a].rules: add {paths: [\"/x\"]}"));
 	CHECK(is(o, "firewall_rule", "name", "entry/2 (read)"));
 	CHECK(is(o, "policy", "name", "corporate"));
 	CHECK(is(o, "policy", "version", "3"));
@@ -191,14 +193,14 @@ TEST(any_bytes_give_valid_json_of_bounded_length)
 
 	for (size_t i = 0; i < sizeof(junk); i++)
 		junk[i] = (uint8_t)(i % 251 < 32 ? i % 251 + 1 : i % 251 + 4);
-	ev.name = ev.rule = ev.verb = ev.path = ev.actor = ev.detail = bytes_of(junk, sizeof(junk));
+	ev.name = ev.rule = ev.verb = ev.path = ev.actor = ev.detail = ev.change = bytes_of(junk, sizeof(junk));
 	CHECK(render(&ev, &source) != NULL);
 	CHECK(ocsf_place_read(buf_view(&out), &at));
 	memset(junk, 1, sizeof(junk));
 	CHECK(render(&ev, &source) != NULL);
 	memset(junk, 0xff, sizeof(junk));
 	CHECK(render(&ev, &source) != NULL);
-	ev.name = ev.path = bytes_str("\"},\"metadata\":{\"sequence\":99,");
+	ev.name = ev.path = ev.change = bytes_str("\"},\"metadata\":{\"sequence\":99,");
 	CHECK(render(&ev, &source) != NULL);
 	CHECK(ocsf_place_read(buf_view(&out), &at));
 	CHECK_INT(at.sequence, 7);

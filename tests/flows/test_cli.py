@@ -498,6 +498,9 @@ def test_audit_shows_lines_for_people_and_json_as_it_is(saw, terminal, sawd):
                    "remedy: ask Security to list the host\n")
     assert sawd.requests[-1][1] == "/v1/audit?follow=0&workspace=dev"
     assert "\033[31m" in terminal("audit", "dev")[0]
+    sawd.streams["/v1/audit"] = audit_line(unmapped={"prev_sha256": "0" * 64, "policy_change": 'network[a].rules: add {paths: ["/x"]}'}).encode()
+    assert saw("audit", "dev", "--denied", "--follow").stdout == out + '         change: network[a].rules: add {paths: ["/x"]}\n'
+    assert "change" not in saw("audit", "dev").stdout and sawd.requests[-2][1] == "/v1/audit?follow=1&workspace=dev"
 
 
 def test_no_color_is_respected_on_a_terminal(build, env, sawd, terminal):

@@ -14,6 +14,7 @@
 #include "ipc/audit_msg.h"
 #include "ipc/types.h"
 #include "os/fd.h"
+#include "rules/policy_change.h"
 #include "workspace/dialer/lookup.h"
 #include "workspace/dialer/race.h"
 #include "workspace/dialer/talk.h"
@@ -34,6 +35,7 @@ struct dial {
 	struct ip candidates[RACE_MAX];
 	struct ip connected;
 	char detail[DETAIL_MAX];
+	struct ip forbidden; /* the first address of the name, when none of them may be dialled */
 	struct lookup lookup;
 	struct race race;
 	struct talk talk;
@@ -93,6 +95,18 @@ static void send_event(struct dialer *d, uint64_t id, const struct event *ev)
 	chan_send(d->parent, &out);
 }
 
+/* Valid until the next call. */
+static struct bytes propose(const struct dial *d, enum reason r)
+{
+	static struct buf change = { .max = POLICY_CHANGE_MAX };
+	const struct policy_refused refused = { .reason = r, .name = name_bytes(&d->name), .port = d->port, .address = d->forbidden };
+
+	buf_reset(&change);
+	if (d->dialer->has_policy)
+		(void)policy_change(&d->dialer->policy, &refused, &change);
+	return buf_view(&change);
+}
+
 /* Reports and waits for the answer: dial_event_done() goes on. */
 static void report(struct dial *d, enum event_action action, enum reason r)
 {
@@ -101,6 +115,8 @@ static void report(struct dial *d, enum event_action action, enum reason r)
 	if (d->n_candidates)
 		ev.dst = d->candidates[0];
 	ev.detail = bytes_str(d->detail);
+	if (action == EVENT_DENIED)
+		ev.change = propose(d, r);
 	d->event = ++d->dialer->last_event;
 	send_event(d->dialer, d->event, &ev);
 }
@@ -200,7 +216,8 @@ static void on_resolved(void *owner, enum reason r)
 	if (!n) {
 		char first[IP_TEXT_MAX];
 
-		ip_text(d->lookup.v4.n ? d->lookup.v4.ips[0] : d->lookup.v6.ips[0], first);
+		d->forbidden = d->lookup.v4.n ? d->lookup.v4.ips[0] : d->lookup.v6.ips[0];
+		ip_text(d->forbidden, first);
 		(void)snprintf(d->detail, sizeof(d->detail), "%s%s", first, forbidden > 1 ? " and others" : "");
 		refuse(d, EVENT_DENIED, REASON_ADDRESS_FORBIDDEN);
 		return;

@@ -86,7 +86,7 @@ static void start(const struct doors *d, struct flow *f)
 	    flows_count(gate_flows(d->gate)) - refusal_count() >= d->flows_max)
 		reason = REASON_TOO_MANY_FLOWS;
 	if (reason != REASON_OK) {
-		refusal_start(f, reason, TLS_ALERT_NONE, bytes_of(NULL, 0));
+		refusal_explain(f, reason, bytes_of(NULL, 0));
 		return;
 	}
 	if (f->dst_port == NET_SELF_PORT && ip_eq(f->dst, ip_v4(NET_GATEWAY)))

@@ -54,7 +54,10 @@ static void refuse(struct intercept *t, enum reason reason, enum tls_alert alert
 	struct flow facts = t->flow;
 
 	drop(t);
-	refusal_start(&facts, reason, alert, detail);
+	if (reason == REASON_TLS_NOT)
+		refusal_explain(&facts, reason, buf_view(&t->hello.head));
+	else
+		refusal_start(&facts, reason, alert, detail);
 }
 
 static void leave(struct intercept *t, enum event_action action, enum reason reason, const char *detail)
@@ -181,7 +184,7 @@ void intercept_flow_start(const struct flow *facts, struct authority *a)
 	struct intercept *t = calloc(1, sizeof(*t));
 
 	if (!t) {
-		refusal_start(facts, REASON_TOO_MANY_FLOWS, TLS_ALERT_NONE, bytes_of(NULL, 0));
+		refusal_explain(facts, REASON_TOO_MANY_FLOWS, bytes_of(NULL, 0));
 		return;
 	}
 	t->flow = *facts;

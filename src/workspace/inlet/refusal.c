@@ -5,14 +5,20 @@
 #include <unistd.h>
 
 #include "os/fd.h"
+#include "proxy/problem.h"
+#include "rules/policy_change.h"
 
-/* event -> alert -> linger until the client has closed, or REFUSAL_LINGER_MS. A flow of its own
+enum { METHOD_MAX = 20 };
+
+/* event -> (first bytes) -> answer or alert -> linger until the client has closed, or REFUSAL_LINGER_MS. A flow of its own
  * kind in the register, so that inlet's end finds it; a change of policy does not: the verdict
  * is already written. */
 
 struct refusal {
 	struct flow flow; /* first: the register gives it back */
 	enum tls_alert alert;
+	bool awaits_first; /* what the client speaks decides how it is told */
+	struct buf answer; /* of HTTP; empty: the alert */
 	size_t drained;
 	struct gate_wait wait;
 	struct loop_io io;
@@ -38,7 +44,10 @@ int refusal_reset(int fd)
 
 static void free_later(struct loop_later *later)
 {
-	free(later->owner);
+	struct refusal *r = later->owner;
+
+	buf_deinit(&r->answer);
+	free(r);
 }
 
 /* By a reset unless the client has read our alert and closed. */
@@ -58,29 +67,67 @@ static void on_time(struct loop_timer *t)
 	finish(t->owner, false);
 }
 
+static void tell(struct refusal *r);
+
+/* A method and a blank, or the beginning of that. */
+static bool speaks_http(struct bytes first)
+{
+	size_t n = 0;
+
+	while (n < first.len && first.p[n] >= 'A' && first.p[n] <= 'Z')
+		n++;
+	return n > 0 && n <= METHOD_MAX && (n == first.len || first.p[n] == ' ');
+}
+
+static void on_first(struct refusal *r, struct bytes first)
+{
+	enum { RECORD_HANDSHAKE = 22 };
+
+	r->awaits_first = false;
+	if (!speaks_http(first))
+		buf_reset(&r->answer);
+	if (first.len && first.p[0] == RECORD_HANDSHAKE)
+		r->alert = TLS_ALERT_ACCESS_DENIED;
+}
+
 static void on_io(struct loop_io *io, uint32_t events)
 {
 	struct refusal *r = io->owner;
 	uint8_t waste[16384];
 	ssize_t n = recv(r->flow.fd, waste, sizeof(waste), 0);
 
+	if (n > 0 && r->awaits_first) {
+		on_first(r, bytes_of(waste, (size_t)n));
+		r->drained = (size_t)n;
+		tell(r);
+		return;
+	}
 	if (n > 0 && (size_t)n <= REFUSAL_DRAIN_MAX - r->drained)
 		r->drained += (size_t)n;
 	else if (n >= 0 || (events & (EPOLLERR | EPOLLHUP)))
 		finish(r, n == 0);
 }
 
-static void send_alert(struct refusal *r)
+static bool watch(struct refusal *r)
 {
-	const uint8_t record[] = { 21, 3, 3, 0, 2, 2, (uint8_t)r->alert };
 	struct loop *l = gate_loop(r->flow.gate);
 
-	if (r->alert == TLS_ALERT_NONE ||
-	    send(r->flow.fd, record, sizeof(record), MSG_NOSIGNAL | MSG_DONTWAIT) !=
-		    (ssize_t)sizeof(record) ||
-	    shutdown(r->flow.fd, SHUT_WR) < 0 ||
-	    loop_io_add(l, &r->io, r->flow.fd, EPOLLIN, on_io, r, NULL) < 0 ||
-	    !loop_timer_arm(l, &r->timer, REFUSAL_LINGER_MS, on_time, r))
+	return (r->io.loop || loop_io_add(l, &r->io, r->flow.fd, EPOLLIN, on_io, r, NULL) == 0) &&
+	       loop_timer_arm(l, &r->timer, REFUSAL_LINGER_MS, on_time, r);
+}
+
+static void tell(struct refusal *r)
+{
+	const uint8_t record[] = { 21, 3, 3, 0, 2, 2, (uint8_t)r->alert };
+	struct bytes said = r->answer.len ? buf_view(&r->answer) : bytes_of(record, r->alert == TLS_ALERT_NONE ? 0 : sizeof(record));
+
+	if (r->awaits_first) {
+		if (!watch(r))
+			finish(r, false);
+		return;
+	}
+	if (said.len == 0 || send(r->flow.fd, said.p, said.len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)said.len || shutdown(r->flow.fd, SHUT_WR) < 0 ||
+	    !watch(r))
 		finish(r, false);
 }
 
@@ -89,7 +136,7 @@ static void on_written(void *owner, bool written)
 	struct refusal *r = owner;
 
 	if (written)
-		send_alert(r);
+		tell(r);
 	else
 		finish(r, false);
 }
@@ -135,10 +182,37 @@ void refusal_start(const struct flow *facts, enum reason reason, enum tls_alert 
 		gate_note(facts->gate, &ev);
 }
 
+static unsigned status_of(enum reason reason)
+{
+	return reason == REASON_TOO_MANY_FLOWS ? 503 : reason == REASON_TLS_NOT ? 400 : 403;
+}
+
+void refusal_explain(const struct flow *facts, enum reason reason, struct bytes first)
+{
+	struct event ev = flow_event(facts, EVENT_FLOW, EVENT_DENIED, reason);
+	struct refusal *r = start(facts, TLS_ALERT_NONE);
+	struct problem p = { .status = status_of(reason), .reason = reason, .host = name_bytes(&facts->name) };
+	struct policy_refused refused = { .reason = reason, .name = name_bytes(&facts->name), .port = facts->dst_port };
+	struct buf change BUF_AUTO = { .max = POLICY_CHANGE_MAX };
+
+	(void)policy_change(gate_policy(facts->gate), &refused, &change);
+	ev.change = p.change = buf_view(&change);
+	if (!r) {
+		gate_note(facts->gate, &ev);
+		return;
+	}
+	buf_init(&r->answer, PROBLEM_MAX);
+	problem_answer(&p, true, false, &r->answer);
+	r->awaits_first = first.len == 0;
+	if (first.len)
+		on_first(r, first);
+	gate_event(facts->gate, &r->wait, &ev, on_written, r);
+}
+
 void refusal_end(const struct flow *facts, enum tls_alert alert)
 {
 	struct refusal *r = start(facts, alert);
 
 	if (r)
-		send_alert(r);
+		tell(r);
 }

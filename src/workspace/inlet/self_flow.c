@@ -11,6 +11,8 @@
 #include "proxy/flow.h"
 #include "proxy/http_flow.h"
 #include "proxy/http_side.h"
+#include "proxy/problem.h"
+#include "workspace/inlet/self_reach.h"
 
 /* http://saw.internal/: what a workspace may know about itself. One request, one event, one answer, then the end of the
  * connection; nothing is forwarded, nothing changes, no body is read. */
@@ -56,9 +58,19 @@ static void finish(struct self_flow *f)
 	loop_later(gate_loop(f->flow.gate), &f->later, free_later, f);
 }
 
+static void refuse(struct self_flow *f, unsigned status, enum reason reason);
+
+/* Who speaks no request in time is told so; later there is nobody left to tell. */
 static void late(struct loop_timer *t)
 {
-	finish(t->owner);
+	struct self_flow *f = t->owner;
+
+	if (f->phase != SELF_HEAD) {
+		finish(f);
+		return;
+	}
+	refuse(f, 408, f->guest.in.len ? REASON_HTTP_TIMEOUT : REASON_FIRST_BYTES_LATE);
+	pump(f);
 }
 
 static void deadline(struct self_flow *f, uint64_t ms)
@@ -67,11 +79,12 @@ static void deadline(struct self_flow *f, uint64_t ms)
 		finish(f);
 }
 
-static void say_whoami(struct self_flow *f)
+static void say_whoami(struct self_flow *f, struct bytes query)
 {
 	const struct gate_who *who = gate_who(f->flow.gate);
 	struct json_out j;
 
+	(void)query;
 	json_out_init(&j, &f->content);
 	json_out_object(&j);
 	json_out_key_bytes(&j, "id", who->id);
@@ -82,60 +95,33 @@ static void say_whoami(struct self_flow *f)
 	json_out_object_end(&j);
 }
 
-static void say_reach(struct self_flow *f)
+static void say_reach(struct self_flow *f, struct bytes query)
 {
-	struct policy_reach reach;
-	struct json_out j;
-
-	json_out_init(&j, &f->content);
-	json_out_object(&j);
-	json_out_key(&j, "reach");
-	json_out_array(&j);
-	for (uint32_t i = 0; policy_reach_at(gate_policy(f->flow.gate), i, &reach); i++) {
-		json_out_object(&j);
-		json_out_key_bytes(&j, "host", reach.host);
-		json_out_key_str(&j, "mode", policy_mode_text(reach.mode));
-		json_out_key(&j, "ports");
-		json_out_array(&j);
-		for (size_t k = 0; k < reach.n_ports; k++)
-			json_out_u64(&j, reach.ports[k]);
-		json_out_array_end(&j);
-		json_out_key_bytes(&j, "rule", reach.rule);
-		json_out_object_end(&j);
-	}
-	json_out_array_end(&j);
-	json_out_object_end(&j);
+	if (!self_reach(gate_policy(f->flow.gate), query, &f->content))
+		f->status = 400;
 }
 
-static void say_index(struct self_flow *f)
+static void say_index(struct self_flow *f, struct bytes query)
 {
+	(void)query;
 	(void)buf_str(&f->content, "This machine is a saw workspace. Everything it reaches is listed by policy.\n"
 				   "GET /v1/whoami  which workspace this is\n"
-				   "GET /v1/reach   what it may reach\n");
+				   "GET /v1/reach   what it may reach\n"
+				   "GET /v1/reach?method=POST&url=https://host/path  whether it may, why not, and what Security would have to change\n");
 }
 
 static void say_problem(struct self_flow *f)
 {
-	struct json_out j;
+	const struct problem p = { .status = f->status, .reason = f->reason };
 
 	f->type = "application/problem+json";
-	json_out_init(&j, &f->content);
-	json_out_object(&j);
-	json_out_key_str(&j, "type", "about:blank");
-	json_out_key_str(&j, "title", http1_phrase(f->status));
-	json_out_key_u64(&j, "status", f->status);
-	if (f->reason != REASON_OK) {
-		json_out_key_str(&j, "detail", reason_sentence(f->reason));
-		json_out_key_str(&j, "reason", reason_code(f->reason));
-		json_out_key_str(&j, "remedy", reason_remedy(f->reason));
-	}
-	json_out_object_end(&j);
+	problem_put(&p, &f->content);
 }
 
 static const struct page {
 	const char *path;
 	const char *type;
-	void (*say)(struct self_flow *f);
+	void (*say)(struct self_flow *f, struct bytes query);
 } pages[] = {
 	{ "/", "text/plain; charset=utf-8", say_index },
 	{ "/v1/whoami", "application/json", say_whoami },
@@ -247,8 +233,12 @@ static void serve(struct self_flow *f, const struct http1_head *h)
 		if (bytes_is(bytes_of(target.p, t.path_len), pages[i].path)) {
 			f->status = 200;
 			f->type = pages[i].type;
-			pages[i].say(f);
+			pages[i].say(f, t.has_query ? bytes_of(target.p + t.path_len + 1, t.query_len) : bytes_of(NULL, 0));
 		}
+	if (f->status == 400) {
+		refuse(f, 400, REASON_NO_QUESTION);
+		return;
+	}
 	if (f->status == 404)
 		say_problem(f);
 	record(f);

@@ -73,8 +73,10 @@ static void refuse(struct tunnel *t, enum reason reason, enum tls_alert alert, s
 	struct flow facts = t->flow;
 
 	drop(t);
-	refusal_start(&facts, reason, facts.entry.mode == POLICY_TCP ? TLS_ALERT_NONE : alert,
-		      detail);
+	if (reason == REASON_TLS_NOT)
+		refusal_explain(&facts, reason, buf_view(&t->hello.head));
+	else
+		refusal_start(&facts, reason, facts.entry.mode == POLICY_TCP ? TLS_ALERT_NONE : alert, detail);
 }
 
 /* Ends a flow whose guest has gone, or that inlet must end, and says so. */
