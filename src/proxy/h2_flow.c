@@ -18,6 +18,7 @@ struct h2_flow {
 	struct http_side side;
 	struct h2 *h2;
 	struct loop_timer timer;
+	struct loop_timer pause; /* armed: nothing is read */
 	struct loop_later pump_later;
 	struct loop_later gone;
 	uint64_t bytes_in;
@@ -59,6 +60,7 @@ static void finish(struct h2_flow *f, bool reset)
 		return;
 	f->over = true;
 	loop_timer_disarm(&f->timer);
+	loop_timer_disarm(&f->pause);
 	loop_later_cancel(&f->pump_later);
 	h2_close(f->h2, H2_CLOSED); /* its streams hear it */
 	if (reset)
@@ -195,11 +197,26 @@ static void send(struct h2_flow *f)
 	} while (h2_pending(f->h2) && f->side.out.len == 0 && !f->side.deaf);
 }
 
+static void on_pause_over(struct loop_timer *t)
+{
+	pump(t->owner);
+}
+
+/* A connection that stands has no door to wait at: what the guest asks on it in too much noise waits here. */
+static bool may_read(struct h2_flow *f)
+{
+	struct gate *g = f->flow.gate;
+
+	if (!f->pause.slot && (gate_busy(g) || gate_noisy(g, GATE_NOISE_FLOW)))
+		(void)loop_timer_arm(loop_of(f), &f->pause, H2_FLOW_PAUSE_MS, on_pause_over, f);
+	return !f->pause.slot && h2_wants(f->h2) && f->side.out.len < HTTP_SIDE_OUT_FULL;
+}
+
 static void receive(struct h2_flow *f)
 {
 	size_t n;
 
-	if (!h2_wants(f->h2) || f->side.out.len >= HTTP_SIDE_OUT_FULL)
+	if (!may_read(f))
 		return;
 	n = http_side_read(&f->side, H2_FLOW_READ);
 	f->bytes_out += n;
@@ -231,7 +248,7 @@ static void pump(struct h2_flow *f)
 	if (f->over)
 		return;
 	http_side_rest(&f->side);
-	http_side_want(&f->side, h2_wants(f->h2) && f->side.out.len < HTTP_SIDE_OUT_FULL, false);
+	http_side_want(&f->side, may_read(f), false);
 }
 
 static void on_side(void *owner, uint32_t events)
