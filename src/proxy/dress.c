@@ -12,7 +12,9 @@ static bool taken(const struct dress *d, struct bytes name)
 		return true;
 	if (d->uncoded && (bytes_ieq(name, bytes_str("accept-encoding")) || bytes_ieq(name, bytes_str("range"))))
 		return true;
-	return d->credential && (credential_field(name) || (d->credential->inject != POLICY_INJECT_QUERY && bytes_ieq(name, d->credential->header)));
+	if ((d->credential || d->bare) && credential_field(name))
+		return true;
+	return d->credential && d->credential->inject != POLICY_INJECT_QUERY && bytes_ieq(name, d->credential->header);
 }
 
 static void note(struct buf *stripped, struct bytes name)

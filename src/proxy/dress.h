@@ -13,12 +13,13 @@ struct dress {
 	uint16_t upstream_port;
 	uint16_t default_port;
 	const struct policy_credential *credential; /* NULL: none */
+	bool bare; /* the client's own carriers go even so */
 	struct bytes secret;
 	bool uncoded; /* ask for the answer without a content coding, whole */
 };
 
 /* Appends to `out`: the canonical head `canon` (of wire/http1_request.h, with its empty line) less every carrier of credentials that
- * the client sent, if a credential is put on (wire/credential_fields.h). Names of what was taken out are added to `stripped`. False:
+ * the client sent, if a credential is put on or `bare` says so (wire/credential_fields.h). Names of what was taken out are added to `stripped`. False:
  * `canon` is no head, or it does not fit; `out` is then of no use. */
 bool dress(const struct dress *d, struct bytes canon, struct buf *out, struct buf *stripped);
 

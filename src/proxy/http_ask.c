@@ -167,7 +167,7 @@ void http_note_stripped(struct http_flow *f, struct bytes names)
 		(void)snprintf(f->stripped + at, sizeof(f->stripped) - at, "%s%.*s", at ? ", " : "stripped: ", (int)names.len, (const char *)names.p);
 }
 
-/* Where a credential will be added, the client's own does not even reach the verdict: what is judged is what is sent. */
+/* Where outlet takes the client's own credentials out, they do not even reach the verdict: what is judged is what is sent. */
 static void strip_query(struct http_flow *f, struct buf *stripped)
 {
 	struct bytes line = buf_view(&f->canon);
@@ -178,7 +178,7 @@ static void strip_query(struct http_flow *f, struct buf *stripped)
 	struct buf whole BUF_AUTO = { 0 };
 	size_t n = 0;
 
-	if (f->flow.entry.credential == POLICY_NONE || mark == target.len)
+	if (mark == target.len || !policy_guarded(gate_policy(f->flow.gate), name_bytes(&f->flow.name)))
 		return;
 	buf_init(&query, HTTP1_CANON_MAX);
 	buf_init(&whole, HTTP1_CANON_MAX);
@@ -276,12 +276,21 @@ static bool head_waits(struct http_flow *f, bool fresh)
 	return true;
 }
 
+/* `told`: bytes at the head's end, before its empty line, that are inlet's word to us. */
+static bool canonical(const struct http_flow *f, struct bytes head, size_t told)
+{
+	size_t n = head.len - told - strlen("\r\n");
+
+	return f->canon.len == n + strlen("\r\n") && bytes_eq(bytes_of(f->canon.p, n), bytes_of(head.p, n));
+}
+
 bool http_ask_head(struct http_flow *f)
 {
 	bool fresh = f->scan.at == 0;
 	struct http1_head h;
 	enum http1_fault fault = HTTP1_FAULT_NONE;
 	enum reason r;
+	size_t told = 0;
 	size_t len;
 
 	if (f->scan.at || f->guest.in.len < HTTP_FLOW_HOLD_MAX)
@@ -296,9 +305,11 @@ bool http_ask_head(struct http_flow *f)
 	case HTTP1_DONE:
 		break;
 	}
+	if (gate_is_outlet(f->flow.gate))
+		told = http_dress_told(f, &h, bytes_of(f->guest.in.p, len));
 	if (!take(f, &h))
 		return true;
-	if (gate_is_outlet(f->flow.gate) && !bytes_eq(buf_view(&f->canon), bytes_of(f->guest.in.p, len))) {
+	if (gate_is_outlet(f->flow.gate) && !canonical(f, bytes_of(f->guest.in.p, len), told)) {
 		http_refuse(f, 502, EVENT_DENIED, REASON_NOT_CANONICAL);
 		return true;
 	}

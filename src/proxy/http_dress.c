@@ -10,6 +10,38 @@ static uint16_t default_port(const struct http_flow *f)
 	return f->flow.entry.mode == POLICY_INTERCEPT ? 443 : 80;
 }
 
+/* Between inlet and outlet: what inlet took out, which outlet does not see and writes down in its event. A claim of inlet's about itself;
+ * it decides nothing. The field is the last of its head, where a canonical one has none of that name. */
+static const char told[] = "Saw-Stripped: ";
+
+static enum reason tell_stripped(struct http_flow *f)
+{
+	static const char mark[] = "stripped: ";
+	struct bytes names = bytes_str(f->stripped);
+
+	if (!bytes_starts(names, bytes_str(mark)))
+		return REASON_OK;
+	while (names.p[names.len - 1] == ' ') /* there was no room for the next */
+		names.len--;
+	(void)buf_bytes(&f->wire, bytes_of(f->canon.p, f->canon.len - strlen("\r\n")));
+	(void)buf_str(&f->wire, told);
+	(void)buf_bytes(&f->wire, bytes_skip(names, strlen(mark)));
+	return buf_str(&f->wire, "\r\n\r\n") ? REASON_OK : REASON_HTTP_TOO_LARGE;
+}
+
+size_t http_dress_told(struct http_flow *f, struct http1_head *h, struct bytes head)
+{
+	const struct http1_field *last = h->n_fields ? &h->fields[h->n_fields - 1] : NULL;
+	size_t at = last ? (size_t)(last->name.p - head.p) : head.len;
+	struct bytes line = bytes_skip(head, at);
+
+	if (!bytes_starts(line, bytes_str(told)) || line.len != strlen(told) + last->value.len + strlen("\r\n\r\n"))
+		return 0;
+	http_note_stripped(f, last->value);
+	h->n_fields--;
+	return line.len - strlen("\r\n");
+}
+
 enum reason http_dress(struct http_flow *f)
 {
 	const struct policy_entry *entry = &f->flow.entry;
@@ -20,7 +52,7 @@ enum reason http_dress(struct http_flow *f)
 	buf_reset(&f->wire);
 	f->secret_version = 0;
 	if (gate_way(f->flow.gate, name_bytes(&f->flow.name)) == GATE_OUTLET)
-		return REASON_OK;
+		return tell_stripped(f);
 	if (policy_credential_at(gate_policy(f->flow.gate), entry->credential, &credential)) {
 		if (!gate_secret(f->flow.gate, credential.id, &d.secret, &f->secret_version))
 			return REASON_CREDENTIAL_MISSING;
@@ -28,7 +60,8 @@ enum reason http_dress(struct http_flow *f)
 		(void)snprintf(f->secret_id, sizeof(f->secret_id), "%.*s", (int)credential.id.len, (const char *)credential.id.p);
 	}
 	d.uncoded = f->reflective || entry->ai != POLICY_AI_NONE; /* what is coded cannot be read along */
-	if (!d.credential && !d.upstream.len && !d.uncoded)
+	d.bare = gate_is_outlet(f->flow.gate);
+	if (!d.credential && !d.upstream.len && !d.uncoded && !d.bare)
 		return REASON_OK;
 	buf_init(&stripped, HTTP1_STRIPPED_MAX);
 	if (!dress(&d, buf_view(&f->canon), &f->wire, &stripped))

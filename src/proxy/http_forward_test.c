@@ -466,6 +466,63 @@ TEST(a_connection_that_carried_a_credential_which_was_replaced_while_the_event_i
 	http_rig_end();
 }
 
+#define AS_JUDGED "GET /ok HTTP/1.1\r\n" HOST "X-A: b\r\n"
+
+TEST(what_inlet_takes_out_on_the_way_to_outlet_it_says_in_the_last_field)
+{
+	http_rig_start(http_flow_start);
+	http_rig.guarded = true;
+	http_rig_ask(AS_JUDGED "Proxy-Authorization: mine\r\nSaw-Stripped: lies\r\nVia: x\r\n\r\n");
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), AS_JUDGED "Saw-Stripped: proxy-authorization, saw-stripped, via\r\n\r\n");
+	CHECK_INT(http_rig.n_events, 0);
+	http_rig_end();
+
+	http_rig_start(http_flow_start);
+	http_rig.guarded = true;
+	http_rig_ask("GET /ok?a=1&api_key=mine HTTP/1.1\r\n" HOST "\r\n");
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "GET /ok?a=1 HTTP/1.1\r\n" HOST "Saw-Stripped: query\r\n\r\n");
+	http_rig_end();
+}
+
+TEST(outlet_writes_down_what_inlet_took_out_and_the_host_hears_nothing_of_it)
+{
+	http_rig_start(http_flow_start);
+	http_rig.outlet = true;
+	http_rig_ask(AS_JUDGED "Saw-Stripped: proxy-authorization, query\r\n\r\n");
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), AS_JUDGED "\r\n");
+	CHECK_STR(http_rig.events[0], "allowed ok GET /ok site/1 (read) 0 stripped: proxy-authorization, query");
+	http_rig_end();
+}
+
+TEST(outlet_takes_inlets_word_at_the_end_of_a_head_and_nowhere_else)
+{
+	static const char *const heads[] = {
+		"GET /ok HTTP/1.1\r\n" HOST "Saw-Stripped: a\r\nX-A: b\r\n\r\n", AS_JUDGED "Saw-Stripped: a\r\nSaw-Stripped: b\r\n\r\n",
+		AS_JUDGED "saw-stripped: a\r\n\r\n", AS_JUDGED "Saw-Stripped:  a\r\n\r\n", AS_JUDGED "Saw-Stripped: a \r\n\r\n",
+		AS_JUDGED "Saw-Other: a\r\n\r\n", AS_JUDGED "Via: x\r\nSaw-Stripped: via\r\n\r\n",
+	};
+
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		http_rig_start(http_flow_start);
+		http_rig.outlet = true;
+		http_rig_ask(heads[i]);
+		CHECK_INT(http_rig.n_dials, 0);
+		if (!CHECK(strncmp(http_rig.events[0], "denied not_canonical ", 21) == 0))
+			printf("# head %zu: %s\n", i, http_rig.events[0]);
+		http_rig_end();
+	}
+}
+
+TEST(outlet_takes_the_clients_own_credentials_out_where_it_adds_none_too)
+{
+	http_rig_start(http_flow_start);
+	http_rig.outlet = true;
+	http_rig_ask(AS_JUDGED "Authorization: mine\r\nX_Api_Key: mine\r\n\r\n");
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), AS_JUDGED "\r\n");
+	CHECK_STR(http_rig.events[0], "allowed ok GET /ok site/1 (read) 0 stripped: authorization, x_api_key");
+	http_rig_end();
+}
+
 TEST(an_answer_cut_short_resets_the_guest)
 {
 	http_rig_start(http_flow_start);

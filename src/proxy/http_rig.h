@@ -23,6 +23,7 @@ struct gate {
 	bool hold_dials;
 	bool unlisted;
 	bool guarded; /* the way leads through outlet */
+	bool outlet; /* this is outlet */
 	struct policy_entry entry; /* that owns good.example */
 	const char *secret; /* behind credential 0; empty: none */
 	uint64_t rotations;

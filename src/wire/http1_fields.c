@@ -43,6 +43,7 @@ static const struct entry request_fields[] = {
 	{ "x-http-method", HTTP1_OVERRIDE },
 	{ "x-method-override", HTTP1_OVERRIDE },
 	{ "x-method", HTTP1_OVERRIDE },
+	{ "saw-*", HTTP1_STRIP }, /* ours: between inlet and outlet */
 };
 
 static const struct entry response_fields[] = {
