@@ -1,5 +1,7 @@
 #include "proxy/http_flow.h"
 
+#include <stdio.h>
+
 #include "wire/http1_out.h"
 #include "wire/http1_trailer.h"
 
@@ -37,10 +39,22 @@ bool http_answer_begin(struct http_flow *f)
 	return watch(f);
 }
 
+/* The name that the guest knows says nothing of who counted. */
+static struct bytes upstream_of(const struct http_flow *f, char ret[NAME_MAX_LEN + 32])
+{
+	const struct policy_entry *e = &f->flow.entry;
+
+	if (!e->upstream.len)
+		return bytes_of(NULL, 0);
+	(void)snprintf(ret, NAME_MAX_LEN + 32, "the host behind it is %.*s", (int)e->upstream.len, (const char *)e->upstream.p);
+	return bytes_str(ret);
+}
+
 void http_answer_note(struct http_flow *f)
 {
 	const struct ai_counts *said = f->watch ? http_watch_counts(f->watch) : NULL;
 	struct event ev = http_request_event(f, EVENT_CLOSED, REASON_OK);
+	char upstream[NAME_MAX_LEN + 32];
 
 	ev.status = f->answer_status;
 	ev.detail = bytes_str(f->cookies_stripped ? "stripped from the answer: set-cookie" : "");
@@ -49,7 +63,7 @@ void http_answer_note(struct http_flow *f)
 	f->cookies_stripped = false;
 	if (said) {
 		ev.kind = EVENT_MODEL;
-		ev.detail = bytes_of(NULL, 0);
+		ev.detail = upstream_of(f, upstream);
 		ev.tokens_in = said->n[AI_INPUT];
 		ev.tokens_out = said->n[AI_OUTPUT];
 		ev.model = bytes_str(said->model);

@@ -389,6 +389,46 @@ def test_a_dial_whose_event_is_being_written_is_judged_by_the_policy_in_force(wo
     untouched(world)
 
 
+ROUTED = POLICY.replace("network:\n", f"""verdicts: {{read: allow}}
+network:
+  - {{name: routed, hosts: [inference.internal], ports: [8443], mode: intercept, protocol: rest, access: read-only, addresses: [{GOOD}/32, {OTHER}/32],
+     upstream: {{host: api.model.test, port: 443}}}}
+""")
+REROUTED = ROUTED.replace("api.model.test", "next.model.test")
+
+
+def test_the_host_behind_a_name_is_asked_for_vetted_and_connected_to_on_its_port(world, dialer):
+    assert dialer.policy(ROUTED, 20)[1] == 1
+    world.resolve = zone(api_model_test=[GOOD], inference_internal=[FORBIDDEN])
+    ev, ip, sock = dialer.dialed("inference.internal", 8443)
+    sock.close()
+    assert (ev["name"], ev["dst_port"], ev["code"], ip) == ("inference.internal", 8443, "ok", GOOD) and ev["detail"] == "the host behind it is api.model.test:443"
+    assert {q.name for q in world.queries} == {"api.model.test"} and settled(world) == [GOOD]
+    world.resolve = zone(api_model_test=[FORBIDDEN], inference_internal=[GOOD])
+    ev = dialer.refused("inference.internal", 8443)
+    assert ev["code"] == "address_not_permitted" and ev["change"] == 'network[routed].addresses: add "127.0.0.66/32"'
+    assert ev["detail"] == f"the host behind it is api.model.test:443; {FORBIDDEN}"
+    assert dialer.refused("api.model.test")["code"] == "name_not_listed"
+    assert dialer.policy(POLICY, 21)[1] == 1
+
+
+def test_another_host_behind_a_name_holds_from_the_next_dial_and_ends_the_one_under_way(world, dialer):
+    assert dialer.policy(ROUTED, 22)[1] == 1
+    world.resolve = zone(api_model_test=[GOOD], next_model_test=[OTHER])
+    flow = dialer.dial("inference.internal", 8443)
+    allowed = dw.ipc_event(dialer.parent.expect("MSG_EVENT")[0])
+    assert dialer.policy(REROUTED, 23)[1] == 1
+    dialer.parent.send("MSG_EVENT_DONE", allowed["id"], 1)
+    ev = dialer.event()
+    assert (ev["flow"], ev["action"], ev["code"]) == (flow, "failed", "policy_changed")
+    assert dialer.peer.receive()[0] == "MSG_DIAL_REFUSED"
+    untouched(world)
+    ev, ip, sock = dialer.dialed("inference.internal", 8443)
+    sock.close()
+    assert ip == OTHER and "next.model.test:443" in ev["detail"]
+    assert dialer.policy(POLICY, 24)[1] == 1
+
+
 @pytest.mark.parametrize("what", WITHOUT)
 def test_a_connection_under_way_ends_with_the_policy_that_allowed_it(world, dialer, what):
     world.resolve = zone(good_example=[HOLE])

@@ -377,7 +377,7 @@ class Arena:
 def make_certificates(folder):
     """A test CA and one leaf for all test names; gives the CA's path."""
     ca, leaf = folder / "ca.pem", folder / "leaf.pem"
-    names = ("good.example,pass.example,plain.example,*.wild.example,evil.example,cred.example,json.example,git.example,many.example,ssh.example").split(",")
+    names = ("good.example,pass.example,plain.example,*.wild.example,evil.example,cred.example,json.example,git.example,many.example,ssh.example,api.model.test,next.model.test").split(",")
     run = lambda *a: subprocess.run(a, check=True, capture_output=True)
     run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj",
         "/CN=test CA", "-keyout", str(folder / "ca.key"), "-out", str(ca))

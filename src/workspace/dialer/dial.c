@@ -2,6 +2,9 @@
  * addresses are there, and until it is connected whenever the policy changes. Only addresses that the entry permits become candidates; the
  * allow event with the first of them must be on disk before the first packet goes there. Every refusal is exactly one event of ours.
  *
+ * Where the entry has an `upstream` it is that host that is resolved, vetted and connected to, on its port: the guest's name is the gateway's own and
+ * stands for it. A dial goes to the host that the policy named when it came; another one in a later policy ends it.
+ *
  * Behind an upstream proxy nobody here knows the target's addresses: the name goes to the proxy, vetting addresses is its duty, and the
  * event says so. The proxy itself is the operator's setting, not the guest's wish: its addresses may be private or loopback. */
 #include "workspace/dialer/dial.h"
@@ -19,7 +22,7 @@
 #include "workspace/dialer/race.h"
 #include "workspace/dialer/talk.h"
 
-enum { DETAIL_MAX = 256 };
+enum { DETAIL_MAX = 640 }; /* an upstream and a proxy, each with its longest name */
 
 struct dial {
 	struct dialer *dialer;
@@ -29,6 +32,8 @@ struct dial {
 	uint64_t flow;
 	struct name name;
 	uint16_t port;
+	struct name host; /* that is dialled, and the port there: the name itself, or the upstream behind it */
+	uint16_t host_port;
 	uint64_t event; /* that we wait for; 0: none */
 	enum reason refused; /* REASON_OK: not refused */
 	unsigned n_candidates;
@@ -95,6 +100,19 @@ static void send_event(struct dialer *d, uint64_t id, const struct event *ev)
 	chan_send(d->parent, &out);
 }
 
+/* Adds a clause to what the dial's event says. */
+__attribute__((format(printf, 2, 3))) static void note(struct dial *d, const char *format, ...)
+{
+	size_t at = strlen(d->detail);
+	va_list ap;
+
+	if (at && at + 2 < sizeof(d->detail))
+		at += (size_t)snprintf(d->detail + at, sizeof(d->detail) - at, "; ");
+	va_start(ap, format);
+	(void)vsnprintf(d->detail + at, sizeof(d->detail) - at, format, ap);
+	va_end(ap);
+}
+
 /* Valid until the next call. */
 static struct bytes propose(const struct dial *d, enum reason r)
 {
@@ -127,9 +145,19 @@ static void refuse(struct dial *d, enum event_action action, enum reason r)
 	report(d, action, r);
 }
 
+/* The host behind the name. False: the policy is no good one. */
+static bool host_of(const struct dial *d, const struct policy_entry *entry, struct name *ret, uint16_t *ret_port)
+{
+	*ret = d->name;
+	*ret_port = entry->upstream.len ? entry->upstream_port : d->port;
+	return entry->upstream.len == 0 || name_parse_strict(entry->upstream, ret) == NAME_OK;
+}
+
 static enum reason judge(const struct dial *d, struct policy_entry *ret)
 {
 	const struct policy *p = &d->dialer->policy;
+	struct name host;
+	uint16_t port;
 	enum reason r;
 
 	if (!d->dialer->has_policy)
@@ -137,6 +165,9 @@ static enum reason judge(const struct dial *d, struct policy_entry *ret)
 	r = policy_find(p, name_bytes(&d->name), d->port, ret);
 	if (r == REASON_OK && policy_guarded(p, name_bytes(&d->name)) != (d->peer == DIAL_OUTLET))
 		return REASON_WRONG_DOOR;
+	if (r == REASON_OK && d->host_port &&
+	    (!host_of(d, ret, &host, &port) || port != d->host_port || !bytes_eq(name_bytes(&host), name_bytes(&d->host))))
+		return REASON_POLICY_CHANGED;
 	return r;
 }
 
@@ -193,8 +224,8 @@ static bool still_allowed(const struct dial *d)
 static void allow(struct dial *d)
 {
 	if (proxied(d))
-		(void)snprintf(d->detail, sizeof(d->detail), "through the upstream proxy %.*s:%u, which resolves the name: its addresses are not vetted here",
-			       (int)d->dialer->proxy_host.len, (const char *)d->dialer->proxy_host.p, d->dialer->proxy_port);
+		note(d, "through the upstream proxy %.*s:%u, which resolves the name: its addresses are not vetted here",
+		     (int)d->dialer->proxy_host.len, (const char *)d->dialer->proxy_host.p, d->dialer->proxy_port);
 	report(d, EVENT_ALLOWED, REASON_OK);
 }
 
@@ -218,7 +249,7 @@ static void on_resolved(void *owner, enum reason r)
 
 		d->forbidden = d->lookup.v4.n ? d->lookup.v4.ips[0] : d->lookup.v6.ips[0];
 		ip_text(d->forbidden, first);
-		(void)snprintf(d->detail, sizeof(d->detail), "%s%s", first, forbidden > 1 ? " and others" : "");
+		note(d, "%s%s", first, forbidden > 1 ? " and others" : "");
 		refuse(d, EVENT_DENIED, REASON_ADDRESS_FORBIDDEN);
 		return;
 	}
@@ -226,22 +257,22 @@ static void on_resolved(void *owner, enum reason r)
 	d->n_candidates = n > RACE_MAX ? RACE_MAX : n;
 	memcpy(d->candidates, ips, d->n_candidates * sizeof(ips[0]));
 	if (forbidden)
-		(void)snprintf(d->detail, sizeof(d->detail), "%u addresses of the answer are not permitted and were left out", forbidden);
+		note(d, "%u addresses of the answer are not permitted and were left out", forbidden);
 	allow(d);
 }
 
 static void resolve(struct dial *d)
 {
-	struct bytes host = proxied(d) ? d->dialer->proxy_host : name_bytes(&d->name);
+	struct bytes host = proxied(d) ? d->dialer->proxy_host : name_bytes(&d->host);
 
 	if (!d->dialer->resolv.n_servers) {
-		(void)snprintf(d->detail, sizeof(d->detail), "resolv.conf of the host names no name server");
+		note(d, "resolv.conf of the host names no name server");
 		refuse(d, EVENT_DENIED, REASON_RESOLVE_FAILED);
 		return;
 	}
 	if (lookup_start(&d->lookup, d->dialer->loop, &d->dialer->resolv, host, enough, on_resolved, d))
 		return;
-	(void)snprintf(d->detail, sizeof(d->detail), "out of memory");
+	note(d, "out of memory");
 	refuse(d, EVENT_DENIED, REASON_RESOLVE_FAILED);
 }
 
@@ -254,6 +285,12 @@ static void begin(struct dial *d)
 		refuse(d, EVENT_DENIED, r);
 		return;
 	}
+	if (!host_of(d, &entry, &d->host, &d->host_port)) {
+		refuse(d, EVENT_DENIED, REASON_NAME_MALFORMED);
+		return;
+	}
+	if (entry.upstream.len)
+		note(d, "the host behind it is %s:%u", d->host.text, d->host_port);
 	if (proxied(d) && ip_parse(d->dialer->proxy_host, &d->candidates[0])) {
 		d->n_candidates = 1;
 		allow(d);
@@ -284,7 +321,7 @@ static void on_tunnel(void *owner, int fd, const char *why)
 		hand_over(d, fd);
 		return;
 	}
-	(void)snprintf(d->detail, sizeof(d->detail), "%s", why);
+	note(d, "%s", why);
 	refuse(d, EVENT_FAILED, REASON_PROXY_REFUSED);
 }
 
@@ -295,14 +332,14 @@ static void on_connected(void *owner, int fd, struct ip ip, int code)
 	if (fd < 0) {
 		const char *text = strerrordesc_np(code);
 
-		(void)snprintf(d->detail, sizeof(d->detail), "%s", text ? text : "unknown error");
+		note(d, "%s", text ? text : "unknown error");
 		refuse(d, EVENT_FAILED, REASON_CONNECT_FAILED);
 		return;
 	}
 	d->connected = ip;
 	if (!proxied(d))
 		hand_over(d, fd);
-	else if (!talk_start(&d->talk, d->dialer->loop, fd, &d->name, d->port, on_tunnel, d))
+	else if (!talk_start(&d->talk, d->dialer->loop, fd, &d->host, d->host_port, on_tunnel, d))
 		on_tunnel(d, -1, "out of memory");
 }
 
@@ -320,7 +357,7 @@ void dial_event_done(struct dialer *dialer, uint64_t id, bool written)
 		return;
 	}
 	if (d->refused == REASON_OK && written) {
-		race_start(&d->race, dialer->loop, d->candidates, d->n_candidates, proxied(d) ? dialer->proxy_port : d->port,
+		race_start(&d->race, dialer->loop, d->candidates, d->n_candidates, proxied(d) ? dialer->proxy_port : d->host_port,
 			   on_connected, d);
 		return;
 	}
