@@ -91,8 +91,8 @@ static int write_file(const char *dir, const char *name, struct bytes text, stru
 /* What may lie there, and nothing else: a folder with a stranger's file in it is left alone. */
 static void remove_folder(const char *dir)
 {
-	static const char *const names[] = { "spec", "policy.blob", "ca.pem", "audit.jsonl", "audit.jsonl.torn", "log", "run/lock",
-					     "run/control.sock", "run" };
+	static const char *const names[] = { "spec", "policy.blob", "ca.pem", "ca.jks", "audit.jsonl", "audit.jsonl.torn", "log",
+					     "run/lock", "run/control.sock", "run" };
 	char path[PATHS_MAX];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cli/try_trust.h"
 #include "crypt/ca.h"
 #include "ipc/types.h"
 #include "os/fd.h"
@@ -16,7 +17,7 @@
 /* The same messages as sawd-keeper's (ipc/types.h), each time that an outlet or inlet begins. The root's key never leaves this process,
  * and dies with it. */
 
-enum { SECRETS_MAX = 16, ROOTS_READ_MAX = 8 * 1024 * 1024 };
+enum { SECRETS_MAX = 16 };
 
 struct item {
 	char id[CREDENTIAL_ID_MAX + 1];
@@ -36,12 +37,6 @@ struct try_keeper {
 };
 
 static struct msg out;
-
-static const char *const host_bundles[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem" };
-
-/* What stock tools read instead of, or beside, the system's bundle. NODE_EXTRA_CA_CERTS adds; the others replace, so the file has both. */
-static const char *const variables[] = { "SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "REQUESTS_CA_BUNDLE", "PIP_CERT",
-					 "NODE_EXTRA_CA_CERTS", "CARGO_HTTP_CAINFO", "DENO_CERT", "AWS_CA_BUNDLE", "SAW_TRY_CA" };
 
 static int read_whole(const char *path, struct buf *ret, struct err *e)
 {
@@ -96,32 +91,6 @@ static int add_secrets(struct try_keeper *k, const char *list, struct err *e)
 	return 0;
 }
 
-static int write_bundle(const struct try_keeper *k, const char *dir, struct err *e)
-{
-	struct buf text BUF_AUTO = { 0 };
-	char path[PATHS_MAX];
-	FD_AUTO int fd = -1;
-	int r = paths_join(path, dir, "ca.pem", e);
-
-	buf_init(&text, ROOTS_READ_MAX);
-	for (size_t i = 0; i < sizeof(host_bundles) / sizeof(host_bundles[0]) && text.len == 0; i++)
-		if (access(host_bundles[i], R_OK) == 0)
-			r = r < 0 ? r : read_whole(host_bundles[i], &text, e);
-	(void)cert_put_pem(&text, buf_view(&k->root_der));
-	if (r < 0)
-		return r;
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return err_sys(e, errno, "make %s", path);
-	r = fd_write_all(fd, buf_view(&text));
-	if (r < 0)
-		return err_sys(e, -r, "write %s", path);
-	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
-		if (setenv(variables[i], path, 1) < 0)
-			return err_sys(e, errno, "environment");
-	return 0;
-}
-
 static int make_root(struct try_keeper *k, const char *dir, struct err *e)
 {
 	struct bytes host;
@@ -134,7 +103,7 @@ static int make_root(struct try_keeper *k, const char *dir, struct err *e)
 	if (!k->root)
 		return err_set(e, EIO, "libcrypto cannot make a key");
 	r = ca_root(k->root, "try", "try", clock_real_ms(), 1, &k->root_der, e);
-	return r < 0 ? r : write_bundle(k, dir, e);
+	return r < 0 ? r : try_trust_write(dir, buf_view(&k->root_der), e);
 }
 
 int try_keeper_new(struct try_keeper **ret, struct loop *l, struct bytes blob, const char *dir, const char *secrets, struct err *e)

@@ -7,8 +7,8 @@
 
 struct try_keeper;
 
-/* `secrets`: "ID=FILE", several with commas between; NULL: none. Writes `<dir>/ca.pem`, the host's roots and ours, and says in the
- * environment where it is, for clients that look there, if the policy intercepts anything. */
+/* `secrets`: "ID=FILE", several with commas between; NULL: none. If the policy intercepts anything, `dir` gets what clients trust
+ * (cli/try_trust.h). */
 int try_keeper_new(struct try_keeper **ret, struct loop *l, struct bytes blob, const char *dir, const char *secrets, struct err *e);
 /* Sends the channels' other ends to the supervisor. */
 int try_keeper_attach(struct try_keeper *k, struct chan *supervisor, struct err *e);

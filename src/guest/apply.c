@@ -68,14 +68,22 @@ static void set_machine_id(const char *root)
 		say("write /etc/machine-id: %s", strerror(errno));
 }
 
-/* Our CA beside the others: in its folder, so that update-ca-certificates keeps it, and at the end of the bundle. */
+#define CA_FILE "/usr/local/share/ca-certificates/saw-workspace.crt"
+
+/* Our CA beside the others: in its folder, so that update-ca-certificates keeps it; linked as that program links it, which is what Debian's
+ * Java reads when it is installed; and at the end of the bundle. */
 static void trust(const char *root, struct bytes ca)
 {
 	BUF_AUTO struct buf bundle;
 	char path[PATH_LEN];
 
 	buf_init(&bundle, BUNDLE_MAX);
-	if (!ca.len || !put(root, "/usr/local/share/ca-certificates/saw-workspace.crt", ca, 0644))
+	if (!ca.len)
+		return;
+	(void)snprintf(path, sizeof(path), "%s/etc/ssl/certs/saw-workspace.pem", root);
+	if (symlink(CA_FILE, path) < 0 && errno != EEXIST)
+		say("link the workspace's CA: %s", strerror(errno));
+	if (!put(root, CA_FILE, ca, 0644))
 		return;
 	(void)snprintf(path, sizeof(path), "%s/etc/ssl/certs/ca-certificates.crt", root);
 	if (!file_read(path, &bundle) || !buf_bytes(&bundle, ca) || !file_write(path, buf_view(&bundle), 0644))

@@ -120,18 +120,26 @@ static int cover_resolv(struct err *e)
 	return r;
 }
 
-/* The host's bundles of root certificates; the one with the workspace's own root among them stands in the place of each. */
-static int cover_bundles(struct err *e)
+/* What the host trusts; the same with the workspace's own root stands in the place of each file that is there. */
+static int cover(const char *variable, const char *const *files, size_t n, struct err *e)
 {
-	static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem" };
-	const char *ours = getenv(PLACE_CA_VARIABLE);
+	const char *ours = getenv(variable);
 	int r = 0;
 
-	for (size_t i = 0; ours && r == 0 && i < sizeof(bundles) / sizeof(bundles[0]); i++)
-		if (access(bundles[i], F_OK) == 0)
-			r = mount_or(ours, bundles[i], NULL, MS_BIND, e);
-	(void)unsetenv(PLACE_CA_VARIABLE);
+	for (size_t i = 0; ours && r == 0 && i < n; i++)
+		if (access(files[i], F_OK) == 0)
+			r = mount_or(ours, files[i], NULL, MS_BIND, e);
+	(void)unsetenv(variable);
 	return r;
+}
+
+static int cover_trust(struct err *e)
+{
+	static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem" };
+	static const char *const stores[] = { "/etc/ssl/certs/java/cacerts", "/etc/pki/ca-trust/extracted/java/cacerts" };
+	int r = cover(PLACE_CA_VARIABLE, bundles, sizeof(bundles) / sizeof(bundles[0]), e);
+
+	return r < 0 ? r : cover(PLACE_JAVA_CA_VARIABLE, stores, sizeof(stores) / sizeof(stores[0]), e);
 }
 
 int place_files(struct err *e)
@@ -140,7 +148,7 @@ int place_files(struct err *e)
 	int r = mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? err_sys(e, errno, "make mounts private") : 0;
 
 	r = r < 0 ? r : hide_others(e);
-	r = r < 0 ? r : cover_bundles(e);
+	r = r < 0 ? r : cover_trust(e);
 	r = r < 0 ? r : cover_resolv(e);
 	r = r < 0 ? r : mount_or("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, e);
 	if (r == 0 && cwd >= 0 && fchdir(cwd) < 0)

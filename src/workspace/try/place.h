@@ -8,6 +8,8 @@
 
 /* Names the bundle of root certificates that the command shall find in the place of the host's; absent: the host's own. */
 #define PLACE_CA_VARIABLE "SAW_TRY_CA"
+/* The same as a Java keystore. */
+#define PLACE_JAVA_CA_VARIABLE "SAW_TRY_JAVA_CA"
 
 /* Joins front's user namespace, then makes user, network, mount, IPC, UTS and (for later children) PID namespaces of its own.
  * Inside, we are `uid` and `gid`. Gives the descriptor of the network namespace. */
