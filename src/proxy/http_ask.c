@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "rules/policy_git.h"
 #include "wire/credential_fields.h"
 #include "wire/http1_out.h"
 #include "wire/ws_handshake.h"
@@ -21,12 +22,12 @@ static bool has_header(const void *headers, struct bytes name)
 }
 
 /* A credential goes to the host, port and path that it is bound to, and a request of its entry never goes without it. */
-static bool bound(const struct policy *p, const struct policy_entry *entry, const struct http_flow *f, struct bytes path)
+static bool bound(const struct policy *p, const struct policy_entry *entry, const struct http_flow *f, const struct policy_request *q)
 {
 	struct bytes name = entry->upstream.len ? entry->upstream : name_bytes(&f->flow.name);
 	uint16_t port = entry->upstream.len ? entry->upstream_port : f->flow.dst_port;
 
-	return entry->credential == POLICY_NONE || policy_credential_bound(p, entry->credential, name, port, path);
+	return entry->credential == POLICY_NONE || policy_credential_bound(p, entry->credential, name, port, policy_git_bound_path(entry->protocol, q));
 }
 
 static bool wants_websocket(const struct http1_head *h)
@@ -80,7 +81,7 @@ static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 	f->observed = v.observed;
 	f->reflective = v.reflective;
 	f->websocket = q.websocket;
-	if (v.reason == REASON_OK && !bound(p, &entry, f, q.path))
+	if (v.reason == REASON_OK && !bound(p, &entry, f, &q))
 		v.reason = REASON_CREDENTIAL_UNBOUND;
 	if (v.reason != REASON_OK)
 		propose(f, p, &q, v.reason);

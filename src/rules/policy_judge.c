@@ -3,6 +3,7 @@
 #include "rules/policy_judge.h"
 
 #include "base/must.h"
+#include "rules/policy_git.h"
 #include "rules/policy_json.h"
 #include "rules/policy_method.h"
 #include "rules/policy_path.h"
@@ -203,7 +204,8 @@ void policy_judge(const struct policy *p, const struct policy_entry *e,
 		v.class_name = blob_text(p, rule->class);
 		flags |= rule->flags & BLOB_REFLECTIVE;
 	}
-	if (v.reason == REASON_OK && entry->credential != BLOB_NONE && !blob_path_bound(p, entry->credential, r->path))
+	if (v.reason == REASON_OK && entry->credential != BLOB_NONE &&
+	    !blob_path_bound(p, entry->credential, policy_git_bound_path((enum policy_protocol)entry->protocol, r)))
 		v.reason = REASON_CREDENTIAL_UNBOUND;
 	v.reflective = v.reason == REASON_OK && (flags & BLOB_REFLECTIVE);
 	v.websocket = v.reason == REASON_OK && r->websocket;
