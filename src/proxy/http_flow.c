@@ -110,11 +110,16 @@ static bool closing(struct http_flow *f)
 
 static bool linger(struct http_flow *f)
 {
+	size_t n;
+
 	buf_reset(&f->guest.in);
-	f->lingered += http_side_read(&f->guest, HTTP_SIDE_READ);
+	n = http_side_read(&f->guest, HTTP_SIDE_READ);
+	f->lingered += n;
 	buf_reset(&f->guest.in);
-	if (f->guest.eof || f->lingered > HTTP_FLOW_LINGER_MAX)
+	if (f->guest.eof || f->lingered > (f->drains ? (size_t)HTTP_FLOW_DRAIN_MAX : (size_t)HTTP_FLOW_LINGER_MAX))
 		http_flow_finish(f, false);
+	else if (n && f->drains)
+		http_flow_deadline(f, HTTP_FLOW_LINGER_MS);
 	return false;
 }
 

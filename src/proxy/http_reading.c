@@ -185,6 +185,14 @@ bool http_reading_ready(const struct http_reading *r)
 	return r->over || r->state != POLICY_BODY_READ || (r->complete && !r->gunzip);
 }
 
+const struct git_push *http_reading_push(const struct http_reading *r, const struct git_command **ret_commands)
+{
+	if (!r->complete)
+		return NULL;
+	*ret_commands = r->commands;
+	return &r->push;
+}
+
 const struct policy_body *http_reading_facts(struct http_reading *r, const struct policy *p, const struct policy_entry *e, enum policy_needs needs)
 {
 	if (needs != r->needs)

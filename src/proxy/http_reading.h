@@ -31,4 +31,7 @@ bool http_reading_ready(const struct http_reading *r);
 /* The facts as the rules of `e` ask for them; NULL when they ask for others than were read. Borrowed until the next call. */
 const struct policy_body *http_reading_facts(struct http_reading *r, const struct policy *p, const struct policy_entry *e, enum policy_needs needs);
 
+/* Of a push whose commands are all there, the commands; NULL: of none. Borrowed. */
+const struct git_push *http_reading_push(const struct http_reading *r, const struct git_command **ret_commands);
+
 #endif

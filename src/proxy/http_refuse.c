@@ -1,6 +1,10 @@
 #include "proxy/http_flow.h"
 
+#include <string.h>
+
 #include "proxy/problem.h"
+#include "wire/git_report.h"
+#include "wire/http1_out.h"
 
 /* A refusal is on record before it is answered, and the connection ends with it: what the guest sent behind the refused request
  * is thrown away unread. When the log cannot take the event the answer is the same; a refusal needs nobody's consent. */
@@ -40,13 +44,56 @@ static void problem(struct http_flow *f)
 	problem_answer(&p, !f->guest.stream, f->to_head, &f->guest.out);
 }
 
+static bool put_why(struct http_flow *f, struct buf *out)
+{
+	(void)buf_fmt(out, "%s (%s)", reason_sentence(f->refusal), reason_code(f->refusal));
+	if (f->change.len)
+		(void)buf_fmt(out, "; the policy's change that would allow it: %.*s", (int)f->change.len, (const char *)f->change.p);
+	return !out->failed;
+}
+
+/* git shows its user what its own protocol says, and of an HTTP error to a push nothing (wire/git_report.h). A client of HTTP/1.1 reads that
+ * when it has sent all of its pack. */
+static bool push_report(struct http_flow *f)
+{
+	const struct git_command *commands;
+	const struct git_push *push = f->reading ? http_reading_push(f->reading, &commands) : NULL;
+	struct buf why BUF_AUTO = { 0 }, text BUF_AUTO = { 0 };
+
+	buf_init(&why, 2 * POLICY_CHANGE_MAX);
+	buf_init(&text, GIT_REPORT_MAX);
+	if (!push || f->status != 403 || !put_why(f, &why) || !git_report_refusal(&text, push, commands, buf_view(&why)))
+		return false;
+	f->drains = true;
+	(void)buf_fmt(&f->guest.out, "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-receive-pack-result\r\nContent-Length: %zu\r\n"
+		      "Cache-Control: no-cache\r\n%s\r\n", text.len, f->guest.stream ? "" : "Connection: close\r\n");
+	return buf_bytes(&f->guest.out, buf_view(&text));
+}
+
+/* ... and of a refused announcement what is plain text. */
+static bool announcement(struct http_flow *f)
+{
+	struct bytes line = buf_view(&f->canon);
+	struct buf text BUF_AUTO = { 0 };
+
+	line.len = bytes_find(line, '\r');
+	buf_init(&text, 2 * POLICY_CHANGE_MAX);
+	if (f->flow.entry.protocol != POLICY_GIT || f->to_head || !memmem(line.p, line.len, "/info/refs?service=git-", 23) ||
+	    !buf_str(&text, "saw: ") || !put_why(f, &text) || !buf_byte(&text, '\n'))
+		return false;
+	(void)buf_fmt(&f->guest.out, "HTTP/1.1 %u %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n%s\r\n", f->status,
+		      http1_phrase(f->status), text.len, f->guest.stream ? "" : "Connection: close\r\n");
+	return buf_bytes(&f->guest.out, buf_view(&text));
+}
+
 static void answer(struct http_flow *f)
 {
 	if (f->answering) { /* no second answer fits behind the pieces of the first */
 		http_flow_finish(f, true);
 		return;
 	}
-	problem(f);
+	if (!push_report(f) && !announcement(f))
+		problem(f);
 	f->phase = HTTP_CLOSING;
 	http_flow_deadline(f, HTTP_FLOW_STALL_MS);
 }

@@ -110,6 +110,9 @@ static bool read_capabilities(struct bytes list, struct git_push *p)
 			return false;
 		}
 		p->atomic = p->atomic || bytes_is(word, "atomic");
+		p->reports = p->reports || bytes_is(word, "report-status") || bytes_is(word, "report-status-v2");
+		p->side_band = p->side_band || bytes_is(word, "side-band");
+		p->side_band_64k = p->side_band_64k || bytes_is(word, "side-band-64k");
 	}
 	return true;
 }

@@ -36,6 +36,9 @@ struct git_push {
 	struct bytes options; /* their pkt-lines, for git_push_option() */
 	bool sha256;
 	bool atomic;
+	bool reports; /* the client takes a report about each command, and with one of these two over a side band */
+	bool side_band;
+	bool side_band_64k;
 	bool has_pack; /* some command is no delete: a pack follows, else nothing may */
 };
 

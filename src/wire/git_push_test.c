@@ -66,6 +66,7 @@ TEST(commands_are_read_with_their_kinds_however_they_are_cut)
 		CHECK_INT(p.n_commands, 3);
 		CHECK_INT(p.n_shallows, 1);
 		CHECK(p.atomic && p.has_pack && !p.sha256);
+		CHECK(p.reports && p.side_band_64k && !p.side_band);
 		CHECK(c[0].kind == GIT_CREATE && bytes_is(c[0].ref, "refs/heads/new"));
 		CHECK(c[1].kind == GIT_UPDATE && bytes_is(c[1].ref, "refs/heads/main"));
 		CHECK(bytes_is(c[1].old_id, ONE) && bytes_is(c[1].new_id, TWO));
@@ -86,7 +87,7 @@ TEST(push_options_are_a_section_of_their_own_when_they_were_announced)
 	CHECK_INT(read_all(buf_view(&body), 3, c, 4, &p, &f), GIT_DONE);
 	CHECK_INT(p.len, body.len);
 	CHECK_INT(p.n_options, 2);
-	CHECK(!p.has_pack);
+	CHECK(!p.has_pack && !p.reports && !p.side_band_64k);
 	options = p.options;
 	CHECK(git_push_option(&options, &o) && bytes_is(o, "ci.skip"));
 	CHECK(git_push_option(&options, &o) && bytes_is(o, "merge_request.title=a b"));
