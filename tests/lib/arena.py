@@ -54,7 +54,8 @@ class Origin:
         for port in PLAIN_PORTS:
             await asyncio.start_server(lambda r, w, p=port: self.plain(r, w, p), "0.0.0.0", port, backlog=512)
         for port in TLS_PORTS:
-            await asyncio.start_server(lambda r, w, p=port: self.tls(r, w, p), "0.0.0.0", port, backlog=512)
+            # another origin may take an address of its own
+            await asyncio.start_server(lambda r, w, p=port: self.tls(r, w, p), "0.0.0.0", port, backlog=512, reuse_port=True)
 
     def record(self, writer, port):
         c = {"port": port, "local": writer.get_extra_info("sockname")[0], "raw": bytearray(), "http": [], "sni": None, "closed": False}
