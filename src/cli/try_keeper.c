@@ -55,7 +55,7 @@ static int add_secret(struct try_keeper *k, struct bytes id, const char *path, s
 
 	if (!credential_id_ok(id) || k->n_items == SECRETS_MAX)
 		return err_set(e, EINVAL, "--secret: ID=FILE with an id of a-z, 0-9, - _ . is needed, %d at most", SECRETS_MAX);
-	buf_init(&text, CREDENTIAL_MAX + 16);
+	buf_init_wiping(&text, CREDENTIAL_MAX + 16);
 	r = read_whole(path, &text, e);
 	if (r < 0)
 		return r;
@@ -63,9 +63,8 @@ static int add_secret(struct try_keeper *k, struct bytes id, const char *path, s
 	if (fault != CREDENTIAL_OK)
 		return err_set(e, EINVAL, "--secret: %s: the value %s", path, credential_fault_text(fault));
 	memcpy(item->id, id.p, id.len);
-	buf_init(&item->value, CREDENTIAL_MAX);
+	buf_init_wiping(&item->value, CREDENTIAL_MAX);
 	(void)buf_bytes(&item->value, credential_trim(buf_view(&text)));
-	explicit_bzero(text.p, text.len);
 	k->n_items++;
 	return 0;
 }
@@ -135,6 +134,7 @@ static void send_secrets(struct try_keeper *k)
 		msg_bytes(&out, buf_view(&k->items[i].value));
 		chan_send(k->outlet, &out);
 	}
+	msg_wipe(&out);
 }
 
 static void send_intermediate(struct try_keeper *k, const struct cert *root, const struct key *key, const struct bytes *names, size_t n)
@@ -169,6 +169,7 @@ static void send_authority(struct try_keeper *k)
 	msg_bytes(&out, buf_view(&k->root_der));
 	msg_bytes(&out, bytes_of(der.p, sizeof(der.p)));
 	chan_send(k->inlet, &out);
+	msg_wipe(&out);
 	while (policy_intercepted_next(&k->policy, &at, &names[n])) {
 		if (++n < CA_NAMES_MAX)
 			continue;
@@ -219,6 +220,7 @@ static int attach_one(struct try_keeper *k, struct chan **ours, const struct cha
 		return r;
 	r = chan_new(ours, k->loop, pair[0], permits, 1, on_end, k, e);
 	if (r == 0) {
+		chan_wipe(*ours);
 		msg_start(&out, type);
 		msg_fd(&out, pair[1]);
 		chan_send(supervisor, &out);
@@ -242,10 +244,8 @@ struct try_keeper *try_keeper_free(struct try_keeper *k)
 	chan_free(k->inlet);
 	key_free(k->root);
 	buf_deinit(&k->root_der);
-	for (size_t i = 0; i < k->n_items; i++) {
-		explicit_bzero(k->items[i].value.p, k->items[i].value.len);
+	for (size_t i = 0; i < k->n_items; i++)
 		buf_deinit(&k->items[i].value);
-	}
 	free(k);
 	return NULL;
 }

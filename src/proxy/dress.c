@@ -98,13 +98,12 @@ static void put_basic(const struct dress *d, struct buf *out)
 {
 	struct buf pair BUF_AUTO = { 0 };
 
-	buf_init(&pair, DRESS_MAX);
+	buf_init_wiping(&pair, DRESS_MAX);
 	(void)buf_bytes(&pair, d->credential->user);
 	(void)buf_byte(&pair, ':');
 	(void)buf_bytes(&pair, d->secret);
 	(void)buf_str(out, "Basic ");
 	base64_put(out, buf_view(&pair));
-	explicit_bzero(pair.p, pair.len);
 }
 
 static void put_credential(const struct dress *d, struct buf *out)

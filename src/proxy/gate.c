@@ -124,12 +124,16 @@ static void blob_drop(struct blob *b)
 	*b = (struct blob){ 0 };
 }
 
+static void drop_ghosts(struct waits *list);
+
 struct gate *gate_free(struct gate *g)
 {
 	if (!g)
 		return NULL;
 	loop_later_cancel(&g->fail);
 	loop_timer_disarm(&g->late);
+	drop_ghosts(&g->dials);
+	drop_ghosts(&g->failed);
 	for (unsigned i = 0; i < GATE_WAYS; i++)
 		chan_free(g->peers[i].chan);
 	flows_free(g->flows);
@@ -434,6 +438,41 @@ static bool on_dial_refused(void *owner, struct msg_in *in)
 	return true;
 }
 
+/* Outlet's flows have the ids that inlet gave them, perhaps twice. So a dial that outlet gave up is not cancelled but stays asked, for
+ * nobody, until dialer has answered it: its connection must not become the answer to another dial of that id. */
+static void on_ghost(void *owner, int fd, struct ip ip, enum reason reason)
+{
+	(void)ip;
+	(void)reason;
+	(void)fd_close(fd);
+	free(owner);
+}
+
+/* False: out of memory. */
+static bool leave_ghost(struct gate *g, struct gate_wait *w)
+{
+	struct gate_wait *ghost = calloc(1, sizeof(*ghost));
+
+	if (!ghost)
+		return false;
+	*ghost = *w;
+	ghost->owner = ghost;
+	ghost->on_dial = on_ghost;
+	if (w->next)
+		w->next->prev = &ghost->next;
+	else
+		list_of(g, w)->tail = &ghost->next;
+	*w->prev = ghost;
+	w->gate = NULL;
+	return true;
+}
+
+static void drop_ghosts(struct waits *list)
+{
+	while (list->first && list->first->on_dial == on_ghost)
+		dial_end(list->first, -1, (struct ip){ 0 }, REASON_ROLE_DOWN);
+}
+
 static const struct chan_permit peer_permits[] = { { MSG_DIALED, on_dialed },
 						   { MSG_DIAL_REFUSED, on_dial_refused } };
 
@@ -454,7 +493,7 @@ void gate_dial(struct gate *g, struct gate_wait *w, uint64_t flow, struct bytes 
 	*w = (struct gate_wait){
 		.id = flow, .owner = owner, .on_dial = done, .asked_ms = loop_now_ms(g->loop), .way = gate_way(g, name)
 	};
-	if (!g->peers[w->way].chan) {
+	if (!g->peers[w->way].chan || wait_find(&g->dials, flow)) {
 		dial_failed(g, w);
 		return;
 	}
@@ -473,7 +512,7 @@ void gate_wait_cancel(struct gate_wait *w)
 {
 	struct gate *g = w->gate;
 
-	if (!g)
+	if (!g || (g->outlet && w->on_dial && w->id && leave_ghost(g, w)))
 		return;
 	wait_remove(w);
 	if (w->on_dial && w->id)

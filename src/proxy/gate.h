@@ -26,7 +26,7 @@ struct gate_wait {
 	void (*on_event)(void *owner, bool written);
 	void (*on_dial)(void *owner, int fd, struct ip ip, enum reason reason);
 };
-/* No call will come any more; a dial is cancelled at dialer. Safe when nothing is outstanding. */
+/* No call will come any more; a dial is cancelled at dialer, or by outlet left to its end. Safe when nothing is outstanding. */
 void gate_wait_cancel(struct gate_wait *w);
 
 struct loop *gate_loop(const struct gate *g);
@@ -63,7 +63,7 @@ enum gate_way gate_way(const struct gate *g, struct bytes name);
 
 /* Asks for a connection by gate_way(). `done` gets a connected non-blocking descriptor (given) and its
  * literal, with REASON_OK, or -1 and the reason, for which the other side has already written the event
- * (except REASON_ROLE_DOWN: then nobody has). */
+ * (except REASON_ROLE_DOWN: then nobody has). While a dial of `flow` is outstanding another one of it is REASON_ROLE_DOWN. */
 void gate_dial(struct gate *g, struct gate_wait *w, uint64_t flow, struct bytes name, uint16_t port,
 	       void (*done)(void *owner, int fd, struct ip ip, enum reason reason), void *owner);
 

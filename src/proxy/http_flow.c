@@ -347,6 +347,10 @@ static struct http_flow *start(const struct flow *facts)
 	buf_init(&f->canon, HTTP1_CANON_MAX);
 	buf_init(&f->held, (size_t)2 * HTTP_FLOW_HOLD_MAX);
 	buf_init(&f->wire, DRESS_MAX);
+	if (gate_is_outlet(facts->gate)) { /* what a request wears leaves no copy behind */
+		buf_init_wiping(&f->wire, DRESS_MAX);
+		buf_init_wiping(&f->upstream.out, f->upstream.out.max);
+	}
 	buf_init(&f->change, POLICY_CHANGE_MAX);
 	buf_init(&f->trailers, HTTP1_TRAILERS_LEN_MAX);
 	buf_init(&f->body_trailers, HTTP1_TRAILERS_LEN_MAX);

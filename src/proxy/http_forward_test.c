@@ -466,6 +466,19 @@ TEST(a_connection_that_carried_a_credential_which_was_replaced_while_the_event_i
 	http_rig_end();
 }
 
+TEST(what_outlet_writes_with_a_secret_in_it_leaves_no_copy_behind)
+{
+	struct http_flow *f;
+
+	http_rig_start_outlet(http_flow_start);
+	f = (struct http_flow *)http_rig.flow;
+	CHECK(f->wire.wipes && f->upstream.out.wipes);
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	CHECK(f->wire.wipes && f->upstream.out.wipes);
+	http_rig_end();
+}
+
 #define AS_JUDGED "GET /ok HTTP/1.1\r\n" HOST "X-A: b\r\n"
 
 TEST(what_inlet_takes_out_on_the_way_to_outlet_it_says_in_the_last_field)
@@ -486,8 +499,7 @@ TEST(what_inlet_takes_out_on_the_way_to_outlet_it_says_in_the_last_field)
 
 TEST(outlet_writes_down_what_inlet_took_out_and_the_host_hears_nothing_of_it)
 {
-	http_rig_start(http_flow_start);
-	http_rig.outlet = true;
+	http_rig_start_outlet(http_flow_start);
 	http_rig_ask(AS_JUDGED "Saw-Stripped: proxy-authorization, query\r\n\r\n");
 	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), AS_JUDGED "\r\n");
 	CHECK_STR(http_rig.events[0], "allowed ok GET /ok site/1 (read) 0 stripped: proxy-authorization, query");
@@ -503,8 +515,7 @@ TEST(outlet_takes_inlets_word_at_the_end_of_a_head_and_nowhere_else)
 	};
 
 	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
-		http_rig_start(http_flow_start);
-		http_rig.outlet = true;
+		http_rig_start_outlet(http_flow_start);
 		http_rig_ask(heads[i]);
 		CHECK_INT(http_rig.n_dials, 0);
 		if (!CHECK(strncmp(http_rig.events[0], "denied not_canonical ", 21) == 0))
@@ -515,8 +526,7 @@ TEST(outlet_takes_inlets_word_at_the_end_of_a_head_and_nowhere_else)
 
 TEST(outlet_takes_the_clients_own_credentials_out_where_it_adds_none_too)
 {
-	http_rig_start(http_flow_start);
-	http_rig.outlet = true;
+	http_rig_start_outlet(http_flow_start);
 	http_rig_ask(AS_JUDGED "Authorization: mine\r\nX_Api_Key: mine\r\n\r\n");
 	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), AS_JUDGED "\r\n");
 	CHECK_STR(http_rig.events[0], "allowed ok GET /ok site/1 (read) 0 stripped: authorization, x_api_key");

@@ -254,12 +254,21 @@ void http_rig_start(void (*flow_start)(const struct flow *))
 	http_rig_start_entry(flow_start, &entry);
 }
 
+static bool as_outlet;
+
+void http_rig_start_outlet(void (*flow_start)(const struct flow *))
+{
+	as_outlet = true;
+	http_rig_start(flow_start);
+	as_outlet = false;
+}
+
 void http_rig_start_entry(void (*flow_start)(const struct flow *), const struct policy_entry *entry)
 {
 	struct flow facts = { .gate = &http_rig, .id = 7, .dst_port = 80, .entry = *entry };
 	int pair[2];
 
-	http_rig = (struct gate){ .generation = 1, .guest = -1, .entry = *entry, .secret = "" };
+	http_rig = (struct gate){ .outlet = as_outlet, .generation = 1, .guest = -1, .entry = *entry, .secret = "" };
 	must(loop_new(&http_rig.loop, NULL) == 0);
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
 	http_rig.guest = pair[0];

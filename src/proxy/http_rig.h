@@ -41,6 +41,7 @@ extern struct gate http_rig;
 
 /* Begins a fresh flow. */
 void http_rig_start(void (*flow_start)(const struct flow *));
+void http_rig_start_outlet(void (*flow_start)(const struct flow *)); /* as outlet does */
 void http_rig_start_entry(void (*flow_start)(const struct flow *), const struct policy_entry *entry);
 /* Turns the loop and reads both ends until nothing moves any more. */
 void http_rig_settle(void);

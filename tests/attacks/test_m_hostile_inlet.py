@@ -168,3 +168,15 @@ def test_h14_a_rotated_or_removed_value_is_not_spent_again_on_a_kept_connection(
             assert w.codes() == ["credential_not_available"]
     finally:
         hostile.keeper.send("MSG_SECRET", "token", 3, SECRET)
+
+
+def test_two_dials_with_one_flow_id_cut_nobody_off_from_dialer(hostile):
+    with hostile.dial("cred.example") as a:
+        hostile.flow -= 1
+        with hostile.dial("cred.example") as b:
+            for s in (a, b):
+                s.settimeout(4)
+                s.sendall(request("GET /twice"))
+            for s in (a, b):
+                assert hostile.read(s)[:13] in (b"HTTP/1.1 200 ", b"HTTP/1.1 503 ")
+    assert hostile.ask("cred.example", request()).startswith(b"HTTP/1.1 200 ")
