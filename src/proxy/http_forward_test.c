@@ -374,6 +374,29 @@ TEST(a_request_wears_the_credential_of_the_policy_that_judged_it_last)
 	http_rig_end();
 }
 
+TEST(another_host_behind_the_name_holds_from_the_next_request_on)
+{
+	const struct policy_entry entry = {
+		.mode = POLICY_HTTP, .rule = bytes_str("site"), .credential = POLICY_NONE, .upstream = bytes_str("api.model.test"), .upstream_port = 80
+	};
+
+	http_rig_start_entry(http_flow_start, &entry);
+	http_rig_ask(GET);
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "GET /ok HTTP/1.1\r\nHost: api.model.test\r\n\r\n");
+	http_rig.entry.upstream = bytes_str("next.model.test");
+	http_rig.entry.upstream_port = 8080;
+	http_rig_policy_changes(false);
+	http_rig_reply(0, OK); /* what was sent before ends in its own time */
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	http_rig_ask(GET);
+	CHECK_INT(http_rig.n_dials, 2);
+	CHECK(http_rig_origin_at_end(0));
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[1]), "GET /ok HTTP/1.1\r\nHost: next.model.test:8080\r\n\r\n");
+	http_rig_reply(1, OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	http_rig_end();
+}
+
 static void log_takes_it(void)
 {
 	http_rig.hold_events = false;
