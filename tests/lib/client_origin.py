@@ -41,7 +41,7 @@ class World:
 
     def wait(self, who, n):
         with self.lock:
-            return self.lock.wait_for(lambda: self.read[who] >= n, 10)
+            return self.lock.wait_for(lambda: self.read[who] >= n, 60)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
