@@ -8,7 +8,7 @@ import pytest
 from client_world import clients, own_zone  # noqa: F401  pylint: disable=unused-import
 
 HOST = "client.example"
-PAGE = """<!doctype html><title>page</title><script>
+PAGE = """<!doctype html><meta charset="utf-8"><title>page</title><script>
 const events = () => new Promise((good, bad) => {
   const all = [], s = new EventSource("/events/browser");
   s.onmessage = async e => { all.push(e.data); await fetch("/seen/browser"); if (all.length == 5) { s.close(); good(all.join("")); } };
