@@ -38,6 +38,17 @@ TEST(a_request_and_its_answer)
 	h2_rig_end(&rig);
 }
 
+TEST(credentials_enter_no_table_of_the_connections_compression)
+{
+	h2_rig_client(&rig);
+	for (int i = 0; i < 2; i++)
+		(void)h2_rig_ask(&rig, "GET /ok HTTP/1.1\r\nHost: good.example\r\nAuthorization: Bearer a\r\nX-Api-Key: b\r\nAccept: c\r\n\r\n");
+	CHECK_STR(h2_rig_seen(&rig), "HEADERS 1 end :method=GET|:scheme=https|:authority=good.example|:path=/ok|authorization=Bearer a|x-api-key=b|accept=c\n"
+				     "HEADERS 3 end :method=GET|:scheme=https|:authority=good.example|:path=/ok|authorization=Bearer a|x-api-key=b|accept=c\n");
+	CHECK_INT(rig.n_secret, 4);
+	h2_rig_end(&rig);
+}
+
 TEST(a_request_with_a_body_in_either_framing)
 {
 	h2_rig_client(&rig);

@@ -1,5 +1,6 @@
 #include "net/h2_session.h"
 
+#include "wire/credential_fields.h"
 #include "wire/http1_body.h"
 #include "wire/http1_trailer.h"
 
@@ -113,6 +114,16 @@ static void resume(struct h2_stream *s)
 	}
 }
 
+/* RFC 7541, 7.1.3: a secret enters no table, where it would stay and be matched with what others ask on the same connection. */
+static nghttp2_nv field_pair(const struct http1_head *h, const struct http1_field *f)
+{
+	nghttp2_nv nv = pair(f->name, f->value);
+
+	if (h->target.len && credential_field(f->name))
+		nv.flags |= NGHTTP2_NV_FLAG_NO_INDEX;
+	return nv;
+}
+
 static size_t fields(const struct http1_head *h, nghttp2_nv *nv)
 {
 	size_t n = 0;
@@ -120,7 +131,7 @@ static size_t fields(const struct http1_head *h, nghttp2_nv *nv)
 	for (size_t i = 0; i < h->n_fields; i++)
 		if (!h2_head_is_hop(h->fields[i].name) &&
 		    !(h->target.len && bytes_ieq(h->fields[i].name, bytes_str("host"))))
-			nv[n++] = pair(h->fields[i].name, h->fields[i].value);
+			nv[n++] = field_pair(h, &h->fields[i]);
 	return n;
 }
 

@@ -211,6 +211,7 @@ static void tell_block(struct h2_rig *r, struct bytes block)
 		block = bytes_skip(block, (size_t)n);
 		if (!(flags & NGHTTP2_HD_INFLATE_EMIT))
 			continue;
+		r->n_secret += (nv.flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0;
 		(void)buf_fmt(&r->seen, "%s%s=%s", between, (const char *)nv.name,
 			      (const char *)nv.value);
 		between = "|";

@@ -39,6 +39,7 @@ struct h2_rig {
 	void *inflater;
 	uint64_t now_ms;
 	unsigned n_wakes;
+	unsigned n_secret; /* fields that enter no table */
 	unsigned n_output;
 };
 

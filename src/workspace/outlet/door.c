@@ -47,7 +47,7 @@ static enum reason judge(const struct door *d, struct flow *f)
 	if (!gate_has_policy(d->gate))
 		return REASON_NAME_UNLISTED;
 	r = policy_find(p, name, f->dst_port, &f->entry);
-	if (r == REASON_OK && !policy_guarded(p, name))
+	if (r == REASON_OK && (!policy_guarded(p, name) || (f->entry.mode != POLICY_INTERCEPT && f->entry.mode != POLICY_HTTP)))
 		return REASON_WRONG_DOOR;
 	if (r == REASON_OK && flows_count(gate_flows(d->gate)) >= d->flows_max)
 		return REASON_TOO_MANY_FLOWS;
