@@ -113,6 +113,21 @@ def test_a_call_goes_to_the_endpoint_with_its_key_and_is_counted(arena, gateway,
     assert KEY not in got["out"] + got["err"]
 
 
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+def test_what_is_streamed_arrives_event_by_event_and_is_counted_at_its_end(arena, gateway, shape, version):
+    events = [e + b"\n\n" for e in BODY[shape, True].split(b"\n\n") if e]
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    pieces = [b"%x\r\n%s\r\n" % (len(e), e) for e in events] + [b"0\r\n\r\n"]
+    arena.ask("script", script={PATH[shape]: {"hex": head.hex(), "pieces": [p.hex() for p in pieces]}})
+    with gateway.attack() as a:
+        done = gateway.do("command", ["sh", "-c", f"curl -sSN {version} -d '{{\"model\": \"exact-1\"}}' https://inference.internal{PATH[shape]} | "
+                                                  "while read -r l; do echo \"$(date +%s%N) $l\"; done"])
+        times = [int(l.split()[0]) / 1e9 for l in done["out"].splitlines() if "data:" in l]
+        assert len(times) == len(events) and times[-1] - times[0] > 0.3, done
+        end, = a.ends(class_uid=6003)
+        assert (end["message_context"]["prompt_tokens"], end["message_context"]["completion_tokens"]) == (12, 34)
+
+
 @pytest.mark.parametrize("model", ["x-large", "M-1", "exact-10", ""])
 def test_a_model_that_is_not_listed_is_denied_before_anything_is_asked(arena, gateway, shape, model):
     serve(arena, shape, False)

@@ -179,6 +179,10 @@ class Origin:
         if target in self.script:
             w.write(bytes.fromhex(self.script[target]["hex"]))
             await w.drain()
+            for piece in self.script[target].get("pieces", ()):
+                await asyncio.sleep(0.2)
+                w.write(bytes.fromhex(piece))
+                await w.drain()
             return not self.script[target].get("close")
         if target.startswith("/bytes/"):
             n = int(target.rsplit("/", 1)[1])
