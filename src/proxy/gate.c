@@ -11,7 +11,7 @@
 #include "proxy/flows.h"
 #include "rules/policy_change.h"
 
-/* Waits stand in three lists, each in the order of asking: events, dials, and dials that failed
+/* Waits stand in four lists, each in the order of asking: events, dials, dials that wait for their turn, and dials that failed
  * without an answer and are told so from the loop. Answers come nearly in the order of
  * questions, so that a search from the head is short. */
 
@@ -51,7 +51,10 @@ struct gate {
 	uint64_t next_flow;
 	struct waits events;
 	struct waits dials;
+	struct waits turns;
 	struct waits failed;
+	unsigned n_with_dialer;
+	struct loop_later turn;
 	uint64_t noise_ms[GATE_NOISE_COUNT]; /* when what was written is paid for */
 	struct loop_later fail;
 	struct loop_timer late;
@@ -81,8 +84,12 @@ static struct waits *list_of(struct gate *g, const struct gate_wait *w)
 		return &g->events;
 	if (g->dials.tail == &w->next)
 		return &g->dials;
+	if (g->turns.tail == &w->next)
+		return &g->turns;
 	return &g->failed;
 }
+
+static void next_turns(struct loop_later *later);
 
 static void wait_remove(struct gate_wait *w)
 {
@@ -92,6 +99,11 @@ static void wait_remove(struct gate_wait *w)
 		w->next->prev = w->prev;
 	else
 		list_of(w->gate, w)->tail = w->prev;
+	if (w->with_dialer) {
+		w->gate->n_with_dialer--;
+		loop_later(w->gate->loop, &w->gate->turn, next_turns, w->gate);
+	}
+	w->with_dialer = false;
 	w->gate = NULL;
 }
 
@@ -109,6 +121,7 @@ int gate_new(struct gate **ret, struct loop *l, const struct gate_who *who, stru
 		g->peers[i] = (struct peer){ .gate = g, .way = (enum gate_way)i };
 	waits_init(&g->events);
 	waits_init(&g->dials);
+	waits_init(&g->turns);
 	waits_init(&g->failed);
 	/* Unique beside those of an earlier inlet of this workspace, and below 2^53: JSON
 	 * readers keep them exact. */
@@ -134,6 +147,7 @@ struct gate *gate_free(struct gate *g)
 	loop_timer_disarm(&g->late);
 	drop_ghosts(&g->dials);
 	drop_ghosts(&g->failed);
+	loop_later_cancel(&g->turn);
 	for (unsigned i = 0; i < GATE_WAYS; i++)
 		chan_free(g->peers[i].chan);
 	flows_free(g->flows);
@@ -486,35 +500,58 @@ int gate_set_peer(struct gate *g, enum gate_way way, int fd, struct err *e)
 			sizeof(peer_permits) / sizeof(peer_permits[0]), on_peer_end, p, e);
 }
 
-void gate_dial(struct gate *g, struct gate_wait *w, uint64_t flow, struct bytes name, uint16_t port,
-	       void (*done)(void *owner, int fd, struct ip ip, enum reason reason), void *owner)
+static void send_dial(struct gate *g, struct gate_wait *w)
 {
-	must(!w->gate);
-	*w = (struct gate_wait){
-		.id = flow, .owner = owner, .on_dial = done, .asked_ms = loop_now_ms(g->loop), .way = gate_way(g, name)
-	};
-	if (!g->peers[w->way].chan || wait_find(&g->dials, flow)) {
+	if (!g->peers[w->way].chan || wait_find(&g->dials, w->id)) {
 		dial_failed(g, w);
 		return;
 	}
+	w->asked_ms = loop_now_ms(g->loop);
+	w->with_dialer = w->way == GATE_DIALER;
+	g->n_with_dialer += w->with_dialer;
 	wait_add(g, &g->dials, w);
 	if (!g->late.slot)
 		(void)loop_timer_arm(g->loop, &g->late, GATE_DIAL_MS, on_late, g);
 	msg_start(&out, MSG_DIAL);
-	msg_u64(&out, flow);
-	msg_bytes(&out, name);
-	msg_u64(&out, port);
+	msg_u64(&out, w->id);
+	msg_bytes(&out, w->name);
+	msg_u64(&out, w->port);
 	msg_u64(&out, gate_generation(g));
 	chan_send(g->peers[w->way].chan, &out);
+}
+
+/* By the policy in force now: it may lead another way. */
+static void next_turns(struct loop_later *later)
+{
+	struct gate *g = later->owner;
+
+	while (g->turns.first && g->n_with_dialer < GATE_DIALS_MAX) {
+		struct gate_wait *w = g->turns.first;
+
+		wait_remove(w);
+		w->way = gate_way(g, w->name);
+		send_dial(g, w);
+	}
+}
+
+void gate_dial(struct gate *g, struct gate_wait *w, uint64_t flow, struct bytes name, uint16_t port,
+	       void (*done)(void *owner, int fd, struct ip ip, enum reason reason), void *owner)
+{
+	must(!w->gate);
+	*w = (struct gate_wait){ .id = flow, .owner = owner, .on_dial = done, .way = gate_way(g, name), .name = name, .port = port };
+	if (w->way != GATE_DIALER || g->n_with_dialer < GATE_DIALS_MAX)
+		send_dial(g, w);
+	else
+		wait_add(g, &g->turns, w);
 }
 
 void gate_wait_cancel(struct gate_wait *w)
 {
 	struct gate *g = w->gate;
 
-	if (!g || (g->outlet && w->on_dial && w->id && leave_ghost(g, w)))
+	if (!g || (g->outlet && w->on_dial && w->id && w->asked_ms && leave_ghost(g, w)))
 		return;
 	wait_remove(w);
-	if (w->on_dial && w->id)
+	if (w->on_dial && w->id && w->asked_ms)
 		send_cancel(g, w->way, w->id);
 }

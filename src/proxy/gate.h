@@ -18,8 +18,11 @@ enum gate_way { GATE_DIALER, GATE_OUTLET, GATE_WAYS };
 struct gate_wait {
 	struct gate *gate; /* set while waiting */
 	uint64_t id;
-	uint64_t asked_ms;
+	uint64_t asked_ms; /* 0: waits for its turn */
 	enum gate_way way;
+	bool with_dialer; /* it counts there */
+	uint16_t port;
+	struct bytes name; /* borrowed */
 	struct gate_wait *next;
 	struct gate_wait **prev;
 	void *owner;
@@ -61,7 +64,7 @@ void gate_note(struct gate *g, const struct event *ev);
 /* The only way that leads to this name under the policy in force: outlet's for guarded names, if we are not outlet. */
 enum gate_way gate_way(const struct gate *g, struct bytes name);
 
-/* Asks for a connection by gate_way(). `done` gets a connected non-blocking descriptor (given) and its
+/* Asks for a connection by gate_way(), now or when it is this one's turn. `name` is borrowed until then. `done` gets a connected non-blocking descriptor (given) and its
  * literal, with REASON_OK, or -1 and the reason, for which the other side has already written the event
  * (except REASON_ROLE_DOWN: then nobody has). While a dial of `flow` is outstanding another one of it is REASON_ROLE_DOWN. */
 void gate_dial(struct gate *g, struct gate_wait *w, uint64_t flow, struct bytes name, uint16_t port,

@@ -9,6 +9,7 @@
 enum {
 	GATE_DIAL_MS =
 		60000, /* an answer of dialer that takes longer is REASON_ROLE_DOWN: dialer hangs */
+	GATE_DIALS_MAX = 120, /* with dialer at once, which has room for so many of inlet and of outlet; others wait for their turn */
 	GATE_BUSY_BYTES =
 		1024 * 1024, /* queued towards the supervisor: no new work of the guest is taken */
 	GATE_NOISE_EVENT_MS = 4, /* a noisy guest gets one event in so long ... */

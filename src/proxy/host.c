@@ -22,6 +22,7 @@ static void finish(struct host *h, enum reason reason, bool recorded, const char
 		c.reason = REASON_POLICY_CHANGED;
 	if (c.reason == REASON_OK) {
 		c.fd = fd_take(&h->fd);
+		c.ip = h->ip;
 		c.tls = h->tls;
 		c.h2 = h->tls && tls_alpn(h->tls) == TLS_ALPN_H2;
 	} else {
@@ -93,7 +94,7 @@ static void on_dialed(void *owner, int fd, struct ip ip, enum reason reason)
 {
 	struct host *h = owner;
 
-	(void)ip;
+	h->ip = ip;
 	h->fd = fd;
 	if (fd < 0)
 		finish(h, reason, reason != REASON_ROLE_DOWN, "");

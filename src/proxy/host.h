@@ -11,6 +11,7 @@ struct tls_ctx;
  * was vetted by a policy that is no more; nobody has said so, and the request may be judged and the host asked for again. */
 struct host_conn {
 	int fd; /* -1: none */
+	struct ip ip; /* that dialer connected */
 	struct tls *tls;
 	bool h2; /* the host chose it */
 	bool clear_to_outlet; /* the other end is outlet, which records each request itself */
@@ -26,6 +27,7 @@ struct host {
 	struct gate_wait wait;
 	struct loop_io io;
 	int fd;
+	struct ip ip;
 	struct tls *tls;
 	enum gate_way way;
 	uint64_t generation; /* of the policy when it was asked for */

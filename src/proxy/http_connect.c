@@ -89,6 +89,9 @@ static void on_host(void *owner, const struct host_conn *c)
 	}
 	f->reused = false;
 	f->through_outlet = c->clear_to_outlet;
+	f->upstream_ip = c->ip;
+	f->upstream_judged = policy_address_ok(gate_policy(f->flow.gate), &f->flow.entry, c->ip);
+	f->upstream_vetted = true;
 	if (c->fd >= 0 && !open_upstream(f, c))
 		reason = REASON_ROLE_DOWN;
 	h2_host_dialed(&f->ask, reason != REASON_OK ? H2_HOST_FAILED : c->h2 ? H2_HOST_IS_H2 : H2_HOST_IS_HTTP1);
@@ -123,6 +126,29 @@ static void on_turn(void *owner, bool alone)
 	http_flow_pump(f);
 }
 
+/* Which address stands behind a shared connection is not known here: a new policy does not vet it again. */
+static bool take_shared(struct http_flow *f, const struct h2_host_key *key)
+{
+	if (!h2_host_take(&f->upstream, key, http_flow_on_upstream, f))
+		return false;
+	f->upstream_ip = (struct ip){ 0 };
+	f->upstream_judged = true;
+	f->upstream_vetted = true;
+	return true;
+}
+
+static bool take_idle(struct http_flow *f)
+{
+	struct idle_place at = { .name = f->flow.name, .port = f->flow.dst_port, .outlet = f->through_outlet };
+
+	if (!idle_take(&f->upstream, gate_loop(f->flow.gate), &at, http_flow_on_upstream, f))
+		return false;
+	f->upstream_ip = at.ip;
+	f->upstream_judged = at.judged;
+	f->upstream_vetted = true;
+	return true;
+}
+
 /* A stream of a shared connection, one that an earlier flow to the same place left behind, or a new one. */
 void http_connect(struct http_flow *f)
 {
@@ -133,10 +159,8 @@ void http_connect(struct http_flow *f)
 		return;
 	key = key_of(f);
 	f->through_outlet = gate_way(f->flow.gate, name_bytes(&f->flow.name)) == GATE_OUTLET;
-	f->upstream_generation = gate_generation(f->flow.gate);
 	f->reused = true;
-	if ((may_h2(f) && h2_host_take(&f->upstream, &key, http_flow_on_upstream, f)) ||
-	    (!f->retried && idle_take(&f->upstream, l, &f->flow.name, f->flow.dst_port, f->through_outlet, http_flow_on_upstream, f))) {
+	if ((may_h2(f) && take_shared(f, &key)) || (!f->retried && take_idle(f))) {
 		http_forward_go(f);
 		return;
 	}

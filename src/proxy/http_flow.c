@@ -46,6 +46,14 @@ static void note_end(struct http_flow *f)
 	gate_note(f->flow.gate, &ev);
 }
 
+static void keep_upstream(struct http_flow *f)
+{
+	const struct idle_place at = { .name = f->flow.name, .port = f->flow.dst_port, .outlet = f->through_outlet,
+				       .ip = f->upstream_ip, .judged = f->upstream_judged };
+
+	idle_put(&f->upstream, gate_loop(f->flow.gate), &at);
+}
+
 void http_flow_finish(struct http_flow *f, bool reset)
 {
 	if (f->phase == HTTP_GONE)
@@ -60,8 +68,8 @@ void http_flow_finish(struct http_flow *f, bool reset)
 	loop_timer_disarm(&f->timer);
 	/* A stream of HTTP/2 is one request; its connection had many. */
 	if (f->on_stream && f->upstream_idle && f->upstream.open && !f->unlisted && !f->upstream_stale &&
-	    f->upstream_generation == gate_generation(f->flow.gate))
-		idle_put(&f->upstream, gate_loop(f->flow.gate), &f->flow.name, f->flow.dst_port, f->through_outlet);
+	    f->upstream_vetted)
+		keep_upstream(f);
 	http_side_close(&f->upstream);
 	if (reset)
 		http_side_reset(&f->guest);
@@ -293,11 +301,27 @@ static void late(struct loop_timer *t)
 	http_flow_pump(f);
 }
 
+/* The new policy would lead to where the flow is connected, with what it was connected with. */
+static bool same_place(const struct http_flow *f, const struct policy_entry *was)
+{
+	const struct policy_entry *now = &f->flow.entry;
+
+	if (f->through_outlet != (gate_way(f->flow.gate, name_bytes(&f->flow.name)) == GATE_OUTLET))
+		return false;
+	if (f->through_outlet)
+		return true;
+	if (f->secret_version ? http_dress_stale(f) : now->credential != POLICY_NONE)
+		return false;
+	return bytes_eq(was->ca, now->ca) && bytes_eq(was->upstream, now->upstream) && was->upstream_port == now->upstream_port &&
+	       (!f->upstream_judged || policy_address_ok(gate_policy(f->flow.gate), now, f->upstream_ip));
+}
+
 /* The present request, if any, was allowed by the policy that judged it and ends in its own time; or it is judged again before
  * it goes (http_forward.c). */
 static void on_policy(struct flow *flow)
 {
 	struct http_flow *f = (struct http_flow *)flow;
+	const struct policy_entry was = flow->entry;
 	struct policy_entry entry;
 	enum reason r = policy_find(gate_policy(flow->gate), name_bytes(&flow->name), flow->dst_port, &entry);
 
@@ -306,6 +330,9 @@ static void on_policy(struct flow *flow)
 		flow_forget_entry(flow);
 	else
 		flow->entry = entry;
+	f->upstream_vetted = f->upstream_vetted && !f->unlisted && same_place(f, &was);
+	if (!f->upstream_vetted && (f->phase == HTTP_HEAD || f->phase == HTTP_HOLD))
+		http_side_close(&f->upstream);
 	if (f->phase == HTTP_SOCKET && !f->through_outlet)
 		http_socket_judge(f);
 	http_flow_pump(f);

@@ -105,7 +105,9 @@ struct http_flow {
 	bool answer_done;
 	bool answer_more; /* the last turn stopped for the sake of other flows: what lies in upstream.in can go on */
 	bool upstream_keep;
-	uint64_t upstream_generation; /* of the policy by which its address was vetted */
+	struct ip upstream_ip;
+	bool upstream_judged; /* the policy allowed this address: no upstream proxy stands between */
+	bool upstream_vetted; /* the policy in force would connect it in the same way */
 	bool upstream_idle; /* between two requests */
 	bool upstream_stale; /* authenticated with a credential that is no more */
 	struct buf wire; /* the head that goes to the host (proxy/dress.h); empty when it is the canonical one */

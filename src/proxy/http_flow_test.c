@@ -120,6 +120,42 @@ TEST(a_new_policy_closes_an_idle_flow_that_it_no_longer_lists)
 	http_rig_end();
 }
 
+static void exchange(void)
+{
+	http_rig_ask(GET);
+	http_rig_reply(http_rig.n_dials - 1, OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+}
+
+TEST(a_kept_connection_outlives_a_policy_that_would_make_it_again)
+{
+	http_rig_start(http_flow_start);
+	exchange();
+	http_rig_policy_changes(false);
+	exchange();
+	CHECK_INT(http_rig.n_dials, 1);
+	http_rig_end();
+}
+
+TEST(a_kept_connection_ends_with_what_it_was_connected_by)
+{
+	for (unsigned i = 0; i < 5; i++) {
+		http_rig_start(http_flow_start);
+		http_rig.secret = "s3cret";
+		exchange();
+		http_rig.moved = i == 0;
+		http_rig.guarded = i == 1;
+		http_rig.entry.credential = i == 2 ? 0 : POLICY_NONE;
+		http_rig.entry.ca = bytes_str(i == 3 ? "another" : "");
+		http_rig.entry.upstream = bytes_str(i == 4 ? "elsewhere.example" : "");
+		http_rig_policy_changes(false);
+		CHECK(http_rig_origin_at_end(0));
+		exchange();
+		CHECK_INT(http_rig.n_dials, 2);
+		http_rig_end();
+	}
+}
+
 TEST(a_request_in_flight_ends_in_its_own_time_and_is_the_last)
 {
 	http_rig_start(http_flow_start);

@@ -102,9 +102,9 @@ void http_forward(struct http_flow *f)
 	f->retried = false;
 	f->recorded = false;
 	f->reused = true;
-	/* A kept connection that says anything between two requests says that it is over; one that another policy vetted is not
-	 * ours any more. */
-	if (f->upstream.open && (f->upstream_generation != gate_generation(f->flow.gate) || !http_side_silent(&f->upstream)))
+	/* A kept connection that says anything between two requests says that it is over; one that the policy in force would not make
+	 * is not ours any more. */
+	if (f->upstream.open && (!f->upstream_vetted || !http_side_silent(&f->upstream)))
 		http_side_close(&f->upstream);
 	if (f->upstream.open)
 		http_forward_go(f);

@@ -22,6 +22,7 @@ struct gate {
 	enum reason dial_refusal;
 	bool hold_dials;
 	bool unlisted;
+	bool moved; /* no policy allows the address that dialer connects any more */
 	bool guarded; /* the way leads through outlet */
 	bool outlet; /* this is outlet */
 	struct policy_entry entry; /* that owns good.example */

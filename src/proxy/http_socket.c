@@ -97,9 +97,7 @@ static void end(struct http_flow *f)
  * ends here with it: one event. */
 void http_socket_judge(struct http_flow *f)
 {
-	bool elsewhere = gate_way(f->flow.gate, name_bytes(&f->flow.name)) != GATE_DIALER;
-
-	if (http_ask_judge(f) && (elsewhere || http_dress_stale(f)))
+	if (http_ask_judge(f) && !f->upstream_vetted)
 		http_refuse(f, 403, EVENT_DENIED, REASON_POLICY_CHANGED);
 }
 

@@ -173,6 +173,19 @@ TEST(a_policy_that_no_longer_lists_it_ends_an_open_websocket)
 	http_rig_end();
 }
 
+TEST(a_websocket_lives_on_where_the_new_policy_would_open_it_in_the_same_place)
+{
+	start_open();
+	http_rig_policy_changes(false);
+	PUT(http_rig.guest, HELLO);
+	CHECK(GOT(&http_rig.origin_got[0], HELLO));
+	http_rig.moved = true;
+	http_rig_policy_changes(false);
+	CHECK(!http_rig.flow && http_rig_origin_at_end(0));
+	CHECK(strncmp(http_rig.events[1], "denied policy_changed GET /ok", 29) == 0);
+	http_rig_end();
+}
+
 TEST(a_websocket_whose_name_is_guarded_now_does_not_go_on_past_outlet)
 {
 	start_open();

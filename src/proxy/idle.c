@@ -11,9 +11,7 @@
 
 struct place {
 	struct http_side side; /* as it was given; closed: a free place */
-	struct name name;
-	uint16_t port;
-	bool outlet;
+	struct idle_place at;
 	struct loop_timer timer;
 	uint64_t since;
 };
@@ -57,7 +55,7 @@ static struct place *free_place(void)
 	return oldest;
 }
 
-void idle_put(struct http_side *s, struct loop *l, const struct name *name, uint16_t port, bool outlet)
+void idle_put(struct http_side *s, struct loop *l, const struct idle_place *at)
 {
 	struct place *p = free_place();
 	struct tls *tls;
@@ -68,20 +66,18 @@ void idle_put(struct http_side *s, struct loop *l, const struct name *name, uint
 	http_side_init(&p->side, HTTP_SIDE_READ);
 	if (http_side_open(&p->side, l, fd, tls, on_side, p) < 0)
 		return;
-	p->name = *name;
-	p->port = port;
-	p->outlet = outlet;
+	p->at = *at;
 	p->since = ++count;
 	if (!loop_timer_arm(l, &p->timer, IDLE_MS, on_time, p))
 		drop(p);
 }
 
-static bool fits(const struct place *p, const struct name *name, uint16_t port, bool outlet)
+static bool fits(const struct place *p, const struct idle_place *at)
 {
-	return p->side.open && p->port == port && p->outlet == outlet && bytes_eq(name_bytes(&p->name), name_bytes(name));
+	return p->side.open && p->at.port == at->port && p->at.outlet == at->outlet && bytes_eq(name_bytes(&p->at.name), name_bytes(&at->name));
 }
 
-bool idle_take(struct http_side *s, struct loop *l, const struct name *name, uint16_t port, bool outlet, http_side_fn fn, void *owner)
+bool idle_take(struct http_side *s, struct loop *l, struct idle_place *at, http_side_fn fn, void *owner)
 {
 	for (;;) {
 		struct place *best = NULL;
@@ -89,7 +85,7 @@ bool idle_take(struct http_side *s, struct loop *l, const struct name *name, uin
 		int fd;
 
 		for (size_t i = 0; i < IDLE_MAX; i++)
-			if (fits(&places[i], name, port, outlet) && (!best || places[i].since > best->since))
+			if (fits(&places[i], at) && (!best || places[i].since > best->since))
 				best = &places[i];
 		if (!best)
 			return false;
@@ -98,6 +94,7 @@ bool idle_take(struct http_side *s, struct loop *l, const struct name *name, uin
 			continue;
 		}
 		loop_timer_disarm(&best->timer);
+		*at = best->at;
 		fd = http_side_give(&best->side, &tls);
 		return http_side_open(s, l, fd, tls, fn, owner) == 0;
 	}

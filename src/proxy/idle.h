@@ -3,6 +3,7 @@
 #define SAW_PROXY_IDLE_H
 
 #include "proxy/http_side.h"
+#include "wire/ip.h"
 #include "wire/name.h"
 
 enum {
@@ -10,10 +11,19 @@ enum {
 	IDLE_MS = 30000, /* sooner than most hosts close them */
 };
 
-/* Takes what `s` has open and leaves it closed. `outlet`: the other end is outlet. */
-void idle_put(struct http_side *s, struct loop *l, const struct name *name, uint16_t port, bool outlet);
-/* Opens `s` on a kept connection, the youngest. False when there is none. */
-bool idle_take(struct http_side *s, struct loop *l, const struct name *name, uint16_t port, bool outlet, http_side_fn fn, void *owner);
+/* Where a connection leads: the same place is the same name and port the same way. */
+struct idle_place {
+	struct name name;
+	uint16_t port;
+	bool outlet; /* the other end is outlet */
+	struct ip ip; /* that dialer connected, and whether policy allowed it: as it was put */
+	bool judged;
+};
+
+/* Takes what `s` has open and leaves it closed. */
+void idle_put(struct http_side *s, struct loop *l, const struct idle_place *at);
+/* Opens `s` on a kept connection, the youngest; fills in its ip and judged. False when there is none. */
+bool idle_take(struct http_side *s, struct loop *l, struct idle_place *at, http_side_fn fn, void *owner);
 /* Closes all: another policy, another credential, the end. Connections that flows share (h2_host.h) end with what they carry. */
 void idle_clear(void);
 

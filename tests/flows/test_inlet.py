@@ -282,6 +282,29 @@ def a_dialer_that_breaks_the_protocol_is_lost(build):
 
 
 @case
+def more_flows_at_once_than_dialer_takes_wait_for_their_turn(build):
+    w = World(build)
+    w.dialer.mode = "silent"
+    dialed = lambda: [x[1] for x in w.dialer.seen if x[0] == "MSG_DIAL"]
+    waiting = [w.flow() for _ in range(200)]
+    w.sup.wait(lambda: len(dialed()) == 120)
+    for s in waiting[150:]:  # their turn never comes, and they take none of the others'
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        s.close()
+    w.sup.wait(lambda: len(w.sup.codes_of()) == 50)
+    assert len(dialed()) == 120 and not [x for x in w.dialer.seen if x[0] == "MSG_DIAL_CANCEL"]
+    w.dialer.mode = "connect"
+    for number in dialed():  # the fake answers what comes from now on by itself
+        o = socket.create_connection(w.dialer.origin.getsockname())
+        o.setblocking(False)
+        w.dialer.channel.send("MSG_DIALED", number, b"\x7f\0\0\x0a", fds=[o.fileno()])
+        o.close()
+    for _ in range(150):
+        w.dialer.accept().sendall(b"hello")
+    assert all(s.recv(5) == b"hello" for s in waiting[:150]) and len(set(dialed())) == 150
+
+
+@case
 def a_guest_that_goes_away_cancels_its_dial(build):
     w = World(build)
     w.dialer.mode = "silent"
