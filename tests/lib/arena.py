@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import pathlib
+import resource
 import socket
 import ssl
 import struct
@@ -203,6 +204,12 @@ class Origin:
                 await asyncio.sleep(0.2)
             w.write(b"0\r\n\r\n")
             return True
+        if target == "/drip":
+            w.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+            while True:  # until nobody takes it any more
+                w.write(b"9\r\ndata: x\n\n\r\n")
+                await w.drain()
+                await asyncio.sleep(1)
         if target == "/hang":
             await asyncio.sleep(3600)
         body = json.dumps({"path": target, "n": len(c["http"])}).encode()
@@ -408,4 +415,5 @@ def bad_certificates(folder, run):
 
 if __name__ == "__main__":
     ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG SIGTERM
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     asyncio.run(_serve(sys.argv[1], sys.argv[2]))

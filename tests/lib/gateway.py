@@ -71,12 +71,13 @@ class Gateway:
 
 
 class SignedGateway(Gateway):
-    """The same, started as sawd starts it: a supervisor that takes signed bundles only. The control plane is the test."""
+    """The same, started as sawd starts it: a supervisor that takes signed bundles only. The control plane is the test. `guest`: the
+    program of this folder that obeys."""
 
-    def __init__(self, arena, build, folder, keys, raw, **spec):  # pylint: disable=super-init-not-called
+    def __init__(self, arena, build, folder, keys, raw, guest="guest.py", **spec):  # pylint: disable=super-init-not-called
         self.arena, self.folder = arena, pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.workspace = Workspace(build, None, command=["/usr/bin/python3", "-B", str(HERE / "guest.py")], keys=keys, bundle=raw,
+        self.workspace = Workspace(build, None, command=["/usr/bin/python3", "-B", str(HERE / guest)], keys=keys, bundle=raw,
                                    resolv=str(arena.resolv_conf), **spec)
         self.audit = self.workspace.dir / "audit.jsonl"
         (guest_in, to_guest), (from_guest, guest_out) = os.pipe(), os.pipe()

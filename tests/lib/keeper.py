@@ -28,7 +28,8 @@ class Keeper:
         top = pathlib.Path(tempfile.mkdtemp(prefix="keeper-", dir="/tmp"))
         atexit.register(shutil.rmtree, top, True)
         self.folder = top / "keys"
-        self.folder.mkdir(mode=0o700)
+        for made in (self.folder, self.folder / "security"):  # as the launcher makes them
+            made.mkdir(mode=0o700)
         self.credential = str(credential)
         self.errors = open(self.folder.with_suffix(".log"), "ab")
         self.process = self.parent = self.core = None
