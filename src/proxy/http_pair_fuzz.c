@@ -240,9 +240,9 @@ void policy_judge(const struct policy *p, const struct policy_entry *e, const st
 
 /* --- connections --- */
 
-void host_start(struct host *h, const struct flow *f, bool h2, host_done_fn done, void *owner)
+void host_start(struct host *h, const struct flow *f, const struct host_use *use, host_done_fn done, void *owner)
 {
-	(void)h2;
+	(void)use;
 	*h = (struct host){ .flow = f, .fd = -1, .done = done, .owner = owner };
 	h->wait.owner = h;
 	wait_add(f->gate, &h->wait);
