@@ -40,6 +40,8 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 	enum h2_fault f = price(hd, &cost);
 
 	(void)session;
+	if (hd->type == NGHTTP2_PRIORITY && hd->stream_id == 0) /* RFC 9113, 6.3; nghttp2 drops priorities unread */
+		return fail(c, H2_PROTOCOL);
 	return h2_budget_pay(&c->budget, cost) ? 0 : fail(c, f);
 }
 

@@ -851,6 +851,7 @@ TEST(broken_frames_end_the_connection)
 		B("\0\0\1\0\0\0\0\0\0x"), /* DATA on the connection */
 		B("\0\0\0\1\5\0\0\0\2"), /* a stream of our side */
 		B("\0\0\1\6\0\0\0\0\0x"), /* PING of a byte */
+		B("\0\0\5\2\0\0\0\0\0\0\0\0\0\0"), /* PRIORITY of no stream */
 		B("\0\0\4\x05\4\0\0\0\1\0\0\0\2"), /* PUSH_PROMISE */
 		B("\0\0\4\x08\0\0\0\0\0\0\0\0\0"), /* WINDOW_UPDATE of nothing */
 		B("\0\0\4\x08\0\0\0\0\0\x7f\xff\xff\xff"), /* and over the top */

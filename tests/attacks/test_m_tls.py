@@ -1,6 +1,8 @@
 """Group D on intercepted hosts: the ClientHello attacks of test_d_tls.py with an intercepted name in them, and what only a gateway that ends
 TLS itself can get wrong. Names are exchanged for others of the same length."""
 import re
+import statistics
+import threading
 from collections import Counter
 
 import pytest
@@ -157,3 +159,23 @@ def test_d20_no_private_key_is_where_the_guest_reads(mitm):
     for path in ("/v1/whoami", "/v1/reach", "/v1/ca", "/ca.key"):
         got = mitm.do("http", "saw.internal", f"GET {path} HTTP/1.1\r\nHost: saw.internal\r\n\r\n", want=1)
         assert "PRIVATE" not in got["text"], got
+
+
+def test_d18_a_flood_of_names_leaves_another_workspace_its_latency(mitm, arena, build, tmp_path):
+    """A thousand distinct names, each a handshake, while a second workspace asks for what it may have."""
+    other = Gateway(arena, build, policy(arena.ca), tmp_path, secrets={"token": SECRET})
+    try:
+        asked = lambda n: [other.do("timed_https", "good.example") for _ in range(n)]
+        asked(3)
+        before = statistics.median(asked(20))
+        got = []
+        flood = threading.Thread(target=lambda: got.append(mitm.do("many_names", "good.example", 1000)))
+        flood.start()
+        during = []
+        while flood.is_alive() or len(during) < 20:
+            during += asked(1)
+        flood.join()
+        assert got == [{"alerts": 1000, "certificates": 0}]
+        assert statistics.median(during) < 5 * before + 0.05, (before, statistics.median(during))
+    finally:
+        other.stop()

@@ -221,6 +221,12 @@ def h2(host, streams, port=443, **kw):
         return guest_h2.exchange(s, streams, **kw)
 
 
+def h2_raw(host, frames, timeout):
+    """See guest_h2.raw."""
+    with tls(host, alpn=["h2"]) as s:
+        return guest_h2.raw(s, bytes.fromhex(frames), timeout)
+
+
 def h2_flood(host, kind, n=20000, read=False):
     """See guest_h2.flood."""
     with tls(host, alpn=["h2"]) as s:
@@ -269,6 +275,13 @@ def https(host, path="/", ca=None, sni=None, timeout=8, port=443):
         return {"status": int(got.split(b" ")[1]), "text": got.decode("latin-1")}
     except (OSError, ValueError) as e:
         return {"error": type(e).__name__ + ": " + str(e)}
+
+
+def timed_https(host):
+    """Seconds from connect() to a whole answer of 200."""
+    began = time.monotonic()
+    assert https(host).get("status") == 200
+    return time.monotonic() - began
 
 
 def websocket(host, path, sends, want, fields="", timeout=8):

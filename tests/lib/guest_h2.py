@@ -40,7 +40,7 @@ class Reader:
 
     def __init__(self, sock, hpack):
         self.sock, self.hpack, self.raw = sock, hpack, b""
-        self.streams, self.goaway, self.closed, self.events = {}, None, False, []
+        self.streams, self.goaway, self.closed, self.events, self.pinged = {}, None, False, [], False
 
     def of(self, stream):
         return self.streams.setdefault(stream, {"fields": [], "body": "", "done": False, "reset": None})
@@ -77,6 +77,8 @@ class Reader:
                     self.send(frame(WINDOW_UPDATE, 0, s, struct.pack("!I", len(payload))))
         elif kind == RST_STREAM:
             self.of(stream).update(reset=struct.unpack("!I", payload)[0], done=True)
+        elif kind == PING:
+            self.pinged = bool(flags & ACK)
         elif kind == GOAWAY:
             self.goaway = struct.unpack("!I", payload[4:8])[0]
         if kind in (HEADERS, DATA) and flags & END_STREAM:
@@ -121,6 +123,16 @@ def exchange(sock, streams, timeout=8, at_once=False):
         if reader.closed:
             break
     while not all(reader.of(i)["done"] for i in ids) and reader.step():
+        pass
+    return reader.result()
+
+
+def raw(sock, frames, timeout):
+    """Sends these frames, the last of them a PING; reads until it is answered and stream 1 is done, the peer has had enough, or silence."""
+    sock.settimeout(timeout)
+    reader = start(sock)
+    reader.send(frames)
+    while not reader.goaway and not (reader.pinged and reader.of(1)["done"]) and reader.step():
         pass
     return reader.result()
 

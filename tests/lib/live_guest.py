@@ -242,6 +242,11 @@ async def probe(groups, label, want, most):
     return await asyncio.gather(*(one(f, f"/toggle/{label}/{f.what['host']}/{next(numbers)}") for f in chosen))
 
 
+async def ask(group, method, path):
+    """The status that the group's first flow gets."""
+    return await asyncio.wait_for(flows[group][0].ask(method, path), CALL_S)
+
+
 async def gone(group):
     """All of them end; gives how many did."""
     ended = await asyncio.gather(*(f.gone() for f in flows[group]))
