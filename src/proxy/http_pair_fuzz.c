@@ -10,13 +10,13 @@
 #include "proxy/h2_flow.h"
 #include "proxy/http_flow.h"
 #include "proxy/idle.h"
+#include "wire/credential_fields.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Two flows in a row, as inlet and outlet have them, between a guest that sends anything at all, over HTTP/1.1 or HTTP/2, and an origin
  * that answers what is whole. Inlet's reading is outlet's: whatever the one prints the other takes as canonical and judges with the same
- * words, and what the origin gets is byte for byte what inlet printed, but for the credential. Only gate, policy and the making of
- * connections are stood in for. */
+ * words, and what the origin gets is what inlet printed, but for credentials. Only gate, policy and the making of connections are stood in for. */
 
 enum { PIPES_MAX = 128, JUDGED_MAX = 1024, WAITS_TURNS = 4, ROOM = 4 * 1024 * 1024, ROUNDS_MAX = 20000 };
 #define SECRET "s3cr3t"
@@ -30,7 +30,6 @@ struct gate {
 	uint64_t next;
 	struct gate_wait *first; /* what the flows wait for, in their order */
 	struct gate_wait **tail;
-	unsigned n_forwarded;
 };
 
 /* From inlet to outlet, read along; and from outlet to the origin. */
@@ -44,7 +43,6 @@ struct pipe {
 	struct buf trailers;
 	size_t read;
 	bool in_body;
-	bool answered;
 };
 
 static struct gate inlet;
@@ -108,6 +106,19 @@ struct flows *gate_flows(struct gate *g)
 	return g->flows;
 }
 
+bool gate_busy(const struct gate *g)
+{
+	(void)g;
+	return false;
+}
+
+bool gate_noisy(const struct gate *g, enum gate_noise kind)
+{
+	(void)g;
+	(void)kind;
+	return false;
+}
+
 static void wait_add(struct gate *g, struct gate_wait *w)
 {
 	w->gate = g;
@@ -136,7 +147,6 @@ static void check_event(struct gate *g, const struct event *ev)
 		return;
 	must(ev->action != EVENT_DENIED || ev->reason == REASON_GUEST_CLOSED);
 	must(ev->action != EVENT_FAILED || ev->reason == REASON_GUEST_CLOSED || ev->reason == REASON_UPSTREAM_CLOSED);
-	g->n_forwarded += ev->kind == EVENT_HTTP && ev->action == EVENT_ALLOWED;
 }
 
 void gate_note(struct gate *g, const struct event *ev)
@@ -159,6 +169,13 @@ enum reason policy_find(const struct policy *p, struct bytes name, uint16_t port
 	must(bytes_is(name, "good.example") && port == 443);
 	*ret = (struct policy_entry){ .mode = POLICY_INTERCEPT, .rule = bytes_str("good"), .credential = credential, .encoded_slash = true };
 	return REASON_OK;
+}
+
+bool policy_guarded(const struct policy *p, struct bytes name)
+{
+	(void)p;
+	(void)name;
+	return credential != POLICY_NONE;
 }
 
 bool policy_credential_at(const struct policy *p, uint32_t i, struct policy_credential *ret)
@@ -211,12 +228,6 @@ static void describe(const struct policy_request *r, struct buf *out)
 	}
 }
 
-static void inlet_judged(struct buf *text)
-{
-	must(n_judged < JUDGED_MAX);
-	judged[n_judged++] = *text;
-}
-
 /* In other words than inlet's: the oracle of this target. */
 static void outlet_judged(struct buf *text)
 {
@@ -240,10 +251,11 @@ void policy_judge(const struct policy *p, const struct policy_entry *e, const st
 	*ret = (struct policy_verdict){ .reason = REASON_OK, .rule = e->rule, .websocket = r->websocket };
 	if (bytes_starts(r->path, bytes_str("/admin")))
 		ret->reason = REASON_HTTP_PATH_UNLISTED;
+	must(n_judged < JUDGED_MAX);
 	if (g->outlet)
 		outlet_judged(&text);
 	else
-		inlet_judged(&text);
+		judged[n_judged++] = text;
 }
 
 /* --- connections --- */
@@ -451,14 +463,69 @@ static void settle(int guest_fd)
 
 /* --- what must hold at the end --- */
 
-/* What the origin got is the beginning of what inlet printed, or all of it; a credential is one line more in each head. */
+/* The line and fields of a head, but for those of credentials and what inlet says about itself. */
+static void put_head(const struct http1_head *h, struct buf *out)
+{
+	(void)buf_fmt(out, "%.*s %.*s\n", (int)h->method.len, (const char *)h->method.p, (int)h->target.len, (const char *)h->target.p);
+	for (size_t i = 0; i < h->n_fields; i++) {
+		const struct http1_field *field = &h->fields[i];
+
+		if (credential_field(field->name) || bytes_is(field->name, "Saw-Stripped"))
+			continue;
+		(void)buf_bytes(out, field->name);
+		(void)buf_byte(out, ':');
+		(void)buf_bytes(out, field->value);
+		(void)buf_byte(out, '\n');
+	}
+}
+
+/* What the bytes of requests say, however they are cut into chunks; a head that is not whole says nothing. */
+static void say(struct bytes in, struct buf *out)
+{
+	struct buf trailers BUF_AUTO = { 0 };
+	struct http1_body body;
+	struct http1_length l;
+	struct http1_head h;
+	enum http1_fault fault;
+	enum http1_answer a = HTTP1_DONE;
+	struct bytes data;
+	size_t used;
+
+	buf_init(&trailers, HTTP1_TRAILERS_LEN_MAX);
+	while (in.len && a == HTTP1_DONE) {
+		struct http1_scan scan = { 0 };
+
+		if (http1_request_head(&scan, in, &h, &used, &fault) != HTTP1_DONE)
+			return;
+		must(http1_request_length(&h, &l, &fault));
+		put_head(&h, out);
+		in = bytes_skip(in, used);
+		http1_body_init(&body, l.framing, l.len);
+		buf_reset(&trailers);
+		http1_body_keep_trailers(&body, &trailers);
+		a = l.framing == HTTP1_NO_BODY || (l.framing == HTTP1_LENGTH && !l.len) ? HTTP1_DONE : HTTP1_MORE;
+		while (a == HTTP1_MORE && in.len) {
+			a = http1_body_next(&body, in, &used, &data, &fault);
+			(void)buf_bytes(out, data);
+			in = bytes_skip(in, used);
+		}
+		must(a != HTTP1_BAD);
+		if (a == HTTP1_DONE)
+			(void)buf_bytes(out, buf_view(&trailers));
+	}
+}
+
+/* What the origin got is the beginning of what inlet printed, or all of it. */
 static void check_pipe(const struct pipe *p)
 {
-	struct bytes got = buf_view(&p->received);
-	struct bytes want = buf_view(&p->printed);
+	struct buf got BUF_AUTO = { 0 };
+	struct buf want BUF_AUTO = { 0 };
 
-	if (credential != 0)
-		must(got.len <= want.len && (got.len == 0 || memcmp(got.p, want.p, got.len) == 0));
+	buf_init(&got, ROOM);
+	buf_init(&want, ROOM);
+	say(buf_view(&p->received), &got);
+	say(buf_view(&p->printed), &want);
+	must(!got.failed && !want.failed && bytes_starts(buf_view(&want), buf_view(&got)));
 }
 
 static void begin(void)
