@@ -8,14 +8,15 @@ import re
 import select
 import statistics
 import subprocess
+import sys
 import time
 
-from lab import BUILD, ORIGIN, ROOT, Gateway, Net, cpu_ns, descendants, pss, run
+from lab import BUILD, ORIGIN, Gateway, Net, cpu_ns, descendants, pss, run
 
 CLIENT = BUILD / "bench" / "bench-tls-client"
-ROUNDS = int(os.environ.get("SAW_BENCH_ROUNDS", "7"))
-REQUESTS, CONNECTIONS, ONE, NEW, IDLE = 6000, 16, 1500, 150, 400
-BIG = 128 << 20
+ROUNDS = int(os.environ.get("SAW_BENCH_ROUNDS", "5"))
+REQUESTS, CONNECTIONS, ONE, NEW, IDLE, SYNCS = 4000, 64, 300, 60, 200, 100
+BIG = 32 << 20
 NAMES = ("bench.example", "cred.example")
 POLICY = """\
 version: 1
@@ -343,6 +344,18 @@ def idle_kib(p):
     return round((after - before) * 1024 / IDLE, 1)
 
 
+def disk(folder):
+    """What the disk alone takes for one line of the audit log."""
+    times, began = [], time.process_time()
+    with open(folder / "sync", "wb", buffering=0) as f:
+        for _ in range(SYNCS):
+            at = time.monotonic()
+            f.write(b"x" * 600)
+            os.fdatasync(f.fileno())
+            times.append(time.monotonic() - at)
+    return {"p50_us": round(statistics.median(times) * 1e6), "cpu_us": round((time.process_time() - began) / SYNCS * 1e6)}
+
+
 def spread(values):
     m = statistics.median(values)
     return f"{m:.4g} ({min(values):.4g}-{max(values):.4g})"
@@ -357,7 +370,7 @@ def table(rounds, direct):
     s, o, n, h, q = (rounds[k] for k in ("saw", "outlet", "nginx", "haproxy", "squid"))
     added = lambda r: [x - y for x, y in zip(r["one_p50_us"], direct)]  # noqa: E731
     return {
-        "CPU of a request of 1 KiB, 16 kept connections: saw / nginx (bar <= 1.2)": ratio(s["request_cpu_us"], n["request_cpu_us"]),
+        f"CPU of a request of 1 KiB, {CONNECTIONS} kept connections: saw / nginx (bar <= 1.2)": ratio(s["request_cpu_us"], n["request_cpu_us"]),
         "the same: saw / Squid (bar <= 0.25)": ratio(s["request_cpu_us"], q["request_cpu_us"]),
         "the same: saw / HAProxy": ratio(s["request_cpu_us"], h["request_cpu_us"]),
         "the same on one connection: saw / nginx": ratio(s["one_cpu_us"], n["one_cpu_us"]),
@@ -416,7 +429,9 @@ def intercept(folder):
             alone.append(direct.client("load", "/1k", ONE, 1)["p50_us"])
             for p in proxies:  # interleaved: a slow moment of the machine hits all of them
                 one_round(p, rounds[p.name])
+            print(f"round {len(alone)} of {ROUNDS}", file=sys.stderr)
         return {"versions": versions(),
+                "one line synced to disk, without any proxy": disk(folder),
                 "figures": {n: {k: spread(v) for k, v in r.items() if v} for n, r in rounds.items()} | {"direct": {"one_p50_us": spread(alone)}},
                 **table(rounds, alone),
                 "memory of an idle flow, PSS, KiB (bar <= 64)": {p.name: idle_kib(p) for p in proxies}}

@@ -94,7 +94,8 @@ class Net:
         return p.pid
 
     def stop(self):
-        self.origin.kill()
+        self.origin.terminate()
+        self.origin.wait()
         for p in self.keep:
             p.stdin.close()
             p.wait()

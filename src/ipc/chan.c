@@ -21,6 +21,7 @@ struct chan {
 	struct loop *loop;
 	struct loop_io io;
 	struct loop_later end;
+	struct loop_later post; /* sends what chan_post() left */
 	int fd;
 	const struct chan_permit *permits;
 	size_t n_permits;
@@ -33,8 +34,18 @@ struct chan {
 	bool wipe;
 };
 
-/* All channels of a process are read on its one thread, one message at a time. */
-static uint8_t incoming[MSG_MAX];
+enum {
+	BATCH = 16, /* messages of one system call */
+	TURN_MAX = 64, /* of one turn, so that one chatty peer cannot starve the others */
+	POSTED_MAX = 64 * 1024, /* bytes that wait for the turn's end */
+};
+
+struct control {
+	_Alignas(struct cmsghdr) char space[CMSG_SPACE(sizeof(int) * MSG_FDS_MAX)];
+};
+
+/* All channels of a process are read on its one thread, one batch at a time. */
+static uint8_t incoming[BATCH][MSG_MAX];
 
 static void end_later(struct loop_later *later)
 {
@@ -52,27 +63,47 @@ static void finish(struct chan *c, const char *why)
 	loop_later(c->loop, &c->end, end_later, c);
 }
 
-static ssize_t send_one(int fd, const uint8_t *p, size_t len, const int *fds, unsigned n_fds)
+/* `h` borrows all the rest. */
+static void put_header(struct msghdr *h, struct iovec *iov, struct control *control, const int *fds, unsigned n_fds)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int) * MSG_FDS_MAX)];
-	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)p, .iov_len = len };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *c;
 
-	if (n_fds) {
-		struct cmsghdr *c;
+	*h = (struct msghdr){ .msg_iov = iov, .msg_iovlen = 1 };
+	if (!n_fds)
+		return;
+	*control = (struct control){ 0 };
+	h->msg_control = control->space;
+	h->msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+	c = CMSG_FIRSTHDR(h);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+	memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
+}
 
-		h.msg_control = control.space;
-		h.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-		c = CMSG_FIRSTHDR(&h);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
-	}
+static ssize_t send_one(int fd, const struct msg *m)
+{
+	struct control control;
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)m->p, .iov_len = m->len };
+	struct msghdr h;
+
+	put_header(&h, &iov, &control, m->fds, m->n_fds);
 	return sendmsg(fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* As many of those queued as one system call takes. Gives how many went, or -1 with errno. */
+static int send_queued(const struct chan *c)
+{
+	struct control control[BATCH];
+	struct iovec iov[BATCH];
+	struct mmsghdr h[BATCH];
+	unsigned n = 0;
+
+	for (struct queued *q = c->first; q && n < BATCH; q = q->next, n++) {
+		iov[n] = (struct iovec){ .iov_base = q->p, .iov_len = q->len };
+		put_header(&h[n].msg_hdr, &iov[n], &control[n], q->fds, q->n_fds);
+	}
+	return sendmmsg(c->fd, h, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void queued_free(struct queued *q)
@@ -84,22 +115,32 @@ static void queued_free(struct queued *q)
 	free(q);
 }
 
+static void drop_first(struct chan *c)
+{
+	struct queued *q = c->first;
+
+	c->first = q->next;
+	if (!c->first)
+		c->tail = &c->first;
+	c->n_queued -= q->len;
+	queued_free(q);
+}
+
 static void flush(struct chan *c)
 {
 	while (c->first) {
-		struct queued *q = c->first;
+		int n = send_queued(c);
 
-		if (send_one(c->fd, q->p, q->len, q->fds, q->n_fds) < 0) {
-			if (errno == EAGAIN || errno == EINTR)
-				return;
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			loop_io_want(&c->io, EPOLLIN | EPOLLOUT);
+			return;
+		}
+		if (n <= 0) {
 			finish(c, "closed");
 			return;
 		}
-		c->first = q->next;
-		if (!c->first)
-			c->tail = &c->first;
-		c->n_queued -= q->len;
-		queued_free(q);
+		while (n--)
+			drop_first(c);
 	}
 	loop_io_want(&c->io, EPOLLIN);
 }
@@ -127,20 +168,22 @@ static bool enqueue(struct chan *c, const struct msg *m)
 	*c->tail = q;
 	c->tail = &q->next;
 	c->n_queued += q->len;
-	loop_io_want(&c->io, EPOLLIN | EPOLLOUT);
 	return true;
+}
+
+static bool sendable(struct chan *c, const struct msg *m)
+{
+	if (!c->why && !msg_done(m))
+		finish(c, "a message of ours was too long");
+	return !c->why;
 }
 
 void chan_send(struct chan *c, const struct msg *m)
 {
-	if (c->why)
+	if (!sendable(c, m))
 		return;
-	if (!msg_done(m)) {
-		finish(c, "a message of ours was too long");
-		return;
-	}
 	if (!c->first) {
-		if (send_one(c->fd, m->p, m->len, m->fds, m->n_fds) >= 0)
+		if (send_one(c->fd, m) >= 0)
 			return;
 		if (errno != EAGAIN && errno != EINTR) {
 			finish(c, "closed");
@@ -149,6 +192,30 @@ void chan_send(struct chan *c, const struct msg *m)
 	}
 	if (!enqueue(c, m))
 		finish(c, "the peer does not read");
+	else if (c->post.loop)
+		flush(c);
+	else
+		loop_io_want(&c->io, EPOLLIN | EPOLLOUT);
+}
+
+static void post_later(struct loop_later *later)
+{
+	struct chan *c = later->owner;
+
+	if (!c->why)
+		flush(c);
+}
+
+void chan_post(struct chan *c, const struct msg *m)
+{
+	if (!sendable(c, m))
+		return;
+	if (!enqueue(c, m))
+		finish(c, "the peer does not read");
+	else if (c->n_queued > POSTED_MAX)
+		flush(c);
+	else
+		loop_later(c->loop, &c->post, post_later, c);
 }
 
 static void take_fds(struct msghdr *h, struct msg_in *in)
@@ -179,29 +246,15 @@ static bool dispatch(struct chan *c, struct msg_in *in)
 	return false;
 }
 
-/* One message; false when there is nothing more to read now. */
-static bool receive(struct chan *c)
+/* One message of `n` bytes in `p`; its descriptors are taken or closed. */
+static void take(struct chan *c, uint8_t *p, size_t n, struct msghdr *h)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int) * MSG_FDS_MAX)];
-	} control;
-	struct iovec iov = { .iov_base = incoming, .iov_len = sizeof(incoming) };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space,
-			    .msg_controllen = sizeof(control.space) };
 	struct msg_in in;
 	struct msg_in fds = { 0 };
-	ssize_t n = recvmsg(c->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	bool ok;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return false;
-	if (n <= 0) {
-		finish(c, "closed");
-		return false;
-	}
-	take_fds(&h, &fds);
-	ok = !(h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && msg_open(&in, bytes_of(incoming, (size_t)n));
+	take_fds(h, &fds);
+	ok = n && !c->why && !(h->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && msg_open(&in, bytes_of(p, n));
 	if (ok) {
 		memcpy(in.fds, fds.fds, sizeof(in.fds));
 		in.n_fds = fds.n_fds;
@@ -212,10 +265,33 @@ static bool receive(struct chan *c)
 	for (unsigned i = fds.at_fd; i < fds.n_fds; i++)
 		(void)fd_close(fds.fds[i]);
 	if (c->wipe)
-		explicit_bzero(incoming, (size_t)n);
+		explicit_bzero(p, n);
 	if (!ok)
-		finish(c, "a message that is not permitted or malformed");
-	return ok && !c->why;
+		finish(c, n ? "a message that is not permitted or malformed" : "closed");
+}
+
+/* Gives how many messages came: fewer than BATCH, and there is nothing more to read now. */
+static unsigned receive(struct chan *c)
+{
+	struct control control[BATCH];
+	struct iovec iov[BATCH];
+	struct mmsghdr h[BATCH];
+	int n;
+
+	for (unsigned i = 0; i < BATCH; i++) {
+		iov[i] = (struct iovec){ .iov_base = incoming[i], .iov_len = MSG_MAX };
+		h[i].msg_hdr = (struct msghdr){
+			.msg_iov = &iov[i], .msg_iovlen = 1, .msg_control = control[i].space, .msg_controllen = sizeof(control[i].space)
+		};
+	}
+	n = recvmmsg(c->fd, h, BATCH, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n < 0)
+		finish(c, "closed");
+	for (int i = 0; i < n; i++)
+		take(c, incoming[i], h[i].msg_len, &h[i].msg_hdr);
+	return n > 0 ? (unsigned)n : 0;
 }
 
 static void on_io(struct loop_io *io, uint32_t events)
@@ -224,9 +300,8 @@ static void on_io(struct loop_io *io, uint32_t events)
 
 	if (events & EPOLLOUT)
 		flush(c);
-	/* A bounded number per turn, so that one chatty peer cannot starve the others. */
-	for (unsigned i = 0; i < 64 && !c->why; i++)
-		if (!receive(c))
+	for (unsigned n = 0; n < TURN_MAX && !c->why; n += BATCH)
+		if (receive(c) < BATCH)
 			break;
 }
 
@@ -258,12 +333,9 @@ struct chan *chan_free(struct chan *c)
 		return NULL;
 	loop_io_remove(&c->io);
 	loop_later_cancel(&c->end);
-	while (c->first) {
-		struct queued *q = c->first;
-
-		c->first = q->next;
-		queued_free(q);
-	}
+	loop_later_cancel(&c->post);
+	while (c->first)
+		drop_first(c);
 	(void)fd_close(c->fd);
 	free(c);
 	return NULL;

@@ -77,6 +77,53 @@ TEST(messages_queue_when_the_peer_is_slow_and_arrive_in_order)
 	stop(l, &a, &b);
 }
 
+TEST(what_is_posted_leaves_at_the_end_of_the_turn_in_order_with_what_is_sent)
+{
+	struct end a;
+	struct end b;
+	struct loop *l = start(&a, &b);
+	struct err e = { 0 };
+
+	for (unsigned i = 1; i <= 20; i++) {
+		msg_start(&m, 1);
+		msg_u64(&m, i);
+		chan_post(a.c, &m);
+	}
+	CHECK(chan_queued(a.c) > 0);
+	CHECK(loop_turn(l, 0, &e) == 0);
+	CHECK(chan_queued(a.c) == 0 && b.n == 0);
+	CHECK(loop_turn(l, 0, &e) == 0);
+	CHECK(b.n == 20 && b.sum == 210);
+	msg_start(&m, 1);
+	msg_u64(&m, 0);
+	chan_post(a.c, &m);
+	msg_start(&m, 3); /* ends b: what was posted before must have come before */
+	chan_send(a.c, &m);
+	CHECK(chan_queued(a.c) == 0);
+	CHECK(loop_turn(l, 0, &e) == 0);
+	CHECK(b.n == 21 && b.why != NULL);
+	stop(l, &a, &b);
+}
+
+TEST(what_was_said_before_an_end_is_still_heard)
+{
+	struct end a;
+	struct end b;
+	struct loop *l = start(&a, &b);
+	struct err e = { 0 };
+
+	for (unsigned i = 1; i <= 3; i++) {
+		msg_start(&m, 1);
+		msg_u64(&m, i);
+		chan_send(a.c, &m);
+	}
+	a.c = chan_free(a.c);
+	CHECK(loop_turn(l, 0, &e) == 0 && b.n == 3);
+	CHECK(loop_turn(l, 0, &e) == 0);
+	CHECK_STR(b.why, "closed");
+	stop(l, &a, &b);
+}
+
 TEST(a_type_outside_the_permit_table_ends_the_channel_for_both)
 {
 	struct end a;

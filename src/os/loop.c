@@ -84,19 +84,25 @@ int loop_io_add(struct loop *l, struct loop_io *io, int fd, uint32_t events, loo
 	must(!io->loop);
 	if (epoll_ctl(l->fd, EPOLL_CTL_ADD, fd, &ev) < 0)
 		return err_sys(e, errno, "watch descriptor %d", fd);
-	*io = (struct loop_io){ .fn = fn, .owner = owner, .fd = fd, .events = events, .loop = l };
+	*io = (struct loop_io){ .fn = fn, .owner = owner, .fd = fd, .events = events, .armed = events, .loop = l };
 	return 0;
 }
 
+static void arm(struct loop_io *io)
+{
+	struct epoll_event ev = { .events = io->events, .data.ptr = io };
+
+	must(epoll_ctl(io->loop->fd, EPOLL_CTL_MOD, io->fd, &ev) == 0);
+	io->armed = io->events;
+}
+
+/* EPOLLIN is given up only when an event comes that nobody wants: on a connection that asks and waits for the answer, none does. */
 void loop_io_want(struct loop_io *io, uint32_t events)
 {
-	struct epoll_event ev = { .events = events, .data.ptr = io };
-
 	must(io->loop);
-	if (events == io->events)
-		return;
-	must(epoll_ctl(io->loop->fd, EPOLL_CTL_MOD, io->fd, &ev) == 0);
 	io->events = events;
+	if (io->armed != events && io->armed != (events | EPOLLIN))
+		arm(io);
 }
 
 void loop_io_remove(struct loop_io *io)
@@ -111,6 +117,17 @@ void loop_io_remove(struct loop_io *io)
 			l->batch[i].data.ptr = NULL;
 	io->loop = NULL;
 	io->events = 0;
+	io->armed = 0;
+}
+
+static void deliver(struct loop_io *io, uint32_t events)
+{
+	if ((events & EPOLLIN) && !(io->events & EPOLLIN)) {
+		arm(io);
+		events &= ~(uint32_t)EPOLLIN;
+	}
+	if (events)
+		io->fn(io, events);
 }
 
 static void heap_put(struct loop *l, size_t at, struct loop_timer *t)
@@ -258,7 +275,7 @@ int loop_turn(struct loop *l, int wait_ms, struct err *e)
 		struct loop_io *io = ev.data.ptr;
 
 		if (io)
-			io->fn(io, ev.events);
+			deliver(io, ev.events);
 	}
 	l->n_batch = 0;
 	l->at_batch = 0;

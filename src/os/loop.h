@@ -18,6 +18,7 @@ struct loop_io {
 	void *owner;
 	int fd;
 	uint32_t events; /* what is asked for now */
+	uint32_t armed; /* what the kernel was asked for: perhaps EPOLLIN too, which costs a call only when something comes */
 	struct loop *loop; /* NULL when not in a loop */
 };
 

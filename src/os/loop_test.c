@@ -34,6 +34,45 @@ TEST(timers_fire_in_order_of_time_and_once)
 	loop_free(l);
 }
 
+struct heard {
+	struct loop_io io;
+	uint32_t events;
+	int calls;
+};
+
+static void hear(struct loop_io *io, uint32_t events)
+{
+	struct heard *h = io->owner;
+
+	h->events = events;
+	h->calls++;
+}
+
+TEST(what_is_not_wanted_any_more_is_not_delivered_and_comes_when_it_is_wanted_again)
+{
+	struct loop *l = NULL;
+	struct heard h = { 0 };
+	struct err e = { 0 };
+	int x[2];
+
+	CHECK(loop_new(&l, &e) == 0 && pipe(x) == 0);
+	CHECK(loop_io_add(l, &h.io, x[0], EPOLLIN, hear, &h, &e) == 0);
+	loop_io_want(&h.io, 0);
+	CHECK(write(x[1], "x", 1) == 1);
+	CHECK(loop_turn(l, 0, &e) == 0 && loop_turn(l, 0, &e) == 0);
+	CHECK_INT(h.calls, 0);
+	CHECK_INT(h.io.armed, 0); /* or each turn would come back at once */
+	loop_io_want(&h.io, EPOLLIN);
+	CHECK(loop_turn(l, 0, &e) == 0);
+	CHECK(h.calls == 1 && h.events == EPOLLIN);
+	loop_io_want(&h.io, 0);
+	fd_close(x[1]);
+	CHECK(loop_turn(l, 0, &e) == 0);
+	CHECK(h.calls == 2 && h.events == EPOLLHUP);
+	fd_close(x[0]);
+	loop_free(l);
+}
+
 struct pair {
 	struct loop_io a;
 	struct loop_io b;

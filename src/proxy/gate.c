@@ -287,7 +287,7 @@ static void put_event(struct gate *g, uint64_t id, const struct event *ev)
 	msg_start(&out, MSG_EVENT);
 	msg_u64(&out, id);
 	audit_msg_put(&out, &full);
-	chan_send(g->parent, &out);
+	chan_post(g->parent, &out);
 }
 
 void gate_note(struct gate *g, const struct event *ev)

@@ -2,6 +2,7 @@
  * connection or a program: it judges, asks dialer for connections that it may use, and reports
  * to the supervisor. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -29,6 +30,7 @@ enum {
 	INLET_FDS_OWN = 128, /* listeners, channels, DNS connections, kept pipes */
 	INLET_FDS_FLOW = 6,
 	STOP_TURNS = 50,
+	HEAP_KEEP = 4 * 1024 * 1024, /* free bytes at its end that malloc does not give back: buffers come and go with each request */
 	STOP_TURN_MS = 20,
 };
 
@@ -372,6 +374,7 @@ int main(void)
 
 	_Static_assert(IPC_LISTEN_OBSERVER == 4, "a place for each kind of listener");
 	log_init("inlet");
+	(void)mallopt(M_TRIM_THRESHOLD, HEAP_KEEP);
 	r = jail_identity(0, &e);
 	r = r < 0 ? r : loop_new(&in.loop, &e);
 	r = r < 0 ? r

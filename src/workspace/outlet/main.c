@@ -1,6 +1,7 @@
 /* saw-outlet: holds this workspace's secrets. It never sees a byte of the guest, only canonical requests from inlet, which it judges
  * again by its own copy of the policy, gives their credential, and sends to the host over a connection that dialer made. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -24,6 +25,7 @@ enum {
 	OUTLET_FDS_FLOW = 3,
 	OUTLET_SECRETS_BYTES = 4 * 1024 * 1024, /* guarded memory: IPC_SECRETS_MAX at their longest */
 	STOP_TURNS = 50,
+	HEAP_KEEP = 4 * 1024 * 1024, /* free bytes at its end that malloc does not give back: buffers come and go with each request */
 	STOP_TURN_MS = 20,
 };
 
@@ -280,6 +282,7 @@ int main(void)
 	int r;
 
 	log_init("outlet");
+	(void)mallopt(M_TRIM_THRESHOLD, HEAP_KEEP);
 	r = jail_identity(0, &e);
 	r = r < 0 ? r : loop_new(&o.loop, &e);
 	r = r < 0 ? r : chan_new(&o.parent, o.loop, IPC_PARENT_FD, permits, sizeof(permits) / sizeof(permits[0]), on_parent_end, &o, &e);

@@ -288,7 +288,8 @@ static void on_written(void *owner, uint64_t id, bool ok)
 	msg_start(&out, MSG_EVENT_DONE);
 	msg_u64(&out, id);
 	msg_u64(&out, ok);
-	role_send(r, &out);
+	if (r->chan)
+		chan_post(r->chan, &out);
 }
 
 bool role_on_event(void *owner, struct msg_in *in)
