@@ -273,7 +273,7 @@ static void take(struct chan *c, uint8_t *p, size_t n, struct msghdr *h)
 /* Gives how many messages came: fewer than BATCH, and there is nothing more to read now. */
 static unsigned receive(struct chan *c)
 {
-	struct control control[BATCH];
+	struct control control[BATCH] = { 0 };
 	struct iovec iov[BATCH];
 	struct mmsghdr h[BATCH];
 	int n;
