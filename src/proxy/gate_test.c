@@ -185,3 +185,34 @@ TEST(what_was_cancelled_is_forgotten_with_its_dialer)
 	(void)fd_close(pair[0]);
 	end();
 }
+
+TEST(more_dials_than_dialer_takes_wait_for_their_turn_and_those_given_up_meanwhile_are_asked_of_nobody)
+{
+	static struct asked many[GATE_DIALS_MAX + 3];
+	int fd;
+
+	begin();
+	for (unsigned i = 0; i < GATE_DIALS_MAX + 3; i++)
+		dial(&many[i], 1 + i, "a.example");
+	CHECK_INT(rig.n_dials, GATE_DIALS_MAX);
+	gate_wait_cancel(&many[GATE_DIALS_MAX].wait);
+	gate_wait_cancel(&many[0].wait); /* of an outlet: still with dialer */
+	settle();
+	CHECK_INT(rig.n_dials, GATE_DIALS_MAX);
+	fd = answer(1);
+	CHECK(many[0].n == 0 && is_closed(fd));
+	(void)fd_close(fd);
+	CHECK_INT(rig.n_dials, GATE_DIALS_MAX + 1);
+	fd = answer(GATE_DIALS_MAX + 1); /* given up: not its turn's */
+	CHECK(many[GATE_DIALS_MAX].n == 0 && is_closed(fd));
+	(void)fd_close(fd);
+	fd = answer(GATE_DIALS_MAX + 2);
+	CHECK(many[GATE_DIALS_MAX + 1].n == 1 && many[GATE_DIALS_MAX + 1].reason == REASON_OK);
+	(void)fd_close(many[GATE_DIALS_MAX + 1].fd);
+	(void)fd_close(fd);
+	CHECK_INT(rig.n_dials, GATE_DIALS_MAX + 2);
+	for (unsigned i = 0; i < GATE_DIALS_MAX + 3; i++)
+		gate_wait_cancel(&many[i].wait);
+	CHECK_INT(rig.n_cancels, 0);
+	end();
+}
