@@ -7,6 +7,15 @@ struct h2 *h2_client_new(const struct h2_ops *ops, void *owner)
 	return h2_new(ops, owner, false);
 }
 
+static size_t unread(const struct h2 *c)
+{
+	size_t sum = 0;
+
+	for (const struct h2_stream *s = c->all; s; s = s->all.next)
+		sum += s->in_data.len - s->in_data_off;
+	return sum;
+}
+
 /* The host's first SETTINGS may not be here yet: nghttp2 assumes 100 then, as RFC 9113, 6.5.2 advises. */
 size_t h2_client_room(const struct h2 *c)
 {
@@ -14,7 +23,8 @@ size_t h2_client_room(const struct h2 *c)
 		c->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 
 	if (c->fault != H2_OK || c->eof || c->draining ||
-	    !nghttp2_session_check_request_allowed(c->session))
+	    !nghttp2_session_check_request_allowed(c->session) ||
+	    unread(c) >= H2_CLIENT_WINDOW_ALL / 2)
 		return 0;
 	if (allowed > H2_STREAMS_MAX)
 		allowed = H2_STREAMS_MAX;

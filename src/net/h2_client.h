@@ -6,7 +6,8 @@
 
 /* Says preface and SETTINGS first, server push off. NULL: no memory. `ops` and `owner` are borrowed. */
 struct h2 *h2_client_new(const struct h2_ops *ops, void *owner);
-/* How many streams may be opened now: what the host allows less what is open; 0 after its GOAWAY. */
+/* How many streams may be opened now: what the host allows less what is open; 0 after its GOAWAY, and while half of the connection's window
+ * lies unread: those who do not read would hold up the new one. */
 size_t h2_client_room(const struct h2 *c);
 /* The host's SETTINGS are here: what it allows is known. */
 bool h2_client_greeted(const struct h2 *c);

@@ -414,6 +414,31 @@ TEST(an_answer_that_is_read_by_halves_goes_on)
 	h2_rig_end(&rig);
 }
 
+TEST(a_connection_whose_answers_nobody_reads_takes_no_more_streams)
+{
+	static char frame[16384 + 1];
+	struct buf got BUF_AUTO = { 0 };
+
+	memset(frame, 'x', 16384);
+	buf_init(&got, H2_CLIENT_WINDOW);
+	h2_rig_client(&rig);
+	rig.keep_unread = true;
+	for (uint32_t id = 1; id <= 3; id += 2) {
+		(void)h2_rig_ask(&rig, GET);
+		(void)h2_rig_seen(&rig);
+		h2_rig_headers(&rig, id, 0, ":status=200");
+		CHECK(h2_client_room(rig.c) > 0);
+		for (size_t n = 0; n < H2_CLIENT_WINDOW; n += 16384)
+			h2_rig_data(&rig, id, 0, frame);
+		CHECK_INT(h2_rig_feed(&rig), H2_OK);
+	}
+	CHECK_INT(h2_client_room(rig.c), 0);
+	while (got.len < H2_CLIENT_WINDOW / 2 && h2_stream_read(rig.streams[0].s, &got, 16384))
+		;
+	CHECK(h2_client_room(rig.c) > 0);
+	h2_rig_end(&rig);
+}
+
 TEST(an_answer_that_is_whole_outlives_its_connection)
 {
 	h2_rig_client(&rig);

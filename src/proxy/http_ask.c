@@ -232,8 +232,18 @@ static bool take(struct http_flow *f, const struct http1_head *h)
 	return true;
 }
 
+/* What a stream of HTTP/2 says of its body is framed by ourselves, and what inlet says is canonical: of a call of gRPC nothing must have come. */
+static bool may_speak_first(const struct http_flow *f, const struct http1_head *h)
+{
+	struct bytes type;
+
+	return (f->guest.stream || gate_is_outlet(f->flow.gate)) && http1_find(h, "content-type", &type) == 1 &&
+	       bytes_starts(type, bytes_str("application/grpc"));
+}
+
 static void begin_body(struct http_flow *f, const struct http1_head *h)
 {
+	f->host_first = may_speak_first(f, h);
 	http1_body_init(&f->body, f->request.length.framing, f->request.length.len);
 	http1_body_keep_trailers(&f->body, &f->body_trailers);
 	http1_form_init(&f->form, http1_form_kind_of(h));
@@ -405,7 +415,7 @@ bool http_ask_hold(struct http_flow *f)
 		return hold_reading(f);
 	if (!http_ask_body(f, &f->held, HTTP_FLOW_HOLD_MAX))
 		return true;
-	if (f->body_done || f->held.len >= HTTP_FLOW_HOLD_MAX || (f->form.kind == HTTP1_FORM_NONE && f->body_begun) ||
+	if (f->body_done || f->held.len >= HTTP_FLOW_HOLD_MAX || (f->form.kind == HTTP1_FORM_NONE && (f->body_begun || f->host_first)) ||
 	    (f->form.kind == HTTP1_FORM_NONE && f->request.length.framing == HTTP1_LENGTH)) {
 		http_forward(f);
 		return true;

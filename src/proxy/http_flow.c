@@ -338,8 +338,14 @@ static void on_policy(struct flow *flow)
 	http_flow_pump(f);
 }
 
-/* The present exchange was sent before the change and ends in its own time; the connection carries no other. A WebSocket is one
- * exchange without an end, so it goes. */
+/* A request without a length that goes on: both sides may talk as long as they like, as in a call of gRPC. */
+static bool is_call(const struct http_flow *f)
+{
+	return f->phase == HTTP_RELAY && f->upstream.stream && !f->body_done && f->request.length.framing == HTTP1_CHUNKED;
+}
+
+/* The present exchange was sent before the change and ends in its own time; the connection carries no other. A WebSocket and a call are
+ * exchanges without an end, so they go. */
 static void on_secret(struct flow *flow, struct bytes id)
 {
 	struct http_flow *f = (struct http_flow *)flow;
@@ -350,7 +356,7 @@ static void on_secret(struct flow *flow, struct bytes id)
 	f->upstream_stale = true;
 	if (f->phase == HTTP_HEAD || f->phase == HTTP_HOLD || (f->phase == HTTP_EVENT && f->reused))
 		http_side_close(&f->upstream);
-	if (f->phase == HTTP_SOCKET)
+	if (f->phase == HTTP_SOCKET || is_call(f))
 		http_refuse(f, 502, EVENT_FAILED, REASON_CREDENTIAL_MISSING);
 }
 

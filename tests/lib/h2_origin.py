@@ -70,6 +70,7 @@ class Connection(asyncio.Protocol):
             client_side=False, header_encoding="latin-1", validate_outbound_headers=False, normalize_outbound_headers=False, validate_inbound_headers=False))
 
     def connection_made(self, transport):
+        import h2.settings
         self.transport = transport
         tls = transport.get_extra_info("ssl_object")
         self.seen = {"alpn": tls.selected_alpn_protocol(), "resumed": tls.session_reused, "sni": getattr(tls, "seen_name", None), "closed": False,
@@ -81,9 +82,9 @@ class Connection(asyncio.Protocol):
             self.text = b""
             return
         self.h2 = self.make()
-        self.h2.initiate_connection()
         if self.origin.settings:
-            self.h2.update_settings(self.origin.settings)
+            self.h2.local_settings = h2.settings.Settings(client=False, initial_values=self.origin.settings)
+        self.h2.initiate_connection()
         self.flush()
 
     def flush(self):

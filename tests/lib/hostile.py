@@ -64,9 +64,12 @@ class HostileInlet:
         return subprocess.Popen(["bash", "-c", f'exec "$0" 3<&{n} {n}<&-' if n != 3 else 'exec "$0"', str(self.build / "src/workspace/outlet/saw-outlet")],
                                 pass_fds=[n], stdin=subprocess.DEVNULL, env=env)
 
+    def blob(self, text):
+        return sealed("policy", subprocess.run([str(self.build / "src/workspace/dialer/test-policy-blob")], input=text.encode(), capture_output=True,
+                                               check=True).stdout)
+
     def _policy(self, text):
-        blob = subprocess.run([str(self.build / "src/workspace/dialer/test-policy-blob")], input=text.encode(), capture_output=True, check=True).stdout
-        fd = sealed("policy", blob)
+        fd = self.blob(text)
         self.parent.send("MSG_POLICY", 1, fds=[fd])
         os.close(fd)
         assert self.parent.expect("MSG_POLICY_DONE")[0][1] == 1
