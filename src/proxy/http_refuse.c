@@ -53,7 +53,13 @@ static bool put_why(struct http_flow *f, struct buf *out)
 }
 
 /* git shows its user what its own protocol says, and of an HTTP error to a push nothing (wire/git_report.h). A client of HTTP/1.1 reads that
- * when it has sent all of its pack. */
+ * when it has sent all of its pack. On a stream the answer may come before: libcurl waits for ever then if much of the body is outstanding, and
+ * gives up at once on an error. */
+static bool waits_for_its_own_body(const struct http_flow *f)
+{
+	return f->guest.stream && (f->body.framing != HTTP1_LENGTH || f->body.left > HTTP_FLOW_LINGER_MAX);
+}
+
 static bool push_report(struct http_flow *f)
 {
 	const struct git_command *commands;
@@ -62,7 +68,7 @@ static bool push_report(struct http_flow *f)
 
 	buf_init(&why, 2 * POLICY_CHANGE_MAX);
 	buf_init(&text, GIT_REPORT_MAX);
-	if (!push || f->status != 403 || !put_why(f, &why) || !git_report_refusal(&text, push, commands, buf_view(&why)))
+	if (!push || f->status != 403 || waits_for_its_own_body(f) || !put_why(f, &why) || !git_report_refusal(&text, push, commands, buf_view(&why)))
 		return false;
 	f->drains = true;
 	(void)buf_fmt(&f->guest.out, "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-receive-pack-result\r\nContent-Length: %zu\r\n"
