@@ -90,6 +90,36 @@ static void trust(const char *root, struct bytes ca)
 		say("trust the workspace's CA: %s", strerror(errno));
 }
 
+/* Chromium has roots of its own and reads no bundle; it takes more by its enterprise policy CACertificates, as base64 of DER. */
+static void trust_in_chromium(const char *root, struct bytes ca)
+{
+	static const char *const folders[] = { "/etc/chromium", "/etc/chromium/policies", "/etc/chromium/policies/managed" };
+	const char *quote = "\"";
+	BUF_AUTO struct buf text;
+
+	buf_init(&text, SEED_CA_MAX + 64);
+	(void)buf_str(&text, "{\"CACertificates\":[");
+	while (ca.len) {
+		struct bytes line = bytes_of(ca.p, bytes_find(ca, '\n'));
+
+		if (bytes_starts(line, bytes_str("-----BEGIN"))) {
+			(void)buf_str(&text, quote);
+			quote = "\",\"";
+		} else if (line.len && line.p[0] != '-') {
+			(void)buf_bytes(&text, line);
+		}
+		ca = bytes_skip(ca, line.len < ca.len ? line.len + 1 : line.len);
+	}
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		char path[PATH_LEN];
+
+		(void)snprintf(path, sizeof(path), "%s%s", root, folders[i]);
+		(void)mkdir(path, 0755);
+	}
+	if (buf_str(&text, "\"]}\n"))
+		(void)put(root, "/etc/chromium/policies/managed/saw-workspace.json", buf_view(&text), 0644);
+}
+
 struct account {
 	uid_t uid;
 	gid_t gid;
@@ -180,6 +210,8 @@ void apply_seed(const char *root, const struct seed *s)
 	put_line(root, "/etc/ssh/ssh_host_ed25519_key.pub", s->host_key_public, 0644);
 	(void)put(root, "/etc/ssh/ssh_host_ed25519_key", s->host_key, 0600);
 	trust(root, s->workspace_ca);
+	if (s->workspace_ca.len)
+		trust_in_chromium(root, s->workspace_ca);
 	if (find_account(root, s->user, &a))
 		make_home(root, s->user, a);
 	else

@@ -53,6 +53,15 @@ def test_stock_clients_trust_the_workspaces_certificate(vm, client):
         assert a.seen()["requests"]
 
 
+def test_java_and_chromium_find_the_authority_where_they_look(vm):
+    """Debian's Java takes what is linked in this folder when it is installed, Chromium what its policies name."""
+    said = vm.do("command", ["sh", "-c", "cat /etc/ssl/certs/saw-workspace.pem /etc/chromium/policies/managed/saw-workspace.json; readlink /etc/ssl/certs/saw-workspace.pem"])
+    pem, _, rest = said["out"].partition("-----END CERTIFICATE-----\n")
+    policy_text, target = rest.split("\n")[:2]
+    assert json.loads(policy_text)["CACertificates"] == ["".join(pem.splitlines()[1:])], said
+    assert target == "/usr/local/share/ca-certificates/saw-workspace.crt"
+
+
 def test_the_credential_is_added_outside_and_is_nowhere_inside(vm):
     with vm.attack() as a:
         got = vm.do("command", ["curl", "-sS", "-w", "%{http_code}", "https://cred.example/hello"])
