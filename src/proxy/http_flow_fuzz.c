@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define SECRET "s3cr3t-value"
 
-enum { CREDENTIAL = 1, REFLECTIVE = 2, WEBSOCKET = 4, MODEL = 8, GUARDED = 16 };
+enum { CREDENTIAL = 1, REFLECTIVE = 2, WEBSOCKET = 4, MODEL = 8, GUARDED = 16, OUTLET = 32 };
 enum { FROM_GUEST, FROM_HOST, GUEST_LEAVES, HOST_LEAVES, RELISTED, UNLISTED, ROTATED, LOG_SLOW, LOG_FULL, DIAL_SLOW, DIAL_REFUSED, LATE, KINDS };
 enum { ENOUGH_EVENTS = HTTP_RIG_EVENTS_MAX / 2, ENOUGH_DIALS = HTTP_RIG_DIALS_MAX - 2 };
 
@@ -91,8 +91,22 @@ static size_t times(struct bytes in, const char *text)
 {
 	size_t n = 0;
 
-	for (const uint8_t *p; (p = memmem(in.p, in.len, text, strlen(text))); n++)
+	for (const uint8_t *p; in.len && (p = memmem(in.p, in.len, text, strlen(text))); n++)
 		in = bytes_skip(in, (size_t)(p - in.p) + strlen(text));
+	return n;
+}
+
+/* Fields of that name in a head without its empty line. */
+static size_t fields(struct bytes head, const char *name)
+{
+	size_t n = 0;
+
+	while (head.len) {
+		struct bytes line = bytes_of(head.p, bytes_find(head, '\n'));
+
+		n += bytes_ieq(bytes_of(line.p, bytes_find(line, ':')), bytes_str(name));
+		head = bytes_skip(head, line.len < head.len ? line.len + 1 : line.len);
+	}
 	return n;
 }
 
@@ -109,6 +123,7 @@ static size_t recorded(void)
 static void judge(uint8_t entry)
 {
 	bool dressed = entry & CREDENTIAL && !(entry & GUARDED);
+	bool bare = entry & OUTLET && !dressed;
 	size_t n = 0;
 
 	for (unsigned i = 0; i < http_rig.n_dials; i++) {
@@ -119,8 +134,10 @@ static void judge(uint8_t entry)
 		n += got.len > 0;
 		if (!end)
 			continue;
-		must(times(head, "Authorization: Bearer " SECRET "\r\n") == (dressed ? 1 : 0));
-		must(!dressed || (times(head, "uthorization") == 1 && times(head, "Cookie: ") == 0));
+		must(!dressed || (times(head, "\nAuthorization: Bearer " SECRET "\r\n") == 1 && fields(head, "authorization") == 1));
+		must(!bare || fields(head, "authorization") == 0);
+		must(!(dressed || bare) || fields(head, "cookie") + fields(head, "x-api-key") + fields(head, "proxy-authorization") == 0);
+		must(fields(head, "saw-stripped") <= (entry & GUARDED ? 1 : 0));
 	}
 	if (!(entry & GUARDED))
 		must(n == 0 || recorded() > 0);
@@ -141,7 +158,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	entry.ai = data[0] & MODEL ? POLICY_AI_ANTHROPIC : POLICY_AI_NONE;
 	http_rig_start_entry(http_flow_start, &entry);
 	http_rig.secret = SECRET;
-	http_rig.guarded = data[0] & GUARDED;
+	http_rig.guarded = (data[0] & (GUARDED | OUTLET)) == GUARDED;
+	http_rig.outlet = data[0] & OUTLET;
 	in = bytes_skip(in, 1);
 	while (in.len >= 3 && http_rig.n_events < ENOUGH_EVENTS && http_rig.n_dials < ENOUGH_DIALS) {
 		size_t n = (size_t)in.p[1] << 8 | in.p[2];
@@ -153,7 +171,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (kind <= FROM_HOST)
 			in = bytes_skip(in, n);
 	}
-	judge(data[0]);
+	judge(data[0] & OUTLET ? (uint8_t)(data[0] & ~GUARDED) : data[0]);
 	http_rig_end();
 	return 0;
 }
