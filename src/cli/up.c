@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/time.h>
@@ -20,7 +21,7 @@
 #include "os/paths.h"
 
 enum { DOWN_WAIT_S = 180 };
-enum { U_LAB, U_JSON };
+enum { U_RESOLV, U_LAB, U_JSON };
 
 static int wait_child(struct child *c, struct child_end *end)
 {
@@ -33,9 +34,10 @@ static int wait_child(struct child *c, struct child_end *end)
 	return child_reap(c, end);
 }
 
-static int start_sawd(bool lab)
+static int start_sawd(bool lab, const char *resolv_conf)
 {
-	const char *args[] = { lab ? "--lab" : NULL, NULL };
+	const char *args[4] = { NULL };
+	size_t n = 0;
 	const struct child_fd fds[] = { { STDERR_FILENO, STDERR_FILENO } };
 	char path[PATHS_MAX];
 	struct child_spec spec = { .path = path, .title = "sawd", .args = args, .fds = fds, .n_fds = 1,
@@ -44,6 +46,12 @@ static int start_sawd(bool lab)
 	struct child_end end = { .code = 1 };
 	struct err e = { "" };
 
+	if (resolv_conf) {
+		args[n++] = "--resolv-conf";
+		args[n++] = resolv_conf;
+	}
+	if (lab)
+		args[n++] = "--lab";
 	if (paths_helper("sawd", path, &e) < 0 || child_start(&child, &spec, &e) < 0)
 		return say_fail(CLI_FAILED, "up: %s", e.text);
 	if (wait_child(&child, &end) != 1 || end.signalled || end.code != 0)
@@ -67,6 +75,19 @@ static void show(const struct api_doc *doc, bool was_up)
 		say_warn("the audit log cannot be written: nothing will be changed until there is room");
 }
 
+static int start_up(const struct cli_args *a)
+{
+	const char *given = a->value[U_RESOLV];
+	char *resolv = given ? realpath(given, NULL) : NULL;
+	int r;
+
+	if (given && !resolv)
+		return say_fail(errno == ENOENT ? CLI_NOT_FOUND : CLI_FAILED, "up: %s: %s", given, strerror(errno));
+	r = start_sawd(a->value[U_LAB] != NULL, resolv);
+	free(resolv);
+	return r;
+}
+
 static int up_run(const struct cli_args *a)
 {
 	struct api_doc doc API_DOC_AUTO = { 0 };
@@ -75,7 +96,7 @@ static int up_run(const struct cli_args *a)
 	int r = CLI_DONE;
 
 	if (!was_up) {
-		r = start_sawd(a->value[U_LAB] != NULL);
+		r = start_up(a);
 		if (r == CLI_DONE)
 			r = api_call("GET", "/v1/version", NULL, &doc);
 	}
@@ -92,6 +113,7 @@ static int up_run(const struct cli_args *a)
 }
 
 static const struct cli_option up_options[] = {
+	[U_RESOLV] = { "resolv-conf", "FILE", "the gateways' resolvers, instead of /etc/resolv.conf", CLI_FILE },
 	[U_LAB] = { "lab", NULL, "take workspaces of driver `try`, which isolate nothing: for tests", CLI_TEXT },
 	[U_JSON] = { "json", NULL, "print JSON", CLI_TEXT },
 	{ NULL, NULL, NULL, CLI_TEXT },

@@ -30,7 +30,7 @@ enum sawd_type {
 	/* launcher -> role, once, first */
 	MSG_SAWD_FRONT_CONFIG = 600, /* (u role uid, 0: keep; u uid whose calls are taken; u launcher's pid; u lab; u ms after which an
 				      * idle tunnel is cut; b state folder; b run folder; fd listening socket) */
-	MSG_SAWD_CORE_CONFIG, /* (u uid, u lab, u longest session in ms, b owner, b state folder, b run folder) */
+	MSG_SAWD_CORE_CONFIG, /* (u uid, u lab, u longest session in ms, b owner, b state folder, b run folder, b resolv.conf or "") */
 	MSG_SAWD_KEEPER_CONFIG, /* (b key folder, b path of a systemd credential with the sealing key, or "") */
 	MSG_SAWD_COMPILER_CONFIG, /* (u role uid) */
 	MSG_SAWD_PEER, /* launcher -> core: its channel to that role; launcher -> others: theirs to core. (u enum sawd_role of the other end,

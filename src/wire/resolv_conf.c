@@ -46,15 +46,30 @@ static void take_options(struct bytes line, struct resolv_conf *c, unsigned *tim
 	}
 }
 
+/* ADDRESS, or "[ADDRESS]:PORT". */
+static bool read_server(struct bytes word, struct resolv_server *ret)
+{
+	size_t end = bytes_find(word, ']');
+	uint64_t port = RESOLV_PORT;
+
+	if (word.len && word.p[0] == '[') {
+		if (end + 2 > word.len || word.p[end + 1] != ':' || !num_u64(bytes_skip(word, end + 2), UINT16_MAX, &port) || port == 0)
+			return false;
+		word = bytes_of(word.p + 1, end - 1);
+	}
+	ret->port = (uint16_t)port;
+	return ip_parse(word, &ret->ip);
+}
+
 static void take_line(struct bytes line, struct resolv_conf *c, unsigned *timeout_s)
 {
 	struct bytes key = next_word(&line);
-	struct ip ip;
+	struct resolv_server server;
 
 	if (bytes_is(key, "options"))
 		take_options(line, c, timeout_s);
-	else if (bytes_is(key, "nameserver") && c->n_servers < RESOLV_SERVERS_MAX && ip_parse(next_word(&line), &ip))
-		c->servers[c->n_servers++] = ip;
+	else if (bytes_is(key, "nameserver") && c->n_servers < RESOLV_SERVERS_MAX && read_server(next_word(&line), &server))
+		c->servers[c->n_servers++] = server;
 }
 
 void resolv_conf_parse(struct bytes text, struct resolv_conf *ret)

@@ -18,13 +18,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < c.n_servers; i++) {
 		char text[IP_TEXT_MAX];
 
-		ip_text(c.servers[i], text);
-		(void)buf_fmt(&b, "nameserver %s\n", text);
+		ip_text(c.servers[i].ip, text);
+		(void)buf_fmt(&b, "nameserver [%s]:%u\n", text, c.servers[i].port);
 	}
 	(void)buf_fmt(&b, "options timeout:%u attempts:%u %s", c.timeout_ms / 1000, c.attempts, c.tcp ? "use-vc" : "");
 	resolv_conf_parse(buf_view(&b), &again);
 	must(again.n_servers == c.n_servers && again.timeout_ms == c.timeout_ms && again.attempts == c.attempts && again.tcp == c.tcp);
 	for (unsigned i = 0; i < c.n_servers; i++)
-		must(ip_eq(c.servers[i], again.servers[i]));
+		must(ip_eq(c.servers[i].ip, again.servers[i].ip) && c.servers[i].port == again.servers[i].port);
 	return 0;
 }

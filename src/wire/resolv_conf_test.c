@@ -8,7 +8,7 @@ static const char *server(unsigned i)
 {
 	static char text[IP_TEXT_MAX];
 
-	ip_text(c.servers[i], text);
+	ip_text(c.servers[i].ip, text);
 	return text;
 }
 
@@ -38,6 +38,23 @@ TEST(defaults_and_limits_hold)
 	resolv_conf_parse(bytes_str("nameserver 1.1.1.1\nnameserver 1.1.1.2\nnameserver 1.1.1.3\nnameserver 1.1.1.4"), &c);
 	CHECK_INT(c.n_servers, RESOLV_SERVERS_MAX);
 	CHECK_STR(server(2), "1.1.1.3");
+}
+
+TEST(a_port_may_stand_behind_an_address_in_brackets)
+{
+	resolv_conf_parse(bytes_str("nameserver [127.0.0.1]:5353\nnameserver [::1]:54\nnameserver 127.0.0.2\n"), &c);
+	CHECK_INT(c.n_servers, 3);
+	CHECK_STR(server(0), "127.0.0.1");
+	CHECK_INT(c.servers[0].port, 5353);
+	CHECK_STR(server(1), "::1");
+	CHECK_INT(c.servers[1].port, 54);
+	CHECK_INT(c.servers[2].port, RESOLV_PORT);
+	resolv_conf_parse(bytes_str("nameserver [127.0.0.1]\nnameserver [127.0.0.1]:\nnameserver [127.0.0.1]:0\n"
+				    "nameserver [127.0.0.1]:65536\n"
+				    "nameserver [127.0.0.1]x53\nnameserver [\nnameserver []:53\nnameserver [127.0.0.1:53\n"
+				    "nameserver 127.0.0.1:53\nnameserver [127.0.0.1]:53]\n"),
+			  &c);
+	CHECK_INT(c.n_servers, 0);
 }
 
 TEST(what_is_no_plain_address_is_passed_over)

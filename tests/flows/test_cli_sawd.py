@@ -59,6 +59,19 @@ def test_up_and_down_are_harmless_when_repeated_and_name_socket_and_identity(saw
     assert saw("down").stdout == "The control plane was not running.\n"
 
 
+def test_gateways_ask_the_name_servers_that_up_names(saw, policy, folder):
+    (folder / "resolv.conf").write_text("nameserver [127.0.0.1]:5353\n")
+    missing = saw("up", "--lab", "--resolv-conf", str(folder / "none"))
+    assert missing.returncode == 4 and str(folder / "none") in missing.stderr
+    up = saw("up", "--lab", "--resolv-conf", str(folder / "resolv.conf"))
+    if up.returncode and ("user namespace" in up.stderr or "tun" in up.stderr):
+        pytest.skip(up.stderr.strip())
+    assert up.returncode == 0, up.stderr
+    assert saw("create", "dev", "--policy", policy, "--driver", "try").returncode == 0
+    spec, = (folder / "state" / "workspaces").glob("*/spec")
+    assert str(folder / "resolv.conf").encode() in spec.read_bytes()
+
+
 def test_the_socket_is_nobody_elses(up, folder):
     assert (folder / "run").stat().st_mode & 0o077 == 0 and (folder / "run" / "api.sock").stat().st_mode & 0o077 == 0
 

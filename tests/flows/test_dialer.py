@@ -274,6 +274,16 @@ def test_search_domains_are_never_used(world, dialer):
     dialer.resolv("".join(f"nameserver {s}\n" for s in dw.SERVERS) + "options timeout:1 attempts:1\n")
 
 
+def test_a_servers_port_is_asked_and_no_other(world, dialer):
+    world.resolve = zone(good_example=[GOOD])
+    dialer.resolv(f"nameserver [{dw.SERVERS[0]}]:54\noptions timeout:1 attempts:1\n")
+    assert dialer.refused("good.example")["code"] == "resolution_failed" and not world.queries
+    dialer.resolv(f"nameserver [{dw.SERVERS[0]}]:54\nnameserver [{dw.SERVERS[1]}]:53\noptions timeout:1 attempts:1\n")
+    dialer.dialed("good.example")[2].close()
+    assert {q.server for q in world.queries} == {dw.SERVERS[1]}
+    dialer.resolv("".join(f"nameserver {s}\n" for s in dw.SERVERS) + "options timeout:1 attempts:1\n")
+
+
 def test_an_origin_with_ipv6_only_is_reached(world, dialer):  # L9
     world.resolve = zone(good_example=[GOOD6])
     ev, ip, s = dialer.dialed("good.example")

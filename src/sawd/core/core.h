@@ -28,6 +28,7 @@ struct core {
 	char owner[SAWD_OWNER_MAX + 1];
 	char state[PATHS_MAX];
 	char run[PATHS_MAX];
+	char resolv_conf[PATHS_MAX]; /* "": the host's */
 	struct db *db;
 	struct audit_log *audit; /* NULL while it cannot be opened */
 	bool audit_ok;

@@ -84,9 +84,10 @@ static bool take_text(struct msg_in *in, char *ret, size_t size)
 {
 	struct bytes t = msg_get_bytes(in, size - 1);
 
-	if (in->bad || !t.len)
+	if (in->bad)
 		return false;
-	memcpy(ret, t.p, t.len);
+	if (t.len)
+		memcpy(ret, t.p, t.len);
 	ret[t.len] = '\0';
 	return true;
 }
@@ -112,7 +113,8 @@ static bool on_config(void *owner, struct msg_in *in)
 	c->lab = msg_get_max(in, 1) == 1;
 	c->session_max_ms = msg_get_max(in, SAWD_SESSION_MAX_MS);
 	if (!take_text(in, c->owner, sizeof(c->owner)) || !take_text(in, c->state, sizeof(c->state)) ||
-	    !take_text(in, c->run, sizeof(c->run)) || !msg_end(in) || c->db)
+	    !take_text(in, c->run, sizeof(c->run)) || !take_text(in, c->resolv_conf, sizeof(c->resolv_conf)) || !msg_end(in) ||
+	    !c->owner[0] || !c->state[0] || !c->run[0] || c->db)
 		return false;
 	if (open_all(c, &e) < 0) {
 		fail(c, &e);

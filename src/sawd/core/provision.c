@@ -247,6 +247,7 @@ int provision_refresh(struct ws *w, struct err *e)
 			  .owner = bytes_str(row->owner), .cpus = row->cpus, .memory_bytes = row->memory_bytes, .accel = row->accel,
 			  .uid_base = row->uid_base, .kernel_args = bytes_str(row->kernel_args),
 			  .upstream_proxy = bytes_str(row->upstream_proxy), .generation = row->generation,
+			  .resolv_conf = bytes_str(w->core->resolv_conf),
 			  .policy_channel = bytes_str(row->channel), .policy_rollback = row->rollback };
 	int r = make_folder(w, folder, e);
 

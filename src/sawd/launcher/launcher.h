@@ -44,6 +44,7 @@ struct launcher {
 	int log_fd;
 	int ready_fd; /* told once when all roles are ready; -1 */
 	bool lab;
+	const char *resolv_conf; /* path, or "" */
 	uint64_t session_max_ms;
 	uint64_t session_idle_ms;
 	bool ever_ready;

@@ -1,5 +1,4 @@
-/* sawd [--foreground] [--ready-fd N] [--session-max S] [--session-idle S] [--lab]: the control plane of this user on this machine. Without --foreground it goes to the
- * background once everything serves, and returns 0; or says why not, and returns 1. */
+/* sawd: the control plane of this user on this machine. Without --foreground it goes to the background once everything serves, and returns 0; or says why not, and returns 1. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -25,15 +24,18 @@ struct options {
 	int ready_fd;
 	uint64_t session_max_s;
 	uint64_t session_idle_s;
+	const char *resolv_conf;
 };
 
 static void usage(FILE *to)
 {
-	(void)fputs("usage: sawd [--foreground] [--ready-fd N] [--session-max S] [--session-idle S] [--lab] [--version]\n"
+	(void)fputs("usage: sawd [--foreground] [--ready-fd N] [--session-max S] [--session-idle S]\n"
+		    "            [--resolv-conf FILE] [--lab] [--version]\n"
 		    "  --foreground      do not go to the background; log to standard error\n"
 		    "  --ready-fd N      write \"ready\" to descriptor N when the API serves\n"
 		    "  --session-max S   cut a session's tunnels after S seconds (at most and by default 12 hours)\n"
 		    "  --session-idle S  cut a tunnel after S seconds without a byte (at most and by default an hour)\n"
+		    "  --resolv-conf F   name servers that gateways ask, instead of /etc/resolv.conf: an absolute path\n"
 		    "  --lab             take workspaces of driver `try`, which isolate nothing: for tests\n",
 		    to);
 }
@@ -56,6 +58,7 @@ static int read_options(int argc, char **argv, struct options *ret)
 	static const struct option known[] = { { "foreground", no_argument, NULL, 'f' }, { "ready-fd", required_argument, NULL, 'r' },
 					       { "session-max", required_argument, NULL, 'm' },
 					       { "session-idle", required_argument, NULL, 'i' },
+					       { "resolv-conf", required_argument, NULL, 'R' },
 					       { "lab", no_argument, NULL, 'l' },	 { "version", no_argument, NULL, 'v' },
 					       { "help", no_argument, NULL, 'h' },	 { NULL, 0, NULL, 0 } };
 	uint64_t fd;
@@ -76,6 +79,13 @@ static int read_options(int argc, char **argv, struct options *ret)
 		case 'i':
 			if (!read_seconds("session-idle", optarg, SAWD_SESSION_IDLE_MS, &ret->session_idle_s))
 				return EXIT_USAGE;
+			break;
+		case 'R':
+			if (optarg[0] != '/' || access(optarg, R_OK) < 0) {
+				(void)fprintf(stderr, "sawd: --resolv-conf %s: not an absolute path of a readable file\n", optarg);
+				return EXIT_USAGE;
+			}
+			ret->resolv_conf = optarg;
 			break;
 		case 'r':
 			if (!num_u64(bytes_str(optarg), 1023, &fd) || fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0) {
@@ -226,7 +236,7 @@ static int to_background(struct launcher *l, const struct options *o)
 int main(int argc, char **argv)
 {
 	static struct launcher l = { .lock_fd = -1, .listen_fd = -1, .log_fd = -1, .ready_fd = -1 };
-	struct options o = { .ready_fd = -1, .session_max_s = SAWD_SESSION_MAX_MS / 1000,
+	struct options o = { .ready_fd = -1, .resolv_conf = "", .session_max_s = SAWD_SESSION_MAX_MS / 1000,
 			     .session_idle_s = SAWD_SESSION_IDLE_MS / 1000 };
 	int r;
 
@@ -237,6 +247,7 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	l.lab = o.lab;
+	l.resolv_conf = o.resolv_conf;
 	l.ready_fd = o.ready_fd;
 	l.session_max_ms = o.session_max_s * 1000;
 	l.session_idle_ms = o.session_idle_s * 1000;

@@ -63,6 +63,7 @@ static void send_config(struct role *r)
 		msg_str(&out, l->owner);
 		msg_str(&out, l->state);
 		msg_str(&out, l->run);
+		msg_str(&out, l->resolv_conf);
 		break;
 	case SAWD_KEEPER:
 		(void)paths_join(keys, l->state, "keys", NULL);

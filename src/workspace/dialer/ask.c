@@ -63,11 +63,11 @@ static bool send_udp(struct ask *a)
 /* One attempt at the server whose turn it is; false when it failed at once. */
 static bool attempt(struct ask *a)
 {
-	struct ip server = a->conf.servers[a->turn % a->conf.n_servers];
+	struct resolv_server server = a->conf.servers[a->turn % a->conf.n_servers];
 
 	close_socket(a);
 	random_bytes(&a->q.id, sizeof(a->q.id));
-	a->fd = sock_connect(a->tcp ? SOCK_STREAM : SOCK_DGRAM, server, DNS_PORT);
+	a->fd = sock_connect(a->tcp ? SOCK_STREAM : SOCK_DGRAM, server.ip, server.port);
 	if (a->fd < 0) {
 		a->fd = -1;
 		return false;
