@@ -38,7 +38,7 @@ coverage: | setup
 bench: all | setup-bench
 	@bench/run
 
-# The main story on real input: a guest boots, installs packages through the gateway, and is refused everything else.
+# The main story on real input: a guest boots, installs packages through the gateway, is refused everything else; an agent works in it without a key.
 demo: all
 	@tools/demo
 
