@@ -27,7 +27,7 @@ static bool bound(const struct policy *p, const struct policy_entry *entry, cons
 	struct bytes name = entry->upstream.len ? entry->upstream : name_bytes(&f->flow.name);
 	uint16_t port = entry->upstream.len ? entry->upstream_port : f->flow.dst_port;
 
-	return entry->credential == POLICY_NONE || policy_credential_bound(p, entry->credential, name, port, policy_git_bound_path(entry->protocol, q));
+	return entry->credential == POLICY_NONE || policy_credential_bound(p, entry->credential, name, port, entry->protocol, q);
 }
 
 static bool wants_websocket(const struct http1_head *h)

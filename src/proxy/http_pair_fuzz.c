@@ -186,12 +186,14 @@ bool policy_credential_at(const struct policy *p, uint32_t i, struct policy_cred
 	return i == 0;
 }
 
-bool policy_credential_bound(const struct policy *p, uint32_t i, struct bytes name, uint16_t port, struct bytes path)
+bool policy_credential_bound(const struct policy *p, uint32_t i, struct bytes name, uint16_t port, enum policy_protocol protocol,
+			     const struct policy_request *r)
 {
 	(void)p;
 	(void)i;
 	(void)port;
-	(void)path;
+	(void)protocol;
+	(void)r;
 	return bytes_is(name, "good.example");
 }
 

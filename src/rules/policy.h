@@ -142,8 +142,10 @@ struct policy_credential {
 };
 /* By index, sorted by id. False past the end. */
 bool policy_credential_at(const struct policy *p, uint32_t i, struct policy_credential *ret);
-/* Credential `i` may be sent to this name (the upstream's, where there is one), port and path. */
-bool policy_credential_bound(const struct policy *p, uint32_t i, struct bytes name, uint16_t port, struct bytes path);
+/* Credential `i` may be sent to this name (the upstream's, where there is one) and port with this request: one of its paths is the request's, or
+ * with protocol git its repository, as the rules name it. */
+bool policy_credential_bound(const struct policy *p, uint32_t i, struct bytes name, uint16_t port, enum policy_protocol protocol,
+			     const struct policy_request *r);
 
 const char *policy_mode_text(enum policy_mode m);
 const char *policy_protocol_text(enum policy_protocol protocol); /* "" for NONE */

@@ -60,6 +60,7 @@ static void refused(struct change *c, const struct policy_verdict *v, struct byt
 
 	switch ((int)v->reason) {
 	case REASON_OK:
+	case REASON_CREDENTIAL_UNBOUND: /* said for all of them at the end */
 		break;
 	case REASON_HTTP_DENIED:
 		change_rule_place(c, v->rule, ": remove, or narrow it so that this repository and ref are left out");
@@ -122,6 +123,6 @@ void change_git(struct change *c)
 		refused_push(c, &entry, repository);
 	else
 		refused(c, &v, repository, kind == POLICY_GIT_FETCH_ANNOUNCED || kind == POLICY_GIT_FETCHED, NULL);
-	if (!c->never)
-		change_bind(c, r->path);
+	if (!c->never && entry.credential != POLICY_NONE && !blob_request_bound(c->p, entry.credential, POLICY_GIT, r))
+		change_bind(c, repository);
 }

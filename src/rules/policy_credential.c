@@ -1,3 +1,4 @@
+#include "rules/policy_git.h"
 #include "rules/policy_path.h"
 #include "rules/policy_view.h"
 
@@ -60,10 +61,27 @@ bool blob_path_bound(const struct policy *p, uint32_t credential, struct bytes p
 	return false;
 }
 
-bool policy_credential_bound(const struct policy *p, uint32_t i, struct bytes name, uint16_t port, struct bytes path)
+bool blob_request_bound(const struct policy *p, uint32_t credential, enum policy_protocol protocol, const struct policy_request *r)
+{
+	const struct blob_credential *c = (const struct blob_credential *)blob_at(p, BLOB_CREDENTIALS) + credential;
+	const struct blob_str *values = (const struct blob_str *)blob_at(p, BLOB_VALUES) + c->paths.first;
+	struct bytes repository;
+
+	if (blob_path_bound(p, credential, r->path))
+		return true;
+	if (protocol != POLICY_GIT || policy_git_kind_of(r, &repository) == POLICY_GIT_NONE)
+		return false;
+	for (uint32_t i = 0; i < c->paths.n; i++)
+		if (policy_path_match(policy_git_repository(blob_text(p, values[i])), repository))
+			return true;
+	return false;
+}
+
+bool policy_credential_bound(const struct policy *p, uint32_t i, struct bytes name, uint16_t port, enum policy_protocol protocol,
+			     const struct policy_request *r)
 {
 	const struct blob_credential *c = blob_at(p, BLOB_CREDENTIALS);
 
 	return i < blob_n(p, BLOB_CREDENTIALS) && host_bound(p, c[i].hosts, name) && port_bound(p, c[i].ports, port) &&
-	       path.len > 0 && path.p[0] == '/' && blob_path_bound(p, i, path);
+	       r->path.len > 0 && r->path.p[0] == '/' && blob_request_bound(p, i, protocol, r);
 }

@@ -12,6 +12,14 @@
 	"      LzEtMCsGA1UEAwwkcm9vdAAA\n"                                \
 	"      -----END CERTIFICATE-----\n"
 
+static const struct policy_request *to(const char *path)
+{
+	static struct policy_request r;
+
+	r = (struct policy_request){ .method = bytes_str("GET"), .path = bytes_str(path) };
+	return &r;
+}
+
 TEST(an_intercepted_entry_tells_all_that_a_gateway_needs)
 {
 	struct kit k = kit_compile(TOP BIND ENTRY(", reflective: true"));
@@ -95,15 +103,15 @@ TEST(h1_a_credential_is_bound_to_name_port_and_path)
 				       "network:\n  - {name: a, hosts: ['*.w.example'], ports: [443, 8443], mode: intercept, protocol: rest, credential: k, access: full}\n");
 	struct policy *p = &k.policy;
 
-	CHECK(policy_credential_bound(p, 0, bytes_str("a.w.example"), 443, bytes_str("/v1/x")));
-	CHECK(policy_credential_bound(p, 0, bytes_str("a.w.example"), 8443, bytes_str("/v1/")));
-	CHECK(!policy_credential_bound(p, 0, bytes_str("a.w.example"), 80, bytes_str("/v1/x")));
-	CHECK(!policy_credential_bound(p, 0, bytes_str("a.b.w.example"), 443, bytes_str("/v1/x")));
-	CHECK(!policy_credential_bound(p, 0, bytes_str("w.example"), 443, bytes_str("/v1/x")));
-	CHECK(!policy_credential_bound(p, 0, bytes_str(".w.example"), 443, bytes_str("/v1/x")));
-	CHECK(!policy_credential_bound(p, 0, bytes_str("a.w.example"), 443, bytes_str("/v2/x")));
-	CHECK(!policy_credential_bound(p, 0, bytes_str("a.w.example"), 443, bytes_str("")));
-	CHECK(!policy_credential_bound(p, 1, bytes_str("a.w.example"), 443, bytes_str("/v1/x")));
+	CHECK(policy_credential_bound(p, 0, bytes_str("a.w.example"), 443, POLICY_REST, to("/v1/x")));
+	CHECK(policy_credential_bound(p, 0, bytes_str("a.w.example"), 8443, POLICY_REST, to("/v1/")));
+	CHECK(!policy_credential_bound(p, 0, bytes_str("a.w.example"), 80, POLICY_REST, to("/v1/x")));
+	CHECK(!policy_credential_bound(p, 0, bytes_str("a.b.w.example"), 443, POLICY_REST, to("/v1/x")));
+	CHECK(!policy_credential_bound(p, 0, bytes_str("w.example"), 443, POLICY_REST, to("/v1/x")));
+	CHECK(!policy_credential_bound(p, 0, bytes_str(".w.example"), 443, POLICY_REST, to("/v1/x")));
+	CHECK(!policy_credential_bound(p, 0, bytes_str("a.w.example"), 443, POLICY_REST, to("/v2/x")));
+	CHECK(!policy_credential_bound(p, 0, bytes_str("a.w.example"), 443, POLICY_REST, to("")));
+	CHECK(!policy_credential_bound(p, 1, bytes_str("a.w.example"), 443, POLICY_REST, to("/v1/x")));
 	CHECK_INT(kit_ask(&k, "GET", "a.w.example", 443, "/v1/x"), REASON_OK);
 	CHECK_INT(kit_ask(&k, "GET", "a.w.example", 443, "/v2/x"), REASON_CREDENTIAL_UNBOUND);
 	kit_free(&k);
@@ -195,8 +203,8 @@ TEST(a_name_of_the_gateway_leads_to_the_endpoint_behind_it)
 
 	CHECK_INT(policy_find(&k.policy, bytes_str("inference.internal"), 443, &e), REASON_OK);
 	CHECK(bytes_is(e.upstream, "api.model.example") && e.upstream_port == 8443 && e.ai == POLICY_AI_ANTHROPIC);
-	CHECK(policy_credential_bound(&k.policy, e.credential, e.upstream, e.upstream_port, bytes_str("/v1/messages")));
-	CHECK(!policy_credential_bound(&k.policy, e.credential, bytes_str("inference.internal"), 443, bytes_str("/v1/messages")));
+	CHECK(policy_credential_bound(&k.policy, e.credential, e.upstream, e.upstream_port, POLICY_REST, to("/v1/messages")));
+	CHECK(!policy_credential_bound(&k.policy, e.credential, bytes_str("inference.internal"), 443, POLICY_REST, to("/v1/messages")));
 	CHECK(policy_guarded(&k.policy, bytes_str("inference.internal")));
 	kit_free(&k);
 #define UP(host, up) TOP "network:\n  - {name: i, hosts: [" host "], ports: [443], mode: intercept, protocol: rest, access: full, upstream: " up "}\n"

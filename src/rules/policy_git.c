@@ -44,13 +44,6 @@ enum policy_git_kind policy_git_kind_of(const struct policy_request *r, struct b
 	return take_end(r->path, "/git-receive-pack", ret_repository) ? POLICY_GIT_PUSHED : POLICY_GIT_NONE;
 }
 
-struct bytes policy_git_bound_path(enum policy_protocol protocol, const struct policy_request *r)
-{
-	struct bytes repository;
-
-	return protocol == POLICY_GIT && policy_git_kind_of(r, &repository) != POLICY_GIT_NONE ? repository : r->path;
-}
-
 static bool segment_ok(struct bytes s, const char **why)
 {
 	bool stars = bytes_find(s, '*') < s.len;

@@ -29,8 +29,6 @@ enum policy_git_kind {
 
 /* Which of them a request is; *ret_repository is its path without the service and without a last ".git". */
 enum policy_git_kind policy_git_kind_of(const struct policy_request *r, struct bytes *ret_repository);
-/* By what a credential's paths are matched: with protocol git the repository, as the rules name it, else the request's path. */
-struct bytes policy_git_bound_path(enum policy_protocol protocol, const struct policy_request *r);
 /* "/o/r.git" and "/o/r" are one repository: the name without the ending. */
 struct bytes policy_git_repository(struct bytes path);
 

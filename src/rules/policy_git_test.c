@@ -205,6 +205,15 @@ TEST(a_credential_is_bound_to_repositories_as_the_rules_name_them)
 	CHECK_INT(ask(&k, "POST", "/o/r/git-upload-pack", NULL).reason, REASON_OK);
 	CHECK_INT(ask(&k, "GET", "/p/r/info/refs?service=git-upload-pack", NULL).reason, REASON_CREDENTIAL_UNBOUND);
 	kit_free(&k);
+	k = kit_compile("version: 1\nname: test\nverdicts: {read: allow}\n"
+			"credentials:\n  token: {inject: {bearer: true}, hosts: [git.example], paths: [/o/r.git, '/o/below.git/**']}\nnetwork:\n"
+			"  - {name: src, hosts: [git.example], ports: [443], mode: intercept, protocol: git, credential: token, rules: [\n"
+			"      {class: read, git: fetch, paths: [/o/*]}]}\n");
+	CHECK_INT(ask(&k, "GET", "/o/r.git/info/refs?service=git-upload-pack", NULL).reason, REASON_OK);
+	CHECK_INT(ask(&k, "POST", "/o/r/git-upload-pack", NULL).reason, REASON_OK);
+	CHECK_INT(ask(&k, "POST", "/o/below.git/git-upload-pack", NULL).reason, REASON_OK);
+	CHECK_INT(ask(&k, "POST", "/o/other.git/git-upload-pack", NULL).reason, REASON_CREDENTIAL_UNBOUND);
+	kit_free(&k);
 }
 
 TEST(presets_of_git_have_one_expansion)

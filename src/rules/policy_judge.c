@@ -205,7 +205,7 @@ void policy_judge(const struct policy *p, const struct policy_entry *e,
 		flags |= rule->flags & BLOB_REFLECTIVE;
 	}
 	if (v.reason == REASON_OK && entry->credential != BLOB_NONE &&
-	    !blob_path_bound(p, entry->credential, policy_git_bound_path((enum policy_protocol)entry->protocol, r)))
+	    !blob_request_bound(p, entry->credential, (enum policy_protocol)entry->protocol, r))
 		v.reason = REASON_CREDENTIAL_UNBOUND;
 	v.reflective = v.reason == REASON_OK && (flags & BLOB_REFLECTIVE);
 	v.websocket = v.reason == REASON_OK && r->websocket;

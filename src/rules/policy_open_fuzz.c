@@ -72,8 +72,8 @@ static void ask_credentials(const struct policy *p)
 
 	for (uint32_t i = 0; policy_credential_at(p, i, &c); i++) {
 		must(i < POLICY_CREDENTIALS_MAX && c.header.len);
-		(void)policy_credential_bound(p, i, bytes_str("x.a.example"), 443, bytes_str("/a/b"));
-		(void)policy_credential_bound(p, i, bytes_str(""), 443, bytes_str("/"));
+		(void)policy_credential_bound(p, i, bytes_str("x.a.example"), 443, POLICY_GIT, &(struct policy_request){ .path = bytes_str("/a/b") });
+		(void)policy_credential_bound(p, i, bytes_str(""), 443, POLICY_GIT, &(struct policy_request){ .path = bytes_str("/") });
 	}
 	while (policy_intercepted_next(p, &at, &host))
 		(void)policy_guarded(p, host);

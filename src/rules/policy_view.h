@@ -44,6 +44,8 @@ uint32_t blob_host_find(const struct policy *p, uint32_t hash, struct bytes suff
 
 /* The binding `credential`, which exists, has this path. */
 bool blob_path_bound(const struct policy *p, uint32_t credential, struct bytes path);
+/* The same of a request: by its path, and with protocol git by its repository, as the rules name it, too. */
+bool blob_request_bound(const struct policy *p, uint32_t credential, enum policy_protocol protocol, const struct policy_request *r);
 
 /* Bytes of one element of each section. */
 extern const uint32_t policy_blob_element_len[BLOB_SECTIONS];
