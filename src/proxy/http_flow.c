@@ -111,7 +111,7 @@ static bool closing(struct http_flow *f)
 		}
 		f->phase = HTTP_LINGER;
 		f->guest.readable = true;
-		http_flow_deadline(f, HTTP_FLOW_LINGER_MS);
+		http_flow_deadline(f, f->drains ? HTTP_FLOW_DRAIN_MS : HTTP_FLOW_LINGER_MS);
 	}
 	return f->phase != HTTP_CLOSING;
 }
@@ -126,8 +126,6 @@ static bool linger(struct http_flow *f)
 	buf_reset(&f->guest.in);
 	if (f->guest.eof || f->lingered > (f->drains ? (size_t)HTTP_FLOW_DRAIN_MAX : (size_t)HTTP_FLOW_LINGER_MAX))
 		http_flow_finish(f, false);
-	else if (n && f->drains)
-		http_flow_deadline(f, HTTP_FLOW_LINGER_MS);
 	return false;
 }
 

@@ -35,7 +35,8 @@ enum {
 	HTTP_FLOW_STREAM_MS = 15 * 60 * 1000, /* an answer that does not go on, on either side */
 	HTTP_FLOW_LINGER_MS = 2000,
 	HTTP_FLOW_LINGER_MAX = 256 * 1024, /* bytes of the guest thrown away meanwhile */
-	HTTP_FLOW_DRAIN_MAX = 256 * 1024 * 1024, /* the same where the client reads its answer when it has sent all */
+	HTTP_FLOW_DRAIN_MS = 60000, /* these two in all, where the client reads its answer when it has sent the whole body */
+	HTTP_FLOW_DRAIN_MAX = 256 * 1024 * 1024,
 	HTTP_FLOW_HOLD_MAX = 16 * 1024, /* body bytes held back at most */
 	HTTP_FLOW_INTERIM_MAX = 16, /* 1xx answers before the final one */
 };

@@ -53,8 +53,8 @@ static bool put_why(struct http_flow *f, struct buf *out)
 }
 
 /* git shows its user what its own protocol says, and of an HTTP error to a push nothing (wire/git_report.h). A client of HTTP/1.1 reads that
- * when it has sent all of its pack. On a stream the answer may come before: libcurl waits for ever then if much of the body is outstanding, and
- * gives up at once on an error. */
+ * when it has sent all of its pack. On a stream of HTTP/2 an answer in front of much outstanding body is not understood (git was seen to wait
+ * without end), so that a large push gets the bare error there. */
 static bool waits_for_its_own_body(const struct http_flow *f)
 {
 	return f->guest.stream && (f->body.framing != HTTP1_LENGTH || f->body.left > HTTP_FLOW_LINGER_MAX);

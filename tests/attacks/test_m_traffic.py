@@ -151,7 +151,8 @@ def test_g17_a_redirect_is_the_guests_business_and_its_next_flow_is_judged(mitm,
     arena.script({"/go": b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + to.encode() + b"\r\n\r\n"})
     with mitm.attack() as a:
         done = sh(mitm, f"curl -sS -m 10 -L -w '%{{http_code}}' https://{host}/go")
-        assert done["code"] != 0, done
+        # port 80 of a listed name is answered by the gateway itself
+        assert done["code"] != 0 or (to == "http://good.example/" and done["out"].endswith("403")), done
         assert [r["target"] for r in requests(a)] == ["/go"], "somebody followed the redirect"
         fresh = a.seen()["connections"]  # none where one was kept from before
         assert {c["local"] for c in fresh} <= {"127.0.0.10"} and {c["port"] for c in fresh} <= {443}
