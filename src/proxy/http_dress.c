@@ -31,10 +31,13 @@ static enum reason tell_stripped(struct http_flow *f)
 
 size_t http_dress_told(struct http_flow *f, struct http1_head *h, struct bytes head)
 {
-	const struct http1_field *last = h->n_fields ? &h->fields[h->n_fields - 1] : NULL;
-	size_t at = last ? (size_t)(last->name.p - head.p) : head.len;
-	struct bytes line = bytes_skip(head, at);
+	const struct http1_field *last;
+	struct bytes line;
 
+	if (h->n_fields == 0)
+		return 0;
+	last = &h->fields[h->n_fields - 1];
+	line = bytes_skip(head, (size_t)(last->name.p - head.p));
 	if (!bytes_starts(line, bytes_str(told)) || line.len != strlen(told) + last->value.len + strlen("\r\n\r\n"))
 		return 0;
 	http_note_stripped(f, last->value);
