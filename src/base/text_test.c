@@ -119,6 +119,7 @@ static bool freed_memory_has(size_t size, const char *text)
 	size_t len = strlen(text);
 	bool found = false;
 
+	__asm__ volatile("" : "+r"(p) : : "memory"); /* what stands there is what is asked */
 	for (size_t i = 0; p && i + len <= size && !found; i++) {
 		size_t k = 0;
 
