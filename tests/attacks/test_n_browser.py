@@ -11,7 +11,11 @@ HOST = "client.example"
 PAGE = """<!doctype html><meta charset="utf-8"><title>page</title><script>
 const events = () => new Promise((good, bad) => {
   const all = [], s = new EventSource("/events/browser");
-  s.onmessage = async e => { all.push(e.data); await fetch("/seen/browser"); if (all.length == 5) { s.close(); good(all.join("")); } };
+  s.onmessage = async e => {
+    if (all.push(e.data) == 5) s.close();  // before the host ends, which would be an error
+    await fetch("/seen/browser");
+    if (s.readyState == s.CLOSED) good(all.join(""));
+  };
   s.onerror = () => bad(new Error("event source"));
 });
 const socket = () => new Promise((good, bad) => {
