@@ -126,7 +126,7 @@ def test_a_question_in_pieces_is_not_put_together(gw):
 def test_the_ends_of_the_pool_stand_for_no_name(gw, address):
     with gw.attack() as a:
         got = gw.do("tcp", address, 443, send="160301", want=8)
-        assert got["closed"] and not got["got"], got
+        assert got["closed"] and got["got"] == "15030300020231", got  # a TLS alert, access_denied, and nothing more
         a.denied("address_of_no_name")
 
 

@@ -35,7 +35,8 @@ def attack():
             try:
                 with socket.create_connection(to, 0.3) as s:
                     s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-                    if s.recv(16):
+                    got = s.recv(16)
+                    if got and not got.startswith(b"HTTP/1.1 4"):  # the gateway's own refusal, in what the guest speaks
                         say("REACHED", to)
             except OSError:
                 pass
