@@ -1,4 +1,5 @@
 """A supervisor under test: its folder, its process, its control socket, its children."""
+import fcntl
 import json
 import os
 import pathlib
@@ -127,16 +128,17 @@ class Workspace:
         if self.command:
             self.parent, child = Channel.pair()
             args += ["--try", f"{popen.pop('inside', 0)}:0", "--", *self.command]
-            stdio = [*stdio, log.fileno()] if stdio else [os.open("/dev/null", os.O_RDWR), log.fileno(), log.fileno()]
+            null = os.open("/dev/null", os.O_RDWR)
+            stdio = [*stdio, log.fileno()] if stdio else [null, log.fileno(), log.fileno()]
             sources = [child.fileno(), *stdio]
 
             def place():
-                for to, source in enumerate(sources, 103):
-                    os.dup2(source, to, inheritable=False)
-                for to in range(3, 7):
-                    os.dup2(to + 100, to, inheritable=True)
+                above = [fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, 300) for source in sources]
+                for to, source in enumerate(above, 3):
+                    os.dup2(source, to, inheritable=True)
             self.process = subprocess.Popen(args, stderr=log, preexec_fn=place, close_fds=False, **popen)
             child.close()
+            os.close(null)
         else:
             self.process = subprocess.Popen(args, stderr=log, **popen)
         if wait:
