@@ -10,6 +10,7 @@
 #include "cli/policy.h"
 #include "cli/policy_crypto.h"
 #include "cli/policy_file.h"
+#include "cli/public_key.h"
 #include "cli/say.h"
 #include "ipc/trust.h"
 #include "os/fd.h"
@@ -122,28 +123,6 @@ static bool name_of(const char *path, char ret[TRUST_NAME_MAX + 1])
 	return true;
 }
 
-static int read_public(const char *path, uint8_t ret[BUNDLE_KEY])
-{
-	FD_AUTO int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint8_t text[KEY_FILE_MAX];
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-
-	if (n < 0)
-		return say_fail(errno == ENOENT ? CLI_NOT_FOUND : CLI_FAILED, "%s: %s", path, strerror(errno));
-	switch (key_file_public(bytes_of(text, (size_t)n), ret)) {
-	case KEY_FILE_DONE:
-		return CLI_DONE;
-	case KEY_FILE_WRONG_HALF:
-		return say_fail(CLI_FAILED, "%s is a private key: give the public one (`openssl pkey -pubout`, or the .pub file)", path);
-	case KEY_FILE_OTHER:
-		return say_fail(CLI_FAILED, "%s is a key of another type than Ed25519", path);
-	case KEY_FILE_ENCRYPTED:
-	case KEY_FILE_BAD:
-	default:
-		return say_fail(CLI_FAILED, "%s is no public key of openssl or ssh-keygen", path);
-	}
-}
-
 static int file_path(const char *folder, const char *name, char ret[PATHS_MAX])
 {
 	int n = snprintf(ret, PATHS_MAX, "%s/%s.pub", folder, name);
@@ -164,7 +143,7 @@ static int add(const char *folder, const char *from, const char *given)
 	if (!name_of(given ? given : from, name))
 		return say_fail(CLI_USAGE, "policy key add: `%s` makes no name of a key: add `--name NAME` of a-z, 0-9, '-', '_' and '.'",
 				given ? given : from);
-	r = read_public(from, key);
+	r = cli_public_key(from, key);
 	r = r ? r : file_path(folder, name, path);
 	if (r == CLI_DONE && access(path, F_OK) == 0)
 		return say_fail(CLI_FAILED, "a key %s is trusted already: choose another --name, or remove it first", name);

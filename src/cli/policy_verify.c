@@ -1,46 +1,21 @@
 /* `saw policy verify`: what the supervisor would say to a bundle, said here. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/time_text.h"
 #include "cli/bundle_dir.h"
 #include "cli/policy.h"
 #include "cli/policy_crypto.h"
 #include "cli/policy_file.h"
+#include "cli/public_key.h"
 #include "cli/say.h"
 #include "ipc/trust.h"
 #include "os/fd.h"
 #include "os/loop.h"
 #include "os/paths.h"
-#include "wire/key_file.h"
 
 enum { VERIFY_KEY, VERIFY_CHANNEL, VERIFY_JSON };
-
-static int read_public(const char *path, struct bundle_keys *ret)
-{
-	FD_AUTO int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint8_t text[KEY_FILE_MAX];
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-
-	if (n < 0)
-		return say_fail(errno == ENOENT ? CLI_NOT_FOUND : CLI_FAILED, "key %s: %s", path, strerror(errno));
-	ret->n = 1;
-	switch (key_file_public(bytes_of(text, (size_t)n), ret->key[0])) {
-	case KEY_FILE_DONE:
-		return CLI_DONE;
-	case KEY_FILE_WRONG_HALF:
-		return say_fail(CLI_FAILED, "%s is a private key: give the public one (`openssl pkey -pubout`, or the .pub file)", path);
-	case KEY_FILE_OTHER:
-		return say_fail(CLI_FAILED, "%s is a key of another type than Ed25519", path);
-	case KEY_FILE_ENCRYPTED:
-	case KEY_FILE_BAD:
-	default:
-		return say_fail(CLI_FAILED, "%s is no public key of openssl or ssh-keygen", path);
-	}
-}
 
 static int trusted_keys(const struct cli_args *a, struct bundle_keys *ret)
 {
@@ -49,8 +24,10 @@ static int trusted_keys(const struct cli_args *a, struct bundle_keys *ret)
 	struct err e = { 0 };
 	int r;
 
-	if (a->value[VERIFY_KEY])
-		return read_public(a->value[VERIFY_KEY], ret);
+	if (a->value[VERIFY_KEY]) {
+		ret->n = 1;
+		return cli_public_key(a->value[VERIFY_KEY], ret->key[0]);
+	}
 	r = paths_state(state, &e);
 	r = r < 0 ? r : paths_join(folder, state, TRUST_FOLDER, &e);
 	r = r < 0 ? r : trust_read(folder, ret, &e);
