@@ -2,12 +2,10 @@
 
 #include "base/must.h"
 #include "base/tap.h"
-#include "net/h2_budget.h"
 #include "net/h2_rig.h"
 
 /* RFC 9113, 7 */
-enum { NO_ERROR = 0, PROTOCOL_ERROR = 1, INTERNAL_ERROR = 2, FLOW_CONTROL_ERROR = 3, CALM = 11 };
-#define CALM_GOAWAY "GOAWAY 0 11\n"
+enum { NO_ERROR = 0, PROTOCOL_ERROR = 1, INTERNAL_ERROR = 2, FLOW_CONTROL_ERROR = 3 };
 
 static struct h2_rig rig;
 
