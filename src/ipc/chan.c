@@ -22,6 +22,7 @@ struct chan {
 	struct loop_io io;
 	struct loop_later end;
 	struct loop_later post; /* sends what chan_post() left */
+	struct loop_timer again; /* sends what the kernel would not take for now */
 	int fd;
 	const struct chan_permit *permits;
 	size_t n_permits;
@@ -38,6 +39,7 @@ enum {
 	BATCH = 16, /* messages of one system call */
 	TURN_MAX = 64, /* of one turn, so that one chatty peer cannot starve the others */
 	POSTED_MAX = 64 * 1024, /* bytes that wait for the turn's end */
+	AGAIN_MS = 10,
 };
 
 struct control {
@@ -126,13 +128,32 @@ static void drop_first(struct chan *c)
 	queued_free(q);
 }
 
+/* ETOOMANYREFS: this user has more descriptors under way, in all its processes, than this process may have open. */
+static bool is_for_now(int error)
+{
+	return error == EAGAIN || error == EINTR || error == ETOOMANYREFS;
+}
+
+static void on_again(struct loop_timer *t);
+
+static void send_again(struct chan *c, int error)
+{
+	if (error != ETOOMANYREFS)
+		loop_io_want(&c->io, EPOLLIN | EPOLLOUT);
+	/* The socket itself takes writes, so that only time can tell. */
+	else if (loop_timer_arm(c->loop, &c->again, AGAIN_MS, on_again, c))
+		loop_io_want(&c->io, EPOLLIN);
+	else
+		finish(c, "out of memory");
+}
+
 static void flush(struct chan *c)
 {
 	while (c->first) {
 		int n = send_queued(c);
 
-		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-			loop_io_want(&c->io, EPOLLIN | EPOLLOUT);
+		if (n < 0 && is_for_now(errno)) {
+			send_again(c, errno);
 			return;
 		}
 		if (n <= 0) {
@@ -143,6 +164,14 @@ static void flush(struct chan *c)
 			drop_first(c);
 	}
 	loop_io_want(&c->io, EPOLLIN);
+}
+
+static void on_again(struct loop_timer *t)
+{
+	struct chan *c = t->owner;
+
+	if (!c->why)
+		flush(c);
 }
 
 static bool enqueue(struct chan *c, const struct msg *m)
@@ -180,12 +209,15 @@ static bool sendable(struct chan *c, const struct msg *m)
 
 void chan_send(struct chan *c, const struct msg *m)
 {
+	int error = 0;
+
 	if (!sendable(c, m))
 		return;
 	if (!c->first) {
 		if (send_one(c->fd, m) >= 0)
 			return;
-		if (errno != EAGAIN && errno != EINTR) {
+		error = errno;
+		if (!is_for_now(error)) {
 			finish(c, "closed");
 			return;
 		}
@@ -194,8 +226,8 @@ void chan_send(struct chan *c, const struct msg *m)
 		finish(c, "the peer does not read");
 	else if (c->post.loop)
 		flush(c);
-	else
-		loop_io_want(&c->io, EPOLLIN | EPOLLOUT);
+	else if (error)
+		send_again(c, error);
 }
 
 static void post_later(struct loop_later *later)
@@ -334,6 +366,7 @@ struct chan *chan_free(struct chan *c)
 	loop_io_remove(&c->io);
 	loop_later_cancel(&c->end);
 	loop_later_cancel(&c->post);
+	loop_timer_disarm(&c->again);
 	while (c->first)
 		drop_first(c);
 	(void)fd_close(c->fd);

@@ -1,5 +1,8 @@
 #include "ipc/chan.h"
 
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/tap.h"
@@ -28,6 +31,7 @@ static bool on_fd(void *owner, struct msg_in *in)
 {
 	struct end *x = owner;
 
+	(void)fd_close(x->fd);
 	x->fd = msg_take_fd(in);
 	return true;
 }
@@ -43,7 +47,7 @@ static struct loop *start(struct end *a, struct end *b)
 {
 	struct loop *l = NULL;
 	struct err e = { 0 };
-	int fds[2];
+	int fds[2] = { -1, -1 };
 
 	*a = *b = (struct end){ .fd = -1 };
 	CHECK(loop_new(&l, &e) == 0 && chan_pair(fds, &e) == 0);
@@ -176,4 +180,54 @@ TEST(descriptors_arrive_and_are_owned_by_the_reader)
 	fd_close(b.fd);
 	fd_close(p[0]);
 	stop(l, &a, &b);
+}
+
+/* In a process of its own, with a user of its own where it can have one. Gives 0, or what failed. */
+static int send_above_the_limit(void)
+{
+	enum { LIMIT = 20, ELSEWHERE = LIMIT + 5 };
+	const struct rlimit limit = { LIMIT, LIMIT };
+	struct end a;
+	struct end b;
+	struct end other;
+	struct end reader;
+	struct loop *l = start(&a, &b);
+	struct loop *elsewhere = start(&other, &reader);
+	struct err e = { 0 };
+
+	if ((getuid() == 0 && setresuid(61234, 61234, 61234) < 0) || setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 1;
+	for (int i = 0; i < ELSEWHERE; i++) {
+		msg_start(&m, 2);
+		msg_fd(&m, 0);
+		chan_send(other.c, &m);
+	}
+	msg_start(&m, 2);
+	msg_fd(&m, 0);
+	chan_send(a.c, &m);
+	for (int i = 0; i < 5; i++)
+		if (loop_turn(l, 15, &e) < 0 || a.why || b.fd >= 0)
+			return 2;
+	if (chan_queued(a.c) == 0)
+		return 3;
+	for (int i = 0; i < 100 && chan_queued(other.c); i++) {
+		if (loop_turn(elsewhere, 15, &e) < 0 || other.why)
+			return 4;
+		reader.fd = fd_close(reader.fd);
+	}
+	for (int i = 0; i < 100 && b.fd < 0; i++)
+		if (loop_turn(l, 15, &e) < 0 || a.why)
+			return 5;
+	return b.fd >= 0 ? 0 : 6;
+}
+
+TEST(a_user_with_too_many_descriptors_under_way_waits_and_keeps_the_channel)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(send_above_the_limit());
+	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
+	CHECK_INT(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
 }

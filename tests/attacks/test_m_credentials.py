@@ -1,4 +1,5 @@
 """Group H: what a guest can do to a credential that the gateway adds for it."""
+import os
 import subprocess
 
 import pytest
@@ -108,9 +109,13 @@ def test_h13_the_secret_is_in_outlet_and_in_nothing_else(mitm, sanitized):
             assert value not in f.read_bytes(), f
     pids = roles(mitm)
     assert {"saw-inlet", "saw-outlet", "saw-dialer", "saw-workspace", "saw-front"} <= set(pids), pids
-    for name, pid in {**pids, "saw": mitm.process.pid}.items():
-        for part in ("cmdline", "environ"):
-            assert value not in open(f"/proc/{pid}/{part}", "rb").read(), (name, part)
+    everyone = {**pids, "saw": mitm.process.pid}
+    for name, pid in everyone.items():
+        assert value not in open(f"/proc/{pid}/cmdline", "rb").read(), name
+    if os.geteuid() != 0:
+        pytest.skip("an ordinary user may look into none of these processes: only root sees their memory")
+    for name, pid in everyone.items():
+        assert value not in open(f"/proc/{pid}/environ", "rb").read(), name
     if sanitized:
         pytest.skip("freed memory is kept as it was under ASan")
     # `saw try` stands in for keeper, which holds secrets too

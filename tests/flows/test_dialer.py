@@ -33,6 +33,7 @@ def world(netns):
 @pytest.fixture(scope="module")
 def one(world, build):
     d = Dialer(world, build, POLICY)
+    d.refused("unlisted.example")  # it has taken its inlet
     yield d
     assert d.stop() == 0
 
@@ -502,6 +503,7 @@ def test_a_broken_inlet_loses_its_channel_and_a_fresh_one_is_served(world, build
 
 def test_dials_of_an_inlet_that_is_gone_are_dropped(world, build):
     d = Dialer(world, build, POLICY)
+    d.refused("unlisted.example")  # it has taken its inlet
     before = d.fds()
     world.resolve = zone(good_example=[HOLE])
     d.dial("good.example")
