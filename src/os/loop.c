@@ -8,17 +8,20 @@
 #include "base/must.h"
 #include "os/fd.h"
 
-/* An io may be removed by an earlier callback of the same turn, while its event already lies in `batch`. Removal
- * therefore clears the batch behind the cursor; nothing is delivered to memory that may be gone. Timers stand in a
+/* The kernel knows an io by its descriptor, so that the one who watches can change without it. An io may be removed by an earlier
+ * callback of the same turn, while its event already lies in `batch`. Removal therefore clears the batch behind the cursor; nothing is
+ * delivered to memory that may be gone, or to the next owner of the number. Timers stand in a
  * binary heap by time; `slot` lets one be moved or removed without a search. */
 
-enum { LOOP_BATCH = 64, TIMERS_FIRST = 32 };
+enum { LOOP_BATCH = 64, TIMERS_FIRST = 32, IOS_FIRST = 64, CLEARED = -1 };
 
 struct loop {
 	int fd;
 	bool stopped;
 	int code;
 	uint64_t now_ms;
+	struct loop_io **ios; /* by descriptor */
+	size_t n_ios;
 	struct loop_timer **heap;
 	size_t n_heap;
 	size_t cap_heap;
@@ -71,26 +74,52 @@ struct loop *loop_free(struct loop *l)
 	if (l) {
 		(void)fd_close(l->fd);
 		free(l->heap);
+		free(l->ios);
 		free(l);
 	}
 	return NULL;
 }
 
+static int room_for(struct loop *l, int fd, struct err *e)
+{
+	size_t n = l->n_ios ? l->n_ios : IOS_FIRST;
+	struct loop_io **ios;
+
+	while (n <= (size_t)fd)
+		n *= 2;
+	if (n == l->n_ios)
+		return 0;
+	ios = reallocarray(l->ios, n, sizeof(struct loop_io *));
+	if (!ios)
+		return err_set(e, ENOMEM, "out of memory to watch descriptor %d", fd);
+	memset(ios + l->n_ios, 0, (n - l->n_ios) * sizeof(struct loop_io *));
+	l->ios = ios;
+	l->n_ios = n;
+	return 0;
+}
+
 int loop_io_add(struct loop *l, struct loop_io *io, int fd, uint32_t events, loop_io_fn fn, void *owner,
 		struct err *e)
 {
-	struct epoll_event ev = { .events = events, .data.ptr = io };
+	struct epoll_event ev = { .events = events, .data.fd = fd };
+	int r;
 
 	must(!io->loop);
+	if (fd < 0)
+		return err_sys(e, EBADF, "watch descriptor %d", fd);
+	r = room_for(l, fd, e);
+	if (r < 0)
+		return r;
 	if (epoll_ctl(l->fd, EPOLL_CTL_ADD, fd, &ev) < 0)
 		return err_sys(e, errno, "watch descriptor %d", fd);
+	l->ios[fd] = io;
 	*io = (struct loop_io){ .fn = fn, .owner = owner, .fd = fd, .events = events, .armed = events, .loop = l };
 	return 0;
 }
 
 static void arm(struct loop_io *io)
 {
-	struct epoll_event ev = { .events = io->events, .data.ptr = io };
+	struct epoll_event ev = { .events = io->events, .data.fd = io->fd };
 
 	must(epoll_ctl(io->loop->fd, EPOLL_CTL_MOD, io->fd, &ev) == 0);
 	io->armed = io->events;
@@ -105,16 +134,37 @@ void loop_io_want(struct loop_io *io, uint32_t events)
 		arm(io);
 }
 
+static void clear_batch(struct loop *l, int fd)
+{
+	for (int i = l->at_batch; i < l->n_batch; i++)
+		if (l->batch[i].data.fd == fd)
+			l->batch[i].data.fd = CLEARED;
+}
+
+void loop_io_move(struct loop_io *to, struct loop_io *from, loop_io_fn fn, void *owner)
+{
+	struct loop *l = from->loop;
+
+	must(l && !to->loop);
+	*to = *from;
+	to->fn = fn;
+	to->owner = owner;
+	l->ios[to->fd] = to;
+	clear_batch(l, to->fd); /* the kernel tells it again, to the new one */
+	*from = (struct loop_io){ .fd = from->fd };
+}
+
 void loop_io_remove(struct loop_io *io)
 {
 	struct loop *l = io->loop;
 
 	if (!l)
 		return;
-	(void)epoll_ctl(l->fd, EPOLL_CTL_DEL, io->fd, NULL);
-	for (int i = l->at_batch; i < l->n_batch; i++)
-		if (l->batch[i].data.ptr == io)
-			l->batch[i].data.ptr = NULL;
+	if (l->ios[io->fd] == io) { /* else it was closed, and the number has another owner */
+		(void)epoll_ctl(l->fd, EPOLL_CTL_DEL, io->fd, NULL);
+		l->ios[io->fd] = NULL;
+		clear_batch(l, io->fd);
+	}
 	io->loop = NULL;
 	io->events = 0;
 	io->armed = 0;
@@ -272,7 +322,7 @@ int loop_turn(struct loop *l, int wait_ms, struct err *e)
 	l->n_batch = n > 0 ? n : 0;
 	for (l->at_batch = 0; l->at_batch < l->n_batch;) {
 		struct epoll_event ev = l->batch[l->at_batch++];
-		struct loop_io *io = ev.data.ptr;
+		struct loop_io *io = ev.data.fd == CLEARED ? NULL : l->ios[ev.data.fd];
 
 		if (io)
 			deliver(io, ev.events);

@@ -53,6 +53,8 @@ int loop_io_add(struct loop *l, struct loop_io *io, int fd, uint32_t events, loo
 		struct err *e);
 /* Only makes a system call when `events` differ from what is asked for now. */
 void loop_io_want(struct loop_io *io, uint32_t events);
+/* The descriptor of `from`, and what is asked for it, has another watcher from now on, `to`, without a system call; `from` is as removed. */
+void loop_io_move(struct loop_io *to, struct loop_io *from, loop_io_fn fn, void *owner);
 /* Safe when not in a loop, and from inside any callback: no further event of this io is delivered. Does not close the fd. */
 void loop_io_remove(struct loop_io *io);
 

@@ -53,7 +53,7 @@ TEST(what_is_not_wanted_any_more_is_not_delivered_and_comes_when_it_is_wanted_ag
 	struct loop *l = NULL;
 	struct heard h = { 0 };
 	struct err e = { 0 };
-	int x[2];
+	int x[2] = { -1, -1 };
 
 	CHECK(loop_new(&l, &e) == 0 && pipe(x) == 0);
 	CHECK(loop_io_add(l, &h.io, x[0], EPOLLIN, hear, &h, &e) == 0);
@@ -94,8 +94,8 @@ TEST(an_io_removed_in_the_same_turn_gets_no_event)
 	struct loop *l = NULL;
 	struct pair p = { 0 };
 	struct err e = { 0 };
-	int x[2];
-	int y[2];
+	int x[2] = { -1, -1 };
+	int y[2] = { -1, -1 };
 
 	CHECK(loop_new(&l, &e) == 0 && pipe(x) == 0 && pipe(y) == 0);
 	CHECK(write(x[1], "x", 1) == 1 && write(y[1], "y", 1) == 1);
@@ -107,5 +107,96 @@ TEST(an_io_removed_in_the_same_turn_gets_no_event)
 		fd_close(x[i]);
 		fd_close(y[i]);
 	}
+	loop_free(l);
+}
+
+TEST(another_watcher_gets_what_comes_from_now_on_and_what_lies_ready)
+{
+	struct loop *l = NULL;
+	struct heard from = { 0 };
+	struct heard to = { 0 };
+	struct err e = { 0 };
+	int x[2] = { -1, -1 };
+
+	CHECK(loop_new(&l, &e) == 0 && pipe(x) == 0);
+	CHECK(loop_io_add(l, &from.io, x[0], EPOLLIN, hear, &from, &e) == 0);
+	CHECK(write(x[1], "x", 1) == 1);
+	loop_io_move(&to.io, &from.io, hear, &to);
+	CHECK(loop_turn(l, 0, &e) == 0);
+	CHECK(from.calls == 0 && to.calls == 1);
+	loop_io_remove(&from.io); /* nothing of it is left */
+	CHECK(loop_turn(l, 0, &e) == 0);
+	CHECK_INT(to.calls, 2);
+	loop_io_remove(&to.io);
+	CHECK(loop_turn(l, 0, &e) == 0);
+	CHECK_INT(to.calls, 2);
+	fd_close(x[0]);
+	fd_close(x[1]);
+	loop_free(l);
+}
+
+struct mover {
+	struct heard one;
+	struct heard two;
+	struct heard next;
+};
+
+static void move_other(struct loop_io *io, uint32_t events)
+{
+	struct mover *m = io->owner;
+	struct heard *other = io == &m->one.io ? &m->two : &m->one;
+
+	(void)events;
+	if (other->io.loop)
+		loop_io_move(&m->next.io, &other->io, hear, &m->next);
+	loop_io_remove(io);
+}
+
+TEST(an_io_moved_in_the_turn_of_its_event_is_told_once_in_the_next)
+{
+	struct loop *l = NULL;
+	struct mover m = { 0 };
+	struct err e = { 0 };
+	int x[2] = { -1, -1 };
+	int y[2] = { -1, -1 };
+
+	CHECK(loop_new(&l, &e) == 0 && pipe(x) == 0 && pipe(y) == 0);
+	CHECK(write(x[1], "x", 1) == 1 && write(y[1], "y", 1) == 1);
+	CHECK(loop_io_add(l, &m.one.io, x[0], EPOLLIN, move_other, &m, &e) == 0);
+	CHECK(loop_io_add(l, &m.two.io, y[0], EPOLLIN, move_other, &m, &e) == 0);
+	CHECK(loop_turn(l, 0, &e) == 0);
+	CHECK_INT(m.next.calls, 0);
+	CHECK(loop_turn(l, 0, &e) == 0);
+	CHECK(m.next.calls == 1 && m.next.events == EPOLLIN);
+	loop_io_remove(&m.next.io);
+	for (int i = 0; i < 2; i++) {
+		fd_close(x[i]);
+		fd_close(y[i]);
+	}
+	loop_free(l);
+}
+
+TEST(a_number_that_has_a_new_owner_is_not_taken_from_it)
+{
+	struct loop *l = NULL;
+	struct heard old = { 0 };
+	struct heard now = { 0 };
+	struct err e = { 0 };
+	int x[2] = { -1, -1 };
+	int number;
+
+	CHECK(loop_new(&l, &e) == 0 && pipe(x) == 0);
+	number = x[0];
+	CHECK(loop_io_add(l, &old.io, x[0], EPOLLIN, hear, &old, &e) == 0);
+	fd_close(x[0]);
+	fd_close(x[1]);
+	CHECK(pipe(x) == 0 && x[0] == number);
+	CHECK(loop_io_add(l, &now.io, x[0], EPOLLIN, hear, &now, &e) == 0);
+	loop_io_remove(&old.io);
+	CHECK(write(x[1], "x", 1) == 1);
+	CHECK(loop_turn(l, 0, &e) == 0);
+	CHECK(old.calls == 0 && now.calls == 1);
+	fd_close(x[0]);
+	fd_close(x[1]);
 	loop_free(l);
 }
