@@ -1,7 +1,7 @@
 /* Lines gather in memory with their places and hashes already final; a commit writes them all with one write(2) and one fdatasync(2).
  * When that fails the file is cut back and places and hashes return to those of the last commit, so that the chain on disk never has
- * a gap or a line of which its sender was told that it was not written. `size` is what the log has promised; bytes behind it (`dirty`)
- * are nobody's. */
+ * a gap or a line of which its sender was told that it was not written. `size` is what the log has promised, and behind it may lie what
+ * was written and waits for its fdatasync, which keeps its text here; bytes behind both (`dirty`) are nobody's. */
 #include "store/audit_log.h"
 
 #include <errno.h>
@@ -34,10 +34,13 @@ struct audit_log {
 	char *texts[6]; /* what src borrows */
 	struct buf pending;
 	size_t n_pending;
+	size_t written; /* of pending: lies in the file */
+	size_t n_written;
 	uint64_t size;
 	bool dirty;
 	uint64_t torn;
 	struct audit_log_head done; /* committed */
+	struct audit_log_head put; /* with what is written */
 	struct audit_log_head next; /* with what is pending */
 };
 
@@ -60,6 +63,8 @@ struct audit_log *audit_log_free(struct audit_log *l)
 {
 	if (!l)
 		return NULL;
+	if (l->n_written)
+		(void)fdatasync(l->fd);
 	(void)fd_close(l->fd);
 	(void)fd_close(l->dir_fd);
 	for (size_t i = 0; i < sizeof(l->texts) / sizeof(l->texts[0]); i++)
@@ -212,6 +217,7 @@ static int open_log(struct audit_log *l, const struct ocsf_source *src, struct e
 	r = read_all(l->fd, tail, len, l->size - len);
 	r = r ? err_sys(e, -r, "%s", l->path) : recover(l, bytes_of(tail, len), e);
 	free(tail);
+	l->put = l->done;
 	l->next = l->done;
 	return r;
 }
@@ -277,6 +283,7 @@ bool audit_log_add(struct audit_log *l, const struct event *ev, const char *code
 /* The name still leads to our file, and nobody else wrote to it or cut it. */
 static int check_file(struct audit_log *l, struct err *e)
 {
+	uint64_t size = l->size + l->written;
 	struct stat ours;
 	struct stat there;
 
@@ -285,24 +292,70 @@ static int check_file(struct audit_log *l, struct err *e)
 	if (fstatat(l->dir_fd, l->name, &there, AT_SYMLINK_NOFOLLOW) || there.st_dev != ours.st_dev ||
 	    there.st_ino != ours.st_ino)
 		return err_set(e, ESTALE, "%s was moved or removed: put it back", l->path);
-	if (l->dirty && (uint64_t)ours.st_size >= l->size) {
-		if (ftruncate(l->fd, (off_t)l->size))
+	if (l->dirty && (uint64_t)ours.st_size >= size) {
+		if (ftruncate(l->fd, (off_t)size))
 			return err_sys(e, errno, "%s: cut back after a failed write", l->path);
 		l->dirty = false;
 		return 0;
 	}
-	if ((uint64_t)ours.st_size != l->size)
+	if ((uint64_t)ours.st_size != size)
 		return err_set(e, ESTALE, "%s was changed by another process: run `saw audit verify`", l->path);
 	return 0;
+}
+
+static void cut_back(struct audit_log *l)
+{
+	if (l->dirty && ftruncate(l->fd, (off_t)(l->size + l->written)) == 0)
+		l->dirty = false;
+}
+
+static void forget_unwritten(struct audit_log *l)
+{
+	l->pending.len = l->written;
+	l->n_pending = l->n_written;
+	l->next = l->put;
+	cut_back(l);
 }
 
 static void forget_pending(struct audit_log *l)
 {
 	l->n_pending = 0;
+	l->n_written = 0;
+	l->written = 0;
+	l->put = l->done;
+	l->next = l->done;
 	if (l->pending.cap > KEEP_MAX)
 		buf_deinit(&l->pending);
 	else
 		buf_reset(&l->pending);
+	cut_back(l);
+}
+
+static int write_pending(struct audit_log *l, struct err *e)
+{
+	int r = check_file(l, e);
+
+	if (r == 0) {
+		r = fd_write_all(l->fd, bytes_skip(buf_view(&l->pending), l->written));
+		l->dirty = r != 0;
+		if (r)
+			(void)err_sys(e, -r, "%s", l->path);
+	}
+	if (r) {
+		forget_unwritten(l);
+		return r;
+	}
+	l->written = l->pending.len;
+	l->n_written = l->n_pending;
+	l->put = l->next;
+	return 0;
+}
+
+int audit_log_write(struct audit_log *l, struct err *e)
+{
+	int r = l->n_pending > l->n_written ? write_pending(l, e) : 0;
+
+	return err_in(r ? e : NULL, r, "audit log");
 }
 
 int audit_log_commit(struct audit_log *l, struct err *e)
@@ -311,22 +364,16 @@ int audit_log_commit(struct audit_log *l, struct err *e)
 
 	if (!l->n_pending)
 		return 0;
-	r = check_file(l, e);
-	if (r == 0) {
-		r = fd_write_all(l->fd, buf_view(&l->pending));
-		if (r == 0 && fdatasync(l->fd))
-			r = -errno;
-		l->dirty = r != 0;
-		if (r)
-			(void)err_sys(e, -r, "%s", l->path);
-	}
-	if (l->dirty && ftruncate(l->fd, (off_t)l->size) == 0)
-		l->dirty = false;
-	if (r == 0) {
+	r = write_pending(l, e);
+	if (r)
+		return err_in(e, r, "audit log");
+	if (fdatasync(l->fd)) {
+		r = err_sys(e, errno, "%s", l->path);
+		l->dirty = true;
+	} else {
 		l->size += l->pending.len;
 		l->done = l->next;
 	}
-	l->next = l->done;
 	forget_pending(l);
 	return err_in(r ? e : NULL, r, "audit log");
 }

@@ -16,7 +16,7 @@ struct audit_log;
  * -EWOULDBLOCK: another process writes it. -EBADMSG: its last line is not one of ours, nothing was changed. Else as open(2).
  * Needs JAIL_SYS_APPEND and the folder later only for fstatat(2): open it before the jail. */
 int audit_log_open(struct audit_log **ret, const char *path, const struct ocsf_source *src, struct err *e);
-/* Drops what was not committed. */
+/* Drops what was not written. */
 struct audit_log *audit_log_free(struct audit_log *l);
 
 /* Bytes that open() moved to FILE.torn: worth an event of their own. */
@@ -29,7 +29,7 @@ int audit_log_policy(struct audit_log *l, struct bytes label, bool lab, struct e
  * short: commit, then try again; the log is unchanged. */
 enum { AUDIT_LOG_PENDING_MAX = 4 * 1024 * 1024 };
 bool audit_log_add(struct audit_log *l, const struct event *ev, const char *code, const char *sentence);
-/* Events added since the last commit. */
+/* Events added since the last commit, written or not. */
 size_t audit_log_pending(const struct audit_log *l);
 
 /* One write and one fdatasync for all that was added; blocks for as long as the disk takes. 0: every one of them is on disk.
@@ -37,6 +37,10 @@ size_t audit_log_pending(const struct audit_log *l);
  * commit, before anything else), and the next add continues the chain there. The log file replaced, removed or emptied by
  * somebody else is such a failure too (-ESTALE). */
 int audit_log_commit(struct audit_log *l, struct err *e);
+
+/* One write for all that was added, for events that nobody waits for: from now on a crash of this process leaves them in the file; on disk
+ * they are with the next commit, which must follow. Fails as a commit does, for those that were not written before. */
+int audit_log_write(struct audit_log *l, struct err *e);
 
 /* Place of the newest committed line (sequence 0: none) and its hash in hex, zeros for none. */
 struct audit_log_head {

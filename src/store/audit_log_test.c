@@ -2,12 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -329,6 +333,124 @@ TEST(a_full_disk_refuses_whole_groups_and_recovers_with_room)
 TEST(a_read_only_disk_is_refused_at_open)
 {
 	small_disk(true);
+}
+
+TEST(what_is_written_is_in_the_file_at_once_and_committed_with_the_next_group)
+{
+	struct audit_log *l;
+	struct audit_log_head head;
+	long one;
+
+	fresh();
+	l = open_log();
+	CHECK(add(l, "one"));
+	CHECK_INT(audit_log_write(l, &e), 0);
+	one = file_size(path);
+	CHECK_INT(verified(0, NULL), 1);
+	CHECK_INT(audit_log_pending(l), 1);
+	audit_log_last(l, &head);
+	CHECK_INT(head.sequence, 0);
+	CHECK_INT(audit_log_write(l, &e), 0);
+	CHECK_INT(file_size(path), one);
+	CHECK(add(l, "two"));
+	CHECK_INT(audit_log_commit(l, &e), 0);
+	CHECK_INT(audit_log_pending(l), 0);
+	audit_log_last(l, &head);
+	CHECK_INT(head.sequence, 2);
+	CHECK(add(l, "three"));
+	CHECK_INT(audit_log_write(l, &e), 0);
+	CHECK_INT(audit_log_commit(l, &e), 0);
+	audit_log_last(l, &head);
+	CHECK_INT(head.sequence, 3);
+	CHECK(add(l, "four"));
+	CHECK_INT(audit_log_write(l, &e), 0);
+	audit_log_free(l); /* as a crash does */
+	l = open_log();
+	CHECK(add(l, "five"));
+	CHECK_INT(audit_log_commit(l, &e), 0);
+	audit_log_free(l);
+	CHECK_INT(verified(0, NULL), 5);
+}
+
+TEST(what_was_written_stays_when_what_comes_after_it_cannot_be)
+{
+	struct rlimit old;
+	struct rlimit small;
+	struct audit_log *l;
+	char away[160];
+	long one;
+
+	fresh();
+	(void)signal(SIGXFSZ, SIG_IGN);
+	l = open_log();
+	CHECK(add(l, "one"));
+	CHECK_INT(audit_log_write(l, &e), 0);
+	one = file_size(path);
+	CHECK(getrlimit(RLIMIT_FSIZE, &old) == 0);
+	small = (struct rlimit){ .rlim_cur = (rlim_t)one + 100, .rlim_max = old.rlim_max };
+	CHECK(setrlimit(RLIMIT_FSIZE, &small) == 0);
+	CHECK(add(l, "two"));
+	CHECK_INT(audit_log_write(l, &e), -EFBIG);
+	CHECK(add(l, "three"));
+	CHECK_INT(audit_log_commit(l, &e), -EFBIG);
+	CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+	CHECK_INT(file_size(path), one);
+	CHECK_INT(audit_log_pending(l), 1);
+	(void)snprintf(away, sizeof(away), "%s.away", path);
+	CHECK(rename(path, away) == 0);
+	CHECK(add(l, "four"));
+	CHECK_INT(audit_log_commit(l, &e), -ESTALE);
+	CHECK(rename(away, path) == 0);
+	CHECK(add(l, "five"));
+	CHECK_INT(audit_log_commit(l, &e), 0);
+	audit_log_free(l);
+	CHECK_INT(verified(0, NULL), 2);
+}
+
+/* 0: passed; 2: this host does not let us filter; else the line that failed. */
+static int with_a_disk_that_does_not_sync(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fdatasync, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EIO),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog filter = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+	struct audit_log *l = NULL;
+	long before;
+
+	if (audit_log_open(&l, path, &source, &e) || !add(l, "one") || audit_log_commit(l, &e))
+		return __LINE__;
+	before = file_size(path);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter))
+		return 2;
+	if (!add(l, "two") || audit_log_write(l, &e) || file_size(path) == before)
+		return __LINE__;
+	if (!add(l, "three") || audit_log_commit(l, &e) != -EIO)
+		return __LINE__;
+	if (file_size(path) != before || audit_log_pending(l) || !add(l, "four") || audit_log_write(l, &e))
+		return __LINE__;
+	return 0;
+}
+
+TEST(a_sync_that_fails_takes_back_all_that_waited_for_it)
+{
+	int status = 0;
+	pid_t pid;
+
+	fresh();
+	(void)fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		_exit(with_a_disk_that_does_not_sync());
+	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	if (WEXITSTATUS(status) == 2) {
+		tap_skip("this host does not let a process filter its system calls");
+		return;
+	}
+	CHECK_INT(WEXITSTATUS(status), 0);
+	CHECK_INT(verified(0, NULL), 2);
 }
 
 TEST(a_log_that_was_moved_away_or_written_by_others_is_refused)

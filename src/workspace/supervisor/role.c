@@ -304,6 +304,9 @@ bool role_on_event(void *owner, struct msg_in *in)
 	ev.actor = bytes_str(r->ops->name);
 	ev.at_ms = 0;
 	ev.pid = 0;
-	trail_write(r->ws->trail, &ev, id, on_written, r);
+	if (id)
+		trail_write(r->ws->trail, &ev, id, on_written, r);
+	else
+		trail_lazily(r->ws->trail, &ev);
 	return true;
 }

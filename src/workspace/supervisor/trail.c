@@ -10,11 +10,12 @@
 #include "workspace/supervisor/hold.h"
 #include "workspace/supervisor/ws.h"
 
-/* Events gather during a loop turn; the turn's end writes them with one fdatasync and answers those who wait. While the log cannot
+/* Events gather during a loop turn; the turn's end writes them with one fdatasync and answers those who wait. A turn whose events nobody
+ * waits for writes them, and leaves the fdatasync to the next group, or to LAZY_MS later. While the log cannot
  * be written, each turn tries again with what came in that turn: nobody is told "written" for what is not. The log's trouble
  * and its end are one line each in supervisor.log. */
 
-enum { WAITING_MAX = 1024 };
+enum { WAITING_MAX = 1024, LAZY_MS = 100 };
 
 struct waiting {
 	trail_done_fn done;
@@ -26,6 +27,8 @@ struct trail {
 	struct ws *ws;
 	struct audit_log *log;
 	struct loop_later later;
+	struct loop_timer lazy;
+	bool now; /* this turn's events are to be on disk at its end */
 	bool broken; /* the last commit failed: said once */
 	size_t n_waiting;
 	struct waiting waiting[WAITING_MAX];
@@ -59,6 +62,7 @@ struct trail *trail_free(struct trail *t)
 {
 	if (t) {
 		loop_later_cancel(&t->later);
+		loop_timer_disarm(&t->lazy);
 		audit_log_free(t->log);
 		free(t);
 	}
@@ -95,14 +99,30 @@ void trail_flush(struct trail *t)
 
 	if (!audit_log_pending(t->log) && !t->n_waiting)
 		return;
+	t->now = false;
+	loop_timer_disarm(&t->lazy);
 	r = audit_log_commit(t->log, &e);
 	report(t, r, &e);
 	answer(t, r == 0);
 }
 
+static void on_lazy(struct loop_timer *timer)
+{
+	trail_flush(timer->owner);
+}
+
 static void on_turn_end(struct loop_later *later)
 {
-	trail_flush(later->owner);
+	struct trail *t = later->owner;
+	struct err e = { 0 };
+
+	if (t->now) {
+		trail_flush(t);
+		return;
+	}
+	report(t, audit_log_write(t->log, &e), &e);
+	if (!t->lazy.slot && audit_log_pending(t->log) && !loop_timer_arm(t->ws->loop, &t->lazy, LAZY_MS, on_lazy, t))
+		trail_flush(t);
 }
 
 static bool add(struct trail *t, const struct event *ev)
@@ -112,22 +132,35 @@ static bool add(struct trail *t, const struct event *ev)
 	return audit_log_add(t->log, ev, reason_code(why), reason_sentence(why));
 }
 
-void trail_write(struct trail *t, const struct event *ev, uint64_t id, trail_done_fn done, void *owner)
+/* False: it is refused, and cannot be waiting for anything. */
+static bool take(struct trail *t, const struct event *ev)
 {
 	if (t->n_waiting == WAITING_MAX)
 		trail_flush(t);
 	if (!add(t, ev)) {
 		trail_flush(t);
-		/* Still no room: the log is broken and this event is refused. It cannot be waiting for anything. */
-		if (!add(t, ev)) {
-			if (id)
-				done(owner, id, false);
-			return;
-		}
+		if (!add(t, ev)) /* still no room: the log is broken */
+			return false;
 	}
+	loop_later(t->ws->loop, &t->later, on_turn_end, t);
+	return true;
+}
+
+void trail_write(struct trail *t, const struct event *ev, uint64_t id, trail_done_fn done, void *owner)
+{
+	if (!take(t, ev)) {
+		if (id)
+			done(owner, id, false);
+		return;
+	}
+	t->now = true;
 	if (id)
 		t->waiting[t->n_waiting++] = (struct waiting){ .done = done, .owner = owner, .id = id };
-	loop_later(t->ws->loop, &t->later, on_turn_end, t);
+}
+
+void trail_lazily(struct trail *t, const struct event *ev)
+{
+	(void)take(t, ev);
 }
 
 void trail_note(struct trail *t, const struct event *ev)

@@ -18,6 +18,9 @@ typedef void (*trail_done_fn)(void *owner, uint64_t id, bool ok);
 
 /* Copies `ev`. id 0: no answer is wanted. */
 void trail_write(struct trail *t, const struct event *ev, uint64_t id, trail_done_fn done, void *owner);
+/* The same for what nobody waits for and nothing follows from, such as the end of a flow: in the file with this turn, on disk at most a
+ * tenth of a second later. */
+void trail_lazily(struct trail *t, const struct event *ev);
 /* An event of the supervisor itself. */
 void trail_note(struct trail *t, const struct event *ev);
 /* No answer goes to this owner any more. */
