@@ -79,7 +79,7 @@ TEST(a_name_is_guarded_when_any_of_its_entries_spends_or_reviews)
 	struct kit k = kit_compile("version: 1\nverdicts: {read: allow, write: review}\n" BIND
 				   "network:\n  - {name: api, hosts: [api.example], ports: [443], mode: intercept, protocol: rest, credential: github,\n"
 				   "     rules: [{class: read, methods: [GET], paths: ['/**']}]}\n"
-				   "  - {name: also, hosts: [api.example], ports: [8443], mode: passthrough, reason: x}\n"
+				   "  - {name: also, hosts: [api.example], ports: [8080], mode: http, protocol: rest, access: read-only}\n"
 				   "  - {name: wild, hosts: ['**.w.example'], ports: [443], mode: intercept, protocol: rest, access: read-write}\n"
 				   "  - {name: sub, hosts: [x.w.example], ports: [80], mode: http, protocol: rest, access: read-only}\n"
 				   "  - {name: free, hosts: [free.example], ports: [443], mode: intercept, protocol: rest, access: read-only}\n");
@@ -152,6 +152,30 @@ TEST(p28_a_binding_and_its_entries_say_the_same)
 	kit_refused(TOP "credentials:\n  b: {inject: {bearer: true}, hosts: [api.example], paths: ['/**']}\n  b: {}\n", 6, 3, "twice");
 }
 
+/* A repository is the same with and without its `.git`, on both sides. */
+TEST(a_git_credential_is_bound_to_a_repository_or_to_the_paths_below_it)
+{
+	static const char *const bound[] = { "/r.git", "/r", "/r.git/**", "/r/**" };
+	static const char *const granted[] = { "/r.git", "/r" };
+	char text[600];
+
+#define GIT                                                                                                                            \
+	TOP "credentials:\n  github: {inject: {bearer: true}, hosts: [api.example], paths: ['%s']}\n"                                 \
+	    "network:\n  - {name: api, hosts: [api.example], ports: [443], mode: intercept, protocol: git, credential: github, rules: [\n" \
+	    "      {class: read, git: fetch, paths: ['%s']}, {class: write, git: push, paths: ['/r.git'], change: [create], refs: ['refs/**']}]}\n"
+	for (size_t i = 0; i < 4; i++) {
+		for (size_t k = 0; k < 2; k++) {
+			struct kit good;
+
+			(void)snprintf(text, sizeof(text), GIT, bound[i], granted[k]);
+			good = kit_compile(text);
+			kit_free(&good);
+		}
+		(void)snprintf(text, sizeof(text), GIT, bound[i], "/other");
+		kit_refused(text, 8, 0, "is not bound to it");
+	}
+}
+
 TEST(p28_no_value_stands_in_a_policy)
 {
 #define INJECT(how) TOP "credentials:\n  github: {inject: {" how "}, hosts: [api.example], paths: ['/**']}\n" ENTRY("")
@@ -172,6 +196,23 @@ TEST(p28_no_value_stands_in_a_policy)
 	kit_refused(INJECT("query: 'a&b', allow_query: true"), 5, 0, "no plain key");
 	kit_refused(INJECT(""), 5, 0, "no way to add");
 	kit_refused(INJECT("bearr: true"), 5, 0, "did you mean `bearer`");
+}
+
+TEST(a_name_that_spends_a_credential_has_no_port_that_outlet_cannot_read)
+{
+#define BESIDE(entry) TOP BIND ENTRY("") "  - " entry "\n"
+	struct kit k;
+
+	kit_refused(BESIDE("{name: ssh, hosts: [api.example], ports: [22], mode: tcp, reason: x}"), 8, 25, "on all its ports");
+	kit_refused(BESIDE("{name: raw, hosts: [api.example], ports: [8443], mode: passthrough, reason: x}"), 8, 25, "take the name out of one");
+	kit_refused("version: 1\nverdicts: {read: allow, write: review}\n"
+		    "network:\n  - {name: ssh, hosts: [x.w.example], ports: [22], mode: tcp, reason: x}\n"
+		    "  - {name: wild, hosts: ['**.w.example'], ports: [443], mode: intercept, protocol: rest, access: read-write}\n",
+		    5, 26, "asks for a review");
+	k = kit_compile(BESIDE("{name: plain, hosts: [api.example], ports: [80], mode: http, protocol: rest, access: full}"));
+	kit_free(&k);
+	k = kit_compile(BESIDE("{name: ssh, hosts: [git.example], ports: [22], mode: tcp, reason: x}"));
+	kit_free(&k);
 }
 
 TEST(every_form_of_injection_is_told_apart)

@@ -100,6 +100,31 @@ static bool stands_later(const struct owner *a, const struct owner *b)
 	return x.line != y.line ? x.line > y.line : x.column > y.column;
 }
 
+static bool guarded(const struct model_entry *e)
+{
+	bool review = false;
+
+	for (uint32_t i = 0; i < e->n_rules; i++)
+		review = review || e->rules[i].effect == POLICY_EFFECT_REVIEW;
+	return review || e->credential_index != BLOB_NONE;
+}
+
+/* All that goes to a guarded name goes through outlet, which reads http and nothing else. */
+static void check_guard(struct model *m, const struct owner *late, const struct owner *early)
+{
+	const struct owner *guard = guarded(late->entry) ? late : early;
+	const struct owner *blind = guard == late ? early : late;
+	char shown[FIELD_SHOW_MAX];
+
+	if (!guarded(guard->entry) || model_judged(blind->entry))
+		return;
+	model_error(m, late->host->at,
+		    "`%s` is a name of `%.*s` too (entry `%.*s`, line %u): one of the two spends a credential or asks for a review, and a name that does is "
+		    "reached by mode http and intercept only, on all its ports; take the name out of one",
+		    field_show(late->host->text, shown), (int)early->host->text.len, (const char *)early->host->text.p,
+		    (int)early->entry->name.text.len, (const char *)early->entry->name.text.p, early->host->at.line);
+}
+
 /* The one that stands later in the file is told what it disagrees with. */
 static void check_pair(struct model *m, const struct owner *a, const struct owner *b)
 {
@@ -109,8 +134,10 @@ static void check_pair(struct model *m, const struct owner *a, const struct owne
 	char shown[FIELD_SHOW_MAX];
 	uint16_t port;
 
-	if (!shared_port(a->entry, b->entry, &port))
+	if (!shared_port(a->entry, b->entry, &port)) {
+		check_guard(m, late, early);
 		return;
+	}
 	for (int f = 0; f < FIELD_END; f++) {
 		bool blind =
 			late->entry->mode != early->entry->mode && (model_judged(late->entry) || model_judged(early->entry));

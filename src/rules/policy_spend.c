@@ -1,6 +1,7 @@
 /* Credentials beside the entries that use them. A binding and its entries say the same: what an entry sends it to must be bound, and nothing may be
  * bound that no entry sends it to, so that whoever reads the binding knows all that the secret can be spent on. */
 #include "rules/policy_field.h"
+#include "rules/policy_git.h"
 #include "rules/policy_path.h"
 #include "rules/policy_view.h"
 
@@ -56,13 +57,19 @@ static struct model_ports ports_of(const struct model_entry *e)
 	return up;
 }
 
+/* What a binding of this entry's names: the repository for git, with or without its `.git`, the path itself otherwise. */
+static struct bytes bound_of(const struct model_entry *e, struct bytes bound)
+{
+	return e->protocol == POLICY_GIT ? policy_git_repository(bound) : bound;
+}
+
 /* A rule's pattern as one of request paths: below a repository for git, itself otherwise. */
 static bool path_granted(const struct model_entry *e, struct bytes pattern, struct bytes bound)
 {
 	static const char *const below[] = { "/**", ".git/**" };
 	uint8_t text[POLICY_PATH_MAX + 8];
 
-	if (policy_path_contains(pattern, bound))
+	if (policy_path_contains(pattern, bound_of(e, bound)))
 		return true;
 	for (size_t i = 0; i < 2 && e->protocol == POLICY_GIT && pattern.len <= POLICY_PATH_MAX; i++) {
 		size_t len = strlen(below[i]);
@@ -87,7 +94,7 @@ static bool grants_path(const struct model_entry *e, struct bytes bound)
 static bool path_bound(const struct model_entry *e, const struct model_credential *c, struct bytes pattern)
 {
 	for (uint32_t i = 0; i < c->n_paths; i++)
-		if (policy_path_overlaps(c->paths[i].text, pattern) || path_granted(e, pattern, c->paths[i].text))
+		if (policy_path_overlaps(bound_of(e, c->paths[i].text), pattern) || path_granted(e, pattern, c->paths[i].text))
 			return true;
 	return false;
 }

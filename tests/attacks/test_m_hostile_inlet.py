@@ -180,13 +180,3 @@ def test_two_dials_with_one_flow_id_cut_nobody_off_from_dialer(hostile):
             for s in (a, b):
                 assert hostile.read(s)[:13] in (b"HTTP/1.1 200 ", b"HTTP/1.1 503 ")
     assert hostile.ask("cred.example", request()).startswith(b"HTTP/1.1 200 ")
-
-
-def test_a_port_of_a_guarded_name_that_speaks_no_http_has_no_door_at_outlet(arena, build):
-    raw = "  - {name: raw, hosts: [cred.example], ports: [22], mode: tcp, reason: x, addresses: [127.0.0.10/32]}\n"
-    h = HostileInlet(arena, build, policy(arena.ca).replace("credentials:\n", raw + "credentials:\n"), {"token": SECRET})
-    try:
-        assert h.dial("cred.example", 22) == "wrong_door"
-        assert h.codes(0) == ["wrong_door"]
-    finally:
-        h.stop()
