@@ -137,11 +137,18 @@ static bool take_shared(struct http_flow *f, const struct h2_host_key *key)
 	return true;
 }
 
+/* A client that has just connected does not expect that its request meets a host which is about to leave: that of one which cannot be sent
+ * again meets none. */
+static bool may_idle(const struct http_flow *f)
+{
+	return !f->retried && (f->on_stream || f->n_requests || http_forward_safe(f));
+}
+
 static bool take_idle(struct http_flow *f)
 {
 	struct idle_place at = { .name = f->flow.name, .port = f->flow.dst_port, .outlet = f->through_outlet };
 
-	if (!idle_take(&f->upstream, gate_loop(f->flow.gate), &at, http_flow_on_upstream, f))
+	if (!idle_take(&f->upstream, &at, http_flow_on_upstream, f))
 		return false;
 	f->upstream_ip = at.ip;
 	f->upstream_judged = at.judged;
@@ -160,7 +167,7 @@ void http_connect(struct http_flow *f)
 	key = key_of(f);
 	f->through_outlet = gate_way(f->flow.gate, name_bytes(&f->flow.name)) == GATE_OUTLET;
 	f->reused = true;
-	if ((may_h2(f) && take_shared(f, &key)) || (!f->retried && take_idle(f))) {
+	if ((may_h2(f) && take_shared(f, &key)) || (may_idle(f) && take_idle(f))) {
 		http_forward_go(f);
 		return;
 	}

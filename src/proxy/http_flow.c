@@ -46,6 +46,13 @@ static void note_end(struct http_flow *f)
 	gate_note(f->flow.gate, &ev);
 }
 
+/* A stream's request stands in the log, and what its connection carried; a word of its own is for those that mattered by themselves. */
+static bool end_matters(const struct http_flow *f)
+{
+	return f->n_requests && (!f->on_stream || f->bytes_in + f->bytes_out > HTTP_FLOW_BRIEF_BYTES ||
+				 loop_now_ms(gate_loop(f->flow.gate)) - f->flow.started_ms > HTTP_FLOW_BRIEF_MS);
+}
+
 static void keep_upstream(struct http_flow *f)
 {
 	const struct idle_place at = { .name = f->flow.name, .port = f->flow.dst_port, .outlet = f->through_outlet,
@@ -59,16 +66,14 @@ void http_flow_finish(struct http_flow *f, bool reset)
 	if (f->phase == HTTP_GONE)
 		return;
 	http_answer_note(f);
-	if (f->n_requests)
+	if (end_matters(f))
 		note_end(f);
 	f->phase = HTTP_GONE;
 	gate_wait_cancel(&f->wait);
 	host_cancel(&f->host);
 	h2_host_cancel(&f->ask);
 	loop_timer_disarm(&f->timer);
-	/* A stream of HTTP/2 is one request; its connection had many. */
-	if (f->on_stream && f->upstream_idle && f->upstream.open && !f->unlisted && !f->upstream_stale &&
-	    f->upstream_vetted)
+	if (f->upstream_idle && f->upstream.open && !f->unlisted && !f->upstream_stale && f->upstream_vetted)
 		keep_upstream(f);
 	http_side_close(&f->upstream);
 	if (reset)

@@ -39,6 +39,8 @@ enum {
 	HTTP_FLOW_DRAIN_MAX = 256 * 1024 * 1024,
 	HTTP_FLOW_HOLD_MAX = 16 * 1024, /* body bytes held back at most */
 	HTTP_FLOW_INTERIM_MAX = 16, /* 1xx answers before the final one */
+	HTTP_FLOW_BRIEF_MS = 1000, /* a stream of HTTP/2 that was no longer and no larger ends with its connection, in the log */
+	HTTP_FLOW_BRIEF_BYTES = 1024 * 1024,
 };
 
 enum http_phase {
@@ -172,6 +174,8 @@ void http_forward_go(struct http_flow *f);
 void http_forward(struct http_flow *f);
 /* Moves both bodies; true when the phase changed. */
 bool http_forward_relay(struct http_flow *f);
+/* A request that may be sent twice (RFC 9110 9.2.1), and whole again: it has no body. */
+bool http_forward_safe(const struct http_flow *f);
 /* The connection ended before its answer: the request is sent once more, or that is its failure. */
 void http_forward_ended(struct http_flow *f);
 

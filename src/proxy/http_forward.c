@@ -103,8 +103,9 @@ void http_forward(struct http_flow *f)
 	f->recorded = false;
 	f->reused = true;
 	/* A kept connection that says anything between two requests says that it is over; one that the policy in force would not make
-	 * is not ours any more. */
-	if (f->upstream.open && (!f->upstream_vetted || !http_side_silent(&f->upstream)))
+	 * is not ours any more. What the loop has not told yet it tells while the request waits for its record; one that waits for none
+	 * is looked at now. */
+	if (f->upstream.open && (!f->upstream_vetted || ((f->through_outlet || f->upstream.readable) && !http_side_silent(&f->upstream))))
 		http_side_close(&f->upstream);
 	if (f->upstream.open)
 		http_forward_go(f);
@@ -120,17 +121,21 @@ static bool can_repeat(const struct http_flow *f)
 	return !f->retried && !f->answering && f->n_interim == 0 && f->upstream.in.len == 0 && (bodyless || f->held.len);
 }
 
-static bool may_retry(const struct http_flow *f)
+bool http_forward_safe(const struct http_flow *f)
 {
 	struct bytes line = buf_view(&f->canon);
 	struct bytes method = bytes_of(line.p, bytes_find(line, ' '));
-	bool safe = bytes_is(method, "GET") || bytes_is(method, "HEAD") || bytes_is(method, "OPTIONS");
 
+	return f->request.length.framing == HTTP1_NO_BODY && (bytes_is(method, "GET") || bytes_is(method, "HEAD") || bytes_is(method, "OPTIONS"));
+}
+
+static bool may_retry(const struct http_flow *f)
+{
 	if (!can_repeat(f))
 		return false;
 	if (f->upstream.fault == H2_NOT_PROCESSED) /* the host promises that it did nothing with it */
 		return true;
-	return safe && f->request.length.framing == HTTP1_NO_BODY && f->reused && (f->upstream.fault == H2_OK || f->upstream.fault == H2_CLOSED);
+	return f->reused && (f->upstream.fault == H2_OK || f->upstream.fault == H2_CLOSED) && http_forward_safe(f);
 }
 
 static enum reason ended_by(const struct http_flow *f)

@@ -293,6 +293,64 @@ TEST(an_unsafe_request_on_a_dying_connection_is_answered_502_and_never_sent_twic
 	http_rig_end();
 }
 
+/* Of a guest that left when its request was answered. */
+static void leave_a_connection(void)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	http_rig_next(http_flow_start);
+	CHECK(!http_rig_origin_at_end(0));
+	buf_reset(&http_rig.origin_got[0]);
+}
+
+TEST(the_next_flow_goes_on_with_the_connection_that_one_left_behind)
+{
+	leave_a_connection();
+	http_rig_ask(GET);
+	CHECK_INT(http_rig.n_dials, 1);
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), ORIGIN_GET);
+	http_rig_reply(0, OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	CHECK_INT(http_rig.n_events, 3); /* both requests, and the end of the first flow */
+	http_rig_end();
+}
+
+TEST(a_request_that_cannot_be_sent_twice_begins_no_flow_on_a_connection_that_another_left_behind)
+{
+	leave_a_connection();
+	http_rig_ask(POST "Content-Length: 0\r\n\r\n");
+	CHECK_INT(http_rig.n_dials, 2);
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "");
+	http_rig_reply(1, OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	http_rig_end();
+}
+
+TEST(a_connection_whose_answer_was_not_over_carries_no_other_flow)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi");
+	http_rig_next(http_flow_start);
+	CHECK(http_rig_origin_at_end(0));
+	http_rig_ask(GET);
+	CHECK_INT(http_rig.n_dials, 2);
+	http_rig_end();
+}
+
+TEST(a_connection_that_no_policy_would_make_any_more_is_left_to_nobody)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	http_rig.moved = true;
+	http_rig_policy_changes(false);
+	http_rig_next(http_flow_start);
+	CHECK(http_rig_origin_at_end(0));
+	http_rig_end();
+}
+
 TEST(a_kept_connection_that_closed_while_idle_is_not_used)
 {
 	http_rig_start(http_flow_start);

@@ -272,23 +272,37 @@ void http_rig_start_outlet(void (*flow_start)(const struct flow *))
 	as_outlet = false;
 }
 
-void http_rig_start_entry(void (*flow_start)(const struct flow *), const struct policy_entry *entry)
+static void guest_comes(void (*flow_start)(const struct flow *))
 {
-	struct flow facts = { .gate = &http_rig, .id = 7, .dst_port = 80, .entry = *entry };
+	struct flow facts = { .gate = &http_rig, .id = 7, .dst_port = 80, .entry = http_rig.entry };
 	int pair[2];
 
-	http_rig = (struct gate){ .outlet = as_outlet, .generation = 1, .guest = -1, .entry = *entry, .secret = "" };
-	must(loop_new(&http_rig.loop, NULL) == 0);
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
 	http_rig.guest = pair[0];
+	must(name_parse(bytes_str("good.example"), &facts.name) == NAME_OK);
+	facts.fd = pair[1];
+	flow_start(&facts);
+}
+
+void http_rig_start_entry(void (*flow_start)(const struct flow *), const struct policy_entry *entry)
+{
+	http_rig = (struct gate){ .outlet = as_outlet, .generation = 1, .guest = -1, .entry = *entry, .secret = "" };
+	must(loop_new(&http_rig.loop, NULL) == 0);
 	buf_init(&http_rig.got, 128 * 1024 * 1024);
 	for (unsigned i = 0; i < HTTP_RIG_DIALS_MAX; i++) {
 		http_rig.origin[i] = -1;
 		buf_init(&http_rig.origin_got[i], 128 * 1024 * 1024);
 	}
-	must(name_parse(bytes_str("good.example"), &facts.name) == NAME_OK);
-	facts.fd = pair[1];
-	flow_start(&facts);
+	guest_comes(flow_start);
+}
+
+void http_rig_next(void (*flow_start)(const struct flow *))
+{
+	http_rig.guest = fd_close(http_rig.guest);
+	http_rig_settle();
+	must(!http_rig.flow);
+	buf_reset(&http_rig.got);
+	guest_comes(flow_start);
 }
 
 bool http_rig_drain(int fd, struct buf *got)

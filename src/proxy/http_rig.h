@@ -44,6 +44,8 @@ extern struct gate http_rig;
 void http_rig_start(void (*flow_start)(const struct flow *));
 void http_rig_start_outlet(void (*flow_start)(const struct flow *)); /* as outlet does */
 void http_rig_start_entry(void (*flow_start)(const struct flow *), const struct policy_entry *entry);
+/* The guest leaves, and another comes. */
+void http_rig_next(void (*flow_start)(const struct flow *));
 /* Turns the loop and reads both ends until nothing moves any more. */
 void http_rig_settle(void);
 /* The guest leaves; checks that nothing is left over. */

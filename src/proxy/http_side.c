@@ -105,20 +105,21 @@ void http_side_close(struct http_side *s)
 	s->open = false;
 }
 
-int http_side_give(struct http_side *s, struct tls **ret_tls)
+bool http_side_move(struct http_side *to, struct http_side *from, http_side_fn fn, void *owner)
 {
-	bool clean = s->open && !s->stream && !s->eof && !s->deaf && s->in.len == 0 && s->out.len == 0 && s->io.loop;
-	int fd = -1;
+	bool clean = from->open && !from->stream && !from->eof && !from->deaf && from->in.len == 0 && from->out.len == 0 && from->io.loop;
 
-	*ret_tls = NULL;
 	if (clean) {
-		loop_io_remove(&s->io);
-		*ret_tls = s->tls;
-		s->tls = NULL;
-		fd = fd_take(&s->fd);
+		loop_io_move(&to->io, &from->io, on_io, to);
+		loop_io_want(&to->io, EPOLLIN);
+		fresh(to, fn, owner);
+		to->fd = fd_take(&from->fd);
+		to->tls = from->tls;
+		to->readable = to->tls && tls_pending(to->tls);
+		from->tls = NULL;
 	}
-	http_side_close(s);
-	return fd;
+	http_side_close(from);
+	return clean;
 }
 
 void http_side_reset(struct http_side *s)

@@ -46,9 +46,9 @@ void http_side_open_stream(struct http_side *s, struct h2_stream *stream, http_s
 void http_side_wake(struct http_side *s);
 /* Closes and frees the buffers; can be opened again. */
 void http_side_close(struct http_side *s);
-/* Gives away descriptor and TLS stream of a side with nothing unread or unwritten, and leaves it closed. -1 (and closed all the same)
- * when it is not that, or no socket. */
-int http_side_give(struct http_side *s, struct tls **ret_tls);
+/* Opens `to` on the socket of a side with nothing unread or unwritten, and leaves that closed, without a system call. False (and closed
+ * all the same) when it is not that, or no socket. */
+bool http_side_move(struct http_side *to, struct http_side *from, http_side_fn fn, void *owner);
 /* Closes so that the peer cannot take what it has for a whole. */
 void http_side_reset(struct http_side *s);
 /* Nothing more will be written. */

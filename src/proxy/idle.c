@@ -58,13 +58,9 @@ static struct place *free_place(void)
 void idle_put(struct http_side *s, struct loop *l, const struct idle_place *at)
 {
 	struct place *p = free_place();
-	struct tls *tls;
-	int fd = http_side_give(s, &tls);
 
-	if (fd < 0)
-		return;
 	http_side_init(&p->side, HTTP_SIDE_READ);
-	if (http_side_open(&p->side, l, fd, tls, on_side, p) < 0)
+	if (!http_side_move(&p->side, s, on_side, p))
 		return;
 	p->at = *at;
 	p->since = ++count;
@@ -77,12 +73,10 @@ static bool fits(const struct place *p, const struct idle_place *at)
 	return p->side.open && p->at.port == at->port && p->at.outlet == at->outlet && bytes_eq(name_bytes(&p->at.name), name_bytes(&at->name));
 }
 
-bool idle_take(struct http_side *s, struct loop *l, struct idle_place *at, http_side_fn fn, void *owner)
+bool idle_take(struct http_side *s, struct idle_place *at, http_side_fn fn, void *owner)
 {
 	for (;;) {
 		struct place *best = NULL;
-		struct tls *tls;
-		int fd;
 
 		for (size_t i = 0; i < IDLE_MAX; i++)
 			if (fits(&places[i], at) && (!best || places[i].since > best->since))
@@ -95,8 +89,7 @@ bool idle_take(struct http_side *s, struct loop *l, struct idle_place *at, http_
 		}
 		loop_timer_disarm(&best->timer);
 		*at = best->at;
-		fd = http_side_give(&best->side, &tls);
-		return http_side_open(s, l, fd, tls, fn, owner) == 0;
+		return http_side_move(s, &best->side, fn, owner);
 	}
 }
 
