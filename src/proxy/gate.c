@@ -10,6 +10,7 @@
 #include "os/fd.h"
 #include "proxy/flows.h"
 #include "rules/policy_change.h"
+#include "wire/packet.h"
 
 /* Waits stand in four lists, each in the order of asking: events, dials, dials that wait for their turn, and dials that failed
  * without an answer and are told so from the loop. Answers come nearly in the order of
@@ -206,7 +207,7 @@ bool gate_noisy(const struct gate *g, enum gate_noise kind)
  * and refusals cost it nothing. */
 static void count_noise(struct gate *g, const struct event *ev)
 {
-	enum gate_noise kind = ev->kind == EVENT_DNS ? GATE_NOISE_DNS : GATE_NOISE_FLOW;
+	enum gate_noise kind = ev->kind != EVENT_DNS ? GATE_NOISE_FLOW : ev->ip_proto == PACKET_TCP ? GATE_NOISE_DNS_TCP : GATE_NOISE_DNS;
 	uint64_t now = loop_now_ms(g->loop);
 
 	if (kind == GATE_NOISE_FLOW && ev->action != EVENT_DENIED && ev->action != EVENT_NOTE)

@@ -46,8 +46,9 @@ bool gate_has_policy(const struct gate *g);
 /* Too much is queued towards the supervisor. */
 bool gate_busy(const struct gate *g);
 
-/* What a guest can make us write down at no cost to itself. */
-enum gate_noise { GATE_NOISE_DNS, GATE_NOISE_FLOW, GATE_NOISE_COUNT };
+/* What a guest can make us write down at no cost to itself. Questions by TCP, which wait, are counted apart from those by UDP, which would
+ * be lost beside them. */
+enum gate_noise { GATE_NOISE_DNS, GATE_NOISE_DNS_TCP, GATE_NOISE_FLOW, GATE_NOISE_COUNT };
 /* It made so many events of that kind that the log would grow without end: no new work of the kind
  * is taken for a moment. Each event is still written; the guest waits. */
 bool gate_noisy(const struct gate *g, enum gate_noise kind);

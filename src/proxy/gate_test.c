@@ -7,6 +7,7 @@
 #include "base/tap.h"
 #include "ipc/types.h"
 #include "os/fd.h"
+#include "wire/packet.h"
 
 /* The gate of an outlet whose dialer is the test. */
 
@@ -214,5 +215,27 @@ TEST(more_dials_than_dialer_takes_wait_for_their_turn_and_those_given_up_meanwhi
 	for (unsigned i = 0; i < GATE_DIALS_MAX + 3; i++)
 		gate_wait_cancel(&many[i].wait);
 	CHECK_INT(rig.n_cancels, 0);
+	end();
+}
+
+/* A3: what waits at TCP may fill its own measure, not that of UDP, whose questions would be lost. */
+TEST(questions_by_tcp_make_no_noise_for_those_by_udp)
+{
+	struct event ev = { .kind = EVENT_DNS, .action = EVENT_DENIED, .reason = REASON_NAME_UNLISTED, .ip_proto = PACKET_TCP };
+	struct chan *parent = NULL;
+	int pair[2];
+
+	begin();
+	must(chan_pair(pair, NULL) == 0 && chan_new(&parent, rig.loop, pair[0], NULL, 0, on_end, NULL, NULL) == 0);
+	gate_set_parent(rig.gate, parent);
+	for (unsigned i = 0; i < GATE_NOISE_BURST + 300; i++)
+		gate_note(rig.gate, &ev);
+	CHECK(gate_noisy(rig.gate, GATE_NOISE_DNS_TCP) && !gate_noisy(rig.gate, GATE_NOISE_DNS) && !gate_noisy(rig.gate, GATE_NOISE_FLOW));
+	ev.ip_proto = PACKET_UDP;
+	for (unsigned i = 0; i < GATE_NOISE_BURST + 300; i++)
+		gate_note(rig.gate, &ev);
+	CHECK(gate_noisy(rig.gate, GATE_NOISE_DNS));
+	chan_free(parent);
+	(void)fd_close(pair[1]);
 	end();
 }

@@ -2,14 +2,16 @@
 
 #include <stdlib.h>
 
+#include "wire/packet.h"
+
 bool asked_room(const struct asker *r)
 {
 	return !gate_busy(r->gate);
 }
 
-bool asked_too_fast(const struct asker *r)
+bool asked_too_fast(const struct asker *r, uint8_t proto)
 {
-	return gate_noisy(r->gate, GATE_NOISE_DNS);
+	return gate_noisy(r->gate, proto == PACKET_TCP ? GATE_NOISE_DNS_TCP : GATE_NOISE_DNS);
 }
 
 static void on_written(void *owner, bool written)

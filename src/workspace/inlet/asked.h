@@ -23,8 +23,8 @@ struct asked {
 
 /* Room for another one: the queue of events drains. */
 bool asked_room(const struct asker *r);
-/* The guest asks faster than may be recorded one by one. */
-bool asked_too_fast(const struct asker *r);
+/* The guest asks faster by `proto` than may be recorded one by one. */
+bool asked_too_fast(const struct asker *r, uint8_t proto);
 
 /* Judges `msg` and reports it; NULL when out of memory (then nothing was reported and nothing
  * may be answered). `done` is called from the loop and owns the result: it calls asked_free().

@@ -145,7 +145,7 @@ static void read_frames(struct conn *c)
 		bool fits = len <= DNS_ASK_MAX;
 		struct asked **place = place_of(c, NULL);
 
-		if ((!asked_room(c->server->asker) || asked_too_fast(c->server->asker)) &&
+		if ((!asked_room(c->server->asker) || asked_too_fast(c->server->asker, PACKET_TCP)) &&
 		    loop_timer_arm(loop_of(c->server), &c->rest, PAUSE_MS, on_rest_over, c))
 			break;
 		if (fits && len > c->in_len - at - FRAME_HEAD)

@@ -107,7 +107,7 @@ static bool receive(struct dns_udp *u)
 	n = recvfrom(u->fd, msg, sizeof(msg), MSG_DONTWAIT, (struct sockaddr *)&from, &from_len);
 	if (n < 0)
 		return errno == EINTR;
-	if (asked_too_fast(u->asker)) {
+	if (asked_too_fast(u->asker, PACKET_UDP)) {
 		lose(u);
 		return true;
 	}
