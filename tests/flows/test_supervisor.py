@@ -140,8 +140,11 @@ def test_a_role_that_dies_again_and_again_waits_longer_each_time(ws):
         pid = wait_for("dialer", lambda: w.roles().get("dialer"))
         os.kill(pid, signal.SIGKILL)
         wait_for("its end", lambda: not alive(pid))
-    wait_for("dialer", lambda: w.roles().get("dialer"))
-    at = [e["time"] for e in w.audit() if e["class_uid"] == 1007 and e["process"]["name"] == "dialer" and e["activity_id"] == 1]
+
+    def starts():
+        return [e["time"] for e in w.audit() if e["class_uid"] == 1007 and e["process"]["name"] == "dialer" and e["activity_id"] == 1]
+    wait_for("all its starts on record", lambda: len(starts()) == 5)
+    at = starts()
     gaps = [b - a for a, b in zip(at[1:], at[2:])]
     assert gaps[-1] > gaps[0] and gaps[-1] >= 700, gaps
 

@@ -59,9 +59,19 @@ class Origin:
             await asyncio.start_server(lambda r, w, p=port: self.tls(r, w, p), "0.0.0.0", port, backlog=512, reuse_port=True)
 
     def record(self, writer, port):
-        c = {"port": port, "local": writer.get_extra_info("sockname")[0], "raw": bytearray(), "http": [], "sni": None, "closed": False}
+        c = {"port": port, "local": writer.get_extra_info("sockname")[0], "raw": bytearray(), "http": [], "sni": None, "closed": False, "plain": 0}
         self.connections.append(c)
         return c
+
+    def kept(self):
+        """Where the open connections stand: a request may come on one of them."""
+        return {i: [c["plain"], len(c["raw"]), len(c["http"])] for i, c in enumerate(self.connections) if not c["closed"]}
+
+    def since(self, first, kept):
+        """What came on connections of before, and the new ones."""
+        grown = [dict(self.connections[int(i)], raw=self.connections[int(i)]["raw"][raw:], http=self.connections[int(i)]["http"][http:])
+                 for i, (plain, raw, http) in kept.items() if self.connections[int(i)]["plain"] > plain]
+        return [dict(c, raw=c["raw"][:70000].hex()) for c in grown + self.connections[first:]]
 
     async def plain(self, reader, writer, port):
         c = self.record(writer, port)
@@ -145,6 +155,7 @@ class Origin:
                     return
                 head += line
                 c["raw"] += line
+                c["plain"] += len(line)
             lines = head.decode("latin-1").split("\r\n")
             method, target, _ = (lines[0].split(" ") + ["", ""])[:3]
             fields = [l.split(":", 1) for l in lines[1:] if ":" in l]
@@ -327,9 +338,10 @@ async def _serve(path, certs):
                 origin.script = q["script"]
                 a = {}
             elif q["op"] == "marks":
-                a = {"connections": len(origin.connections), "queries": len(resolver.queries), "requests": len(origin.requests)}
+                a = {"connections": len(origin.connections), "queries": len(resolver.queries), "requests": len(origin.requests),
+                     "kept": origin.kept()}
             elif q["op"] == "since":
-                a = {"connections": [dict(c, raw=c["raw"][:70000].hex()) for c in origin.connections[q["connections"]:]],
+                a = {"connections": origin.since(q["connections"], q.get("kept", {})),
                      "queries": resolver.queries[q["queries"]:], "requests": origin.requests[q.get("requests", 0):]}
             elif q["op"] == "raw_lengths":
                 a = {"lengths": [len(c["raw"]) for c in origin.connections]}
