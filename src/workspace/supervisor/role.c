@@ -304,9 +304,9 @@ bool role_on_event(void *owner, struct msg_in *in)
 	ev.actor = bytes_str(r->ops->name);
 	ev.at_ms = 0;
 	ev.pid = 0;
-	if (id)
-		trail_write(r->ws->trail, &ev, id, on_written, r);
-	else
+	if (ev.action == EVENT_CLOSED && !id)
 		trail_lazily(r->ws->trail, &ev);
+	else
+		trail_write(r->ws->trail, &ev, id, on_written, r);
 	return true;
 }
