@@ -121,6 +121,23 @@ static bool closing(struct http_flow *f)
 	return f->phase != HTTP_CLOSING;
 }
 
+static bool drain(struct http_flow *f)
+{
+	size_t n;
+
+	do { /* a stream tells of what comes, not of what lies there */
+		buf_reset(&f->guest.in);
+		n = http_side_read(&f->guest, HTTP_SIDE_READ);
+		f->lingered += n;
+	} while (n && f->lingered <= HTTP_FLOW_DRAIN_MAX);
+	buf_reset(&f->guest.in);
+	if (f->guest.deaf)
+		http_flow_finish(f, false);
+	else if (f->guest.eof || f->lingered > HTTP_FLOW_DRAIN_MAX)
+		http_refuse_drained(f);
+	return f->phase != HTTP_DRAIN;
+}
+
 static bool linger(struct http_flow *f)
 {
 	size_t n;
@@ -159,6 +176,8 @@ static bool step(struct http_flow *f)
 		return http_socket_relay(f);
 	case HTTP_CLOSING:
 		return closing(f);
+	case HTTP_DRAIN:
+		return drain(f);
 	case HTTP_LINGER:
 		return linger(f);
 	case HTTP_DIAL:
@@ -176,6 +195,7 @@ static bool reads_guest(const struct http_flow *f)
 	case HTTP_HEAD:
 		return f->guest.out.len == 0;
 	case HTTP_HOLD:
+	case HTTP_DRAIN:
 	case HTTP_LINGER:
 		return true;
 	case HTTP_SOCKET:
@@ -288,6 +308,9 @@ static void late(struct loop_timer *t)
 		break;
 	case HTTP_REFUSE:
 		http_refuse_silently(f, f->status, f->refusal);
+		break;
+	case HTTP_DRAIN:
+		http_refuse_drained(f);
 		break;
 	case HTTP_RELAY:
 		late_relay(f);

@@ -3,13 +3,13 @@
  *
  *   HEAD -> (HOLD) -> (DIAL) -> EVENT -> RELAY -> HEAD ...
  *                                                 \-> SOCKET -> CLOSING
- *     \________\_________\________\_______\____-> REFUSE -> CLOSING -> LINGER -> gone
+ *     \________\_________\________\_______\____-> REFUSE -> (DRAIN) -> CLOSING -> LINGER -> gone
  *
  * HEAD reads a request head, makes it canonical and judges it. HOLD waits for the first of a chunked body, or for a short form:
  * malformed framing or a hidden method is then refused before anybody hears of the request. DIAL asks dialer for a connection
  * when there is none. EVENT waits until the request is on disk. RELAY moves both bodies, SOCKET the frames of
  * a WebSocket. REFUSE waits until the denial is on
- * disk, then answers it. LINGER lets the guest read the last answer before its unread bytes would reset the connection. */
+ * disk, then answers it; DRAIN first takes the rest of a body whose sender reads no answer before. LINGER lets the guest read the last answer before its unread bytes would reset the connection. */
 #ifndef SAW_PROXY_HTTP_FLOW_H
 #define SAW_PROXY_HTTP_FLOW_H
 
@@ -51,6 +51,7 @@ enum http_phase {
 	HTTP_RELAY,
 	HTTP_SOCKET,
 	HTTP_REFUSE,
+	HTTP_DRAIN,
 	HTTP_CLOSING,
 	HTTP_LINGER,
 	HTTP_GONE, /* memory goes at the end of the turn */
@@ -196,6 +197,8 @@ void http_refuse(struct http_flow *f, unsigned status, enum event_action action,
 void http_refuse_fault(struct http_flow *f, enum http1_fault fault);
 /* As http_refuse, for what another role has put on record already. */
 void http_refuse_silently(struct http_flow *f, unsigned status, enum reason reason);
+/* The drained body is over, or its time: now the answer. */
+void http_refuse_drained(struct http_flow *f);
 /* An event of the present request: method and path as canonical as they are known, rule, what was stripped. */
 struct event http_request_event(const struct http_flow *f, enum event_action action, enum reason reason);
 

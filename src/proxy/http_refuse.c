@@ -52,23 +52,30 @@ static bool put_why(struct http_flow *f, struct buf *out)
 	return !out->failed;
 }
 
-/* git shows its user what its own protocol says, and of an HTTP error to a push nothing (wire/git_report.h). A client of HTTP/1.1 reads that
- * when it has sent all of its pack. On a stream of HTTP/2 an answer in front of much outstanding body is not understood (git was seen to wait
- * without end), so that a large push gets the bare error there. */
-static bool waits_for_its_own_body(const struct http_flow *f)
+static const struct git_push *refused_push(const struct http_flow *f, const struct git_command **ret_commands)
 {
-	return f->guest.stream && (f->body.framing != HTTP1_LENGTH || f->body.left > HTTP_FLOW_LINGER_MAX);
+	return f->reading && f->status == 403 ? http_reading_push(f->reading, ret_commands) : NULL;
 }
 
+/* A client of HTTP/1.1 reads the answer when it has sent all of its pack. On a stream of HTTP/2 an answer in front of an outstanding body is
+ * not understood (git was seen to wait without end): that is taken first. */
+static bool must_drain(const struct http_flow *f)
+{
+	const struct git_command *commands;
+
+	return f->guest.stream && !f->guest.eof && refused_push(f, &commands);
+}
+
+/* git shows its user what its own protocol says, and of an HTTP error to a push nothing (wire/git_report.h). */
 static bool push_report(struct http_flow *f)
 {
 	const struct git_command *commands;
-	const struct git_push *push = f->reading ? http_reading_push(f->reading, &commands) : NULL;
+	const struct git_push *push = refused_push(f, &commands);
 	struct buf why BUF_AUTO = { 0 }, text BUF_AUTO = { 0 };
 
 	buf_init(&why, 2 * POLICY_CHANGE_MAX);
 	buf_init(&text, GIT_REPORT_MAX);
-	if (!push || f->status != 403 || waits_for_its_own_body(f) || !put_why(f, &why) || !git_report_refusal(&text, push, commands, buf_view(&why)))
+	if (!push || must_drain(f) || !put_why(f, &why) || !git_report_refusal(&text, push, commands, buf_view(&why)))
 		return false;
 	f->drains = true;
 	(void)buf_fmt(&f->guest.out, "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-receive-pack-result\r\nContent-Length: %zu\r\n"
@@ -96,6 +103,12 @@ static void answer(struct http_flow *f)
 {
 	if (f->answering) { /* no second answer fits behind the pieces of the first */
 		http_flow_finish(f, true);
+		return;
+	}
+	if (f->phase != HTTP_DRAIN && must_drain(f)) {
+		f->phase = HTTP_DRAIN;
+		f->lingered = 0;
+		http_flow_deadline(f, HTTP_FLOW_DRAIN_MS);
 		return;
 	}
 	if (!push_report(f) && !announcement(f))
@@ -159,5 +172,10 @@ void http_refuse_silently(struct http_flow *f, unsigned status, enum reason reas
 {
 	propose(f, reason);
 	stop(f, status, reason);
+	answer(f);
+}
+
+void http_refuse_drained(struct http_flow *f)
+{
 	answer(f);
 }
