@@ -1,5 +1,7 @@
 #include "proxy/h2_host.h"
 
+#include <sys/socket.h>
+
 #include "base/must.h"
 #include "base/tap.h"
 #include "os/fd.h"
@@ -311,4 +313,60 @@ TEST(who_comes_before_the_hosts_settings_waits_for_them)
 	CHECK(a.turns == 1 && !a.alone);
 	http_side_close(&e.side);
 	end();
+}
+
+/* Another host of HTTP/2, which takes and says nothing. Gives its end. */
+static int add_host(uint16_t port)
+{
+	struct h2_host_key k = h2_host_rig_key();
+	int pair[2] = { -1, -1 };
+
+	k.port = port;
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
+	must(h2_host_add(loop, &k, pair[0], NULL));
+	return pair[1];
+}
+
+static bool at_end(int fd)
+{
+	char p[4096];
+	ssize_t n;
+
+	do
+		n = recv(fd, p, sizeof(p), 0);
+	while (n > 0);
+	return n == 0;
+}
+
+TEST(above_the_limit_the_oldest_without_a_stream_goes_and_where_all_have_one_there_is_no_room)
+{
+	static struct end busy[H2_HOSTS_MAX];
+	struct h2_host_key k = h2_host_rig_key();
+	int fds[H2_HOSTS_MAX];
+
+	begin(); /* the first of them */
+	CHECK(take(&busy[0], &k));
+	for (int i = 1; i < H2_HOSTS_MAX; i++) {
+		CHECK(h2_host_room());
+		fds[i] = add_host((uint16_t)(1000 + i));
+	}
+	settle();
+	CHECK(h2_host_room()); /* by the end of the oldest that carries nothing */
+	settle();
+	CHECK(at_end(fds[1]) && !at_end(fds[2]));
+	(void)fd_close(fds[1]);
+	fds[1] = add_host(1001);
+	for (int i = 1; i < H2_HOSTS_MAX; i++) {
+		k.port = (uint16_t)(1000 + i);
+		CHECK(take(&busy[i], &k));
+	}
+	CHECK(!h2_host_room());
+	http_side_close(&busy[5].side);
+	settle();
+	CHECK(h2_host_room());
+	for (int i = 0; i < H2_HOSTS_MAX; i++)
+		http_side_close(&busy[i].side);
+	end();
+	for (int i = 1; i < H2_HOSTS_MAX; i++)
+		(void)fd_close(fds[i]);
 }
