@@ -90,6 +90,27 @@ def networks(pids):
     return out
 
 
+class Held:
+    """The namespaces of some processes, held open: the kernel gives their numbers to no other while we ask who is in them."""
+
+    def __init__(self, pids):
+        self.fds = {}
+        for pid in pids:
+            try:
+                fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                continue
+            name = os.readlink(f"/proc/self/fd/{fd}")
+            if name in self.fds:
+                os.close(fd)
+            else:
+                self.fds[name] = fd
+
+    def __del__(self):
+        for fd in self.fds.values():
+            os.close(fd)
+
+
 def verify(audit):
     """Every line chains to the one before it; a torn last line (a writer was killed in it) is none."""
     raw = audit.read_bytes()
@@ -105,7 +126,7 @@ def verify(audit):
 def nothing_is_left(everyone, nets, outer):
     wait_for("the end of every process", lambda: not [p for p, _ in everyone if alive(p)])
     every = [int(p.name) for p in pathlib.Path("/proc").iterdir() if p.name.isdigit()]
-    assert not (nets - outer) & networks(every), "a network namespace lives on"
+    assert not (set(nets.fds) - outer) & networks(every), "a network namespace lives on"
 
 
 @pytest.fixture(name="short")
@@ -130,7 +151,7 @@ def test_kill_9_at_random_moments(build, tmp_path, short):
                 run = Try(arena, build, tmp_path / f"run{n_started}", short)
             select.select([], [], [], dice.random() * 0.4)
             everyone = run.parts()
-            nets = networks([p for p, _ in everyone])
+            nets = Held([p for p, _ in everyone])
             name = dice.choice(COME_BACK * 2 + FATAL)
             victims = [p for p, t in everyone if t == name]
             if not victims:  # still in its pause after the last kill
@@ -149,7 +170,7 @@ def test_kill_9_at_random_moments(build, tmp_path, short):
             if number % 10 == 9:
                 print(f"round {number + 1}: {n_started} gateways started, slowest recovery {max(took, default=0):.1f} s", flush=True)
         if run:
-            everyone, nets = run.parts(), networks([p for p, _ in run.parts()])
+            everyone, nets = run.parts(), Held([p for p, _ in run.parts()])
             assert run.end() == 0
             nothing_is_left(everyone, nets, outer)
             assert verify(run.audit) > 10
@@ -196,7 +217,7 @@ def test_kill_9_of_the_parts_of_a_machines_workspace_leaves_no_tap_and_no_lock(b
                 os.kill(dice.choice(list(w.roles().values())), signal.SIGKILL)
                 select.select([], [], [], dice.random() * 0.2)
             everyone = [(w.process.pid, "")] + children(w.process.pid)
-            nets = networks([p for p, _ in everyone])
+            nets = Held([p for p, _ in everyone])
             w.process.send_signal(signal.SIGKILL)
             w.process.wait()
             nothing_is_left(everyone, nets, outer)

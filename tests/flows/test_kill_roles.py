@@ -14,7 +14,7 @@ import pytest
 from arena import Arena
 from gateway import closing, decision
 from kept import KeptGateway
-from test_kill import networks, nothing_is_left, verify
+from test_kill import Held, networks, nothing_is_left, verify
 from workspace import children, wait_for
 
 ROUNDS = int(os.environ.get("SAW_KILL_ROUNDS", "8"))
@@ -137,7 +137,7 @@ def test_kill_9_of_roles_under_load_forwards_nothing_bare_nothing_twice_and_noth
             print(f"round {number}: {len(load.answers)} requests", flush=True)
     load.take()
     everyone = [(gw.process.pid, "")] + children(gw.process.pid)
-    nets = networks([p for p, _ in everyone])
+    nets = Held([p for p, _ in everyone])
     gw.process.terminate()
     assert gw.process.wait(30) == 0
     nothing_is_left(everyone, nets, outer)
