@@ -190,9 +190,9 @@ def test_a_full_disk_of_the_host_holds_the_machine_and_nothing_is_lost(vm, tmp_p
     try:
         vm.do("start")
         with subprocess.Popen([*vm.plane.enter, str(vm.plane.saw), "ssh", NAME, "--", "sudo dd if=/dev/urandom bs=1M count=80 conv=fsync of=/home/big 2>&1"],
-                              env=vm.plane.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as p:
+                              env=vm.plane.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as p:
             full = vm.until(lambda: "disk is full" in vm.show()["detail"])
-            subprocess.run(["mount", "-o", "remount,size=600m", str(tmp_path)], check=True)
+            subprocess.run(["mount", "-o", f"remount,size={room + 400}m", str(tmp_path)], check=True)
             said = p.communicate(timeout=120)[0]
         assert full and p.returncode == 0 and "83886080 bytes" in said, said
         assert vm.until(lambda: "disk is full" not in vm.show()["detail"])

@@ -31,6 +31,7 @@ struct monitor {
 	bool greeted;
 	bool over;
 	bool full; /* the latest stop is for want of space on the host */
+	bool stopped; /* as QEMU's events say */
 	unsigned waiting; /* commands without an answer yet */
 	monitor_state_fn on_state;
 	void *owner;
@@ -96,6 +97,7 @@ static void on_settled(struct loop_timer *t)
 
 static void on_stop(struct monitor *m)
 {
+	m->stopped = true;
 	if (m->full)
 		(void)loop_timer_arm(m->loop, &m->again, FULL_RETRY_MS, on_retry, m);
 	else
@@ -104,6 +106,7 @@ static void on_stop(struct monitor *m)
 
 static void on_resume(struct monitor *m)
 {
+	m->stopped = false;
 	if (m->full)
 		(void)loop_timer_arm(m->loop, &m->again, FULL_SETTLED_MS, on_settled, m);
 	else
@@ -117,7 +120,10 @@ static void on_disk_error(struct monitor *m, const char *reason)
 
 	/* QEMU's environment is empty: its C library speaks English. */
 	if (strcmp(reason, "No space left on device") == 0) {
-		loop_timer_disarm(&m->again);
+		if (m->stopped) /* a write that was under way when the machine stopped: no second stop follows */
+			(void)loop_timer_arm(m->loop, &m->again, FULL_RETRY_MS, on_retry, m);
+		else
+			loop_timer_disarm(&m->again);
 		if (!m->full)
 			m->on_state(m->owner, IPC_MACHINE_PAUSED, disk_full);
 		m->full = true;

@@ -171,6 +171,24 @@ TEST(a_full_disk_is_said_once_and_the_resume_that_follows_is_not_yet_believed)
 	end();
 }
 
+/* Several writes are under way when the disk is full: the last to fail is heard after the stop. */
+TEST(a_machine_that_waits_for_space_is_let_go_on_however_many_writes_failed)
+{
+	static const char full[] = "{\"event\":\"BLOCK_IO_ERROR\",\"data\":{\"nospace\":true,\"action\":\"stop\","
+				   "\"reason\":\"No space left on device\"}}\r\n";
+	struct err e = { 0 };
+
+	begin();
+	greet();
+	say(full);
+	say("{\"event\":\"STOP\"}\r\n");
+	say(full);
+	CHECK_STR(asked(), "");
+	CHECK_INT(loop_turn(loop, 7000, &e), 0);
+	CHECK(strstr(asked(), "cont") != NULL);
+	end();
+}
+
 TEST(another_disk_error_goes_to_the_guest_and_the_machine_runs_on)
 {
 	begin();
