@@ -48,9 +48,11 @@ static void send_request(struct http_flow *f)
 	http_flow_deadline(f, HTTP_FLOW_STALL_MS);
 }
 
+/* Looked at last, when the request is about to go: what a host said before it was asked is no answer. A stream would hear of its end in a
+ * moment. */
 static bool upstream_lives(struct http_flow *f)
 {
-	if (f->upstream.stream && !http_side_silent(&f->upstream)) /* it will hear so in a moment */
+	if (f->upstream.open && (f->upstream.stream || f->reused) && !http_side_silent(&f->upstream))
 		http_side_close(&f->upstream);
 	return f->upstream.open;
 }
@@ -103,8 +105,7 @@ void http_forward(struct http_flow *f)
 	f->recorded = false;
 	f->reused = true;
 	/* A kept connection that says anything between two requests says that it is over; one that the policy in force would not make
-	 * is not ours any more. What the loop has not told yet it tells while the request waits for its record; one that waits for none
-	 * is looked at now. */
+	 * is not ours any more. A request that waits for its record is looked after when that is over (upstream_lives). */
 	if (f->upstream.open && (!f->upstream_vetted || ((f->through_outlet || f->upstream.readable) && !http_side_silent(&f->upstream))))
 		http_side_close(&f->upstream);
 	if (f->upstream.open)

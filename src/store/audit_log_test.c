@@ -250,22 +250,31 @@ TEST(verify_sees_a_line_taken_out)
 	CHECK(strstr(e.text, "line 2 has sequence 3, expected 2") != NULL);
 }
 
+/* No file may grow past `size` and a bit, which no line fits in; gives the limit of before. */
+static struct rlimit limit_files(long size)
+{
+	struct rlimit old = { 0 };
+	struct rlimit small;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	CHECK(getrlimit(RLIMIT_FSIZE, &old) == 0);
+	small = (struct rlimit){ .rlim_cur = (rlim_t)size + 100, .rlim_max = old.rlim_max };
+	CHECK(setrlimit(RLIMIT_FSIZE, &small) == 0);
+	return old;
+}
+
 TEST(a_commit_that_does_not_fit_leaves_nothing_behind_and_a_later_one_works)
 {
 	struct rlimit old;
-	struct rlimit small;
 	struct audit_log *l;
 	long before;
 
 	fresh();
-	(void)signal(SIGXFSZ, SIG_IGN);
 	l = open_log();
 	CHECK(add(l, "one"));
 	CHECK_INT(audit_log_commit(l, &e), 0);
 	before = file_size(path);
-	CHECK(getrlimit(RLIMIT_FSIZE, &old) == 0);
-	small = (struct rlimit){ .rlim_cur = (rlim_t)before + 100, .rlim_max = old.rlim_max };
-	CHECK(setrlimit(RLIMIT_FSIZE, &small) == 0);
+	old = limit_files(before);
 	CHECK(add(l, "two"));
 	CHECK(add(l, "three"));
 	CHECK_INT(audit_log_commit(l, &e), -EFBIG);
@@ -375,20 +384,16 @@ TEST(what_is_written_is_in_the_file_at_once_and_committed_with_the_next_group)
 TEST(what_was_written_stays_when_what_comes_after_it_cannot_be)
 {
 	struct rlimit old;
-	struct rlimit small;
 	struct audit_log *l;
 	char away[160];
 	long one;
 
 	fresh();
-	(void)signal(SIGXFSZ, SIG_IGN);
 	l = open_log();
 	CHECK(add(l, "one"));
 	CHECK_INT(audit_log_write(l, &e), 0);
 	one = file_size(path);
-	CHECK(getrlimit(RLIMIT_FSIZE, &old) == 0);
-	small = (struct rlimit){ .rlim_cur = (rlim_t)one + 100, .rlim_max = old.rlim_max };
-	CHECK(setrlimit(RLIMIT_FSIZE, &small) == 0);
+	old = limit_files(one);
 	CHECK(add(l, "two"));
 	CHECK_INT(audit_log_write(l, &e), -EFBIG);
 	CHECK(add(l, "three"));
