@@ -1,0 +1,100 @@
+#include "proxy/idle.h"
+
+#include "base/tap.h"
+#include "proxy/http_rig.h"
+
+/* Connections between two flows, as the flows see them. */
+
+/* Of a guest that left when its request was answered. */
+static void leave_a_connection(void)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	http_rig_next(http_flow_start);
+	CHECK(!http_rig_origin_at_end(0));
+	buf_reset(&http_rig.origin_got[0]);
+}
+
+TEST(the_next_flow_goes_on_with_the_connection_that_one_left_behind)
+{
+	leave_a_connection();
+	http_rig_ask(GET);
+	CHECK_INT(http_rig.n_dials, 1);
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), ORIGIN_GET);
+	http_rig_reply(0, OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	CHECK_INT(http_rig.n_events, 3); /* both requests, and the end of the first flow */
+	http_rig_end();
+}
+
+TEST(a_request_that_cannot_be_sent_twice_begins_no_flow_on_a_connection_that_another_left_behind)
+{
+	leave_a_connection();
+	http_rig_ask(POST "Content-Length: 0\r\n\r\n");
+	CHECK_INT(http_rig.n_dials, 2);
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "");
+	http_rig_reply(1, OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	http_rig_end();
+}
+
+TEST(a_connection_whose_answer_was_not_over_carries_no_other_flow)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi");
+	http_rig_next(http_flow_start);
+	CHECK(http_rig_origin_at_end(0));
+	http_rig_ask(GET);
+	CHECK_INT(http_rig.n_dials, 2);
+	http_rig_end();
+}
+
+TEST(a_connection_that_no_policy_would_make_any_more_is_left_to_nobody)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	http_rig.moved = true;
+	http_rig_policy_changes(false);
+	http_rig_next(http_flow_start);
+	CHECK(http_rig_origin_at_end(0));
+	http_rig_end();
+}
+
+TEST(what_a_host_says_before_it_is_asked_is_no_answer_to_what_goes_then)
+{
+	for (int left_behind = 0; left_behind < 2; left_behind++) {
+		if (left_behind) {
+			leave_a_connection();
+		} else {
+			http_rig_start(http_flow_start);
+			http_rig_ask(GET);
+			http_rig_reply(0, OK);
+		}
+		buf_reset(&http_rig.got);
+		http_rig.hold_events = true;
+		http_rig_ask(GET);
+		CHECK(http_rig.event_wait != NULL);
+		http_rig_put(http_rig.origin[0], "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+		http_rig.hold_events = false;
+		http_rig_from_loop(NULL); /* the record is heard of before the host is */
+		http_rig_settle();
+		CHECK_INT(http_rig.n_dials, 2);
+		CHECK_STR(http_rig_seen(&http_rig.origin_got[1]), ORIGIN_GET);
+		http_rig_reply(1, OK);
+		CHECK_STR(http_rig_seen(&http_rig.got), OK);
+		http_rig_end();
+	}
+}
+
+TEST(a_connection_that_spoke_while_nobody_had_it_carries_no_other_flow)
+{
+	leave_a_connection();
+	http_rig_reply(0, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+	CHECK(http_rig_origin_at_end(0));
+	http_rig_ask(GET);
+	CHECK_INT(http_rig.n_dials, 2);
+	http_rig_end();
+}
