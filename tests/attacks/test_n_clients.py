@@ -1,5 +1,6 @@
 """L1, L6: what Debian and npm offer trusts the workspace's authority by the system's store and the image's variables, and still nobody else."""
 import json
+import pathlib
 import shutil
 
 import pytest
@@ -29,6 +30,7 @@ func main() {
 	io.Copy(os.Stdout, r.Body)
 }
 """
+DENO = shutil.which("deno") or str(pathlib.Path(__file__).resolve().parents[2] / "build/clients/deno")  # tools/setup
 CLIENTS = {
     "curl-http1": ["curl", "-sS", "--http1.1"],
     "curl-h2": ["curl", "-sS", "--http2"],
@@ -45,7 +47,7 @@ CLIENTS = {
     "java": ["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "Get"],
     "java-runtime": ["keytool", "-J-XX:TieredStopAtLevel=1", "-printcrl", "-file"],
     "go": ["./get-go"],
-    "deno": ["deno", "eval", "console.log(await (await fetch(Deno.args[0])).text())"],
+    "deno": [DENO, "eval", "console.log(await (await fetch(Deno.args[0])).text())"],
 }
 NEEDS = {"python-requests": ["/usr/bin/python3", "-c", "import requests"], "perl-lwp": ["perl", "-MLWP::Protocol::https", "-e", "1"],
          "perl-tiny": ["perl", "-MIO::Socket::SSL", "-e", "1"], "java": ["javac", "-version"]}
@@ -68,7 +70,7 @@ def needed(clients, client):
     if client == "go":
         command = ["go"]
     if not shutil.which(command[0]):
-        pytest.skip(f"{command[0]} is not installed: tools/setup check, tools/setup clients")
+        pytest.skip(f"{client} is not installed: tools/setup check, tools/setup clients")
     if client in NEEDS and (not shutil.which(NEEDS[client][0]) or clients.run(*NEEDS[client])["code"]):
         pytest.skip(f"{' '.join(NEEDS[client])} fails here: tools/setup check, tools/setup clients")
 
