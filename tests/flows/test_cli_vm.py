@@ -49,6 +49,13 @@ def test_files_go_both_ways_and_stock_clients_find_the_host(plane, tmp_path):
     config.write_text(plane.cli("ssh-config").stdout)
     scp = subprocess.run(["scp", "-q", "-F", str(config), "cli-vm.saw:file", str(tmp_path / "stock")], env=plane.env, timeout=120, check=True)
     assert scp.returncode == 0 and (tmp_path / "stock").read_text() == "content"
+    tree = tmp_path / "tree"
+    (tree / "deep").mkdir(parents=True)
+    (tree / "deep" / "file").write_bytes(os.urandom(100_000))
+    rsync = ["rsync", "-a", "-e", f"ssh -F {config}"]
+    subprocess.run([*rsync, f"{tree}/", "cli-vm.saw:tree/"], env=plane.env, timeout=120, check=True)
+    subprocess.run([*rsync, "cli-vm.saw:tree/", f"{tmp_path}/returned/"], env=plane.env, timeout=120, check=True)
+    assert (tmp_path / "returned/deep/file").read_bytes() == (tree / "deep/file").read_bytes()
     banner = subprocess.run(["ssh", "-F", str(config), "-W", "localhost:22", "cli-vm.saw"], env=plane.env, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, timeout=120, check=False)
     assert banner.stdout.startswith(b"SSH-2.0-")
