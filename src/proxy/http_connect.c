@@ -141,12 +141,12 @@ static bool take_shared(struct http_flow *f, const struct h2_host_key *key)
  * again meets none. */
 static bool may_idle(const struct http_flow *f)
 {
-	return !f->retried && (f->on_stream || f->n_requests || http_forward_safe(f));
+	return !f->retried && !f->through_outlet && (f->on_stream || f->n_requests || http_forward_safe(f));
 }
 
 static bool take_idle(struct http_flow *f)
 {
-	struct idle_place at = { .name = f->flow.name, .port = f->flow.dst_port, .outlet = f->through_outlet };
+	struct idle_place at = { .name = f->flow.name, .port = f->flow.dst_port };
 
 	if (!idle_take(&f->upstream, &at, http_flow_on_upstream, f))
 		return false;

@@ -55,8 +55,7 @@ static bool end_matters(const struct http_flow *f)
 
 static void keep_upstream(struct http_flow *f)
 {
-	const struct idle_place at = { .name = f->flow.name, .port = f->flow.dst_port, .outlet = f->through_outlet,
-				       .ip = f->upstream_ip, .judged = f->upstream_judged };
+	const struct idle_place at = { .name = f->flow.name, .port = f->flow.dst_port, .ip = f->upstream_ip, .judged = f->upstream_judged };
 
 	idle_put(&f->upstream, gate_loop(f->flow.gate), &at);
 }
@@ -73,7 +72,7 @@ void http_flow_finish(struct http_flow *f, bool reset)
 	host_cancel(&f->host);
 	h2_host_cancel(&f->ask);
 	loop_timer_disarm(&f->timer);
-	if (f->upstream_idle && f->upstream.open && !f->unlisted && !f->upstream_stale && f->upstream_vetted)
+	if (f->upstream_idle && f->upstream.open && !f->through_outlet && !f->unlisted && !f->upstream_stale && f->upstream_vetted)
 		keep_upstream(f);
 	http_side_close(&f->upstream);
 	if (reset)

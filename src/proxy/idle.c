@@ -70,7 +70,7 @@ void idle_put(struct http_side *s, struct loop *l, const struct idle_place *at)
 
 static bool fits(const struct place *p, const struct idle_place *at)
 {
-	return p->side.open && p->at.port == at->port && p->at.outlet == at->outlet && bytes_eq(name_bytes(&p->at.name), name_bytes(&at->name));
+	return p->side.open && p->at.port == at->port && bytes_eq(name_bytes(&p->at.name), name_bytes(&at->name));
 }
 
 bool idle_take(struct http_side *s, struct idle_place *at, http_side_fn fn, void *owner)

@@ -11,11 +11,10 @@ enum {
 	IDLE_MS = 30000, /* sooner than most hosts close them */
 };
 
-/* Where a connection leads: the same place is the same name and port the same way. */
+/* Where a connection leads. None to outlet: what outlet writes down names the flow that it was made for. */
 struct idle_place {
 	struct name name;
 	uint16_t port;
-	bool outlet; /* the other end is outlet */
 	struct ip ip; /* that dialer connected, and whether policy allowed it: as it was put */
 	bool judged;
 };

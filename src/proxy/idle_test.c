@@ -98,3 +98,16 @@ TEST(a_connection_that_spoke_while_nobody_had_it_carries_no_other_flow)
 	CHECK_INT(http_rig.n_dials, 2);
 	http_rig_end();
 }
+
+TEST(a_connection_to_outlet_is_of_one_flow_whose_name_outlet_writes_down)
+{
+	http_rig_start(http_flow_start);
+	http_rig.guarded = true;
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	http_rig_next(http_flow_start);
+	CHECK(http_rig_origin_at_end(0));
+	http_rig_ask(GET);
+	CHECK_INT(http_rig.n_dials, 2);
+	http_rig_end();
+}

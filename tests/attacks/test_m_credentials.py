@@ -131,3 +131,14 @@ def test_h16_without_its_secret_a_request_is_never_sent(gateway, arena):
             assert got["statuses"] == [502] and "credential_not_available" in got["text"], got
             a.denied("credential_not_available")
     assert ask(gw, "good.example")["statuses"] == [200]
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+def test_each_use_of_a_credential_is_written_down_with_the_flow_that_it_was_for(mitm, version):
+    with mitm.attack() as a:
+        done = mitm.do("command", ["sh", "-c", "for i in 1 2 3; do curl -sS -o /dev/null %s https://cred.example/x?$i; done" % version])
+        assert done["code"] == 0, done
+        used = a.wait_events(lambda events: len([e for e in events if e["class_uid"] == 4002]) >= 3)
+    used = [e for e in used if e["class_uid"] == 4002]
+    assert [e["metadata"]["log_provider"] for e in used] == ["outlet"] * 3
+    assert len({e["connection_info"]["uid"] for e in used}) == 3, [e["connection_info"] for e in used]
