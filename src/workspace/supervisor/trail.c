@@ -92,6 +92,17 @@ static void answer(struct trail *t, bool ok)
 			done[i].done(done[i].owner, done[i].id, ok);
 }
 
+static void on_lazy(struct loop_timer *timer)
+{
+	trail_flush(timer->owner);
+}
+
+/* What is written and not yet synced has its fdatasync to come. False: it must be now. */
+static bool sync_later(struct trail *t)
+{
+	return !audit_log_pending(t->log) || t->lazy.slot || loop_timer_arm(t->ws->loop, &t->lazy, LAZY_MS, on_lazy, t);
+}
+
 void trail_flush(struct trail *t)
 {
 	struct err e = { 0 };
@@ -104,11 +115,7 @@ void trail_flush(struct trail *t)
 	r = audit_log_commit(t->log, &e);
 	report(t, r, &e);
 	answer(t, r == 0);
-}
-
-static void on_lazy(struct loop_timer *timer)
-{
-	trail_flush(timer->owner);
+	(void)sync_later(t); /* of those before it, when this group found no room */
 }
 
 static void on_turn_end(struct loop_later *later)
@@ -121,7 +128,7 @@ static void on_turn_end(struct loop_later *later)
 		return;
 	}
 	report(t, audit_log_write(t->log, &e), &e);
-	if (!t->lazy.slot && audit_log_pending(t->log) && !loop_timer_arm(t->ws->loop, &t->lazy, LAZY_MS, on_lazy, t))
+	if (!sync_later(t))
 		trail_flush(t);
 }
 
