@@ -41,7 +41,7 @@ static uint8_t *grow(const struct buf *b, size_t cap)
 	return p;
 }
 
-uint8_t *buf_room(struct buf *b, size_t len)
+uint8_t *buf_room_grown(struct buf *b, size_t len)
 {
 	size_t cap;
 	uint8_t *p;
@@ -73,35 +73,6 @@ void buf_grew(struct buf *b, size_t len)
 {
 	must(len <= b->cap - b->len);
 	b->len += len;
-}
-
-bool buf_add(struct buf *b, const void *p, size_t len)
-{
-	uint8_t *room;
-
-	if (len == 0)
-		return !b->failed;
-	room = buf_room(b, len);
-	if (!room)
-		return false;
-	memcpy(room, p, len);
-	b->len += len;
-	return true;
-}
-
-bool buf_bytes(struct buf *b, struct bytes s)
-{
-	return buf_add(b, s.p, s.len);
-}
-
-bool buf_str(struct buf *b, const char *s)
-{
-	return buf_add(b, s, strlen(s));
-}
-
-bool buf_byte(struct buf *b, uint8_t c)
-{
-	return buf_add(b, &c, 1);
 }
 
 bool buf_vfmt(struct buf *b, const char *format, va_list ap)

@@ -25,21 +25,45 @@ void buf_init_wiping(struct buf *b, size_t max);
 void buf_deinit(struct buf *b);
 #define BUF_AUTO __attribute__((cleanup(buf_deinit)))
 
+/* Room for `len` bytes at the end, or NULL (failed). Commit what was written with buf_grew(). */
+uint8_t *buf_room_grown(struct buf *b, size_t len);
+static inline uint8_t *buf_room(struct buf *b, size_t len)
+{
+	bool there = !b->failed && b->p && len <= b->cap - b->len && len <= b->max - b->len;
+
+	return there ? b->p + b->len : buf_room_grown(b, len);
+}
+void buf_grew(struct buf *b, size_t len);
+
 /* Each returns !b->failed. After a failure nothing more is added. */
-bool buf_add(struct buf *b, const void *p, size_t len);
-bool buf_bytes(struct buf *b, struct bytes s);
-bool buf_str(struct buf *b, const char *s);
-bool buf_byte(struct buf *b, uint8_t c);
+static inline bool buf_add(struct buf *b, const void *p, size_t len)
+{
+	uint8_t *room = len ? buf_room(b, len) : NULL;
+
+	if (room) {
+		memcpy(room, p, len);
+		b->len += len;
+	}
+	return !b->failed;
+}
+static inline bool buf_bytes(struct buf *b, struct bytes s)
+{
+	return buf_add(b, s.p, s.len);
+}
+static inline bool buf_str(struct buf *b, const char *s)
+{
+	return buf_add(b, s, strlen(s));
+}
+static inline bool buf_byte(struct buf *b, uint8_t c)
+{
+	return buf_add(b, &c, 1);
+}
 bool buf_fmt(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool buf_vfmt(struct buf *b, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
 /* Big-endian integers, as wire formats have them. */
 bool buf_u16be(struct buf *b, uint16_t v);
 bool buf_u32be(struct buf *b, uint32_t v);
 bool buf_u64be(struct buf *b, uint64_t v);
-
-/* Room for `len` bytes at the end, or NULL (failed). Commit what was written with buf_grew(). */
-uint8_t *buf_room(struct buf *b, size_t len);
-void buf_grew(struct buf *b, size_t len);
 
 /* Drops the first `n` bytes (n <= len). */
 void buf_consume(struct buf *b, size_t n);

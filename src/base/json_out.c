@@ -11,15 +11,21 @@ void json_out_init(struct json_out *j, struct buf *out)
 	j->first[0] = true;
 }
 
+/* Of the value, or the key, that follows. */
+static bool needs_comma(struct json_out *j)
+{
+	bool comma = !j->after_key && !j->first[j->depth];
+
+	if (!j->after_key)
+		j->first[j->depth] = false;
+	j->after_key = false;
+	return comma;
+}
+
 static void before_value(struct json_out *j)
 {
-	if (j->after_key) {
-		j->after_key = false;
-		return;
-	}
-	if (!j->first[j->depth])
+	if (needs_comma(j))
 		(void)buf_byte(j->out, ',');
-	j->first[j->depth] = false;
 }
 
 static void open_level(struct json_out *j, uint8_t c)
@@ -85,43 +91,76 @@ static size_t ascii_run(const uint8_t *p, size_t len)
 	return n;
 }
 
-void json_out_bytes(struct json_out *j, struct bytes text)
+static void put_text(struct buf *b, struct bytes text)
 {
 	uint32_t c;
 	size_t n;
 
-	before_value(j);
-	(void)buf_byte(j->out, '"');
+	(void)buf_byte(b, '"');
 	for (size_t i = 0; i < text.len; i += n) {
 		n = ascii_run(text.p + i, text.len - i);
 		if (n) {
-			(void)buf_add(j->out, text.p + i, n);
+			(void)buf_add(b, text.p + i, n);
 			continue;
 		}
 		n = utf8_next(bytes_skip(text, i), &c);
 		if (n == 0 || c == 0) {
-			(void)buf_str(j->out, "\xef\xbf\xbd");
+			(void)buf_str(b, "\xef\xbf\xbd");
 			n = 1;
 		} else if (plain(c)) {
-			(void)buf_add(j->out, text.p + i, n);
+			(void)buf_add(b, text.p + i, n);
 		} else {
-			escaped(j->out, c);
+			escaped(b, c);
 		}
 	}
-	(void)buf_byte(j->out, '"');
+	(void)buf_byte(b, '"');
 }
 
-void json_out_key(struct json_out *j, const char *key)
+/* What needs no escape, with all that stands around it. */
+static void put_plain(struct buf *b, struct bytes text, bool comma, bool colon)
+{
+	size_t n = comma + 1 + text.len + 1 + colon;
+	uint8_t *p = buf_room(b, n);
+
+	if (!p)
+		return;
+	if (comma)
+		*p++ = ',';
+	*p++ = '"';
+	if (text.len)
+		memcpy(p, text.p, text.len);
+	p += text.len;
+	*p++ = '"';
+	if (colon)
+		*p = ':';
+	buf_grew(b, n);
+}
+
+static void put(struct json_out *j, struct bytes text, bool colon)
+{
+	bool comma = needs_comma(j);
+
+	if (ascii_run(text.p, text.len) == text.len) {
+		put_plain(j->out, text, comma, colon);
+		return;
+	}
+	if (comma)
+		(void)buf_byte(j->out, ',');
+	put_text(j->out, text);
+	if (colon)
+		(void)buf_byte(j->out, ':');
+}
+
+void json_out_bytes(struct json_out *j, struct bytes text)
+{
+	put(j, text, false);
+}
+
+void json_out_key_name(struct json_out *j, struct bytes key)
 {
 	must(!j->after_key);
-	json_out_bytes(j, bytes_str(key));
-	(void)buf_byte(j->out, ':');
+	put(j, key, true);
 	j->after_key = true;
-}
-
-void json_out_str(struct json_out *j, const char *text)
-{
-	json_out_bytes(j, bytes_str(text));
 }
 
 void json_out_u64(struct json_out *j, uint64_t v)
@@ -152,34 +191,4 @@ void json_out_null(struct json_out *j)
 {
 	before_value(j);
 	(void)buf_str(j->out, "null");
-}
-
-void json_out_key_str(struct json_out *j, const char *key, const char *text)
-{
-	json_out_key(j, key);
-	json_out_str(j, text);
-}
-
-void json_out_key_bytes(struct json_out *j, const char *key, struct bytes text)
-{
-	json_out_key(j, key);
-	json_out_bytes(j, text);
-}
-
-void json_out_key_bytes_opt(struct json_out *j, const char *key, struct bytes text)
-{
-	if (text.len)
-		json_out_key_bytes(j, key, text);
-}
-
-void json_out_key_u64(struct json_out *j, const char *key, uint64_t v)
-{
-	json_out_key(j, key);
-	json_out_u64(j, v);
-}
-
-void json_out_key_bool(struct json_out *j, const char *key, bool v)
-{
-	json_out_key(j, key);
-	json_out_bool(j, v);
 }

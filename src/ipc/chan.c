@@ -6,11 +6,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ipc/pack.h"
 #include "os/fd.h"
 
+/* One datagram to be: a pack with room for more messages, sent without its frame while there is only one in it. */
 struct queued {
 	struct queued *next;
 	size_t len;
+	size_t cap;
+	unsigned n; /* messages */
 	bool wipe;
 	unsigned n_fds;
 	int fds[MSG_FDS_MAX];
@@ -30,15 +34,17 @@ struct chan {
 	void *owner;
 	const char *why; /* set once, when the channel is at its end */
 	struct queued *first;
-	struct queued **tail;
+	struct queued *last; /* NULL when there is none */
 	size_t n_queued;
 	bool wipe;
 };
 
 enum {
-	BATCH = 16, /* messages of one system call */
-	TURN_MAX = 64, /* of one turn, so that one chatty peer cannot starve the others */
+	BATCH = 16, /* datagrams of one system call */
+	TURN_MAX = 64, /* messages, and then no further system call, of one turn, so that one chatty peer cannot starve the others */
 	POSTED_MAX = 64 * 1024, /* bytes that wait for the turn's end */
+	PACK_ROOM = 8 * 1024, /* of one pack that we send: the kernel takes it in one piece of memory */
+	FRAME = PACK_HEAD + PACK_EACH,
 	AGAIN_MS = 10,
 };
 
@@ -102,7 +108,9 @@ static int send_queued(const struct chan *c)
 	unsigned n = 0;
 
 	for (struct queued *q = c->first; q && n < BATCH; q = q->next, n++) {
-		iov[n] = (struct iovec){ .iov_base = q->p, .iov_len = q->len };
+		size_t frame = q->n == 1 ? FRAME : 0;
+
+		iov[n] = (struct iovec){ .iov_base = q->p + frame, .iov_len = q->len - frame };
 		put_header(&h[n].msg_hdr, &iov[n], &control[n], q->fds, q->n_fds);
 	}
 	return sendmmsg(c->fd, h, n, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -123,7 +131,7 @@ static void drop_first(struct chan *c)
 
 	c->first = q->next;
 	if (!c->first)
-		c->tail = &c->first;
+		c->last = NULL;
 	c->n_queued -= q->len;
 	queued_free(q);
 }
@@ -174,29 +182,61 @@ static void on_again(struct loop_timer *t)
 		flush(c);
 }
 
-static bool enqueue(struct chan *c, const struct msg *m)
+static void put_message(struct queued *q, const struct msg *m)
 {
-	struct queued *q;
+	pack_put_len(q->p + q->len, m->len);
+	memcpy(q->p + q->len + PACK_EACH, m->p, m->len);
+	q->len += PACK_EACH + m->len;
+	q->n++;
+}
 
-	if (m->len > CHAN_QUEUE_MAX - c->n_queued)
-		return false;
-	q = calloc(1, sizeof(*q) + m->len);
+static struct queued *queued_new(const struct chan *c, const struct msg *m, size_t room)
+{
+	size_t cap = FRAME + m->len > room ? FRAME + m->len : room;
+	struct queued *q = malloc(sizeof(*q) + cap);
+
 	if (!q)
-		return false;
-	memcpy(q->p, m->p, m->len);
-	q->len = m->len;
-	q->wipe = c->wipe;
+		return NULL;
+	*q = (struct queued){ .len = PACK_HEAD, .cap = cap, .wipe = c->wipe };
+	pack_put_head(q->p);
+	put_message(q, m);
 	for (unsigned i = 0; i < m->n_fds; i++) {
 		q->fds[i] = fcntl(m->fds[i], F_DUPFD_CLOEXEC, 3);
 		if (q->fds[i] < 0) {
 			queued_free(q);
-			return false;
+			return NULL;
 		}
 		q->n_fds++;
 	}
-	*c->tail = q;
-	c->tail = &q->next;
-	c->n_queued += q->len;
+	return q;
+}
+
+static bool fits(const struct queued *q, const struct msg *m)
+{
+	return q && m->n_fds == 0 && q->n < PACK_MESSAGES_MAX && PACK_EACH + m->len <= q->cap - q->len;
+}
+
+/* `room`: of a pack that is begun with it; 0: it travels alone. */
+static bool enqueue(struct chan *c, const struct msg *m, size_t room)
+{
+	struct queued *q = room && fits(c->last, m) ? c->last : NULL;
+	size_t had = q ? q->len : 0;
+
+	if (m->len > CHAN_QUEUE_MAX - c->n_queued)
+		return false;
+	if (q) {
+		put_message(q, m);
+	} else {
+		q = queued_new(c, m, m->n_fds ? 0 : room);
+		if (!q)
+			return false;
+		if (c->last)
+			c->last->next = q;
+		else
+			c->first = q;
+		c->last = q;
+	}
+	c->n_queued += q->len - had;
 	return true;
 }
 
@@ -222,7 +262,7 @@ void chan_send(struct chan *c, const struct msg *m)
 			return;
 		}
 	}
-	if (!enqueue(c, m))
+	if (!enqueue(c, m, 0))
 		finish(c, "the peer does not read");
 	else if (c->post.loop)
 		flush(c);
@@ -242,7 +282,7 @@ void chan_post(struct chan *c, const struct msg *m)
 {
 	if (!sendable(c, m))
 		return;
-	if (!enqueue(c, m))
+	if (!enqueue(c, m, PACK_ROOM))
 		finish(c, "the peer does not read");
 	else if (c->n_queued > POSTED_MAX)
 		flush(c);
@@ -278,36 +318,64 @@ static bool dispatch(struct chan *c, struct msg_in *in)
 	return false;
 }
 
-/* One message of `n` bytes in `p`; its descriptors are taken or closed. */
-static void take(struct chan *c, uint8_t *p, size_t n, struct msghdr *h)
+/* Gives how many messages there were. */
+static unsigned take_pack(struct chan *c, struct pack *p, bool *ret_ok)
+{
+	struct bytes raw;
+	struct msg_in in;
+
+	while (*ret_ok && !c->why && pack_next(p, &raw))
+		*ret_ok = msg_open(&in, raw) && dispatch(c, &in);
+	*ret_ok = *ret_ok && !p->bad;
+	return p->n;
+}
+
+static bool take_one(struct chan *c, struct bytes raw, struct msg_in *fds)
 {
 	struct msg_in in;
+	bool ok;
+
+	if (!msg_open(&in, raw))
+		return false;
+	memcpy(in.fds, fds->fds, sizeof(in.fds));
+	in.n_fds = fds->n_fds;
+	ok = dispatch(c, &in);
+	memcpy(fds->fds, in.fds, sizeof(fds->fds));
+	fds->at_fd = in.at_fd;
+	return ok;
+}
+
+/* One datagram of `n` bytes in `p`; its descriptors are taken or closed. Gives how many messages there were. */
+static unsigned take(struct chan *c, uint8_t *p, size_t n, struct msghdr *h)
+{
+	struct bytes raw = bytes_of(p, n);
 	struct msg_in fds = { 0 };
+	struct pack pack;
+	unsigned messages = 1;
 	bool ok;
 
 	take_fds(h, &fds);
-	ok = n && !c->why && !(h->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && msg_open(&in, bytes_of(p, n));
-	if (ok) {
-		memcpy(in.fds, fds.fds, sizeof(in.fds));
-		in.n_fds = fds.n_fds;
-		ok = dispatch(c, &in);
-		memcpy(fds.fds, in.fds, sizeof(fds.fds));
-		fds.at_fd = in.at_fd;
-	}
+	ok = n && !c->why && !(h->msg_flags & (MSG_TRUNC | MSG_CTRUNC));
+	if (ok && !fds.n_fds && pack_open(&pack, raw))
+		messages = take_pack(c, &pack, &ok);
+	else if (ok)
+		ok = take_one(c, raw, &fds);
 	for (unsigned i = fds.at_fd; i < fds.n_fds; i++)
 		(void)fd_close(fds.fds[i]);
 	if (c->wipe)
 		explicit_bzero(p, n);
 	if (!ok)
 		finish(c, n ? "a message that is not permitted or malformed" : "closed");
+	return messages;
 }
 
-/* Gives how many messages came: fewer than BATCH, and there is nothing more to read now. */
+/* Gives how many messages came; 0: there is nothing more to read now. */
 static unsigned receive(struct chan *c)
 {
-	struct control control[BATCH] = { 0 };
+	struct control control[BATCH];
 	struct iovec iov[BATCH];
 	struct mmsghdr h[BATCH];
+	unsigned messages = 0;
 	int n;
 
 	for (unsigned i = 0; i < BATCH; i++) {
@@ -322,8 +390,8 @@ static unsigned receive(struct chan *c)
 	if (n < 0)
 		finish(c, "closed");
 	for (int i = 0; i < n; i++)
-		take(c, incoming[i], h[i].msg_len, &h[i].msg_hdr);
-	return n > 0 ? (unsigned)n : 0;
+		messages += take(c, incoming[i], h[i].msg_len, &h[i].msg_hdr);
+	return n < BATCH ? 0 : messages;
 }
 
 static void on_io(struct loop_io *io, uint32_t events)
@@ -332,9 +400,13 @@ static void on_io(struct loop_io *io, uint32_t events)
 
 	if (events & EPOLLOUT)
 		flush(c);
-	for (unsigned n = 0; n < TURN_MAX && !c->why; n += BATCH)
-		if (receive(c) < BATCH)
+	for (unsigned n = 0; n < TURN_MAX && !c->why;) {
+		unsigned got = receive(c);
+
+		if (!got)
 			break;
+		n += got;
+	}
 }
 
 int chan_new(struct chan **ret, struct loop *l, int fd, const struct chan_permit *permits, size_t n_permits,
@@ -349,7 +421,6 @@ int chan_new(struct chan **ret, struct loop *l, int fd, const struct chan_permit
 	}
 	*c = (struct chan){ .loop = l, .fd = fd, .permits = permits, .n_permits = n_permits, .on_end = on_end,
 			    .owner = owner };
-	c->tail = &c->first;
 	r = loop_io_add(l, &c->io, fd, EPOLLIN, on_io, c, e);
 	if (r < 0) {
 		chan_free(c);
@@ -372,6 +443,11 @@ struct chan *chan_free(struct chan *c)
 	(void)fd_close(c->fd);
 	free(c);
 	return NULL;
+}
+
+void chan_last(struct chan *c)
+{
+	loop_io_last(&c->io);
 }
 
 void chan_wipe(struct chan *c)

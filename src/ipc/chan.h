@@ -32,9 +32,12 @@ struct chan *chan_free(struct chan *c);
 /* Sends or queues; descriptors in `m` are duplicated. A failed channel swallows it: on_end will come. */
 void chan_send(struct chan *c, const struct msg *m);
 
-/* The same at the end of the loop's turn, in one system call with all others that were posted in it; in order with what is sent.
- * For what comes in numbers. */
+/* The same at the end of the loop's turn, in one system call and as few datagrams (ipc/pack.h) as go with all others that were posted in
+ * it; in order with what is sent. For what comes in numbers, between processes of one build. */
 void chan_post(struct chan *c, const struct msg *m);
+
+/* Its messages are handled after whatever else came in the same turn (loop_io_last). */
+void chan_last(struct chan *c);
 
 /* From now on what this channel carries is overwritten in this process's buffers once it was handled or sent. The caller wipes what it
  * wrote itself: msg_wipe(). */

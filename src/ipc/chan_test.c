@@ -109,6 +109,100 @@ TEST(what_is_posted_leaves_at_the_end_of_the_turn_in_order_with_what_is_sent)
 	stop(l, &a, &b);
 }
 
+TEST(what_is_posted_in_one_turn_comes_in_few_datagrams)
+{
+	struct end a;
+	struct end b;
+	struct loop *l = start(&a, &b);
+	struct err e = { 0 };
+	int raw = -1;
+	int fds[2];
+	static uint8_t got[MSG_MAX];
+	ssize_t n;
+
+	CHECK(chan_pair(fds, &e) == 0);
+	raw = fds[1];
+	chan_free(a.c);
+	CHECK(chan_new(&a.c, l, fds[0], permits, 2, on_end, &a, &e) == 0);
+	for (unsigned i = 1; i <= 3; i++) {
+		msg_start(&m, 1);
+		msg_u64(&m, i);
+		chan_post(a.c, &m);
+	}
+	CHECK(loop_turn(l, 0, &e) == 0);
+	n = recv(raw, got, sizeof(got), MSG_DONTWAIT);
+	CHECK_INT(n, 2 + 3 * (2 + (ssize_t)m.len));
+	CHECK(recv(raw, got, sizeof(got), MSG_DONTWAIT) < 0);
+	msg_start(&m, 1);
+	msg_u64(&m, 4);
+	chan_post(a.c, &m);
+	CHECK(loop_turn(l, 0, &e) == 0);
+	CHECK_INT(recv(raw, got, sizeof(got), MSG_DONTWAIT), (ssize_t)m.len); /* alone: as it is */
+	(void)fd_close(raw);
+	stop(l, &a, &b);
+}
+
+TEST(a_descriptor_that_is_posted_keeps_its_place_among_the_others)
+{
+	struct end a;
+	struct end b;
+	struct loop *l = start(&a, &b);
+	struct err e = { 0 };
+
+	for (unsigned i = 0; i < 3; i++) {
+		msg_start(&m, i == 1 ? 2 : 1);
+		if (i == 1)
+			msg_fd(&m, 0);
+		else
+			msg_u64(&m, 1);
+		chan_post(a.c, &m);
+	}
+	CHECK(loop_turn(l, 0, &e) == 0);
+	CHECK(loop_turn(l, 0, &e) == 0);
+	CHECK(b.n == 2 && b.fd >= 0 && !b.why);
+	(void)fd_close(b.fd);
+	stop(l, &a, &b);
+}
+
+/* Sends it as it is, and gives why the channel that got it ended. */
+static const char *end_of(const char *wire, size_t len, unsigned *ret_n)
+{
+	struct end a;
+	struct end b;
+	struct loop *l = start(&a, &b);
+	struct err e = { 0 };
+	int fds[2];
+
+	CHECK(chan_pair(fds, &e) == 0);
+	chan_free(b.c);
+	CHECK(chan_new(&b.c, l, fds[1], permits, 2, on_end, &b, &e) == 0);
+	CHECK(send(fds[0], wire, len, 0) == (ssize_t)len);
+	CHECK(loop_turn(l, 0, &e) == 0);
+	*ret_n = b.n;
+	(void)fd_close(fds[0]);
+	stop(l, &a, &b);
+	return b.why;
+}
+
+TEST(a_pack_with_one_message_that_is_not_permitted_ends_the_channel)
+{
+#define ONE "\x0b\x00\x01\x00u\1\0\0\0\0\0\0\0"
+	static const char good[] = "\xff\xff" ONE ONE;
+	static const char stranger[] = "\xff\xff" ONE "\x02\x00\x03\x00" ONE;
+	static const char nested[] = "\xff\xff" ONE "\x02\x00\xff\xff";
+	static const char cut[] = "\xff\xff" ONE "\x0b\x00\x01";
+	static const char empty[] = "\xff\xff";
+	unsigned n = 0;
+
+	CHECK(!end_of(good, sizeof(good) - 1, &n));
+	CHECK_INT(n, 2);
+	CHECK(end_of(stranger, sizeof(stranger) - 1, &n) != NULL);
+	CHECK_INT(n, 1);
+	CHECK(end_of(nested, sizeof(nested) - 1, &n) != NULL);
+	CHECK(end_of(cut, sizeof(cut) - 1, &n) != NULL);
+	CHECK(end_of(empty, sizeof(empty) - 1, &n) != NULL);
+}
+
 TEST(what_was_said_before_an_end_is_still_heard)
 {
 	struct end a;

@@ -9,11 +9,11 @@
 #include "os/fd.h"
 
 /* The kernel knows an io by its descriptor, so that the one who watches can change without it. An io may be removed by an earlier
- * callback of the same turn, while its event already lies in `batch`. Removal therefore clears the batch behind the cursor; nothing is
+ * callback of the same turn, while its event already lies in `batch`. Removal therefore clears it there; nothing is
  * delivered to memory that may be gone, or to the next owner of the number. Timers stand in a
  * binary heap by time; `slot` lets one be moved or removed without a search. */
 
-enum { LOOP_BATCH = 64, TIMERS_FIRST = 32, IOS_FIRST = 64, CLEARED = -1 };
+enum { LOOP_BATCH = 128, TIMERS_FIRST = 32, IOS_FIRST = 64, CLEARED = -1 };
 
 struct loop {
 	int fd;
@@ -29,7 +29,7 @@ struct loop {
 	struct loop_later **later_tail;
 	struct epoll_event batch[LOOP_BATCH];
 	int n_batch;
-	int at_batch;
+	bool saw_all;
 };
 
 static uint64_t clock_ms(clockid_t id)
@@ -136,7 +136,7 @@ void loop_io_want(struct loop_io *io, uint32_t events)
 
 static void clear_batch(struct loop *l, int fd)
 {
-	for (int i = l->at_batch; i < l->n_batch; i++)
+	for (int i = 0; i < l->n_batch; i++)
 		if (l->batch[i].data.fd == fd)
 			l->batch[i].data.fd = CLEARED;
 }
@@ -178,6 +178,29 @@ static void deliver(struct loop_io *io, uint32_t events)
 	}
 	if (events)
 		io->fn(io, events);
+}
+
+static void deliver_batch(struct loop *l, bool last)
+{
+	for (int i = 0; i < l->n_batch; i++) {
+		struct epoll_event *ev = &l->batch[i];
+		struct loop_io *io = ev->data.fd == CLEARED ? NULL : l->ios[ev->data.fd];
+
+		if (!io || io->last != last)
+			continue;
+		ev->data.fd = CLEARED;
+		deliver(io, ev->events);
+	}
+}
+
+void loop_io_last(struct loop_io *io)
+{
+	io->last = true;
+}
+
+bool loop_saw_all(const struct loop *l)
+{
+	return l->saw_all;
 }
 
 static void heap_put(struct loop *l, size_t at, struct loop_timer *t)
@@ -320,15 +343,10 @@ int loop_turn(struct loop *l, int wait_ms, struct err *e)
 		return err_sys(e, errno, "wait for events");
 	l->now_ms = clock_mono_ms();
 	l->n_batch = n > 0 ? n : 0;
-	for (l->at_batch = 0; l->at_batch < l->n_batch;) {
-		struct epoll_event ev = l->batch[l->at_batch++];
-		struct loop_io *io = ev.data.fd == CLEARED ? NULL : l->ios[ev.data.fd];
-
-		if (io)
-			deliver(io, ev.events);
-	}
+	l->saw_all = n < LOOP_BATCH;
+	deliver_batch(l, false);
+	deliver_batch(l, true);
 	l->n_batch = 0;
-	l->at_batch = 0;
 	run_timers(l);
 	run_later(l);
 	return 0;

@@ -200,3 +200,75 @@ TEST(a_number_that_has_a_new_owner_is_not_taken_from_it)
 	fd_close(x[1]);
 	loop_free(l);
 }
+
+static int heard_when[3];
+static int n_heard;
+
+static void hear_in_order(struct loop_io *io, uint32_t events)
+{
+	(void)events;
+	heard_when[n_heard++] = *(int *)io->owner;
+}
+
+TEST(what_is_last_is_heard_after_all_others_of_the_turn)
+{
+	struct loop *l = NULL;
+	struct loop_io io[3] = { 0 };
+	int id[3] = { 0, 1, 2 };
+	int x[3][2];
+	struct err e = { 0 };
+
+	n_heard = 0;
+	CHECK(loop_new(&l, &e) == 0);
+	for (int i = 0; i < 3; i++) {
+		CHECK(pipe(x[i]) == 0);
+		CHECK(loop_io_add(l, &io[i], x[i][0], EPOLLIN, hear_in_order, &id[i], &e) == 0);
+	}
+	loop_io_last(&io[0]);
+	for (int i = 0; i < 3; i++)
+		CHECK(write(x[i][1], "x", 1) == 1);
+	CHECK(loop_turn(l, 0, &e) == 0);
+	CHECK(loop_saw_all(l));
+	CHECK(n_heard == 3 && heard_when[0] == 1 && heard_when[1] == 2 && heard_when[2] == 0);
+	for (int i = 0; i < 3; i++) {
+		loop_io_remove(&io[i]);
+		(void)fd_close(x[i][0]);
+		(void)fd_close(x[i][1]);
+	}
+	loop_free(l);
+}
+
+static void hear_out(struct loop_io *io, uint32_t events)
+{
+	(void)events;
+	loop_io_remove(io);
+	n_heard++;
+}
+
+TEST(a_turn_with_too_much_for_it_says_so)
+{
+	enum { MANY = 300 };
+	static struct loop_io io[MANY];
+	struct loop *l = NULL;
+	struct err e = { 0 };
+	int x[2];
+	int fds[MANY];
+	int turns = 0;
+
+	n_heard = 0;
+	CHECK(loop_new(&l, &e) == 0 && pipe(x) == 0 && write(x[1], "x", 1) == 1);
+	for (int i = 0; i < MANY; i++) {
+		fds[i] = dup(x[0]);
+		CHECK(fds[i] >= 0 && loop_io_add(l, &io[i], fds[i], EPOLLIN, hear_out, NULL, &e) == 0);
+	}
+	do {
+		CHECK(loop_turn(l, 0, &e) == 0);
+		CHECK(loop_saw_all(l) == (n_heard == MANY));
+	} while (n_heard < MANY && ++turns < MANY);
+	CHECK(n_heard == MANY && turns > 0);
+	for (int i = 0; i < MANY; i++)
+		(void)fd_close(fds[i]);
+	(void)fd_close(x[0]);
+	(void)fd_close(x[1]);
+	loop_free(l);
+}

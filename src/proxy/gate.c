@@ -161,6 +161,7 @@ struct gate *gate_free(struct gate *g)
 void gate_set_parent(struct gate *g, struct chan *parent)
 {
 	g->parent = parent;
+	chan_last(parent); /* "on disk" sends a request: what its host said until now has been heard by then (http_forward.c) */
 }
 
 void gate_set_tls(struct gate *g, struct tls_ctx *tls)

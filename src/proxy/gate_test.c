@@ -239,3 +239,57 @@ TEST(questions_by_tcp_make_no_noise_for_those_by_udp)
 	(void)fd_close(pair[1]);
 	end();
 }
+
+struct order {
+	unsigned n;
+	unsigned host;
+	unsigned record;
+};
+
+static void on_host(struct loop_io *io, uint32_t events)
+{
+	struct order *o = io->owner;
+
+	(void)events;
+	o->host = ++o->n;
+	loop_io_remove(io);
+}
+
+static bool on_record(void *owner, struct msg_in *in)
+{
+	struct order *o = owner;
+
+	(void)in;
+	o->record = ++o->n;
+	return true;
+}
+
+/* A request goes when its record is written: what its host said until then is heard before. */
+TEST(the_parent_is_heard_after_all_hosts_of_the_turn)
+{
+	static const struct chan_permit permits[] = { { MSG_EVENT_DONE, on_record } };
+	static struct msg out;
+	struct order o = { 0 };
+	struct loop_io host = { 0 };
+	struct chan *parent = NULL;
+	struct chan *supervisor = NULL;
+	int pair[2];
+	int pipes[2];
+
+	begin();
+	must(chan_pair(pair, NULL) == 0 && pipe(pipes) == 0);
+	must(chan_new(&parent, rig.loop, pair[0], permits, 1, on_end, &o, NULL) == 0);
+	must(chan_new(&supervisor, rig.loop, pair[1], NULL, 0, on_end, NULL, NULL) == 0);
+	gate_set_parent(rig.gate, parent);
+	msg_start(&out, MSG_EVENT_DONE);
+	chan_send(supervisor, &out);
+	must(write(pipes[1], "x", 1) == 1 && loop_io_add(rig.loop, &host, pipes[0], EPOLLIN, on_host, &o, NULL) == 0);
+	must(loop_turn(rig.loop, 0, NULL) == 0);
+	CHECK_INT(o.host, 1);
+	CHECK_INT(o.record, 2);
+	chan_free(parent);
+	chan_free(supervisor);
+	(void)fd_close(pipes[0]);
+	(void)fd_close(pipes[1]);
+	end();
+}

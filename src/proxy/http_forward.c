@@ -48,11 +48,13 @@ static void send_request(struct http_flow *f)
 	http_flow_deadline(f, HTTP_FLOW_STALL_MS);
 }
 
-/* Looked at last, when the request is about to go: what a host said before it was asked is no answer. A stream would hear of its end in a
- * moment. */
+/* When the request is about to go: what a host said before it was asked is no answer. What came until this turn of the loop was heard, and
+ * closed the connection (http_flow_on_upstream), unless there was too much for one turn. A stream would hear of its end in a moment. */
 static bool upstream_lives(struct http_flow *f)
 {
-	if (f->upstream.open && (f->upstream.stream || f->reused) && !http_side_silent(&f->upstream))
+	bool heard = !f->upstream.stream && !f->upstream.readable && loop_saw_all(gate_loop(f->flow.gate));
+
+	if (f->upstream.open && !heard && (f->upstream.stream || f->reused) && !http_side_silent(&f->upstream))
 		http_side_close(&f->upstream);
 	return f->upstream.open;
 }

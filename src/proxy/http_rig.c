@@ -73,6 +73,12 @@ void http_rig_from_loop(struct loop_later *l)
 		answer_dial();
 }
 
+/* As the parent's channel is (gate_set_parent). */
+void http_rig_answers_last(void)
+{
+	loop_later(http_rig.loop, &http_rig.later, http_rig_from_loop, NULL);
+}
+
 static void write_down(const struct event *ev)
 {
 	must(http_rig.n_events < HTTP_RIG_EVENTS_MAX);

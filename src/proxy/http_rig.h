@@ -63,6 +63,8 @@ bool http_rig_origin_at_end(unsigned i);
 
 /* Answers what the flow waits for; runs by itself unless held. */
 void http_rig_from_loop(struct loop_later *l);
+/* What waits is answered at the end of the next turn. */
+void http_rig_answers_last(void);
 
 void http_rig_policy_changes(bool unlisted);
 /* The deadline that is set now passes. */

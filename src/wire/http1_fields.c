@@ -76,9 +76,13 @@ static uint8_t fold(uint8_t c)
 
 bool http1_name_matches(struct bytes name, const char *pattern)
 {
-	size_t n = strlen(pattern);
-	bool open = pattern[n - 1] == '*';
+	bool open;
+	size_t n;
 
+	if (pattern[0] != '*' && (name.len == 0 || fold(name.p[0]) != (uint8_t)pattern[0])) /* nearly always */
+		return false;
+	n = strlen(pattern);
+	open = pattern[n - 1] == '*';
 	n -= open;
 	if (name.len < n || (name.len > n && !open))
 		return false;

@@ -140,14 +140,13 @@ static enum http1_fault start_line(struct bytes line, enum kind kind, struct htt
 }
 
 /* One line ended at s->at (its CR LF included). True when it was the empty one that ends the head. */
-static bool line_done(struct http1_scan *s, struct bytes in, enum kind kind, enum http1_fault *ret_fault)
+static bool line_done(struct http1_scan *s, struct bytes in, enum kind kind, struct http1_head *scratch, enum http1_fault *ret_fault)
 {
 	struct bytes line = bytes_of(in.p + s->line_at, s->at - s->line_at - 2);
-	struct http1_head first = { 0 };
 	bool last = s->fields_at && line.len == 0;
 
 	if (!s->fields_at) {
-		*ret_fault = start_line(line, kind, &first);
+		*ret_fault = start_line(line, kind, scratch);
 		s->fields_at = s->at;
 	}
 	s->line_at = s->at;
@@ -155,20 +154,48 @@ static bool line_done(struct http1_scan *s, struct bytes in, enum kind kind, enu
 	return last;
 }
 
-static enum http1_answer scan(struct http1_scan *s, struct bytes in, enum kind kind, enum http1_fault *ret_fault)
+/* Up to where too_long() has nothing to say, whatever comes but a line end. */
+static size_t at_ease(const struct http1_scan *s, enum kind kind)
+{
+	if (s->fields_at)
+		return s->fields_at + HTTP1_FIELDS_LEN_MAX;
+	if (kind == REQUEST && s->at - s->line_at <= HTTP1_METHOD_MAX)
+		return s->line_at + HTTP1_METHOD_MAX;
+	return s->line_at + HTTP1_LINE_MAX;
+}
+
+/* Most bytes are printable ASCII and far from any limit. */
+static void skip_plain(struct http1_scan *s, struct bytes in, enum kind kind)
+{
+	size_t end = at_ease(s, kind);
+	size_t at = s->at;
+
+	if (end > in.len)
+		end = in.len;
+	while (at < end && in.p[at] >= 0x20 && in.p[at] < 0x7f)
+		at++;
+	s->at = at;
+}
+
+static enum http1_answer scan(struct http1_scan *s, struct bytes in, enum kind kind, struct http1_head *scratch,
+			      enum http1_fault *ret_fault)
 {
 	enum http1_fault fault = HTTP1_FAULT_NONE;
 
 	while (s->at < in.len && fault == HTTP1_FAULT_NONE) {
-		uint8_t c = in.p[s->at];
+		uint8_t c;
 
+		skip_plain(s, in, kind);
+		if (s->at == in.len)
+			break;
+		c = in.p[s->at];
 		if (c == '\r') {
 			if (in.len - s->at < 2)
 				return HTTP1_MORE;
 			if (in.p[s->at + 1] != '\n')
 				return bad(HTTP1_FAULT_LINE_END, ret_fault);
 			s->at += 2;
-			if (line_done(s, in, kind, &fault)) {
+			if (line_done(s, in, kind, scratch, &fault)) {
 				fault = too_long(s, in, kind);
 				return fault == HTTP1_FAULT_NONE ? HTTP1_DONE : bad(fault, ret_fault);
 			}
@@ -195,13 +222,15 @@ static struct bytes next_line(struct bytes *rest)
 static enum http1_answer head(struct http1_scan *s, struct bytes in, enum kind kind, struct http1_head *ret,
 			      size_t *ret_len, enum http1_fault *ret_fault)
 {
-	enum http1_answer answer = scan(s, in, kind, ret_fault);
+	enum http1_answer answer = scan(s, in, kind, ret, ret_fault);
 	struct bytes rest = bytes_of(in.p, s->at);
 	enum http1_fault fault;
 
 	if (answer != HTTP1_DONE)
 		return answer;
-	*ret = (struct http1_head){ 0 };
+	ret->method = ret->target = ret->phrase = bytes_of(NULL, 0);
+	ret->status = 0;
+	ret->n_fields = 0; /* the rest of the table stays as it was */
 	fault = start_line(next_line(&rest), kind, ret);
 	while (rest.len > 2 && fault == HTTP1_FAULT_NONE)
 		fault = field_line(next_line(&rest), ret);
@@ -225,20 +254,23 @@ enum http1_answer http1_response_head(struct http1_scan *s, struct bytes in, str
 
 size_t http1_find(const struct http1_head *h, const char *name, struct bytes *ret)
 {
+	struct bytes wanted = bytes_str(name);
 	size_t n = 0;
 
 	for (size_t i = 0; i < h->n_fields; i++)
-		if (bytes_ieq(h->fields[i].name, bytes_str(name)) && n++ == 0 && ret)
+		if (bytes_ieq(h->fields[i].name, wanted) && n++ == 0 && ret)
 			*ret = h->fields[i].value;
 	return n;
 }
 
 bool http1_list_next(const struct http1_head *h, const char *name, struct http1_list *at, struct bytes *ret)
 {
+	struct bytes wanted = bytes_str(name);
+
 	for (; at->field < h->n_fields; at->field++, at->off = 0) {
 		struct bytes value = h->fields[at->field].value;
 
-		if (!bytes_ieq(h->fields[at->field].name, bytes_str(name)))
+		if (!bytes_ieq(h->fields[at->field].name, wanted))
 			continue;
 		while (at->off < value.len) {
 			struct bytes rest = bytes_skip(value, at->off);
