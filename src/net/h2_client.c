@@ -47,6 +47,6 @@ struct h2_stream *h2_client_open(struct h2 *c)
 	struct h2_stream *s = h2_client_room(c) ? h2_stream_new(c) : NULL;
 
 	if (s)
-		s->offered = true;
+		h2_stream_offer(s);
 	return s;
 }

@@ -175,7 +175,7 @@ static void tell(struct h2 *c, struct h2_stream *s)
 	if (s->offered) {
 		c->ops->on_wake(c->owner, s);
 	} else if (f == H2_OK) {
-		s->offered = true;
+		h2_stream_offer(s);
 		c->ops->on_stream(c->owner, s);
 	} else {
 		/* nobody knows of it */
@@ -333,11 +333,7 @@ enum h2_fault h2_fault(const struct h2 *c)
 
 size_t h2_streams(const struct h2 *c)
 {
-	size_t n = 0;
-
-	for (const struct h2_stream *s = c->all; s; s = s->all.next)
-		n += s->offered && !s->released;
-	return n;
+	return c->n_offered;
 }
 
 bool h2_stalled(const struct h2 *c)

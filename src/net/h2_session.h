@@ -82,6 +82,7 @@ struct h2 {
 	struct h2_stream *woken;
 	struct h2_stream *waiting;
 	size_t n_streams;
+	size_t n_offered; /* of those, not yet released */
 	size_t out_total; /* in all out_data */
 	struct bytes rest; /* of the frame that nghttp2 gave last */
 	struct h2_stream *pool;
@@ -111,6 +112,8 @@ void h2_stream_wait(struct h2_stream *s);
 void h2_stream_lose(struct h2_stream *s, enum h2_fault f);
 /* As lose, and resets it. */
 void h2_stream_reset(struct h2_stream *s, enum h2_fault f);
+/* Its owner knows of it from now on. */
+void h2_stream_offer(struct h2_stream *s);
 
 /* h2_in.c */
 void h2_in_head(struct h2_stream *s, bool end_stream);

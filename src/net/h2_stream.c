@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/must.h"
+
 /* A stream is freed when its owner has released it and nghttp2 has said that it is closed; which comes first does not matter. Some are
  * kept for the next request, with the small buffers they have. */
 
@@ -193,6 +195,13 @@ void h2_stream_reset(struct h2_stream *s, enum h2_fault f)
 	h2_output(c);
 }
 
+void h2_stream_offer(struct h2_stream *s)
+{
+	must(!s->offered && !s->released);
+	s->offered = true;
+	s->c->n_offered++;
+}
+
 void h2_stream_release(struct h2_stream *s)
 {
 	struct h2 *c = s->c;
@@ -201,6 +210,7 @@ void h2_stream_release(struct h2_stream *s)
 	if (s->open && unfinished)
 		h2_stream_reset(s, H2_OURS);
 	h2_in_drop(s);
+	s->c->n_offered -= s->offered && !s->released;
 	s->released = true;
 	link_out(&s->woken, offsetof(struct h2_stream, woken));
 	link_out(&s->waiting, offsetof(struct h2_stream, waiting));

@@ -148,7 +148,7 @@ static bool take_idle(struct http_flow *f)
 {
 	struct idle_place at = { .name = f->flow.name, .port = f->flow.dst_port };
 
-	if (!idle_take(&f->upstream, &at, http_flow_on_upstream, f))
+	if (!idle_take(&f->upstream, &at, f->recorded, http_flow_on_upstream, f)) /* what is on record goes at once */
 		return false;
 	f->upstream_ip = at.ip;
 	f->upstream_judged = at.judged;

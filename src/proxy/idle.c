@@ -73,7 +73,7 @@ static bool fits(const struct place *p, const struct idle_place *at)
 	return p->side.open && p->at.port == at->port && bytes_eq(name_bytes(&p->at.name), name_bytes(&at->name));
 }
 
-bool idle_take(struct http_side *s, struct idle_place *at, http_side_fn fn, void *owner)
+bool idle_take(struct http_side *s, struct idle_place *at, bool now, http_side_fn fn, void *owner)
 {
 	for (;;) {
 		struct place *best = NULL;
@@ -83,7 +83,7 @@ bool idle_take(struct http_side *s, struct idle_place *at, http_side_fn fn, void
 				best = &places[i];
 		if (!best)
 			return false;
-		if (!http_side_silent(&best->side)) {
+		if ((now || best->side.readable) && !http_side_silent(&best->side)) {
 			drop(best);
 			continue;
 		}

@@ -21,8 +21,9 @@ struct idle_place {
 
 /* Takes what `s` has open and leaves it closed. */
 void idle_put(struct http_side *s, struct loop *l, const struct idle_place *at);
-/* Opens `s` on a kept connection, the youngest; fills in its ip and judged. False when there is none. */
-bool idle_take(struct http_side *s, struct idle_place *at, http_side_fn fn, void *owner);
+/* Opens `s` on a kept connection, the youngest; fills in its ip and judged. False when there is none. `now`: one that has said nothing
+ * until now; else the caller hears what it has to say before it asks anything. */
+bool idle_take(struct http_side *s, struct idle_place *at, bool now, http_side_fn fn, void *owner);
 /* Closes all: another policy, another credential, the end. Connections that flows share (h2_host.h) end with what they carry. */
 void idle_clear(void);
 
