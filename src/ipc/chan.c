@@ -447,7 +447,7 @@ struct chan *chan_free(struct chan *c)
 
 void chan_last(struct chan *c)
 {
-	loop_io_last(&c->io);
+	loop_io_rank(&c->io, LOOP_RANK_MAX);
 }
 
 void chan_wipe(struct chan *c)

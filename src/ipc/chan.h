@@ -36,7 +36,7 @@ void chan_send(struct chan *c, const struct msg *m);
  * it; in order with what is sent. For what comes in numbers, between processes of one build. */
 void chan_post(struct chan *c, const struct msg *m);
 
-/* Its messages are handled after whatever else came in the same turn (loop_io_last). */
+/* Its messages are handled after whatever else came in the same turn (loop_io_rank). */
 void chan_last(struct chan *c);
 
 /* From now on what this channel carries is overwritten in this process's buffers once it was handled or sent. The caller wipes what it

@@ -180,22 +180,23 @@ static void deliver(struct loop_io *io, uint32_t events)
 		io->fn(io, events);
 }
 
-static void deliver_batch(struct loop *l, bool last)
+static void deliver_batch(struct loop *l, unsigned rank)
 {
 	for (int i = 0; i < l->n_batch; i++) {
 		struct epoll_event *ev = &l->batch[i];
 		struct loop_io *io = ev->data.fd == CLEARED ? NULL : l->ios[ev->data.fd];
 
-		if (!io || io->last != last)
+		if (!io || io->rank != rank)
 			continue;
 		ev->data.fd = CLEARED;
 		deliver(io, ev->events);
 	}
 }
 
-void loop_io_last(struct loop_io *io)
+void loop_io_rank(struct loop_io *io, unsigned rank)
 {
-	io->last = true;
+	must(rank <= LOOP_RANK_MAX);
+	io->rank = rank;
 }
 
 bool loop_saw_all(const struct loop *l)
@@ -344,8 +345,8 @@ int loop_turn(struct loop *l, int wait_ms, struct err *e)
 	l->now_ms = clock_mono_ms();
 	l->n_batch = n > 0 ? n : 0;
 	l->saw_all = n < LOOP_BATCH;
-	deliver_batch(l, false);
-	deliver_batch(l, true);
+	for (unsigned rank = 0; rank <= LOOP_RANK_MAX; rank++)
+		deliver_batch(l, rank);
 	l->n_batch = 0;
 	run_timers(l);
 	run_later(l);

@@ -8,6 +8,8 @@
 
 #include "base/err.h"
 
+enum { LOOP_RANK_MAX = 2 };
+
 struct loop;
 
 /* An fd in the loop. Embed it in the object that owns the fd; zero-initialise. The loop borrows it. */
@@ -19,7 +21,7 @@ struct loop_io {
 	int fd;
 	uint32_t events; /* what is asked for now */
 	uint32_t armed; /* what the kernel was asked for: perhaps EPOLLIN too, which costs a call only when something comes */
-	bool last; /* see loop_io_last() */
+	unsigned rank; /* see loop_io_rank() */
 	struct loop *loop; /* NULL when not in a loop */
 };
 
@@ -56,8 +58,8 @@ int loop_io_add(struct loop *l, struct loop_io *io, int fd, uint32_t events, loo
 void loop_io_want(struct loop_io *io, uint32_t events);
 /* The descriptor of `from`, and what is asked for it, has another watcher from now on, `to`, without a system call; `from` is as removed. */
 void loop_io_move(struct loop_io *to, struct loop_io *from, loop_io_fn fn, void *owner);
-/* From now on its callback is called after those of all others that have something in the same turn: it may then rely on what they heard. */
-void loop_io_last(struct loop_io *io);
+/* Those with something in the same turn are called by rank, 0 (as they are added) to LOOP_RANK_MAX: one may rely on what was heard before it. */
+void loop_io_rank(struct loop_io *io, unsigned rank);
 /* In this turn the kernel told of every descriptor that had something; false: perhaps not of all. */
 bool loop_saw_all(const struct loop *l);
 /* Safe when not in a loop, and from inside any callback: no further event of this io is delivered. Does not close the fd. */

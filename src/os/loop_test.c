@@ -210,7 +210,7 @@ static void hear_in_order(struct loop_io *io, uint32_t events)
 	heard_when[n_heard++] = *(int *)io->owner;
 }
 
-TEST(what_is_last_is_heard_after_all_others_of_the_turn)
+TEST(those_of_one_turn_are_heard_by_rank)
 {
 	struct loop *l = NULL;
 	struct loop_io io[3] = { 0 };
@@ -224,12 +224,13 @@ TEST(what_is_last_is_heard_after_all_others_of_the_turn)
 		CHECK(pipe(x[i]) == 0);
 		CHECK(loop_io_add(l, &io[i], x[i][0], EPOLLIN, hear_in_order, &id[i], &e) == 0);
 	}
-	loop_io_last(&io[0]);
+	loop_io_rank(&io[0], 2);
+	loop_io_rank(&io[1], 1);
 	for (int i = 0; i < 3; i++)
 		CHECK(write(x[i][1], "x", 1) == 1);
 	CHECK(loop_turn(l, 0, &e) == 0);
 	CHECK(loop_saw_all(l));
-	CHECK(n_heard == 3 && heard_when[0] == 1 && heard_when[1] == 2 && heard_when[2] == 0);
+	CHECK(n_heard == 3 && heard_when[0] == 2 && heard_when[1] == 1 && heard_when[2] == 0);
 	for (int i = 0; i < 3; i++) {
 		loop_io_remove(&io[i]);
 		(void)fd_close(x[i][0]);

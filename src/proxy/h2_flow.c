@@ -300,8 +300,10 @@ void h2_flow_start(const struct flow *facts, struct tls *tls)
 	f->flow.fd = -1;
 	http_side_init(&f->side, H2_FLOW_READ);
 	flow_register(&f->flow);
-	if (http_side_open(&f->side, loop_of(f), facts->fd, tls, on_side, f) < 0)
+	if (http_side_open(&f->side, loop_of(f), facts->fd, tls, on_side, f) < 0) {
 		finish(f, false);
-	else
-		pump(f);
+		return;
+	}
+	http_side_asks(&f->side);
+	pump(f);
 }

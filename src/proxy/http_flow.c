@@ -427,6 +427,7 @@ void http_flow_start_tls(const struct flow *facts, struct tls *tls)
 	} else if (http_side_open(&f->guest, gate_loop(facts->gate), facts->fd, tls, on_guest, f) < 0) {
 		http_flow_finish(f, false);
 	} else {
+		http_side_asks(&f->guest);
 		http_flow_deadline(f, FLOW_FIRST_BYTES_MS);
 		if (f->guest.readable) /* libssl has read ahead: no event will come for it */
 			http_flow_pump(f);

@@ -52,9 +52,9 @@ static void send_request(struct http_flow *f)
  * closed the connection (http_flow_on_upstream), unless there was too much for one turn. A stream would hear of its end in a moment. */
 static bool upstream_lives(struct http_flow *f)
 {
-	bool heard = !f->upstream.stream && !f->upstream.readable && loop_saw_all(gate_loop(f->flow.gate));
+	bool kept = f->upstream.open && (f->upstream.stream || f->reused);
 
-	if (f->upstream.open && !heard && (f->upstream.stream || f->reused) && !http_side_silent(&f->upstream))
+	if (kept && !http_side_heard_silent(&f->upstream, gate_loop(f->flow.gate)) && !http_side_silent(&f->upstream))
 		http_side_close(&f->upstream);
 	return f->upstream.open;
 }
@@ -107,10 +107,10 @@ void http_forward(struct http_flow *f)
 	f->recorded = false;
 	f->reused = true;
 	/* A kept connection that says anything between two requests says that it is over; one that the policy in force would not make
-	 * is not ours any more. A request that waits for its record is looked after when that is over (upstream_lives). */
-	if (f->upstream.open && (!f->upstream_vetted || ((f->through_outlet || f->upstream.readable) && !http_side_silent(&f->upstream))))
+	 * is not ours any more. A request that waits for its record is looked after once more when that is over. */
+	if (f->upstream.open && !f->upstream_vetted)
 		http_side_close(&f->upstream);
-	if (f->upstream.open)
+	if (upstream_lives(f))
 		http_forward_go(f);
 	else
 		http_connect(f);

@@ -58,6 +58,11 @@ int http_side_open(struct http_side *s, struct loop *l, int fd, struct tls *tls,
 	return 0;
 }
 
+void http_side_asks(struct http_side *s)
+{
+	loop_io_rank(&s->io, 1);
+}
+
 void http_side_open_stream(struct http_side *s, struct h2_stream *stream, http_side_fn fn, void *owner)
 {
 	fresh(s, fn, owner);
@@ -156,6 +161,7 @@ static size_t end(struct http_side *s, bool broken)
 	return 0;
 }
 
+/* After less than there was room for, the loop will tell when there is more, if it still watches. */
 static size_t read_tls(struct http_side *s, uint8_t *p, size_t room)
 {
 	size_t n = 0;
@@ -163,8 +169,7 @@ static size_t read_tls(struct http_side *s, uint8_t *p, size_t room)
 	s->read_wants_out = false;
 	switch (tls_read(s->tls, p, room, &n)) {
 	case TLS_DONE:
-		/* Less than there is room for: the loop will tell when there is more. */
-		s->readable = n == room || tls_pending(s->tls);
+		s->readable = n == room || !s->io.loop || tls_pending(s->tls);
 		return n;
 	case TLS_WANT_WRITE:
 		s->read_wants_out = true;
@@ -190,7 +195,10 @@ static size_t read_socket(struct http_side *s, uint8_t *p, size_t room)
 		s->readable = errno == EINTR;
 		return 0;
 	}
-	return n > 0 ? (size_t)n : end(s, n < 0);
+	if (n <= 0)
+		return end(s, n < 0);
+	s->readable = (size_t)n == room || !s->io.loop;
+	return (size_t)n;
 }
 
 static size_t read_stream(struct http_side *s, size_t room)
@@ -237,6 +245,11 @@ bool http_side_silent(struct http_side *s)
 	/* What lies there may be no data: a host sends its session tickets when it likes. */
 	s->readable = true;
 	return http_side_read(s, HTTP_SIDE_READ) == 0 && !s->eof && s->in.len == 0;
+}
+
+bool http_side_heard_silent(const struct http_side *s, const struct loop *l)
+{
+	return !s->stream && (s->io.events & s->io.armed & EPOLLIN) && !s->readable && loop_saw_all(l);
 }
 
 static size_t write_tls(struct http_side *s)

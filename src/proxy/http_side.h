@@ -41,6 +41,8 @@ struct http_side {
 void http_side_init(struct http_side *s, size_t in_max);
 /* Takes `fd`, and `tls` on it whose handshake is done (NULL: in clear), and watches it. */
 int http_side_open(struct http_side *s, struct loop *l, int fd, struct tls *tls, http_side_fn fn, void *owner);
+/* An open socket whose owner asks hosts: it is heard after what they said in the same turn. */
+void http_side_asks(struct http_side *s);
 /* Takes the stream. Its connection's on_wake must call http_side_wake(). */
 void http_side_open_stream(struct http_side *s, struct h2_stream *stream, http_side_fn fn, void *owner);
 void http_side_wake(struct http_side *s);
@@ -58,8 +60,11 @@ void http_side_rest(struct http_side *s);
 
 /* One read of at most `max` bytes (and what `in` may still hold) when `readable`. Gives how many came. */
 size_t http_side_read(struct http_side *s, size_t max);
-/* A kept connection that has said nothing since its last message. */
+/* A kept connection that has said nothing since its last message. Looks. */
 bool http_side_silent(struct http_side *s);
+/* The same without a system call, from a callback of one that asks, or of a later rank: all that came until this turn of the loop was
+ * heard. False: perhaps it said something. */
+bool http_side_heard_silent(const struct http_side *s, const struct loop *l);
 /* Writes as much of `out` as the other end takes. Gives how much went. */
 size_t http_side_flush(struct http_side *s);
 /* Hung up: no event will come any more, and what can be read lies ready. */

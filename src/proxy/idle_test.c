@@ -111,3 +111,22 @@ TEST(a_connection_to_outlet_is_of_one_flow_whose_name_outlet_writes_down)
 	CHECK_INT(http_rig.n_dials, 2);
 	http_rig_end();
 }
+
+/* Such a request waits for no record, in which its host could be heard. */
+TEST(what_a_host_says_in_the_turn_of_the_next_request_is_heard_before_it)
+{
+	http_rig_start(http_flow_start);
+	http_rig.guarded = true;
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	buf_reset(&http_rig.origin_got[0]);
+	buf_reset(&http_rig.got);
+	http_rig_put(http_rig.guest, GET);
+	http_rig_put(http_rig.origin[0], "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+	http_rig_settle();
+	CHECK_INT(http_rig.n_dials, 2);
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "");
+	http_rig_reply(1, OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	http_rig_end();
+}
