@@ -118,13 +118,13 @@ class Resolver:
 class Gateway:
     """`saw try` with a shell inside that runs clients."""
 
-    def __init__(self, net, folder, policy, names, options=()):
+    def __init__(self, net, folder, policy, names, options=(), audit=None):
         (folder / "policy.yaml").write_text(policy)
         (folder / "resolv.conf").write_text(f"nameserver {RESOLVER}\n")
         self.resolver = Resolver(net, names)
         self.process = subprocess.Popen(
             [*net.enter_proxy, str(BUILD / "src/cli/saw"), "try", "--quiet", "--policy", str(folder / "policy.yaml"), "--resolv-conf",
-             str(folder / "resolv.conf"), "--audit", str(folder / "audit.jsonl"), *options, "--", "/bin/sh"],
+             str(folder / "resolv.conf"), "--audit", str(audit or folder / "audit.jsonl"), *options, "--", "/bin/sh"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.address = {name: self.shell(f"getent ahostsv4 {name} | head -1 | cut -d' ' -f1").strip() for name in names}
         assert all(self.address.values()), f"{names} do not resolve in the gateway"

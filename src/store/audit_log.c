@@ -13,14 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "crypt/sha256.h"
 #include "os/fd.h"
 #include "os/loop.h"
-#include "wire/json_scan.h"
 
 enum {
 	KEEP_MAX = 256 * 1024, /* memory kept between commits */
-	NODES_MAX = 256, /* JSON values of one event; a line has about 60 */
 	/* Where the end of the last whole line must lie: behind it is at most one torn group. */
 	TAIL_MAX = AUDIT_LOG_PENDING_MAX + 2 * OCSF_LINE_MAX,
 };
@@ -43,21 +40,6 @@ struct audit_log {
 	struct audit_log_head put; /* with what is written */
 	struct audit_log_head next; /* with what is pending */
 };
-
-static void hash_line(struct bytes line, char ret[OCSF_HEX_MAX])
-{
-	uint8_t digest[SHA256_LEN];
-
-	sha256(line, digest);
-	sha256_hex(digest, ret);
-}
-
-static void head_none(struct audit_log_head *h)
-{
-	h->sequence = 0;
-	memset(h->sha256, '0', OCSF_HEX_MAX - 1);
-	h->sha256[OCSF_HEX_MAX - 1] = '\0';
-}
 
 struct audit_log *audit_log_free(struct audit_log *l)
 {
@@ -195,7 +177,7 @@ static int recover(struct audit_log *l, struct bytes tail, struct err *e)
 			return err_set(e, EBADMSG, "%s: its last line is not an audit event: run `saw audit verify`, then move it away",
 				       l->path);
 		l->done.sequence = at.sequence;
-		hash_line(line, l->done.sha256);
+		audit_chain_hash(line, l->done.sha256);
 	}
 	return cut_torn(l, bytes_skip(tail, whole), e);
 }
@@ -231,7 +213,7 @@ int audit_log_open(struct audit_log **ret, const char *path, const struct ocsf_s
 		return err_sys(e, ENOMEM, "audit log");
 	l->fd = l->dir_fd = -1;
 	buf_init(&l->pending, AUDIT_LOG_PENDING_MAX + OCSF_LINE_MAX);
-	head_none(&l->done);
+	audit_chain_none(&l->done);
 	l->path = strdup(path);
 	r = l->path ? open_log(l, src, e) : err_sys(e, ENOMEM, "audit log");
 	if (r) {
@@ -274,7 +256,7 @@ bool audit_log_add(struct audit_log *l, const struct event *ev, const char *code
 		l->pending.len = was;
 		return false;
 	}
-	hash_line(bytes_of(l->pending.p + was, l->pending.len - was - 1), l->next.sha256);
+	audit_chain_hash(bytes_of(l->pending.p + was, l->pending.len - was - 1), l->next.sha256);
 	l->next.sequence = at.sequence;
 	l->n_pending++;
 	return true;
@@ -376,89 +358,4 @@ int audit_log_commit(struct audit_log *l, struct err *e)
 	}
 	forget_pending(l);
 	return err_in(r ? e : NULL, r, "audit log");
-}
-
-/* The chain as far as it was read. */
-struct verify {
-	struct audit_log_head head;
-	uint64_t lines;
-	struct json_node nodes[NODES_MAX];
-};
-
-/* The chain cannot vouch for the newest line, as no line stands behind it: that at least it is one whole event. */
-static bool whole_event(struct verify *v, struct bytes line, struct ocsf_place *ret)
-{
-	uint32_t n;
-	size_t at;
-
-	return ocsf_place_read(line, ret) && json_scan(line, v->nodes, NODES_MAX, &n, &at) == JSON_OK;
-}
-
-static int verify_line(struct verify *v, struct bytes line, struct err *e)
-{
-	unsigned long long n = ++v->lines;
-	struct ocsf_place at;
-
-	if (!whole_event(v, line, &at))
-		return err_set(e, EBADMSG, "line %llu is not an audit event", n);
-	if (at.sequence != v->head.sequence + 1)
-		return err_set(e, EBADMSG, "line %llu has sequence %llu, expected %llu: lines are missing, doubled or moved", n,
-			       (unsigned long long)at.sequence, (unsigned long long)v->head.sequence + 1);
-	if (strcmp(at.prev, v->head.sha256) != 0)
-		return err_set(e, EBADMSG, "line %llu does not chain to the line before: one of the two was changed", n);
-	v->head.sequence = at.sequence;
-	hash_line(line, v->head.sha256);
-	return 0;
-}
-
-/* Takes the whole lines out of `b`. */
-static int verify_lines(struct verify *v, struct buf *b, struct err *e)
-{
-	size_t at = 0;
-	int r = 0;
-
-	while (r == 0) {
-		struct bytes left = bytes_skip(buf_view(b), at);
-		const uint8_t *end = left.len ? memchr(left.p, '\n', left.len) : NULL;
-
-		if (!end)
-			break;
-		r = verify_line(v, bytes_of(left.p, (size_t)(end - left.p)), e);
-		at += (size_t)(end - left.p) + 1;
-	}
-	buf_consume(b, at);
-	return r;
-}
-
-int audit_log_verify(int fd, struct audit_log_head *ret_head, uint64_t *ret_torn, struct err *e)
-{
-	struct buf b BUF_AUTO;
-	struct verify v = { 0 };
-	uint64_t at = 0;
-	int r = 0;
-
-	buf_init(&b, KEEP_MAX + OCSF_LINE_MAX);
-	head_none(&v.head);
-	while (r == 0) {
-		uint8_t *room = buf_room(&b, KEEP_MAX);
-		ssize_t n;
-
-		if (!room)
-			r = b.len > OCSF_LINE_MAX ?
-				    err_set(e, EBADMSG, "line %llu is longer than any audit event", (unsigned long long)v.lines + 1) :
-				    err_sys(e, ENOMEM, "audit log");
-		n = r ? 0 : pread(fd, room, KEEP_MAX, (off_t)at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			r = err_sys(e, errno, "read the audit log");
-		if (n <= 0)
-			break;
-		buf_grew(&b, (size_t)n);
-		at += (size_t)n;
-		r = verify_lines(&v, &b, e);
-	}
-	*ret_head = v.head;
-	*ret_torn = b.len;
-	return r;
 }

@@ -7,7 +7,7 @@
 #define SAW_STORE_AUDIT_LOG_H
 
 #include "base/err.h"
-#include "wire/ocsf.h"
+#include "store/audit_chain.h"
 
 struct audit_log;
 
@@ -42,16 +42,7 @@ int audit_log_commit(struct audit_log *l, struct err *e);
  * they are with the next commit, which must follow. Fails as a commit does, for those that were not written before. */
 int audit_log_write(struct audit_log *l, struct err *e);
 
-/* Place of the newest committed line (sequence 0: none) and its hash in hex, zeros for none. */
-struct audit_log_head {
-	uint64_t sequence;
-	char sha256[OCSF_HEX_MAX];
-};
+/* The newest committed line. */
 void audit_log_last(const struct audit_log *l, struct audit_log_head *ret);
-
-/* Reads a whole log, which may be open for writing elsewhere. 0: every line chains to the one before, from sequence 1.
- * -EBADMSG: one does not; `e` names line and fault. *ret_head (also then) is the last good line. A torn last line is
- * tolerated and counted in *ret_torn: a writer may be in the middle of it. */
-int audit_log_verify(int fd, struct audit_log_head *ret_head, uint64_t *ret_torn, struct err *e);
 
 #endif
