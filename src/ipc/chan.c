@@ -222,7 +222,7 @@ static bool enqueue(struct chan *c, const struct msg *m, size_t room)
 	struct queued *q = room && fits(c->last, m) ? c->last : NULL;
 	size_t had = q ? q->len : 0;
 
-	if (m->len > CHAN_QUEUE_MAX - c->n_queued)
+	if ((q ? PACK_EACH : FRAME) + m->len > CHAN_QUEUE_MAX - c->n_queued) /* as much as is counted below */
 		return false;
 	if (q) {
 		put_message(q, m);

@@ -164,6 +164,40 @@ TEST(a_descriptor_that_is_posted_keeps_its_place_among_the_others)
 	stop(l, &a, &b);
 }
 
+/* Whatever the lengths: what is counted is what was checked, or the bound would be passed and gone. */
+TEST(a_reader_that_never_reads_ends_the_channel)
+{
+	static const size_t lens[] = { 32, 39, 64, 82, 125, 1000 };
+	static const uint8_t text[1000];
+
+	for (size_t i = 0; i < 2 * sizeof(lens) / sizeof(lens[0]); i++) {
+		size_t len = lens[i / 2];
+		void (*say)(struct chan *, const struct msg *) = i % 2 ? chan_post : chan_send;
+		struct end a;
+		struct end b;
+		struct loop *l = start(&a, &b);
+		struct err e = { 0 };
+		int fds[2];
+		size_t most = 0;
+
+		CHECK(chan_pair(fds, &e) == 0);
+		chan_free(a.c);
+		CHECK(chan_new(&a.c, l, fds[0], permits, 2, on_end, &a, &e) == 0);
+		msg_start(&m, 1);
+		msg_bytes(&m, bytes_of(text, len - 7));
+		CHECK(m.len == len);
+		for (size_t sent = 0; sent < 2 * (size_t)CHAN_QUEUE_MAX; sent += len) {
+			say(a.c, &m);
+			most = chan_queued(a.c) > most ? chan_queued(a.c) : most;
+		}
+		CHECK(loop_turn(l, 0, &e) == 0);
+		CHECK_STR(a.why ? a.why : "", "the peer does not read");
+		CHECK(most <= CHAN_QUEUE_MAX && most > CHAN_QUEUE_MAX - 2000);
+		(void)fd_close(fds[1]);
+		stop(l, &a, &b);
+	}
+}
+
 /* Sends it as it is, and gives why the channel that got it ended. */
 static const char *end_of(const char *wire, size_t len, unsigned *ret_n)
 {

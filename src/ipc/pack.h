@@ -11,7 +11,7 @@ enum {
 	PACK_TYPE = 0xffff, /* no type of a message */
 	PACK_HEAD = 2, /* bytes before the first message's length */
 	PACK_EACH = 2, /* bytes before each message */
-	PACK_MESSAGES_MAX = 64,
+	PACK_MESSAGES_MAX = 32,
 };
 
 /* Being read. */

@@ -29,7 +29,8 @@ struct loop {
 	struct loop_later **later_tail;
 	struct epoll_event batch[LOOP_BATCH];
 	int n_batch;
-	bool saw_all;
+	bool saw_all; /* of this turn: the kernel told of all */
+	uint64_t turn;
 };
 
 static uint64_t clock_ms(clockid_t id)
@@ -113,7 +114,7 @@ int loop_io_add(struct loop *l, struct loop_io *io, int fd, uint32_t events, loo
 	if (epoll_ctl(l->fd, EPOLL_CTL_ADD, fd, &ev) < 0)
 		return err_sys(e, errno, "watch descriptor %d", fd);
 	l->ios[fd] = io;
-	*io = (struct loop_io){ .fn = fn, .owner = owner, .fd = fd, .events = events, .armed = events, .loop = l };
+	*io = (struct loop_io){ .fn = fn, .owner = owner, .fd = fd, .events = events, .armed = events, .since = l->turn, .loop = l };
 	return 0;
 }
 
@@ -123,6 +124,7 @@ static void arm(struct loop_io *io)
 
 	must(epoll_ctl(io->loop->fd, EPOLL_CTL_MOD, io->fd, &ev) == 0);
 	io->armed = io->events;
+	io->since = io->loop->turn;
 }
 
 /* EPOLLIN is given up only when an event comes that nobody wants: on a connection that asks and waits for the answer, none does. */
@@ -149,6 +151,7 @@ void loop_io_move(struct loop_io *to, struct loop_io *from, loop_io_fn fn, void 
 	*to = *from;
 	to->fn = fn;
 	to->owner = owner;
+	to->since = l->turn;
 	l->ios[to->fd] = to;
 	clear_batch(l, to->fd); /* the kernel tells it again, to the new one */
 	*from = (struct loop_io){ .fd = from->fd };
@@ -199,9 +202,9 @@ void loop_io_rank(struct loop_io *io, unsigned rank)
 	io->rank = rank;
 }
 
-bool loop_saw_all(const struct loop *l)
+bool loop_io_heard(const struct loop_io *io)
 {
-	return l->saw_all;
+	return io->loop && io->loop->saw_all && io->since != io->loop->turn && (io->events & io->armed & EPOLLIN);
 }
 
 static void heap_put(struct loop *l, size_t at, struct loop_timer *t)
@@ -344,7 +347,8 @@ int loop_turn(struct loop *l, int wait_ms, struct err *e)
 		return err_sys(e, errno, "wait for events");
 	l->now_ms = clock_mono_ms();
 	l->n_batch = n > 0 ? n : 0;
-	l->saw_all = n < LOOP_BATCH;
+	l->saw_all = n >= 0 && n < LOOP_BATCH;
+	l->turn++;
 	for (unsigned rank = 0; rank <= LOOP_RANK_MAX; rank++)
 		deliver_batch(l, rank);
 	l->n_batch = 0;

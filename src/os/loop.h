@@ -22,6 +22,7 @@ struct loop_io {
 	uint32_t events; /* what is asked for now */
 	uint32_t armed; /* what the kernel was asked for: perhaps EPOLLIN too, which costs a call only when something comes */
 	unsigned rank; /* see loop_io_rank() */
+	uint64_t since; /* the turn in which it was last added, moved or asked for something else */
 	struct loop *loop; /* NULL when not in a loop */
 };
 
@@ -60,8 +61,9 @@ void loop_io_want(struct loop_io *io, uint32_t events);
 void loop_io_move(struct loop_io *to, struct loop_io *from, loop_io_fn fn, void *owner);
 /* Those with something in the same turn are called by rank, 0 (as they are added) to LOOP_RANK_MAX: one may rely on what was heard before it. */
 void loop_io_rank(struct loop_io *io, unsigned rank);
-/* In this turn the kernel told of every descriptor that had something; false: perhaps not of all. */
-bool loop_saw_all(const struct loop *l);
+/* That there is nothing to read is known as of the beginning of this turn: EPOLLIN was asked for then, and the kernel told of every descriptor
+ * that had something, but not of this one. */
+bool loop_io_heard(const struct loop_io *io);
 /* Safe when not in a loop, and from inside any callback: no further event of this io is delivered. Does not close the fd. */
 void loop_io_remove(struct loop_io *io);
 

@@ -117,11 +117,16 @@ static void send(struct conn *c)
 	} while (h2_pending(c->h2) && c->side.out.len == 0 && !c->side.deaf);
 }
 
+static bool may_read(const struct conn *c)
+{
+	return h2_wants(c->h2) && c->side.out.len < HTTP_SIDE_OUT_FULL;
+}
+
 static void receive(struct conn *c)
 {
 	size_t n;
 
-	if (!h2_wants(c->h2) || c->side.out.len >= HTTP_SIDE_OUT_FULL)
+	if (!may_read(c))
 		return;
 	n = http_side_read(&c->side, H2_HOST_READ);
 	c->n_read += n;
@@ -188,7 +193,7 @@ static void settle(struct conn *c)
 	if (!c->timer.slot || c->had_streams != (h2_streams(c->h2) > 0))
 		deadline(c);
 	http_side_rest(&c->side);
-	http_side_want(&c->side, h2_wants(c->h2) && c->side.out.len < HTTP_SIDE_OUT_FULL, false);
+	http_side_want(&c->side, may_read(c), false);
 	if (room(c))
 		call_waiting(&c->key, c->loop, false);
 }
@@ -204,7 +209,7 @@ static void pump(struct conn *c)
 	} else {
 		do
 			receive(c);
-		while (http_side_unwatched(&c->side) && c->side.readable && !c->side.eof && h2_wants(c->h2));
+		while (http_side_unwatched(&c->side) && c->side.readable && !c->side.eof && may_read(c));
 		send(c);
 	}
 	settle(c);

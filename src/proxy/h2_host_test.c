@@ -1,6 +1,7 @@
 #include "proxy/h2_host.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/must.h"
 #include "base/tap.h"
@@ -369,4 +370,38 @@ TEST(above_the_limit_the_oldest_without_a_stream_goes_and_where_all_have_one_the
 	end();
 	for (int i = 1; i < H2_HOSTS_MAX; i++)
 		(void)fd_close(fds[i]);
+}
+
+/* What was to go to it fills all there is room for: nothing more is read from it, and nothing can be written. */
+TEST(a_host_that_reads_no_more_and_goes_is_given_up)
+{
+	static const uint8_t wide[] = { 0, 4, 0, 0x40, 0, 0 }; /* SETTINGS_INITIAL_WINDOW_SIZE: 4 MiB */
+	static char piece[16384];
+	struct h2_host_key k = h2_host_rig_key();
+	struct end e;
+	int stuck = 0;
+
+	begin();
+	settle();
+	CHECK(take(&e, &k));
+	h2_host_rig_frame(&host, 4, 0, bytes_of(wide, sizeof(wide)));
+	h2_host_rig_frame(&host, 8, 0, bytes_of(wide + 2, 4)); /* WINDOW_UPDATE of the connection */
+	host.silent = true;
+	settle();
+	(void)buf_str(&e.side.out, "POST /data HTTP/1.1\r\nHost: good.example\r\nContent-Length: 4000000\r\n\r\n");
+	for (size_t sent = 0; sent < 4000000 - sizeof(piece) && stuck < 10; sent += sizeof(piece)) {
+		(void)buf_add(&e.side.out, piece, sizeof(piece));
+		for (stuck = 0; stuck < 10 && e.side.out.len; stuck++) {
+			(void)http_side_flush(&e.side);
+			settle();
+		}
+	}
+	CHECK_INT(stuck, 10);
+	h2_host_rig_leave(&host);
+	(void)alarm(20); /* it went round for ever */
+	settle();
+	(void)alarm(0);
+	CHECK(e.events & EPOLLHUP);
+	http_side_close(&e.side);
+	end();
 }

@@ -54,7 +54,7 @@ static bool upstream_lives(struct http_flow *f)
 {
 	bool kept = f->upstream.open && (f->upstream.stream || f->reused);
 
-	if (kept && !http_side_heard_silent(&f->upstream, gate_loop(f->flow.gate)) && !http_side_silent(&f->upstream))
+	if (kept && !http_side_heard_silent(&f->upstream) && !http_side_silent(&f->upstream))
 		http_side_close(&f->upstream);
 	return f->upstream.open;
 }

@@ -247,9 +247,9 @@ bool http_side_silent(struct http_side *s)
 	return http_side_read(s, HTTP_SIDE_READ) == 0 && !s->eof && s->in.len == 0;
 }
 
-bool http_side_heard_silent(const struct http_side *s, const struct loop *l)
+bool http_side_heard_silent(const struct http_side *s)
 {
-	return !s->stream && (s->io.events & s->io.armed & EPOLLIN) && !s->readable && loop_saw_all(l);
+	return !s->stream && !s->readable && loop_io_heard(&s->io);
 }
 
 static size_t write_tls(struct http_side *s)

@@ -27,7 +27,7 @@ struct http_side {
 	bool open;
 	struct buf in;
 	struct buf out;
-	bool readable; /* the loop said so, and no read has come back empty since */
+	bool readable; /* the loop said so, and no read has come back empty, or short with the loop watching, since */
 	bool read_wants_out; /* TLS: reading goes on when the socket takes something */
 	bool write_wants_in; /* ... and the other way round */
 	bool eof; /* nothing will come any more */
@@ -64,7 +64,7 @@ size_t http_side_read(struct http_side *s, size_t max);
 bool http_side_silent(struct http_side *s);
 /* The same without a system call, from a callback of one that asks, or of a later rank: all that came until this turn of the loop was
  * heard. False: perhaps it said something. */
-bool http_side_heard_silent(const struct http_side *s, const struct loop *l);
+bool http_side_heard_silent(const struct http_side *s);
 /* Writes as much of `out` as the other end takes. Gives how much went. */
 size_t http_side_flush(struct http_side *s);
 /* Hung up: no event will come any more, and what can be read lies ready. */

@@ -30,7 +30,7 @@ struct http1_scan {
 };
 
 /* `in`: everything of this message so far, always from its first byte. DONE: *ret is filled (its first n_fields fields) and *ret_len is the
- * length of the head with its empty line; else *ret holds nothing of use. Requests take no 8-bit byte; responses take them in values and phrase (obs-text, RFC 9110 5.5). */
+ * length of the head with its empty line; else *ret holds nothing of use: it is large, and the scan's scratch. Requests take no 8-bit byte; responses take them in values and phrase (obs-text, RFC 9110 5.5). */
 enum http1_answer http1_request_head(struct http1_scan *s, struct bytes in, struct http1_head *ret, size_t *ret_len,
 				     enum http1_fault *ret_fault);
 enum http1_answer http1_response_head(struct http1_scan *s, struct bytes in, struct http1_head *ret, size_t *ret_len,
