@@ -240,7 +240,7 @@ def test_a_supervisor_of_an_older_version_is_adopted_without_channels(sawd, fake
     assert sawd.wait("dev", "running")
     put(sawd, "github", b"one")
     dev.supervisor.channel.send("MSG_STATE", N["IPC_STATE_RUNNING"], 1, 1, 0, 0, "")
-    assert not select.select([dev.supervisor.channel.sock], [], [], 0.5)[0]
+    assert not dev.supervisor.channel.waits(0.5)
 
 
 def test_a_real_supervisor_takes_both_channels_and_goes_on(sawd):

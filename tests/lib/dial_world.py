@@ -230,7 +230,7 @@ class Dialer:
 
     def late_events(self):
         out = []
-        while select.select([self.parent.sock], [], [], 0.05)[0]:
+        while self.parent.waits(0.05):
             out.append(self.parent.receive())
         return out
 

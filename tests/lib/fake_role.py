@@ -32,8 +32,8 @@ def main():
         sys.exit(how["exit_at_start"])
     log = open(ME.with_suffix(".jsonl"), "a", encoding="ascii")
     while True:
-        ready, _, _ = select.select([parent.sock, commands, *peers], [], [])
-        if parent.sock in ready:
+        ready, _, _ = select.select([parent.sock, commands, *peers], [], [], 0 if parent.ready else None)
+        if parent.sock in ready or parent.ready:
             got = parent.receive()
             if got is None:
                 sys.exit(1)

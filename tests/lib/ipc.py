@@ -52,11 +52,27 @@ def unpack(raw):
     return NAMES.get(kind, kind), fields
 
 
+PACK = 0xFFFF  # several messages in one datagram (src/ipc/pack.h)
+
+
+def messages(raw):
+    if struct.unpack_from("<H", raw)[0] != PACK:
+        return [raw]
+    out, at = [], 2
+    while at < len(raw):
+        n = struct.unpack_from("<H", raw, at)[0]
+        out.append(raw[at + 2:at + 2 + n])
+        at += 2 + n
+    assert out and at == len(raw), "a malformed pack"
+    return out
+
+
 class Channel:
     """One end of a SOCK_SEQPACKET channel."""
 
     def __init__(self, sock):
         self.sock = sock
+        self.ready = []  # messages of a pack that were not asked for yet
 
     @classmethod
     def connect(cls, path):
@@ -76,6 +92,8 @@ class Channel:
 
     def receive(self, timeout=15):
         """(name, fields, fds), or None when the channel is at its end. Raises TimeoutError."""
+        if self.ready:
+            return *unpack(self.ready.pop(0)), []
         if not select.select([self.sock], [], [], timeout)[0]:
             raise TimeoutError("no message came")
         try:
@@ -88,8 +106,12 @@ class Channel:
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 fds.frombytes(data[:len(data) - len(data) % 4])
-        name, fields = unpack(raw)
-        return name, fields, list(fds)
+        first, *self.ready = messages(raw)
+        return *unpack(first), list(fds)
+
+    def waits(self, timeout=0.0):
+        """There is something to receive, or the end."""
+        return bool(self.ready or select.select([self.sock], [], [], timeout)[0])
 
     def expect(self, kind, timeout=15):
         """The next message of this kind; others on the way are dropped."""
