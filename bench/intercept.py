@@ -287,11 +287,11 @@ class Held:
         pass
 
 
-def gateway(net, folder, audit=None):
+def gateway(net, folder, audit=None, resolver=None):
     ca = "".join(f"      {line}\n" for line in (folder / "ca.pem").read_text().splitlines())
     (folder / "token").write_text("value\n")
     policy = POLICY + RULE % ("short", NAMES[0], ORIGIN, "", ca) + RULE % ("long", NAMES[1], ORIGIN, "    credential: token\n", ca) + CREDENTIALS
-    g = Gateway(net, folder, policy, NAMES, ["--root", "--secret", f"token={folder / 'token'}"], audit)
+    g = Gateway(net, folder, policy, NAMES, ["--root", "--secret", f"token={folder / 'token'}"], audit, resolver)
     g.folder = folder
     return g
 
@@ -426,7 +426,7 @@ def intercept(folder):
     try:
         proxies = [kind(net, folder) for kind in (Nginx, Haproxy, Squid, Direct)]
         gateways.append(gateway(net, folder))
-        gateways.append(gateway(net, folder, f"{memory.name}/audit.jsonl"))
+        gateways.append(gateway(net, folder, f"{memory.name}/audit.jsonl", gateways[0].resolver))
         direct = proxies.pop()
         proxies += [Saw(gateways[0], "saw", NAMES[0]), Saw(gateways[0], "outlet", NAMES[1]), Saw(gateways[1], "memory", NAMES[0])]
         idle = {p.name: idle_kib(p) for p in proxies}  # before anything else has left memory free that they could use

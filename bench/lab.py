@@ -118,10 +118,10 @@ class Resolver:
 class Gateway:
     """`saw try` with a shell inside that runs clients."""
 
-    def __init__(self, net, folder, policy, names, options=(), audit=None):
+    def __init__(self, net, folder, policy, names, options=(), audit=None, resolver=None):
         (folder / "policy.yaml").write_text(policy)
         (folder / "resolv.conf").write_text(f"nameserver {RESOLVER}\n")
-        self.resolver = Resolver(net, names)
+        self.resolver = resolver or Resolver(net, names)
         self.process = subprocess.Popen(
             [*net.enter_proxy, str(BUILD / "src/cli/saw"), "try", "--quiet", "--policy", str(folder / "policy.yaml"), "--resolv-conf",
              str(folder / "resolv.conf"), "--audit", str(audit or folder / "audit.jsonl"), *options, "--", "/bin/sh"],
