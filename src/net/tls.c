@@ -100,16 +100,20 @@ enum tls_alpn tls_alpn_of(struct bytes protocol)
  * their outer type), and TLS 1.3 only with a few (its inner type). */
 static void on_message(int written, int version, int type, const void *p, size_t len, SSL *ssl, void *arg)
 {
-	struct tls *t = tls_of(ssl);
+	bool record = type == SSL3_RT_HEADER || type == SSL3_RT_INNER_CONTENT_TYPE;
 	const uint8_t *b = p;
+	struct tls *t;
 
 	(void)version;
 	(void)arg;
-	if (written || !t || !t->open || !len)
+	if (written || !record || !len || b[0] != SSL3_RT_HANDSHAKE) /* nearly all: data */
 		return;
-	if (type == SSL3_RT_HEADER && b[0] == SSL3_RT_HANDSHAKE && SSL_version(ssl) < TLS1_3_VERSION)
+	t = tls_of(ssl);
+	if (!t || !t->open)
+		return;
+	if (type == SSL3_RT_HEADER && SSL_version(ssl) < TLS1_3_VERSION)
 		t->renegotiates = true;
-	if (type == SSL3_RT_INNER_CONTENT_TYPE && b[0] == SSL3_RT_HANDSHAKE) {
+	if (type == SSL3_RT_INNER_CONTENT_TYPE) {
 		t->n_quiet++;
 		t->was_quiet = true;
 	}

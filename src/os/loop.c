@@ -237,7 +237,10 @@ bool loop_timer_arm(struct loop *l, struct loop_timer *t, uint64_t in_ms, loop_t
 	t->fn = fn;
 	t->owner = owner;
 	t->loop = l;
-	t->at_ms = l->now_ms + in_ms;
+	t->due_ms = l->now_ms + in_ms;
+	if (t->slot && t->at_ms <= t->due_ms) /* most are put off again and again: its place is found when its old time has come */
+		return true;
+	t->at_ms = t->due_ms;
 	if (t->slot) {
 		heap_settle(l, t->slot - 1, t);
 		return true;
@@ -305,6 +308,11 @@ static void run_timers(struct loop *l)
 	while (l->n_heap && l->heap[0]->at_ms <= l->now_ms && !l->stopped) {
 		struct loop_timer *t = l->heap[0];
 
+		if (t->due_ms > l->now_ms) {
+			t->at_ms = t->due_ms;
+			heap_settle(l, 0, t);
+			continue;
+		}
 		loop_timer_disarm(t);
 		t->fn(t);
 	}

@@ -32,7 +32,8 @@ typedef void (*loop_timer_fn)(struct loop_timer *t);
 struct loop_timer {
 	loop_timer_fn fn;
 	void *owner;
-	uint64_t at_ms;
+	uint64_t at_ms; /* when it is looked at: its place in the heap */
+	uint64_t due_ms; /* when it fires: then, or later */
 	size_t slot; /* place in the heap + 1; 0 when not armed */
 	struct loop *loop;
 };

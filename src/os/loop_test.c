@@ -34,6 +34,29 @@ TEST(timers_fire_in_order_of_time_and_once)
 	loop_free(l);
 }
 
+TEST(a_timer_that_is_put_off_or_brought_forward_fires_at_its_new_time)
+{
+	struct loop *l = NULL;
+	struct loop_timer t[4] = { 0 };
+	int id[4] = { 0, 1, 2, 3 };
+	struct err e = { 0 };
+	uint64_t began;
+
+	n_order = 0;
+	CHECK(loop_new(&l, &e) == 0);
+	began = loop_now_ms(l);
+	CHECK(loop_timer_arm(l, &t[0], 5, note, &id[0]) && loop_timer_arm(l, &t[0], 60, note, &id[0])); /* put off beyond others */
+	CHECK(loop_timer_arm(l, &t[1], 50, note, &id[1]) && loop_timer_arm(l, &t[1], 20, note, &id[1]));
+	CHECK(loop_timer_arm(l, &t[2], 10, note, &id[2]) && loop_timer_arm(l, &t[2], 90, note, &id[2]) &&
+	      loop_timer_arm(l, &t[2], 30, note, &id[2])); /* off and forward again */
+	CHECK(loop_timer_arm(l, &t[3], 1, note, &id[3]) && loop_timer_arm(l, &t[3], 15, note, &id[3]));
+	loop_timer_disarm(&t[3]);
+	CHECK_INT(loop_run(l, &e), 9);
+	CHECK(n_order == 3 && order[0] == 1 && order[1] == 2 && order[2] == 0);
+	CHECK(loop_now_ms(l) - began >= 60);
+	loop_free(l);
+}
+
 struct heard {
 	struct loop_io io;
 	uint32_t events;

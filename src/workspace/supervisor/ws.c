@@ -168,7 +168,7 @@ void ws_stop(struct ws *w, uint64_t grace_ms, const char *why)
 		if (grace_ms)
 			(void)loop_timer_arm(w->loop, &w->button_timer, 0, on_button, w);
 	}
-	if (w->stop_phase == STOP_POWERDOWN && (!w->stop_timer.slot || grace_ms < w->stop_timer.at_ms - loop_now_ms(w->loop)))
+	if (w->stop_phase == STOP_POWERDOWN && (!w->stop_timer.slot || grace_ms < w->stop_timer.due_ms - loop_now_ms(w->loop)))
 		wait_step(w, grace_ms);
 }
 
