@@ -43,7 +43,8 @@ enum {
 	BATCH = 16, /* datagrams of one system call */
 	TURN_MAX = 64, /* messages, and then no further system call, of one turn, so that one chatty peer cannot starve the others */
 	POSTED_MAX = 64 * 1024, /* bytes that wait for the turn's end */
-	PACK_ROOM = 8 * 1024, /* of one pack that we send: the kernel takes it in one piece of memory */
+	PACK_LIKE = 20, /* messages of the first one's length that a pack of ours has room for */
+	PACK_ROOM = 8 * 1024, /* and its most bytes: the kernel takes them in one piece of memory */
 	FRAME = PACK_HEAD + PACK_EACH,
 	AGAIN_MS = 10,
 };
@@ -280,9 +281,11 @@ static void post_later(struct loop_later *later)
 
 void chan_post(struct chan *c, const struct msg *m)
 {
+	size_t room = PACK_HEAD + PACK_LIKE * (PACK_EACH + m->len);
+
 	if (!sendable(c, m))
 		return;
-	if (!enqueue(c, m, PACK_ROOM))
+	if (!enqueue(c, m, room < PACK_ROOM ? room : PACK_ROOM))
 		finish(c, "the peer does not read");
 	else if (c->n_queued > POSTED_MAX)
 		flush(c);
