@@ -375,7 +375,7 @@ static unsigned take(struct chan *c, uint8_t *p, size_t n, struct msghdr *h)
 /* Gives how many messages came; 0: there is nothing more to read now. */
 static unsigned receive(struct chan *c)
 {
-	struct control control[BATCH];
+	struct control control[BATCH] = { 0 };
 	struct iovec iov[BATCH];
 	struct mmsghdr h[BATCH];
 	unsigned messages = 0;

@@ -125,8 +125,12 @@ def verify(audit):
 
 def nothing_is_left(everyone, nets, outer):
     wait_for("the end of every process", lambda: not [p for p, _ in everyone if alive(p)])
-    every = [int(p.name) for p in pathlib.Path("/proc").iterdir() if p.name.isdigit()]
-    assert not (set(nets.fds) - outer) & networks(every), "a network namespace lives on"
+
+    def unpeopled():  # also by those that were just being started again when we looked
+        every = [int(p.name) for p in pathlib.Path("/proc").iterdir() if p.name.isdigit()]
+        return not (set(nets.fds) - outer) & networks(every)
+
+    wait_for("the end of all who are in its network namespaces", unpeopled)
 
 
 @pytest.fixture(name="short")
