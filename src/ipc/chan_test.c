@@ -56,6 +56,17 @@ static struct loop *start(struct end *a, struct end *b)
 	return l;
 }
 
+/* `x` gets another channel, whose other end nobody but the test reads; that is given. */
+static int start_raw(struct loop *l, struct end *x)
+{
+	struct err e = { 0 };
+	int fds[2] = { -1, -1 };
+
+	x->c = chan_free(x->c);
+	CHECK(chan_pair(fds, &e) == 0 && chan_new(&x->c, l, fds[0], permits, 2, on_end, x, &e) == 0);
+	return fds[1];
+}
+
 static void stop(struct loop *l, struct end *a, struct end *b)
 {
 	chan_free(a->c);
@@ -115,15 +126,10 @@ TEST(what_is_posted_in_one_turn_comes_in_few_datagrams)
 	struct end b;
 	struct loop *l = start(&a, &b);
 	struct err e = { 0 };
-	int raw = -1;
-	int fds[2];
+	int raw = start_raw(l, &a);
 	static uint8_t got[MSG_MAX];
 	ssize_t n;
 
-	CHECK(chan_pair(fds, &e) == 0);
-	raw = fds[1];
-	chan_free(a.c);
-	CHECK(chan_new(&a.c, l, fds[0], permits, 2, on_end, &a, &e) == 0);
 	for (unsigned i = 1; i <= 3; i++) {
 		msg_start(&m, 1);
 		msg_u64(&m, i);
@@ -177,12 +183,9 @@ TEST(a_reader_that_never_reads_ends_the_channel)
 		struct end b;
 		struct loop *l = start(&a, &b);
 		struct err e = { 0 };
-		int fds[2];
+		int raw = start_raw(l, &a);
 		size_t most = 0;
 
-		CHECK(chan_pair(fds, &e) == 0);
-		chan_free(a.c);
-		CHECK(chan_new(&a.c, l, fds[0], permits, 2, on_end, &a, &e) == 0);
 		msg_start(&m, 1);
 		msg_bytes(&m, bytes_of(text, len - 7));
 		CHECK(m.len == len);
@@ -193,7 +196,7 @@ TEST(a_reader_that_never_reads_ends_the_channel)
 		CHECK(loop_turn(l, 0, &e) == 0);
 		CHECK_STR(a.why ? a.why : "", "the peer does not read");
 		CHECK(most <= CHAN_QUEUE_MAX && most > CHAN_QUEUE_MAX - 2000);
-		(void)fd_close(fds[1]);
+		(void)fd_close(raw);
 		stop(l, &a, &b);
 	}
 }
@@ -205,15 +208,12 @@ static const char *end_of(const char *wire, size_t len, unsigned *ret_n)
 	struct end b;
 	struct loop *l = start(&a, &b);
 	struct err e = { 0 };
-	int fds[2];
+	int raw = start_raw(l, &b);
 
-	CHECK(chan_pair(fds, &e) == 0);
-	chan_free(b.c);
-	CHECK(chan_new(&b.c, l, fds[1], permits, 2, on_end, &b, &e) == 0);
-	CHECK(send(fds[0], wire, len, 0) == (ssize_t)len);
+	CHECK(send(raw, wire, len, 0) == (ssize_t)len);
 	CHECK(loop_turn(l, 0, &e) == 0);
 	*ret_n = b.n;
-	(void)fd_close(fds[0]);
+	(void)fd_close(raw);
 	stop(l, &a, &b);
 	return b.why;
 }

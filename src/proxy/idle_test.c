@@ -5,15 +5,34 @@
 
 /* Connections between two flows, as the flows see them. */
 
-/* Of a guest that left when its request was answered. */
-static void leave_a_connection(void)
+#define UNASKED "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+
+/* Of a flow whose request was answered. */
+static void keep_a_connection(bool guarded)
 {
 	http_rig_start(http_flow_start);
+	http_rig.guarded = guarded;
 	http_rig_ask(GET);
 	http_rig_reply(0, OK);
+	buf_reset(&http_rig.origin_got[0]);
+	buf_reset(&http_rig.got);
+}
+
+/* Of a guest that left then. */
+static void leave_a_connection(void)
+{
+	keep_a_connection(false);
 	http_rig_next(http_flow_start);
 	CHECK(!http_rig_origin_at_end(0));
-	buf_reset(&http_rig.origin_got[0]);
+}
+
+static void the_next_request_has_another(void)
+{
+	CHECK_INT(http_rig.n_dials, 2);
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "");
+	http_rig_reply(1, OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	http_rig_end();
 }
 
 TEST(the_next_flow_goes_on_with_the_connection_that_one_left_behind)
@@ -32,11 +51,7 @@ TEST(a_request_that_cannot_be_sent_twice_begins_no_flow_on_a_connection_that_ano
 {
 	leave_a_connection();
 	http_rig_ask(POST "Content-Length: 0\r\n\r\n");
-	CHECK_INT(http_rig.n_dials, 2);
-	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "");
-	http_rig_reply(1, OK);
-	CHECK_STR(http_rig_seen(&http_rig.got), OK);
-	http_rig_end();
+	the_next_request_has_another();
 }
 
 TEST(a_connection_whose_answer_was_not_over_carries_no_other_flow)
@@ -66,33 +81,26 @@ TEST(a_connection_that_no_policy_would_make_any_more_is_left_to_nobody)
 TEST(what_a_host_says_before_it_is_asked_is_no_answer_to_what_goes_then)
 {
 	for (int left_behind = 0; left_behind < 2; left_behind++) {
-		if (left_behind) {
+		if (left_behind)
 			leave_a_connection();
-		} else {
-			http_rig_start(http_flow_start);
-			http_rig_ask(GET);
-			http_rig_reply(0, OK);
-		}
-		buf_reset(&http_rig.got);
+		else
+			keep_a_connection(false);
 		http_rig.hold_events = true;
 		http_rig_ask(GET);
 		CHECK(http_rig.event_wait != NULL);
-		http_rig_put(http_rig.origin[0], "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+		http_rig_put(http_rig.origin[0], UNASKED);
 		http_rig.hold_events = false;
 		http_rig_answers_last(); /* the record is heard of in the turn in which the host is */
 		http_rig_settle();
-		CHECK_INT(http_rig.n_dials, 2);
 		CHECK_STR(http_rig_seen(&http_rig.origin_got[1]), ORIGIN_GET);
-		http_rig_reply(1, OK);
-		CHECK_STR(http_rig_seen(&http_rig.got), OK);
-		http_rig_end();
+		the_next_request_has_another();
 	}
 }
 
 TEST(a_connection_that_spoke_while_nobody_had_it_carries_no_other_flow)
 {
 	leave_a_connection();
-	http_rig_reply(0, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+	http_rig_reply(0, UNASKED);
 	CHECK(http_rig_origin_at_end(0));
 	http_rig_ask(GET);
 	CHECK_INT(http_rig.n_dials, 2);
@@ -101,10 +109,7 @@ TEST(a_connection_that_spoke_while_nobody_had_it_carries_no_other_flow)
 
 TEST(a_connection_to_outlet_is_of_one_flow_whose_name_outlet_writes_down)
 {
-	http_rig_start(http_flow_start);
-	http_rig.guarded = true;
-	http_rig_ask(GET);
-	http_rig_reply(0, OK);
+	keep_a_connection(true);
 	http_rig_next(http_flow_start);
 	CHECK(http_rig_origin_at_end(0));
 	http_rig_ask(GET);
@@ -115,18 +120,9 @@ TEST(a_connection_to_outlet_is_of_one_flow_whose_name_outlet_writes_down)
 /* Such a request waits for no record, in which its host could be heard. */
 TEST(what_a_host_says_in_the_turn_of_the_next_request_is_heard_before_it)
 {
-	http_rig_start(http_flow_start);
-	http_rig.guarded = true;
-	http_rig_ask(GET);
-	http_rig_reply(0, OK);
-	buf_reset(&http_rig.origin_got[0]);
-	buf_reset(&http_rig.got);
+	keep_a_connection(true);
 	http_rig_put(http_rig.guest, GET);
-	http_rig_put(http_rig.origin[0], "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+	http_rig_put(http_rig.origin[0], UNASKED);
 	http_rig_settle();
-	CHECK_INT(http_rig.n_dials, 2);
-	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "");
-	http_rig_reply(1, OK);
-	CHECK_STR(http_rig_seen(&http_rig.got), OK);
-	http_rig_end();
+	the_next_request_has_another();
 }
