@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from ipc import N, event, pack
+from ipc import N, event, pack, packed
 from workspace import Workspace, alive, children, compile_policy, status, wait_for
 
 POLICY = """\
@@ -183,6 +183,49 @@ def test_a_role_reports_only_what_is_its_own_to_report(ws, role, kind, action):
     wait_for("a new " + role, lambda: w.roles().get(role) not in (None, before))
     assert "forged.example" not in json.dumps(w.audit()), "the log took the event"
     assert [e for e in w.audit() if e["class_uid"] == 1007 and "not permitted" in e.get("status_detail", "")]
+
+
+def told_once(name):
+    return pack("MSG_EVENT", 0, *event("dns", "denied", name=name))
+
+
+PACKS = {
+    "another pack": lambda good: packed(good, packed(good)),
+    "what is not permitted": lambda good: packed(good, pack("MSG_SHUTDOWN", 0)),
+    "what is cut": lambda good: packed(good, good)[:-3],
+    "an empty message": lambda good: packed(good, b""),
+    "a forged event": lambda good: packed(good, pack("MSG_EVENT", 0, *event("lifecycle", name="forged.example"))),
+    "too many": lambda good: packed(*[good] * 33),
+}
+
+
+@pytest.mark.parametrize("what", PACKS)
+def test_a_bad_pack_ends_the_role_and_what_was_good_before_it_is_written(ws, what):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    before = w.roles()["inlet"]
+    w.tell("inlet", raw=PACKS[what](told_once("told.example")).hex())
+    wait_for("a new inlet", lambda: w.roles().get("inlet") not in (None, before))
+    text = [json.dumps(e) for e in w.audit()]
+    assert sum("told.example" in e for e in text) == (32 if what == "too many" else 1) and "forged.example" not in "".join(text)
+    assert len([e for e in w.audit() if e["class_uid"] == 1007 and "not permitted" in e.get("status_detail", "")]) == 1
+    sequence = [e["metadata"]["sequence"] for e in w.audit()]
+    assert sequence == list(range(1, len(sequence) + 1))
+
+
+def test_a_role_that_floods_with_packs_and_reads_no_answer_holds_up_no_other(ws, sanitized):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    flood = packed(*[pack("MSG_EVENT", 7, *event("dns", "denied", name="flood.example"))] * 32)
+    w.tell("inlet", raw=flood.hex(), times=600)
+    control.send("MSG_EVENT", 41, *event("session", name="dev", verb="opened", actor="alice"))
+    assert control.expect("MSG_EVENT_DONE", timeout=5)[0] == [41, 1]
+    memory = int(next(line for line in open(f"/proc/{w.process.pid}/status") if line.startswith("VmRSS")).split()[1])
+    assert sanitized or memory < 64 * 1024, f"{memory} KiB"
+    sequence = [e["metadata"]["sequence"] for e in w.audit()]
+    assert sequence == list(range(1, len(sequence) + 1))
 
 
 @pytest.mark.parametrize("role,kind,action", [("inlet", "dns", "denied"), ("inlet", "flow", "closed"), ("inlet", "http", "allowed"),

@@ -61,6 +61,12 @@ def main():
             how.update(command.get("set", {}))
             if "send" in command:
                 parent.send(*command["send"])
+            if "raw" in command:  # one datagram as it is, again and again
+                try:
+                    for _ in range(command.get("times", 1)):
+                        parent.sock.send(bytes.fromhex(command["raw"]))
+                except OSError:
+                    pass  # it was ended meanwhile
             if "exit" in command:
                 os._exit(command["exit"])
             peer.send(b"ok\n")

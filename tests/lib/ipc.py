@@ -55,6 +55,11 @@ def unpack(raw):
 PACK = 0xFFFF  # several messages in one datagram (src/ipc/pack.h)
 
 
+def packed(*each):
+    """A datagram with several messages."""
+    return struct.pack("<H", PACK) + b"".join(struct.pack("<H", len(m)) + m for m in each)
+
+
 def messages(raw):
     if struct.unpack_from("<H", raw)[0] != PACK:
         return [raw]
