@@ -1,6 +1,11 @@
 #include "proxy/idle.h"
 
+#include <sys/socket.h>
+
+#include "base/must.h"
 #include "base/tap.h"
+#include "os/clock_kit.h"
+#include "os/fd.h"
 #include "proxy/http_rig.h"
 
 /* Connections between two flows, as the flows see them. */
@@ -125,4 +130,124 @@ TEST(what_a_host_says_in_the_turn_of_the_next_request_is_heard_before_it)
 	http_rig_put(http_rig.origin[0], UNASKED);
 	http_rig_settle();
 	the_next_request_has_another();
+}
+
+/* --- how many, and for how long: the unit by itself, the clock in the test's hand --- */
+
+static struct {
+	struct loop *loop;
+	struct idle_place at;
+	struct http_side side; /* of a flow that goes or comes */
+	int host[IDLE_MAX + 1]; /* the hosts' ends */
+} kept;
+
+static void nothing_to_do(void *owner, uint32_t events)
+{
+	(void)owner;
+	(void)events;
+}
+
+static void begin(void)
+{
+	kit_clock_stops();
+	kept.at = (struct idle_place){ .port = 443 };
+	must(name_parse(bytes_str("good.example"), &kept.at.name) == NAME_OK);
+	must(loop_new(&kept.loop, NULL) == 0);
+	http_side_init(&kept.side, HTTP_SIDE_READ);
+	for (size_t i = 0; i <= IDLE_MAX; i++)
+		kept.host[i] = -1;
+}
+
+static void end(void)
+{
+	idle_clear();
+	http_side_close(&kept.side);
+	for (size_t i = 0; i <= IDLE_MAX; i++)
+		kept.host[i] = fd_close(kept.host[i]);
+	kept.loop = loop_free(kept.loop);
+}
+
+static void put_one(size_t i)
+{
+	int pair[2];
+
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
+	kept.host[i] = pair[0];
+	must(http_side_open(&kept.side, kept.loop, pair[1], NULL, nothing_to_do, NULL) == 0);
+	idle_put(&kept.side, kept.loop, &kept.at);
+	CHECK(!kept.side.open);
+}
+
+static bool is_left(size_t i)
+{
+	char c;
+
+	return recv(kept.host[i], &c, 1, 0) == 0;
+}
+
+static bool take_one(void)
+{
+	struct idle_place at = kept.at;
+
+	return idle_take(&kept.side, &at, true, nothing_to_do, NULL);
+}
+
+static void passes(uint64_t ms)
+{
+	kit_clock_moves(ms);
+	kit_clock_turns(kept.loop);
+}
+
+TEST(so_many_connections_are_kept_and_no_more_and_the_oldest_goes_first)
+{
+	begin();
+	CHECK_INT(IDLE_MAX, 64);
+	for (size_t i = 0; i < IDLE_MAX; i++)
+		put_one(i);
+	for (size_t i = 0; i < IDLE_MAX; i++)
+		CHECK(!is_left(i));
+	put_one(IDLE_MAX);
+	CHECK(is_left(0));
+	for (size_t i = 1; i <= IDLE_MAX; i++)
+		CHECK(!is_left(i));
+	for (size_t i = 0; i < IDLE_MAX; i++) {
+		CHECK(take_one());
+		http_side_close(&kept.side);
+	}
+	CHECK(!take_one());
+	end();
+}
+
+TEST(a_connection_is_kept_for_half_a_minute_and_no_longer)
+{
+	begin();
+	CHECK_INT(IDLE_MS, 30000);
+	put_one(0);
+	passes(IDLE_MS / 2);
+	put_one(1);
+	passes(IDLE_MS / 2 - 1);
+	CHECK(!is_left(0));
+	passes(1);
+	CHECK(is_left(0));
+	CHECK(!is_left(1));
+	passes(IDLE_MS / 2);
+	CHECK(is_left(1));
+	CHECK(!take_one());
+	end();
+}
+
+TEST(a_connection_that_carried_another_flow_is_kept_for_half_a_minute_from_its_end_on)
+{
+	begin();
+	put_one(0);
+	passes(IDLE_MS - 1);
+	CHECK(take_one());
+	passes(IDLE_MS); /* what a flow has, no clock of ours takes from it */
+	CHECK(!is_left(0));
+	idle_put(&kept.side, kept.loop, &kept.at);
+	passes(IDLE_MS - 1);
+	CHECK(!is_left(0));
+	passes(1);
+	CHECK(is_left(0));
+	end();
 }
