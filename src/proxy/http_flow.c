@@ -72,6 +72,7 @@ void http_flow_finish(struct http_flow *f, bool reset)
 	host_cancel(&f->host);
 	h2_host_cancel(&f->ask);
 	loop_timer_disarm(&f->timer);
+	loop_timer_disarm(&f->leave);
 	if (f->upstream_idle && f->upstream.open && !f->through_outlet && !f->unlisted && !f->upstream_stale && f->upstream_vetted)
 		keep_upstream(f);
 	http_side_close(&f->upstream);
@@ -341,8 +342,28 @@ static bool same_place(const struct http_flow *f, const struct policy_entry *was
 	       (!f->upstream_judged || policy_address_ok(gate_policy(f->flow.gate), now, f->upstream_ip));
 }
 
-/* The present request, if any, was allowed by the policy that judged it and ends in its own time; or it is judged again before
- * it goes (http_forward.c). */
+static void on_leave(struct loop_timer *t)
+{
+	struct http_flow *f = t->owner;
+
+	if (f->phase != HTTP_RELAY) /* it ended, and what is left has deadlines of its own */
+		return;
+	http_refuse(f, 403, EVENT_DENIED, REASON_POLICY_CHANGED);
+	http_flow_pump(f);
+}
+
+/* Another change of policy does not prolong the time. What goes through outlet is cut there, and ends here with it: one event. */
+static void leave_in_time(struct http_flow *f)
+{
+	if (!f->unlisted)
+		loop_timer_disarm(&f->leave);
+	else if (!f->leave.slot && f->phase == HTTP_RELAY && !f->through_outlet &&
+		 !loop_timer_arm(gate_loop(f->flow.gate), &f->leave, HTTP_FLOW_LEAVE_MS, on_leave, f))
+		http_flow_finish(f, true);
+}
+
+/* The present request, if any, was allowed by the policy that judged it and ends in its own time, which is short where nothing of it would
+ * be allowed any more; or it is judged again before it goes (http_forward.c). */
 static void on_policy(struct flow *flow)
 {
 	struct http_flow *f = (struct http_flow *)flow;
@@ -360,6 +381,7 @@ static void on_policy(struct flow *flow)
 		http_side_close(&f->upstream);
 	if (f->phase == HTTP_SOCKET && !f->through_outlet)
 		http_socket_judge(f);
+	leave_in_time(f);
 	http_flow_pump(f);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/must.h"
 #include "base/tap.h"
+#include "os/clock_kit.h"
 #include "os/fd.h"
 
 TEST(a_refusal_by_dialer_is_its_event_alone)
@@ -164,6 +165,141 @@ TEST(a_request_in_flight_ends_in_its_own_time_and_is_the_last)
 	http_rig_reply(0, OK);
 	CHECK(strstr(buf_cstr(&http_rig.got), "Connection: close\r\n") && strstr(buf_cstr(&http_rig.got), "hi"));
 	CHECK(http_rig_guest_at_end() && http_rig_origin_at_end(0));
+	http_rig_end();
+}
+
+static void later(uint64_t ms)
+{
+	kit_clock_moves(ms);
+	http_rig_settle();
+}
+
+/* Of a name that the policy no longer lists. */
+static void leave_in_the_middle(const char *answered)
+{
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, answered);
+	buf_reset(&http_rig.got);
+	http_rig_policy_changes(true);
+}
+
+#define LONG "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"
+#define CUT "denied policy_changed GET /ok"
+
+TEST(a_request_of_a_name_that_the_policy_took_away_is_cut_at_its_deadline_however_much_it_moves)
+{
+	leave_in_the_middle(LONG);
+	later(HTTP_FLOW_LEAVE_MS - 1);
+	http_rig_reply(0, "more");
+	CHECK_STR(http_rig_seen(&http_rig.got), "more");
+	CHECK_INT(http_rig.n_events, 1);
+	later(1);
+	CHECK(!http_rig.flow && http_rig_guest_at_end() && http_rig_origin_at_end(0));
+	CHECK_INT(http_rig.got.len, 0);
+	CHECK_INT(http_rig.n_events, 3);
+	CHECK(strncmp(http_rig.events[1], CUT, strlen(CUT)) == 0);
+	CHECK(strncmp(http_rig.events[2], "closed ok", 9) == 0);
+	http_rig_end();
+}
+
+TEST(a_request_that_has_no_answer_by_that_deadline_is_told_why)
+{
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	http_rig_ask(POST "Content-Length: 99\r\n\r\nsome");
+	http_rig_policy_changes(true);
+	later(HTTP_FLOW_LEAVE_MS - 1);
+	http_rig_ask("more");
+	CHECK(strstr(buf_cstr(&http_rig.origin_got[0]), "somemore"));
+	CHECK_INT(http_rig.got.len, 0);
+	later(1);
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 403 ", 13) == 0 && strstr(buf_cstr(&http_rig.got), "policy_changed"));
+	CHECK(http_rig_origin_at_end(0));
+	CHECK_INT(http_rig.n_events, 2);
+	CHECK(strncmp(http_rig.events[1], "denied policy_changed POST /ok", 30) == 0);
+	http_rig_end();
+}
+
+TEST(another_change_of_policy_does_not_prolong_the_deadline)
+{
+	leave_in_the_middle(LONG);
+	later(HTTP_FLOW_LEAVE_MS - 1);
+	http_rig_policy_changes(true);
+	later(1);
+	CHECK(!http_rig.flow && http_rig_origin_at_end(0));
+	http_rig_end();
+}
+
+TEST(a_request_that_ended_before_the_deadline_is_not_touched_by_it)
+{
+	leave_in_the_middle("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhi");
+	later(HTTP_FLOW_LEAVE_MS - 1);
+	http_rig_reply(0, "ho");
+	CHECK_STR(http_rig_seen(&http_rig.got), "ho");
+	later(1);
+	CHECK_INT(http_rig.n_events, 1);
+	CHECK(http_rig_guest_at_end()); /* in order: it was the last */
+	http_rig_end();
+	CHECK_INT(http_rig.n_events, 2);
+	CHECK(strncmp(http_rig.events[1], "closed ok", 9) == 0);
+}
+
+TEST(a_request_whose_name_is_listed_again_in_time_goes_on)
+{
+	leave_in_the_middle(LONG);
+	later(HTTP_FLOW_LEAVE_MS - 1);
+	http_rig_policy_changes(false);
+	later(2 * (uint64_t)HTTP_FLOW_LEAVE_MS);
+	http_rig_reply(0, "more");
+	CHECK_STR(http_rig_seen(&http_rig.got), "more");
+	CHECK_INT(http_rig.n_events, 1);
+	http_rig_end();
+}
+
+TEST(a_request_of_a_name_that_is_still_listed_has_no_such_deadline)
+{
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, LONG);
+	buf_reset(&http_rig.got);
+	http_rig.moved = true;
+	http_rig_policy_changes(false);
+	later(2 * (uint64_t)HTTP_FLOW_LEAVE_MS);
+	http_rig_reply(0, "more");
+	CHECK_STR(http_rig_seen(&http_rig.got), "more");
+	CHECK_INT(http_rig.n_events, 1);
+	http_rig_end();
+}
+
+/* Who dressed it cuts it, and says so; the other hears the end. */
+TEST(a_request_through_outlet_is_cut_there_alone)
+{
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	http_rig.guarded = true;
+	http_rig_ask(GET);
+	http_rig_reply(0, LONG);
+	http_rig_policy_changes(true);
+	later(HTTP_FLOW_LEAVE_MS);
+	CHECK(http_rig.flow && !http_rig_guest_at_end());
+	http_rig.origin[0] = fd_close(http_rig.origin[0]); /* outlet's word */
+	http_rig_settle();
+	CHECK(!http_rig.flow && http_rig_guest_at_end());
+	CHECK_INT(http_rig.n_events, 1);
+	CHECK(strncmp(http_rig.events[0], "closed ok", 9) == 0);
+	http_rig_end();
+
+	http_rig_start_outlet(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, LONG);
+	http_rig_policy_changes(true);
+	later(HTTP_FLOW_LEAVE_MS);
+	CHECK(!http_rig.flow && http_rig_origin_at_end(0));
+	CHECK(strncmp(http_rig.events[1], CUT, strlen(CUT)) == 0);
+	CHECK_INT(http_rig.n_events, 3);
 	http_rig_end();
 }
 
