@@ -26,6 +26,7 @@ struct h2_flow {
 	bool recorded; /* why it ended */
 	bool over;
 	bool served; /* it had a stream */
+	bool had_streams; /* when the deadline was set */
 	bool feeding; /* net/h2 is on the stack */
 };
 
@@ -133,11 +134,20 @@ static void on_time(struct loop_timer *t)
 
 static void deadline(struct h2_flow *f)
 {
-	bool idle = h2_streams(f->h2) == 0;
-	uint64_t ms = !idle ? H2_FLOW_STALL_MS : f->served ? H2_FLOW_IDLE_MS : H2_FLOW_FIRST_MS;
+	bool busy = h2_streams(f->h2) > 0;
+	uint64_t ms = busy ? H2_FLOW_STALL_MS : f->served ? H2_FLOW_IDLE_MS : H2_FLOW_FIRST_MS;
 
+	f->had_streams = busy;
 	if (!loop_timer_arm(loop_of(f), &f->timer, ms, on_time, f))
 		finish(f, true);
+}
+
+/* Without a stream time passes whatever the guest says (PING, SETTINGS): else a connection that asks for nothing would stay for ever. */
+static bool time_begins_anew(const struct h2_flow *f, bool moved)
+{
+	bool busy = h2_streams(f->h2) > 0;
+
+	return !f->timer.slot || f->had_streams != busy || (busy && moved);
 }
 
 static void on_stream(void *owner, struct h2_stream *s)
@@ -243,7 +253,7 @@ static void pump(struct h2_flow *f)
 		finish(f, false);
 		return;
 	}
-	if (f->side.moved != moved || !f->timer.slot)
+	if (time_begins_anew(f, f->side.moved != moved))
 		deadline(f);
 	if (f->over)
 		return;

@@ -5,8 +5,8 @@
 #include "proxy/flow.h"
 
 enum {
-	H2_FLOW_IDLE_MS = 75000, /* without a stream */
-	H2_FLOW_FIRST_MS = 10000, /* until the first */
+	H2_FLOW_IDLE_MS = 75000, /* without a stream, from the end of the last one on: no frame renews it */
+	H2_FLOW_FIRST_MS = 10000, /* until the first, likewise */
 	H2_FLOW_STALL_MS = 60000, /* the guest keeps its windows shut, or takes nothing off the socket */
 	H2_FLOW_PAUSE_MS = 50, /* the guest makes more events than it may: nothing more is read from it */
 	H2_FLOW_READ = 64 * 1024,

@@ -8,6 +8,7 @@
 #include "crypt/sha256.h"
 #include "ipc/audit_msg.h"
 #include "ipc/types.h"
+#include "os/clock_kit.h"
 #include "os/fd.h"
 #include "proxy/flows.h"
 #include "proxy/gate_main.h"
@@ -15,16 +16,16 @@
 
 /* A real gate; the test is the supervisor behind it, and the guest. */
 
-enum { TOO_MANY = GATE_NOISE_BURST + 300, QUIET_TURNS = 20, PATIENCE_TURNS = 5000 };
+enum { TOO_MANY = GATE_NOISE_BURST + 300, QUIET_TURNS = 20, PATIENCE_TURNS = 5000, FRAME_HEAD = 9, GOAWAY = 7, PAUSE_MS = 1000 };
 
 static const char policy_text[] = "version: 1\nname: corporate\nverdicts: {read: allow}\nnetwork:\n  - {name: a, hosts: [good.example], ports: [443], mode: intercept, "
 				  "protocol: rest, access: read-only}\n";
 
-/* Preface, SETTINGS, and DELETE /x on stream 1, which no rule allows. */
-static const char request[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-			      "\0\0\0\4\0\0\0\0\0"
-			      "\0\0\x1b\1\5\0\0\0\1"
-			      "\x02\x06" "DELETE" "\x87" "\x04\x02" "/x" "\x01\x0c" "good.example";
+#define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" "\0\0\0\4\0\0\0\0\0"
+/* DELETE /x, which no rule allows. */
+#define ASK(id) "\0\0\x1b\1\5\0\0\0" id "\x02\x06" "DELETE" "\x87" "\x04\x02" "/x" "\x01\x0c" "good.example"
+#define PING "\0\0\x08\6\0\0\0\0\0" "12345678"
+static const char request[] = PREFACE ASK("\1");
 
 static struct {
 	struct loop *loop;
@@ -33,6 +34,7 @@ static struct {
 	struct gate *gate;
 	unsigned n_http;
 	unsigned n_other;
+	enum reason last; /* of the others */
 } rig;
 
 static bool on_event(void *owner, struct msg_in *in)
@@ -45,6 +47,8 @@ static bool on_event(void *owner, struct msg_in *in)
 	must(audit_msg_get(in, &ev));
 	rig.n_http += ev.kind == EVENT_HTTP;
 	rig.n_other += ev.kind != EVENT_HTTP;
+	if (ev.kind != EVENT_HTTP)
+		rig.last = (enum reason)ev.reason;
 	if (id) {
 		msg_start(&out, MSG_EVENT_DONE);
 		msg_u64(&out, id);
@@ -80,6 +84,7 @@ static void begin(struct flow *facts)
 	FD_AUTO int fd = -1;
 	int pair[2];
 
+	rig.n_http = rig.n_other = 0;
 	buf_init(&blob, POLICY_BLOB_MAX);
 	must(policy_compile(bytes_str(policy_text), &options, &blob, &problems));
 	fd = fd_sealed("policy", blob.p, blob.len, NULL);
@@ -134,5 +139,114 @@ TEST(a_guest_that_makes_noise_waits_on_the_streams_of_an_open_connection_too)
 	for (unsigned i = 0; i < PATIENCE_TURNS && rig.n_http == 0; i++)
 		must(loop_turn(rig.loop, 100, NULL) == 0);
 	CHECK_INT(rig.n_http, 1);
+	end(&facts);
+}
+
+/* --- how long a connection without a stream stays --- */
+
+#define SAY(facts, text) must(write((facts)->fd, text, sizeof(text) - 1) == sizeof(text) - 1)
+
+static void later(uint64_t ms)
+{
+	kit_clock_moves(ms);
+	kit_clock_turns(rig.loop);
+}
+
+/* What came lies in `got`. True: the connection ended, and in order. */
+static bool ended(struct flow *facts, struct buf *got)
+{
+	uint8_t *room = buf_room(got, H2_FLOW_READ);
+	ssize_t n = 1;
+
+	kit_clock_turns(rig.loop);
+	while (room && n > 0) {
+		n = recv(facts->fd, room, H2_FLOW_READ, MSG_DONTWAIT);
+		if (n > 0)
+			buf_grew(got, (size_t)n);
+		room = buf_room(got, H2_FLOW_READ);
+	}
+	return n == 0;
+}
+
+static bool has_goaway(const struct buf *got)
+{
+	size_t at = 0;
+
+	while (got->len - at >= FRAME_HEAD) {
+		if (got->p[at + 3] == GOAWAY)
+			return true;
+		at += FRAME_HEAD + ((size_t)got->p[at] << 16 | (size_t)got->p[at + 1] << 8 | got->p[at + 2]);
+	}
+	return false;
+}
+
+/* As many PINGs as there is time for. */
+static void pings_for(struct flow *facts, struct buf *got, uint64_t ms)
+{
+	for (uint64_t past = 0; past + PAUSE_MS <= ms; past += PAUSE_MS) {
+		SAY(facts, PING);
+		CHECK(!ended(facts, got));
+		later(PAUSE_MS);
+	}
+	later(ms % PAUSE_MS);
+}
+
+TEST(a_guest_that_only_sends_pings_does_not_keep_a_connection_that_asks_for_nothing)
+{
+	struct buf got BUF_AUTO = { 0 };
+	struct flow facts;
+
+	buf_init(&got, SIZE_MAX / 4);
+	kit_clock_stops();
+	begin(&facts);
+	SAY(&facts, PREFACE ASK("\1"));
+	CHECK(!ended(&facts, &got));
+	CHECK_INT(rig.n_http, 1);
+	pings_for(&facts, &got, H2_FLOW_IDLE_MS - 1);
+	CHECK(!ended(&facts, &got) && !has_goaway(&got));
+	later(1);
+	CHECK(ended(&facts, &got) && has_goaway(&got));
+	CHECK_INT(rig.n_other, 1);
+	CHECK_INT(rig.last, REASON_OK);
+	end(&facts);
+}
+
+TEST(the_time_without_a_stream_counts_from_the_end_of_the_last_one)
+{
+	struct buf got BUF_AUTO = { 0 };
+	struct flow facts;
+
+	buf_init(&got, SIZE_MAX / 4);
+	kit_clock_stops();
+	begin(&facts);
+	SAY(&facts, PREFACE ASK("\1"));
+	CHECK(!ended(&facts, &got));
+	later(H2_FLOW_IDLE_MS - 1);
+	SAY(&facts, ASK("\3"));
+	CHECK(!ended(&facts, &got));
+	CHECK_INT(rig.n_http, 2);
+	later(H2_FLOW_IDLE_MS - 1);
+	CHECK(!ended(&facts, &got) && !has_goaway(&got));
+	later(1);
+	CHECK(ended(&facts, &got) && has_goaway(&got));
+	end(&facts);
+}
+
+TEST(a_guest_that_only_sends_pings_does_not_prolong_the_time_until_its_first_request)
+{
+	struct buf got BUF_AUTO = { 0 };
+	struct flow facts;
+
+	buf_init(&got, SIZE_MAX / 4);
+	kit_clock_stops();
+	begin(&facts);
+	SAY(&facts, PREFACE);
+	pings_for(&facts, &got, H2_FLOW_FIRST_MS - 1);
+	CHECK(!ended(&facts, &got));
+	CHECK_INT(rig.n_other, 0);
+	later(1);
+	CHECK(ended(&facts, &got));
+	CHECK_INT(rig.n_other, 1);
+	CHECK_INT(rig.last, REASON_FIRST_BYTES_LATE);
 	end(&facts);
 }
