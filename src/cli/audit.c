@@ -1,5 +1,7 @@
-/* `saw audit`: the log of one workspace's gateway, or of the control plane. `saw audit verify` needs no control plane. */
+/* `saw audit`: the log of one workspace's gateway, or of the control plane. A file and `saw audit verify` need no control plane. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/api.h"
@@ -26,6 +28,29 @@ static int print_event(struct bytes line, const struct cli_args *a, const struct
 	return say_out(&out);
 }
 
+/* What `saw try --audit` kept, or a copy from elsewhere. A last line without its end is being written, or was torn by a crash. */
+static int print_file(const char *path, const struct cli_args *a, const struct audit_line_style *style)
+{
+	FILE *f;
+	char *text = NULL;
+	size_t size = 0;
+	ssize_t len;
+	int r = CLI_DONE;
+
+	if (a->value[A_FOLLOW])
+		return say_fail(CLI_USAGE, "audit: --follow goes with a workspace; the file %s is read once", path);
+	f = fopen(path, "re");
+	if (!f)
+		return say_fail(errno == ENOENT ? CLI_NOT_FOUND : CLI_FAILED, "audit: %s: %s", path, strerror(errno));
+	while (r == CLI_DONE && (len = getline(&text, &size, f)) > 0 && text[len - 1] == '\n')
+		r = print_event(bytes_of(text, (size_t)len - 1), a, style);
+	if (ferror(f))
+		r = say_fail(CLI_FAILED, "audit: read %s: %s", path, strerror(errno));
+	free(text);
+	(void)fclose(f);
+	return r;
+}
+
 static int audit_run(const struct cli_args *a)
 {
 	const struct audit_line_style style = { say_colour(stdout, SAY_RED), say_colour(stdout, SAY_YELLOW),
@@ -44,6 +69,8 @@ static int audit_run(const struct cli_args *a)
 		return say_fail(CLI_USAGE, "audit verify: of what? give files, names of workspaces, or `control`");
 	if (a->n_words > 1)
 		return say_fail(CLI_USAGE, "audit: one name at a time (`saw audit verify LOG...` takes several)");
+	if (a->n_words == 1 && strpbrk(a->word[0], "./"))
+		return print_file(a->word[0], a, &style); /* no name has these */
 	if (a->n_words == 1 && !api_name_ok(a->word[0]))
 		return say_fail(CLI_USAGE, "audit: `%s` is no name of a workspace", a->word[0]);
 	snprintf(target, sizeof(target), "/v1/audit?follow=%d%s%s", a->value[A_FOLLOW] ? 1 : 0, a->n_words ? "&workspace=" : "",
@@ -70,9 +97,10 @@ static const struct cli_option audit_options[] = {
 
 const struct cli_verb cli_audit_verb = {
 	.name = "audit",
-	.args = "[NAME | verify LOG...]",
+	.args = "[NAME | FILE | verify LOG...]",
 	.help = "print what a workspace was allowed and refused",
 	.more = "Without NAME: the control plane's own log. A deleted workspace is named by its id.\n"
+		"FILE: a log such as `saw try --audit FILE` keeps, with a `.` or a `/` in its name.\n"
 		"verify: hold each LOG (a file, a workspace, or `control`) against its hash chain, offline.",
 	.options = audit_options,
 	.words = CLI_WORKSPACE,

@@ -117,7 +117,7 @@ int bundle_dir_write(const char *path, const struct bundle *b, struct err *e)
 	if (lstat(path, &st) == 0)
 		return err_set(e, EEXIST, "%s is there already: a bundle is not changed; remove it, or choose another --out", path);
 	if (!mkdtemp(fresh))
-		return err_sys(e, errno, "make %s", fresh);
+		return err_sys(e, errno, "make a folder beside %s", path);
 	fd = open(fresh, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	r = fd < 0 ? -errno : write_parts(fd, b);
 	if (r == 0 && (fchmod(fd, 0755) < 0 || rename(fresh, path) < 0))

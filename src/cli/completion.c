@@ -217,7 +217,7 @@ static int completion_run(const struct cli_args *a)
 	for (size_t i = 0; i < sizeof(shells) / sizeof(shells[0]); i++) {
 		if (strcmp(a->word[0], shells[i].name) == 0) {
 			shells[i].print();
-			return fflush(stdout) == 0 ? CLI_DONE : CLI_FAILED;
+			return CLI_DONE;
 		}
 	}
 	return say_fail(CLI_USAGE, "completion: `%s` is not a shell I know; say bash, zsh or fish", a->word[0]);

@@ -74,6 +74,16 @@ static int make_true(const struct wish *wish, const char *name, const struct cli
 	return r != CLI_DONE ? r : show(name, &watch, &doc, a->value[O_JSON] != NULL);
 }
 
+/* Nobody is asked about what is not there. */
+static int look(const char *name)
+{
+	struct api_doc doc API_DOC_AUTO = { 0 };
+	char target[128];
+
+	snprintf(target, sizeof(target), "/v1/workspaces/%s", name);
+	return api_call("GET", target, NULL, &doc);
+}
+
 static int each(const struct wish *wish, const struct cli_args *a, bool force, const struct buf *body)
 {
 	int worst = CLI_DONE;
@@ -84,6 +94,10 @@ static int each(const struct wish *wish, const struct cli_args *a, bool force, c
 	for (size_t i = 0; i < a->n_words; i++) {
 		int r;
 
+		if (wish->ask && !force && (r = look(a->word[i])) != CLI_DONE) {
+			worst = r;
+			continue;
+		}
 		if (wish->ask && !force && !say_confirm("%s %s? %s", wish->ask, a->word[i], wish->loss)) {
 			worst = say_fail(CLI_USAGE, "%s: left alone; say --force where nobody can answer", a->word[i]);
 			continue;

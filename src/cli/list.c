@@ -141,12 +141,28 @@ static void show_line(struct buf *out, const char *label, const char *text)
 		buf_fmt(out, "%-11s %s\n", label, text);
 }
 
+/* From a channel or from a file. */
+static void show_policy(struct buf *out, const struct api_doc *d, const struct json_node *policy)
+{
+	uint64_t loaded = api_number(d, policy, "loaded_generation");
+	uint64_t generation = api_number(d, policy, "generation");
+	char name[CELL_MAX], from[CELL_MAX], release[CELL_MAX];
+	bool rolled_back = false;
+
+	(void)json_bool(json_get(d->nodes, policy, "rolled_back"), &rolled_back);
+	buf_fmt(out, "%-11s %s (", "policy", table_cell(d, policy, "name", name));
+	if (*table_cell(d, policy, "channel", from))
+		buf_fmt(out, "channel %s, serial %" PRIu64 ", release %.12s%s", from, api_number(d, policy, "serial"),
+			table_cell(d, policy, "release", release), rolled_back ? ", rolled back" : "");
+	else
+		buf_str(out, table_cell(d, policy, "file", from));
+	buf_fmt(out, "), generation %" PRIu64 "%s\n", generation, loaded && loaded != generation ? ", not loaded yet" : "");
+}
+
 static void show_text(struct buf *out, const struct api_doc *d)
 {
 	const struct json_node *w = d->nodes;
 	const struct json_node *policy = json_get(w, w, "policy");
-	uint64_t loaded = api_number(d, policy, "loaded_generation");
-	uint64_t generation = api_number(d, policy, "generation");
 	char a[CELL_MAX], b[CELL_MAX], line[3 * CELL_MAX], m[32], disk[32], time[32];
 
 	show_line(out, "name", table_cell(d, w, "name", a));
@@ -161,6 +177,8 @@ static void show_text(struct buf *out, const struct api_doc *d)
 	snprintf(line, sizeof(line), "%" PRIu64 " CPUs, %s memory, disks up to %s", api_number(d, w, "cpus"),
 		 size_text(api_number(d, w, "memory_bytes"), m), size_text(api_number(d, w, "disk_bytes"), disk));
 	show_line(out, "machine", line);
+	if (strcmp(table_cell(d, w, "driver", a), "try") == 0)
+		show_line(out, "driver", "try: NO MACHINE, isolates nothing, for tests");
 	if (strcmp(table_cell(d, w, "accel_in_use", a), "tcg") == 0)
 		show_line(out, "accel", "tcg: EMULATED, slow, for trying out");
 	else
@@ -169,9 +187,7 @@ static void show_text(struct buf *out, const struct api_doc *d)
 	table_cell(d, w, "image_digest", b);
 	snprintf(line, sizeof(line), *b ? "%s (%.16s)" : "%s%s", a, b);
 	show_line(out, "image", line);
-	snprintf(line, sizeof(line), "%s (%s), generation %" PRIu64 "%s", table_cell(d, policy, "name", a), table_cell(d, policy, "file", b),
-		 generation, loaded && loaded != generation ? ", not loaded yet" : "");
-	show_line(out, "policy", line);
+	show_policy(out, d, policy);
 	show_line(out, "proxy", table_cell(d, w, "upstream_proxy", a));
 	show_line(out, "created", table_cell(d, w, "created_at", a));
 	snprintf(line, sizeof(line), "%" PRIu64 " open; %" PRIu64 " restarts of gateway roles", api_number(d, w, "sessions"),

@@ -54,7 +54,7 @@ static bool asks_help(int argc, char **argv)
 	return false;
 }
 
-static int run(const struct cli_verb *v, int argc, char **argv)
+static int run_verb(const struct cli_verb *v, int argc, char **argv)
 {
 	struct cli_args args;
 	int r;
@@ -67,6 +67,15 @@ static int run(const struct cli_verb *v, int argc, char **argv)
 	}
 	r = cli_args_parse(&args, v, argc, argv);
 	return r != 0 ? r : v->run(&args);
+}
+
+/* Nothing is done whose answer did not arrive. */
+static int run(const struct cli_verb *v, int argc, char **argv)
+{
+	const struct buf nothing_more = { 0 };
+	int r = run_verb(v, argc, argv);
+
+	return r == CLI_DONE ? say_out(&nothing_more) : r;
 }
 
 int main(int argc, char **argv)

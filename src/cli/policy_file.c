@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/say.h"
@@ -34,17 +35,29 @@ int policy_file_read(const char *path, struct buf *ret, struct err *e)
 	return r == 0 ? CLI_DONE : r == -ENOENT ? CLI_NOT_FOUND : CLI_FAILED;
 }
 
+/* A pipe or a device is written to; to put a file in its place would take it away from everybody. */
+static int write_through(const char *path, struct bytes data, struct err *e)
+{
+	FD_AUTO int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	int r = fd < 0 ? -errno : fd_write_all(fd, data);
+
+	return r < 0 ? err_sys(e, -r, "write %s", path) : 0;
+}
+
 int policy_file_write(const char *path, struct bytes data, struct err *e)
 {
 	char beside[4096];
 	int r = snprintf(beside, sizeof(beside), "%s.XXXXXX", path);
 	FD_AUTO int fd = -1;
+	struct stat st;
 
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return write_through(path, data, e);
 	if (r < 0 || (size_t)r >= sizeof(beside))
 		return err_set(e, ENAMETOOLONG, "%s: the path is too long", path);
 	fd = mkostemp(beside, O_CLOEXEC);
 	if (fd < 0)
-		return err_sys(e, errno, "create %s", beside);
+		return err_sys(e, errno, "create a file beside %s", path);
 	r = fd_write_all(fd, data);
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;

@@ -8,7 +8,8 @@
 /* Initialises *ret and reads the whole file, "-" being standard input. CLI_DONE; CLI_NOT_FOUND where there is none or CLI_FAILED, with a sentence
  * in `e` that names the file. */
 int policy_file_read(const char *path, struct buf *ret, struct err *e);
-/* Writes beside it and renames: what stood there stays whole until the new one is. Mode 0600. 0, or -1 with a sentence. */
+/* Writes beside it and renames: what stood there stays whole until the new one is. Mode 0600. What is there and no file (a pipe, a device) is
+ * written to as it is. 0, or negative errno with a sentence. */
 int policy_file_write(const char *path, struct bytes data, struct err *e);
 
 /* Compiles `text`. As policy_compile(), with this program's SHA-256. */

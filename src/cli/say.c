@@ -113,7 +113,7 @@ int say_out(const struct buf *b)
 {
 	if (b->failed)
 		return say_fail(CLI_FAILED, "the answer is too large to print");
-	if ((b->len > 0 && fwrite(b->p, 1, b->len, stdout) != b->len) || fflush(stdout) != 0) {
+	if ((b->len > 0 && fwrite(b->p, 1, b->len, stdout) != b->len) || fflush(stdout) != 0 || ferror(stdout)) {
 		if (errno != EPIPE)
 			return say_fail(CLI_FAILED, "standard output: %s", strerror(errno));
 		return CLI_FAILED;

@@ -161,24 +161,30 @@ static int ls_run(const struct cli_args *a)
 
 enum { RM_JSON, RM_FORCE };
 
-/* True: go on. Who asks without --force hears whom it takes the secret from. */
-static bool may_remove(const char *id)
+/* CLI_DONE: go on. Who asks without --force hears whom it takes the secret from; nobody is asked about what is not there. */
+static int may_remove(const char *id)
 {
 	struct api_doc doc API_DOC_AUTO = { 0 };
 	struct buf names BUF_AUTO = { 0 };
-	struct err e = { 0 };
 	char found[CELL_MAX];
-	const struct json_node *s = NULL;
+	const struct json_node *s;
+	bool is_there = false, yes;
+	int r = api_call("GET", "/v1/secrets", NULL, &doc);
 
+	if (r != CLI_DONE)
+		return r;
 	buf_init(&names, 4096);
-	if (api_try("GET", "/v1/secrets", NULL, &doc, &e) == CLI_DONE && doc.nodes)
-		s = json_get(doc.nodes, doc.nodes, "secrets");
+	s = doc.nodes ? json_get(doc.nodes, doc.nodes, "secrets") : NULL;
 	for (s = s && s->first ? doc.nodes + s->first : NULL; s; s = s->next ? doc.nodes + s->next : NULL)
-		if (strcmp(table_cell(&doc, s, "id", found), id) == 0)
+		if (strcmp(table_cell(&doc, s, "id", found), id) == 0) {
+			is_there = true;
 			put_names(&doc, s, &names);
-	if (names.len)
-		return say_confirm("Remove secret %s? It is spent for %s: what they ask with it is refused from then on.", id, buf_cstr(&names));
-	return say_confirm("Remove secret %s? No workspace's policy binds it.", id);
+		}
+	if (!is_there)
+		return say_fail(CLI_NOT_FOUND, "there is no secret %s: `saw secret ls` lists them", id);
+	yes = names.len ? say_confirm("Remove secret %s? It is spent for %s: what they ask with it is refused from then on.", id, buf_cstr(&names)) :
+			  say_confirm("Remove secret %s? No workspace's policy binds it.", id);
+	return yes ? CLI_DONE : say_fail(CLI_USAGE, "%s: left alone; say --force where nobody can answer", id);
 }
 
 static int rm_run(const struct cli_args *a)
@@ -190,8 +196,9 @@ static int rm_run(const struct cli_args *a)
 
 	if (!id_ok("secret rm", id))
 		return CLI_USAGE;
-	if (!a->value[RM_FORCE] && !may_remove(id))
-		return say_fail(CLI_USAGE, "%s: left alone; say --force where nobody can answer", id);
+	r = a->value[RM_FORCE] ? CLI_DONE : may_remove(id);
+	if (r != CLI_DONE)
+		return r;
 	(void)snprintf(target, sizeof(target), "/v1/secrets/%s", id);
 	r = api_call("DELETE", target, NULL, &doc);
 	if (r == CLI_DONE && a->value[RM_JSON])

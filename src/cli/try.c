@@ -34,7 +34,7 @@ enum option_at { POLICY, SECRET, AUDIT, RESOLV, LOG, AS_ROOT, QUIET, JSON };
 static const struct cli_option options[] = {
 	[POLICY] = { "policy", "FILE", "the policy to try (required)", CLI_FILE },
 	[SECRET] = { "secret", "ID=FILE", "the value of a credential of the policy; several with commas between", CLI_TEXT },
-	[AUDIT] = { "audit", "FILE", "keep the audit log there", CLI_FILE },
+	[AUDIT] = { "audit", "FILE", "keep the audit log there: `saw audit --denied FILE` says what was refused and why", CLI_FILE },
 	[RESOLV] = { "resolv-conf", "FILE", "the gateway's resolvers, instead of /etc/resolv.conf", CLI_FILE },
 	[LOG] = { "log", "FILE", "keep the gateway's own log there", CLI_FILE },
 	[AS_ROOT] = { "root", NULL, "the command is root in its namespace (raw sockets, ports, mounts)", CLI_TEXT },

@@ -219,6 +219,15 @@ def test_bash_completes_verbs_options_choices_and_workspaces(saw, sawd, build, e
     assert complete("saw secret rm ") == ["github"]
 
 
+@pytest.mark.parametrize("words", [["help"], ["help", "--json"], ["policy", "--help"], ["version"], ["completion", "bash"], ["doctor"],
+                                   ["policy", "check", "POLICY"]])
+def test_an_answer_that_did_not_arrive_is_no_success(saw, policy, words):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([saw.binary, *[policy if w == "POLICY" else w for w in words]], env=saw.env, stdout=full, stderr=subprocess.PIPE, text=True,
+                              timeout=60, check=False)
+    assert done.returncode == 1 and done.stderr.splitlines()[-1] == "saw: standard output: No space left on device", done
+
+
 # ---- answers -------------------------------------------------------------------------------------------------------
 
 def test_pages_are_joined_in_order(saw, sawd):
@@ -232,6 +241,17 @@ def test_pages_are_joined_in_order(saw, sawd):
 def test_an_emulated_workspace_is_called_so(saw, sawd):
     sawd.workspaces["dev"] = workspace("dev", accel_in_use="tcg")
     assert "emulated" in saw("ls").stdout and "EMULATED" in saw("show", "dev").stdout
+
+
+def test_show_says_what_a_workspace_follows_and_that_it_is_no_machine(saw, sawd):
+    sawd.workspaces["dev"] = workspace("dev")
+    assert "corporate (p.yaml), generation 1" in saw("show", "dev").stdout and "NO MACHINE" not in saw("show", "dev").stdout
+    follows = {"file": "", "channel": "corporate/stable", "name": "corporate", "release": "ef" * 32, "serial": 7, "rolled_back": True,
+               "generation": 2, "loaded_generation": 1}
+    sawd.workspaces["dev"] = workspace("dev", driver="try", policy=follows)
+    shown = saw("show", "dev").stdout
+    assert "corporate (channel corporate/stable, serial 7, release efefefefefef, rolled back), generation 2, not loaded yet\n" in shown
+    assert "try: NO MACHINE, isolates nothing" in shown
 
 
 def test_text_of_the_server_never_moves_the_cursor(saw, sawd):
@@ -346,6 +366,7 @@ def test_removal_asks_on_a_terminal_and_needs_force_elsewhere(saw, terminal, saw
     assert saw("rm", "dev").returncode == 2 and "dev" in sawd.workspaces
     shown, code = terminal("rm", "dev", answers={"[y/N]": "y\n"})
     assert code == 0 and "dev" not in sawd.workspaces
+    assert saw("rm", "dev").returncode == saw("rebuild", "dev").returncode == 4, "nobody is asked about what is not there"
     sawd.workspaces["dev"] = workspace("dev")
     assert saw("rm", "--force", "dev", "--json").stdout == '{"name":"dev","state":"deleted"}\n'
 
@@ -467,6 +488,8 @@ def test_removal_of_a_secret_names_whom_it_is_spent_for(saw, sawd, terminal):
     shown, code = terminal("secret", "rm", "github", answers={"[y/N]": "y\n"})
     assert code == 0 and not sawd.secrets
     assert saw("secret", "rm", "--force", "github").returncode == 4
+    gone = saw("secret", "rm", "github")
+    assert gone.returncode == 4 and "there is no secret github" in gone.stderr
 
 
 def test_secrets_are_listed_with_age_and_binding_and_without_values(saw, sawd):
@@ -501,6 +524,19 @@ def test_audit_shows_lines_for_people_and_json_as_it_is(saw, terminal, sawd):
     sawd.streams["/v1/audit"] = audit_line(unmapped={"prev_sha256": "0" * 64, "policy_change": 'network[a].rules: add {paths: ["/x"]}'}).encode()
     assert saw("audit", "dev", "--denied", "--follow").stdout == out + '         change: network[a].rules: add {paths: ["/x"]}\n'
     assert "change" not in saw("audit", "dev").stdout and sawd.requests[-2][1] == "/v1/audit?follow=1&workspace=dev"
+
+
+def test_audit_reads_a_file_without_a_control_plane(saw, tmp_path):
+    log = tmp_path / "audit.jsonl"
+    log.write_text(audit_line() + audit_line(action_id=1, status_id=1, status_code="ok") + audit_line()[:40])
+    assert saw("audit", str(log), "--json").stdout == "".join(log.read_text().splitlines(keepends=True)[:2])
+    denied = saw("audit", "audit.jsonl", "--denied", cwd=tmp_path)
+    assert denied.returncode == 0 and denied.stdout.count("\n") == 1 and "[name_not_listed]" in denied.stdout
+    missing = saw("audit", "./nope")
+    assert missing.returncode == 4 and "./nope: No such file" in missing.stderr
+    assert saw("audit", "/").returncode == 1 and "Is a directory" in saw("audit", "/").stderr
+    follow = saw("audit", str(log), "--follow")
+    assert follow.returncode == 2 and str(log) in follow.stderr
 
 
 def test_no_color_is_respected_on_a_terminal(build, env, sawd, terminal):

@@ -88,6 +88,8 @@ def test_a_workspace_lives_from_create_to_rm(up, policy):
     assert up("create", "dev", "--policy", policy, "--driver", "try").returncode == 1
     assert up("rm", "--force", "dev").stdout == "dev: deleted\n"
     assert up("show", "dev").returncode == 4 and up("rm", "--force", "dev").returncode == 4
+    told = up("stop", "dev", "other")
+    assert told.returncode == 4 and told.stderr.splitlines() == [f"saw: there is no workspace {n}: `saw ls` lists them" for n in ("dev", "other")]
 
 
 def test_what_happened_is_in_the_two_logs(up, policy):

@@ -49,7 +49,18 @@ def test_compile_writes_a_private_file_at_once_or_nothing(saw, good, tmp_path):
     (tmp_path / "bad.yaml").write_text("version: 2\n")
     saw("compile", "bad.yaml", "--output", "p.blob", code=1)
     assert blob.read_bytes() == before and sorted(os.listdir(tmp_path)) == ["bad.yaml", "good.yaml", "p.blob"]
-    assert "No such file" in saw("compile", good, "-o", "no/such/folder/p.blob", code=1).stderr
+    assert "beside no/such/folder/p.blob: No such file" in saw("compile", good, "-o", "no/such/folder/p.blob", code=1).stderr
+
+
+def test_a_pipe_or_a_device_is_written_to_and_never_replaced(saw, good, tmp_path):
+    saw("compile", good, "-o", "p.blob")
+    os.mkfifo(tmp_path / "pipe")
+    fd = os.open(tmp_path / "pipe", os.O_RDWR | os.O_NONBLOCK)
+    saw("compile", good, "-o", "pipe")
+    assert os.read(fd, 1 << 16) == (tmp_path / "p.blob").read_bytes() and stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    os.close(fd)
+    (tmp_path / "full").symlink_to("/dev/full")
+    assert "write full: No space left" in saw("compile", good, "-o", "full", code=1).stderr and (tmp_path / "full").is_symlink()
 
 
 @pytest.mark.parametrize("words,decision,reason,rule", [

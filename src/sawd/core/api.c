@@ -32,10 +32,13 @@ bool api_may_change(struct core *c, uint64_t req)
 	return false;
 }
 
-void api_not_found(struct core *c, uint64_t req)
+void api_not_found(struct core *c, uint64_t req, struct bytes name)
 {
+	char detail[SAWD_CHANNEL_MAX + 64];
+
+	(void)snprintf(detail, sizeof(detail), "there is no workspace %.*s", (int)name.len, (const char *)name.p);
 	api_problem(c, req, &(struct sawd_problem){ .status = 404, .exit_code = 4, .code = "not_found",
-						    .detail = "there is no workspace of this name", .field = "name",
+						    .detail = detail, .field = "name",
 						    .remedy = "`saw ls` lists them" });
 }
 
@@ -55,7 +58,7 @@ bool api_record(struct core *c, uint64_t req, struct bytes name, struct workspac
 	if (r == 1)
 		return true;
 	if (r == 0)
-		api_not_found(c, req);
+		api_not_found(c, req, name);
 	else
 		api_error(c, req, r, &e);
 	return false;
@@ -223,7 +226,7 @@ static bool on_want(void *owner, struct msg_in *in)
 	if (r < 0)
 		api_error(c, req, r, &e);
 	else if (r == 0)
-		api_not_found(c, req);
+		api_not_found(c, req, name);
 	else if (w->desired == SAWD_WANT_DELETED && verb != SAWD_DELETE)
 		api_being_deleted(c, req);
 	else
@@ -258,7 +261,7 @@ static void send_file(struct core *c, uint64_t req, const char *id, enum sawd_fi
 	FD_AUTO int fd = open_file(c, id, kind, exists, &e);
 
 	if (fd < 0 && !exists) {
-		api_not_found(c, req);
+		api_not_found(c, req, bytes_str(id));
 		return;
 	}
 	if (fd < 0)
@@ -299,7 +302,7 @@ static bool on_file(void *owner, struct msg_in *in)
 	else if (sawd_id_ok(name, "ws-") && kind == SAWD_FILE_AUDIT)
 		memcpy(id, name.p, name.len); /* of a deleted workspace */
 	else if (name.len) {
-		api_not_found(c, req);
+		api_not_found(c, req, name);
 		return true;
 	}
 	send_file(c, req, id, kind, r == 1 || !name.len);

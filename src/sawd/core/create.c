@@ -267,7 +267,7 @@ static void finish_policy(struct call *k, const struct release *release, uint64_
 	int r = ws_wake(c, bytes_str(k->id), &w, &e);
 
 	if (r == 0)
-		api_not_found(c, k->req);
+		api_not_found(c, k->req, bytes_str(k->id));
 	if (r < 0)
 		api_error(c, k->req, r, &e);
 	if (r != 1)

@@ -10,6 +10,7 @@
 #include "ipc/types.h"
 #include "os/fd.h"
 #include "os/log.h"
+#include "sawd/core/api.h"
 #include "sawd/core/ws.h"
 #include "wire/ssh_cert.h"
 
@@ -263,9 +264,7 @@ static struct ws *reachable(struct core *c, uint64_t req, struct bytes name)
 		return NULL;
 	}
 	if (r == 0) {
-		api_problem(c, req, &(struct sawd_problem){ .status = 404, .exit_code = 4, .code = "not_found",
-							    .detail = "there is no workspace of this name", .field = "name",
-							    .remedy = "`saw ls` lists them" });
+		api_not_found(c, req, name);
 		return NULL;
 	}
 	if (w->state == SAWD_RUNNING && w->control)
