@@ -199,6 +199,8 @@ const struct policy_body *http_reading_facts(struct http_reading *r, const struc
 		return NULL;
 	arena_deinit(&r->arena);
 	arena_init(&r->arena, JSON_POINTER_ARENA_MAX);
+	if (!http_reading_ready(r)) /* its framing fills what may be held: there is more, and nobody knows what */
+		wrong(r, POLICY_BODY_TOO_LARGE);
 	r->facts = (struct policy_body){ .state = r->state };
 	if (r->state != POLICY_BODY_READ)
 		return &r->facts;

@@ -28,7 +28,8 @@ void http_reading_end(struct http_reading *r);
 /* Nothing that comes would change the facts: they can be judged. */
 bool http_reading_ready(const struct http_reading *r);
 
-/* The facts as the rules of `e` ask for them; NULL when they ask for others than were read. Borrowed until the next call. */
+/* The facts as the rules of `e` ask for them; NULL when they ask for others than were read. Of one that is not ready: TOO_LARGE from now on, for a
+ * beginning is never judged. Borrowed until the next call. */
 const struct policy_body *http_reading_facts(struct http_reading *r, const struct policy *p, const struct policy_entry *e, enum policy_needs needs);
 
 /* Of a push whose commands are all there, the commands; NULL: of none. Borrowed. */

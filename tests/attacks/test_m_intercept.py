@@ -70,6 +70,16 @@ def test_i5_a_body_that_is_not_what_the_rule_asks_is_denied(mitm, body, reason, 
         a.denied(reason)
 
 
+def test_i1_a_body_whose_framing_fills_what_is_held_is_never_judged_by_its_beginning(mitm):
+    """Six bytes of framing for each of content: what may be held is full long before what may be judged is."""
+    begins = '{"draft": true}'.ljust(360 * 1024)
+    body = "".join(f"1\r\n{c}\r\n" for c in begins) + '10\r\n{"draft": false}\r\n0\r\n\r\n'
+    with mitm.attack() as a:
+        got = mitm.do("http", "json.example", f"POST /pulls HTTP/1.1\r\nHost: json.example\r\nTransfer-Encoding: chunked\r\n\r\n{body}", port=443, tls=True, want=1)
+        a.denied("body_too_large_to_judge")
+        assert got["statuses"][:1] in ([403], []), got
+
+
 def test_i2_a_coded_body_under_a_body_rule_is_denied(mitm):
     with mitm.attack() as a:
         got = post(mitm, "/pulls", '{"draft": true}', "-H", "Content-Encoding: gzip")

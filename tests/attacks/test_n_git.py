@@ -187,6 +187,22 @@ def test_i18_a_denied_push_of_megabytes_ends_and_says_why(clients, small, versio
     assert "git_operation_not_listed" in done["err"], done
 
 
+@pytest.mark.parametrize("host", HOSTS)
+def test_i18_a_push_whose_framing_fills_what_is_held_before_its_commands_end_is_denied(clients, small, host):  # noqa: F811
+    """Six bytes of framing for each of content; the deletion stands behind what can be held."""
+    bare, _ = small
+    had, before = refs(bare), len(clients.origin.requests())
+    old = git("rev-parse", "agent/old", cwd=bare)
+    lines = [f"shallow {'1' * 40}"] * 7000 + [f"{old} {'0' * 40} refs/heads/agent/old\0report-status"]
+    body = "".join(f"1\r\n{c}\r\n" for line in lines for c in f"{len(line) + 4:04x}{line}") + "4\r\n0000\r\n0\r\n\r\n"
+    head = f"POST /team/{bare.name}/git-receive-pack HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-git-receive-pack-request\r\n"
+    with clients.gw.attack() as a:
+        got = clients.gw.do("http", host, f"{head}Transfer-Encoding: chunked\r\n\r\n{body}", port=443, tls=True, want=1, timeout=20)
+        a.denied("body_too_large_to_judge", touched=True)
+    assert got["statuses"][:1] in ([403], []), got
+    assert refs(bare) == had and not [r for r in clients.origin.requests()[before:] if r["method"] == "POST"]
+
+
 @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
 @pytest.mark.parametrize("host", HOSTS)
 def test_l2_a_listed_push_arrives(clients, small, host, version):  # noqa: F811
