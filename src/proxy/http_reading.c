@@ -3,8 +3,9 @@
 #include <stdlib.h>
 
 #include "wire/gzip.h"
+#include "wire/http1_form.h"
 
-/* JSON is read whole. Of a push the commands are, which stand before the pack: they are ready as soon as they are all there, and the
+/* JSON is read whole, whatever its label says; but a host may go by the label, and then what it reads must not be something else. Of a push the commands are, which stand before the pack: they are ready as soon as they are all there, and the
  * pack goes on behind them unread. A body over its limit is TOO_LARGE, never judged by its beginning.
  *
  * The commands are views into `plain`, which therefore never changes once they are complete. */
@@ -12,6 +13,7 @@
 struct http_reading {
 	enum policy_needs needs;
 	enum policy_body_state state; /* READ until something is wrong */
+	enum http1_form_kind label; /* JSON: a form, says the client */
 	bool over;
 	bool complete; /* GIT: all commands are there */
 	struct buf plain;
@@ -50,10 +52,64 @@ static enum policy_body_state coding_of(const struct http1_head *h, enum policy_
 	return POLICY_BODY_READ;
 }
 
+/* Names that differ from ASCII in nothing that JSON is made of. */
+static bool plain_charset(struct bytes v)
+{
+	static const char *const names[] = { "utf-8", "utf8", "us-ascii", "iso-8859-1" };
+
+	if (v.len >= 2 && v.p[0] == '"' && v.p[v.len - 1] == '"')
+		v = bytes_of(v.p + 1, v.len - 2);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (bytes_ieq(v, bytes_str(names[i])))
+			return true;
+	return false;
+}
+
+static struct bytes trimmed(struct bytes s)
+{
+	while (s.len && (s.p[0] == ' ' || s.p[0] == '\t'))
+		s = bytes_skip(s, 1);
+	while (s.len && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
+		s.len--;
+	return s;
+}
+
+/* In UTF-7 a host would find quotation marks where we find none. */
+static bool other_charset(struct bytes type)
+{
+	while (type.len) {
+		size_t n = bytes_find(type, ';');
+		struct bytes one = trimmed(bytes_of(type.p, n));
+		size_t equals = bytes_find(one, '=');
+
+		type = bytes_skip(type, n + (n < type.len));
+		if (bytes_ieq(trimmed(bytes_of(one.p, equals)), bytes_str("charset")) && equals < one.len &&
+		    !plain_charset(trimmed(bytes_skip(one, equals + 1))))
+			return true;
+	}
+	return false;
+}
+
+static enum policy_body_state label_of(const struct http1_head *h)
+{
+	for (size_t i = 0; i < h->n_fields; i++)
+		if (bytes_ieq(h->fields[i].name, bytes_str("content-type")) && other_charset(h->fields[i].value))
+			return POLICY_BODY_UNCLEAR;
+	return http1_form_kind_of(h) == HTTP1_FORM_MULTIPART ? POLICY_BODY_UNCLEAR : POLICY_BODY_READ;
+}
+
+/* As a form it is one pair, whose name begins with a brace, unless something in it separates pairs. */
+static bool reads_as_form(const struct http_reading *r)
+{
+	struct bytes body = buf_view(&r->plain);
+
+	return r->label == HTTP1_FORM_URLENCODED && (bytes_find(body, '&') < body.len || bytes_find(body, ';') < body.len);
+}
+
 static void charge(struct http_reading *r)
 {
 	all_charged -= r->charged;
-	r->charged = r->fixed + r->held + r->plain.cap;
+	r->charged = r->fixed + r->held + r->plain.cap + r->arena.used;
 	all_charged += r->charged;
 }
 
@@ -66,6 +122,10 @@ struct http_reading *http_reading_new(enum policy_needs needs, const struct http
 		return NULL;
 	r->needs = needs;
 	r->state = coding_of(h, needs, &gzip);
+	if (needs == POLICY_NEEDS_JSON)
+		r->label = http1_form_kind_of(h);
+	if (needs == POLICY_NEEDS_JSON && r->state == POLICY_BODY_READ)
+		r->state = label_of(h);
 	buf_init(&r->plain, HTTP_READING_MAX + 1);
 	arena_init(&r->arena, JSON_POINTER_ARENA_MAX);
 	if (gzip && r->state == POLICY_BODY_READ)
@@ -199,8 +259,11 @@ const struct policy_body *http_reading_facts(struct http_reading *r, const struc
 		return NULL;
 	arena_deinit(&r->arena);
 	arena_init(&r->arena, JSON_POINTER_ARENA_MAX);
+	charge(r);
 	if (!http_reading_ready(r)) /* its framing fills what may be held: there is more, and nobody knows what */
 		wrong(r, POLICY_BODY_TOO_LARGE);
+	if (reads_as_form(r))
+		wrong(r, POLICY_BODY_UNCLEAR);
 	r->facts = (struct policy_body){ .state = r->state };
 	if (r->state != POLICY_BODY_READ)
 		return &r->facts;
@@ -208,5 +271,6 @@ const struct policy_body *http_reading_facts(struct http_reading *r, const struc
 		policy_body_json(p, e, buf_view(&r->plain), &r->arena, &r->facts);
 	else
 		policy_body_push(&r->push, r->commands, &r->facts);
+	charge(r);
 	return &r->facts;
 }

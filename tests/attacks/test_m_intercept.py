@@ -70,6 +70,26 @@ def test_i5_a_body_that_is_not_what_the_rule_asks_is_denied(mitm, body, reason, 
         a.denied(reason)
 
 
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize("label,body", [(FORM, '{"draft": true, "title": "&draft=false&"}'), (FORM.upper(), '{"draft": true, "title": ";draft=false;"}'),
+                                        ("multipart/form-data; boundary=b", '{"draft": true}'), ("application/json; charset=utf-7", '{"draft": true}'),
+                                        ('application/json;x=";charset=y";Charset = "utf-16"', '{"draft": true}')])
+def test_i3_json_that_its_label_lets_a_host_read_otherwise_is_denied(mitm, label, body):
+    with mitm.attack() as a:
+        got = mitm.do("command", ["curl", "-sS", "-H", "Content-Type: " + label, "--data-binary", body, "-w", "\n%{http_code}", "https://json.example/pulls"])
+        assert got["out"].endswith("403"), got
+        a.denied("ambiguous_body")
+
+
+@pytest.mark.parametrize("label", ["text/plain", FORM, "application/octet-stream", "Application/JSON; odd=1; charset=UTF-8", 'text/json;charset="us-ascii"', ""])
+def test_i3_json_is_json_under_any_other_label(mitm, label):
+    with mitm.attack() as a:
+        got = mitm.do("command", ["curl", "-sS", "-H", "Content-Type:" + label, "--data-binary", '{"draft": true}', "-w", "\n%{http_code}", "https://json.example/pulls"])
+        assert got["out"].endswith("200") and [r["body"] for r in requests(a)] == ['{"draft": true}'], got
+
+
 def test_i1_a_body_whose_framing_fills_what_is_held_is_never_judged_by_its_beginning(mitm):
     """Six bytes of framing for each of content: what may be held is full long before what may be judged is."""
     begins = '{"draft": true}'.ljust(360 * 1024)
