@@ -6,6 +6,24 @@
 
 /* Everything here is written, nothing is edited: a request line, Host, the fields that stay, the credential, an empty line. */
 
+/* CGI and its kin make one name of all these. */
+static uint8_t fold(uint8_t c)
+{
+	if (c == '_' || c == '.')
+		return '-';
+	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+}
+
+bool dress_carries(const struct policy_credential *c, struct bytes name)
+{
+	if (c->inject == POLICY_INJECT_QUERY || name.len != c->header.len)
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		if (fold(name.p[i]) != fold(c->header.p[i]))
+			return false;
+	return true;
+}
+
 static bool taken(const struct dress *d, struct bytes name)
 {
 	if (bytes_ieq(name, bytes_str("host")))
@@ -14,7 +32,7 @@ static bool taken(const struct dress *d, struct bytes name)
 		return true;
 	if ((d->credential || d->bare) && credential_field(name))
 		return true;
-	return d->credential && d->credential->inject != POLICY_INJECT_QUERY && bytes_ieq(name, d->credential->header);
+	return d->credential && dress_carries(d->credential, name);
 }
 
 static void note(struct buf *stripped, struct bytes name)
@@ -44,23 +62,56 @@ static void put_escaped(struct buf *out, struct bytes text)
 	}
 }
 
+static uint8_t hex(uint8_t c)
+{
+	return (uint8_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10) & 15;
+}
+
+/* The next byte of a canonical query's key, decoded and folded as PHP does. */
+static uint8_t key_byte(struct bytes *key)
+{
+	bool escaped = key->p[0] == '%' && key->len > 2;
+	uint8_t c = escaped ? (uint8_t)(hex(key->p[1]) << 4 | hex(key->p[2])) : key->p[0];
+
+	*key = bytes_skip(*key, escaped ? 3 : 1);
+	return c == ' ' || c == '+' ? '-' : fold(c);
+}
+
+/* Some server takes `key` for that name: `key[]` too, and what blanks stand in front of. */
+static bool is_key(struct bytes key, struct bytes name)
+{
+	while (key.len && (key.p[0] == '+' || bytes_starts(key, bytes_str("%20"))))
+		key = bytes_skip(key, key.p[0] == '+' ? 1 : 3);
+	for (size_t i = 0; i < name.len; i++)
+		if (key.len == 0 || key_byte(&key) != fold(name.p[i]))
+			return false;
+	return key.len == 0 || key.p[0] == '[' || bytes_starts(key, bytes_str("%5B")) || bytes_starts(key, bytes_str("%00"));
+}
+
+static size_t pair_len(struct bytes s)
+{
+	size_t a = bytes_find(s, '&'), b = bytes_find(s, ';');
+
+	return a < b ? a : b;
+}
+
 /* The query without parameters that have the credential's name. */
 static void put_query(const struct dress *d, struct bytes query, struct buf *out)
 {
-	char mark = '?';
+	uint8_t before = '?'; /* the next that stays */
 
 	while (query.len) {
-		struct bytes one = bytes_of(query.p, bytes_find(query, '&'));
-		struct bytes key = bytes_of(one.p, bytes_find(one, '='));
+		struct bytes one = bytes_of(query.p, pair_len(query));
+		uint8_t behind = one.len < query.len ? query.p[one.len] : '&';
 
-		query = one.len < query.len ? bytes_skip(query, one.len + 1) : bytes_of(NULL, 0);
-		if (bytes_ieq(key, d->credential->header))
+		query = bytes_skip(query, one.len + (one.len < query.len));
+		if (is_key(bytes_of(one.p, bytes_find(one, '=')), d->credential->header))
 			continue;
-		(void)buf_byte(out, (uint8_t)mark);
+		(void)buf_byte(out, before);
 		(void)buf_bytes(out, one);
-		mark = '&';
+		before = behind;
 	}
-	(void)buf_byte(out, (uint8_t)mark);
+	(void)buf_byte(out, before == ';' ? '&' : before);
 	put_escaped(out, d->credential->header);
 	(void)buf_byte(out, '=');
 	put_escaped(out, d->secret);

@@ -374,8 +374,10 @@ bool http_ask_body(struct http_flow *f, struct buf *out, size_t full)
 			http_refuse(f, 403, EVENT_DENIED, REASON_HTTP_OVERRIDE);
 			return false;
 		}
-		if (f->body_done)
+		if (f->body_done) {
+			http_dress_trailers(f);
 			http1_last_with(out, f->request.length.framing, buf_view(&f->body_trailers));
+		}
 		buf_consume(&f->guest.in, used);
 	}
 	return true;

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "wire/http1_trailer.h"
+
 /* Only the process that talks to the host itself dresses a request: towards outlet it goes as it was judged. */
 
 static uint16_t default_port(const struct http_flow *f)
@@ -71,6 +73,24 @@ enum reason http_dress(struct http_flow *f)
 		return REASON_HTTP_TOO_LARGE;
 	http_note_stripped(f, buf_view(&stripped));
 	return REASON_OK;
+}
+
+/* Those of the usual names are known to wire/http1_trailer.h. */
+void http_dress_trailers(struct http_flow *f)
+{
+	struct policy_credential credential;
+	struct bytes lines = buf_view(&f->body_trailers);
+	struct buf kept = { 0 };
+	struct http1_field field;
+
+	if (lines.len == 0 || !policy_credential_at(gate_policy(f->flow.gate), f->flow.entry.credential, &credential))
+		return;
+	buf_init(&kept, HTTP1_TRAILERS_LEN_MAX);
+	while (http1_trailer_next(&lines, &field))
+		if (!dress_carries(&credential, field.name))
+			(void)http1_trailer_put(&kept, field.name, field.value);
+	buf_deinit(&f->body_trailers);
+	f->body_trailers = kept;
 }
 
 bool http_dress_stale(const struct http_flow *f)

@@ -160,6 +160,8 @@ void http_note_stripped(struct http_flow *f, struct bytes names);
 enum reason http_dress(struct http_flow *f);
 /* Outlet: takes inlet's word about what it took out off the end of a parsed head, into the event; how many bytes of `head` that is. */
 size_t http_dress_told(struct http_flow *f, struct http1_head *h, struct bytes head);
+/* The body is over: a trailer that may be taken for the credential goes. */
+void http_dress_trailers(struct http_flow *f);
 /* Since then the credential was replaced. */
 bool http_dress_stale(const struct http_flow *f);
 

@@ -556,6 +556,19 @@ TEST(outlet_takes_the_clients_own_credentials_out_where_it_adds_none_too)
 	http_rig_end();
 }
 
+TEST(a_trailer_of_the_credentials_name_does_not_follow_it)
+{
+	http_rig_start(http_flow_start);
+	http_rig.secret = "s3cret";
+	http_rig.header = "X-Team";
+	http_rig.entry.credential = 0;
+	http_rig_policy_changes(false);
+	http_rig_ask(CHUNKED "1\r\na\r\n0\r\nX_Team: mine\r\nX-Sum: 1\r\nx-team: mine\r\n\r\n");
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "POST /ok HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nX-Team: Bearer s3cret\r\n\r\n"
+							  "1\r\na\r\n0\r\nX-Sum: 1\r\n\r\n");
+	http_rig_end();
+}
+
 TEST(an_answer_cut_short_resets_the_guest)
 {
 	http_rig_start(http_flow_start);

@@ -161,7 +161,8 @@ bool policy_credential_at(const struct policy *p, uint32_t i, struct policy_cred
 {
 	(void)p;
 	*ret = (struct policy_credential){ .id = bytes_str("token"), .inject = POLICY_INJECT_HEADER,
-					   .header = bytes_str("Authorization"), .prefix = bytes_str("Bearer ") };
+					   .header = bytes_str(http_rig.header ? http_rig.header : "Authorization"),
+					   .prefix = bytes_str("Bearer ") };
 	return i == 0;
 }
 

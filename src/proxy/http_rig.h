@@ -27,6 +27,7 @@ struct gate {
 	bool outlet; /* this is outlet */
 	struct policy_entry entry; /* that owns good.example */
 	const char *secret; /* behind credential 0; empty: none */
+	const char *header; /* that carries it; NULL: Authorization */
 	uint64_t rotations;
 
 	char events[HTTP_RIG_EVENTS_MAX][512];

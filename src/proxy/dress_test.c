@@ -1,0 +1,54 @@
+#include "proxy/dress.h"
+
+#include "base/tap.h"
+
+#define HEAD(target, fields) "GET " target " HTTP/1.1\r\nHost: a.example\r\n" fields "\r\n"
+
+static const char *dressed(const struct policy_credential *c, const char *canon)
+{
+	static struct buf out;
+	struct buf stripped BUF_AUTO = { 0 };
+	const struct dress d = { .default_port = 443, .credential = c, .secret = bytes_str("s3c") };
+
+	buf_deinit(&out);
+	buf_init(&out, DRESS_MAX);
+	buf_init(&stripped, 512);
+	CHECK(dress(&d, bytes_str(canon), &out, &stripped));
+	return buf_cstr(&out);
+}
+
+TEST(no_field_that_a_host_may_take_for_the_credential_stays_beside_it)
+{
+	const struct policy_credential c = { .inject = POLICY_INJECT_HEADER, .header = bytes_str("X-Team.Id") };
+
+	CHECK_STR(dressed(&c, HEAD("/a", "X-Team.Id: mine\r\nx_team_id: mine\r\nX.TEAM-ID: mine\r\nX-TeamId: other\r\nX-Team-Ids: other\r\n")),
+		  HEAD("/a", "X-TeamId: other\r\nX-Team-Ids: other\r\nX-Team.Id: s3c\r\n"));
+}
+
+TEST(no_parameter_that_a_host_may_take_for_the_credential_stays_beside_it)
+{
+	const struct policy_credential c = { .inject = POLICY_INJECT_QUERY, .header = bytes_str("my_k!") };
+	static const struct {
+		const char *query;
+		const char *want;
+	} vectors[] = {
+		{ "", "?my_k%21=s3c" },
+		{ "?", "?my_k%21=s3c" },
+		{ "?a=1&b;c=2", "?a=1&b;c=2&my_k%21=s3c" },
+		{ "?my_k!=x", "?my_k%21=s3c" },
+		{ "?MY_K!=x&a&my_k!", "?a&my_k%21=s3c" },
+		{ "?a=1;my_k!=x;b=2", "?a=1;b=2&my_k%21=s3c" },
+		{ "?a=1&my_k!=x;b=2", "?a=1&b=2&my_k%21=s3c" },
+		{ "?my_k%21=x&my.k!=x&my+k!=x&my%20k%21=x&+%20my_k!=x", "?my_k%21=s3c" },
+		{ "?my_k![]=x&my_k!%5B0%5D=x&my_k!%00z=x&my_k!z=1&my_k=1", "?my_k!z=1&my_k=1&my_k%21=s3c" },
+		{ "?a;", "?a&my_k%21=s3c" },
+	};
+
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		char canon[256], want[256];
+
+		(void)snprintf(canon, sizeof(canon), HEAD("/a%s", ""), vectors[i].query);
+		(void)snprintf(want, sizeof(want), HEAD("/a%s", ""), vectors[i].want);
+		CHECK_STR(dressed(&c, canon), want);
+	}
+}
