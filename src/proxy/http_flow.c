@@ -377,6 +377,8 @@ static void on_policy(struct flow *flow)
 	else
 		flow->entry = entry;
 	f->upstream_vetted = f->upstream_vetted && !f->unlisted && same_place(f, &was);
+	/* dialer has a new policy sooner than we do */
+	f->upstream_judged = f->upstream_judged || (f->upstream_vetted && policy_address_ok(gate_policy(flow->gate), &flow->entry, f->upstream_ip));
 	if (!f->upstream_vetted && (f->phase == HTTP_HEAD || f->phase == HTTP_HOLD))
 		http_side_close(&f->upstream);
 	if (f->phase == HTTP_SOCKET && !f->through_outlet)

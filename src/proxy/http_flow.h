@@ -113,7 +113,7 @@ struct http_flow {
 	bool answer_more; /* the last turn stopped for the sake of other flows: what lies in upstream.in can go on */
 	bool upstream_keep;
 	struct ip upstream_ip;
-	bool upstream_judged; /* the policy allowed this address: no upstream proxy stands between */
+	bool upstream_judged; /* some policy since allowed this address: no upstream proxy stands between */
 	bool upstream_vetted; /* the policy in force would connect it in the same way */
 	bool upstream_idle; /* between two requests */
 	bool upstream_stale; /* authenticated with a credential that is no more */

@@ -157,6 +157,23 @@ TEST(a_kept_connection_ends_with_what_it_was_connected_by)
 	}
 }
 
+TEST(an_address_that_dialer_was_told_of_sooner_than_we_is_judged_by_the_policies_that_follow)
+{
+	http_rig_start(http_flow_start);
+	http_rig.moved = true;
+	exchange();
+	http_rig.moved = false;
+	http_rig_policy_changes(false);
+	exchange();
+	CHECK_INT(http_rig.n_dials, 1);
+	http_rig.moved = true;
+	http_rig_policy_changes(false);
+	CHECK(http_rig_origin_at_end(0));
+	exchange();
+	CHECK_INT(http_rig.n_dials, 2);
+	http_rig_end();
+}
+
 TEST(a_request_in_flight_ends_in_its_own_time_and_is_the_last)
 {
 	http_rig_start(http_flow_start);

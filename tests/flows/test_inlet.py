@@ -348,6 +348,34 @@ def a_policy_that_no_longer_allows_a_tunnel_closes_it_and_leaves_the_others(buil
 
 
 @case
+def an_address_that_dialer_was_told_of_sooner_than_inlet_is_withdrawn_all_the_same(build):
+    w = World(build, policy=NARROWER)
+    s = w.flow()
+    origin = w.dialer.accept()
+    w.sup.policy(POLICY)
+    origin.sendall(b"still here")
+    assert s.recv(100) == b"still here"
+    w.sup.policy(NARROWER)
+    assert lib.everything(s) == b"reset" and lib.everything(origin) == b"reset"
+    assert w.sup.codes_of() == ["flow/closed/policy_changed"]
+
+
+@case
+def what_was_connected_under_the_policy_before_is_asked_for_again(build):
+    w = World(build)
+    w.dialer.mode = "silent"
+    s = w.flow()
+    w.sup.wait(lambda: w.dialer.seen)
+    w.sup.policy(NARROWER)
+    w.dialer.mode = "address_not_permitted"
+    with socket.create_connection(w.dialer.origin.getsockname()) as old:
+        w.dialer.channel.send("MSG_DIALED", w.dialer.seen[0][1], bytes([127, 0, 0, 10]), fds=[old.fileno()])
+    w.sup.wait(lambda: len(w.dialer.seen) == 2)
+    assert w.dialer.seen[0][1] == w.dialer.seen[1][1] and lib.everything(s) == b"reset"
+    assert lib.everything(w.dialer.accept()) == b""
+
+
+@case
 def a_policy_that_is_refused_leaves_the_last_good_one_in_force(build):
     w = World(build)
     w.sup.generation += 1

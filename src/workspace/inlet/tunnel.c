@@ -30,9 +30,10 @@ struct tunnel {
 	struct loop_io io;
 	struct hello hello; /* its head is read from the guest and owed to the host */
 	struct gate_wait wait;
+	uint64_t generation; /* of the policy when dialer was asked */
 	int host_fd;
 	struct ip host_ip;
-	bool ip_judged; /* the policy that allowed the flow allowed this address too: no upstream proxy stands between */
+	bool ip_judged; /* some policy of this flow allowed this address: no upstream proxy stands between */
 	struct relay relay;
 	struct loop_later gone;
 };
@@ -110,11 +111,18 @@ static enum tls_alert alert_of(enum reason reason)
 		       : TLS_ALERT_INTERNAL_ERROR;
 }
 
+static void dial(struct tunnel *t);
+
 static void on_dialed(void *owner, int fd, struct ip ip, enum reason reason)
 {
 	struct tunnel *t = owner;
 	struct flow facts = t->flow;
 
+	if (reason == REASON_OK && t->generation != gate_generation(t->flow.gate)) { /* vetted by a policy that is no more */
+		(void)fd_close(fd);
+		dial(t);
+		return;
+	}
 	if (reason == REASON_ROLE_DOWN) {
 		refuse(t, reason, TLS_ALERT_INTERNAL_ERROR, no_detail());
 		return;
@@ -150,6 +158,7 @@ static void dial(struct tunnel *t)
 		refuse(t, REASON_ROLE_DOWN, TLS_ALERT_INTERNAL_ERROR, no_detail());
 		return;
 	}
+	t->generation = gate_generation(t->flow.gate);
 	gate_dial(t->flow.gate, &t->wait, t->flow.id, name_bytes(&t->flow.name), t->flow.dst_port,
 		  on_dialed, t);
 }
@@ -184,6 +193,8 @@ static void on_policy(struct flow *f)
 		return;
 	}
 	f->entry = entry;
+	/* dialer has a new policy sooner than we do */
+	t->ip_judged = t->ip_judged || (t->stage == STAGE_RELAY && policy_address_ok(p, &entry, t->host_ip));
 }
 
 static void on_stop(struct flow *f)
