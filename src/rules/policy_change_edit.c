@@ -27,6 +27,14 @@ void change_quoted(struct change *c, struct bytes text)
 	json_out_bytes(&j, text);
 }
 
+void change_pattern(struct change *c, struct bytes text)
+{
+	if (bytes_find(text, '*') < text.len)
+		c->never = "it has an asterisk, which in a policy stands for anything: no rule is about it alone";
+	else
+		change_quoted(c, text);
+}
+
 void change_place(struct change *c, const char *inside)
 {
 	struct bytes name = blob_text(c->p, c->e->name);

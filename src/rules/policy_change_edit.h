@@ -19,6 +19,8 @@ struct change {
 void change_edit(struct change *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Appends to the last edit: `text` as a quoted scalar of YAML. */
 void change_quoted(struct change *c, struct bytes text);
+/* The same, where the policy reads a pattern that is to match exactly `text`; c->never where none does. */
+void change_pattern(struct change *c, struct bytes text);
 /* The same, but only of the name of the entry: "network[forge]", and what stands in it. */
 void change_place(struct change *c, const char *inside);
 /* The same for a rule: `network[forge].rules["forge: read GET /"]`, and what stands in it. */

@@ -14,7 +14,7 @@ enum { COMMANDS_SHOWN = 4 };
 static void put_git_rule(struct change *c, const char *class, struct bytes repository, bool fetch, const struct git_command *command)
 {
 	buf_fmt(&c->text, "{class: %s, git: %s, paths: [", class, fetch ? "fetch" : "push");
-	change_quoted(c, repository);
+	change_pattern(c, repository);
 	buf_str(&c->text, "]");
 	if (!fetch) {
 		buf_str(&c->text, ", refs: [");
@@ -51,7 +51,7 @@ static bool is_exact(const struct change *c, const struct policy_verdict *v, str
 	buf_fmt(&name, " %.*s", (int)repository.len, (const char *)repository.p);
 	if (command)
 		buf_fmt(&name, " %.*s", (int)command->ref.len, (const char *)command->ref.p);
-	return bytes_eq(buf_view(&name), v->rule);
+	return bytes_find(repository, '*') == repository.len && bytes_eq(buf_view(&name), v->rule);
 }
 
 static void refused(struct change *c, const struct policy_verdict *v, struct bytes repository, bool fetch, const struct git_command *command)

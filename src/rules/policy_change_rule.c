@@ -100,9 +100,9 @@ bool change_put_rule(struct change *c, const char *class)
 	if (c->never)
 		return false;
 	buf_fmt(&c->text, "{class: %s, methods: [%.*s], paths: [", class, (int)r->method.len, (const char *)r->method.p);
-	change_quoted(c, r->path);
+	change_pattern(c, r->path);
 	buf_fmt(&c->text, "]%s}", r->websocket ? ", websocket: opaque" : "");
-	return true;
+	return !c->never;
 }
 
 static void add_rule(struct change *c)
@@ -124,7 +124,7 @@ static void add_text_value(struct change *c, struct bytes value)
 	if (value.len > VALUE_SHOW_MAX)
 		c->never = "the value is too long to be listed by a rule";
 	else
-		change_quoted(c, value);
+		change_pattern(c, value);
 }
 
 static void add_json_value(struct change *c, const struct json_value *v)
@@ -191,7 +191,8 @@ static bool is_exact(const struct change *c, const struct blob_rule *rule)
 	buf_fmt(&name, "%.*s: %.*s ", (int)entry.len, (const char *)entry.p, (int)class.len, (const char *)class.p);
 	policy_methods_text(rule->methods, &name);
 	buf_fmt(&name, " %.*s", (int)c->r->request->path.len, (const char *)c->r->request->path.p);
-	return (rule->methods & ~(bit == POLICY_METHOD_GET ? bit | (uint32_t)POLICY_METHOD_HEAD : bit)) == 0 &&
+	return bytes_find(c->r->request->path, '*') == c->r->request->path.len &&
+	       (rule->methods & ~(bit == POLICY_METHOD_GET ? bit | (uint32_t)POLICY_METHOD_HEAD : bit)) == 0 &&
 	       bytes_eq(buf_view(&name), blob_text(c->p, rule->name));
 }
 
@@ -214,7 +215,7 @@ void change_bind(struct change *c, struct bytes path)
 	    !policy_credential_at(c->p, c->e->credential, &credential))
 		return;
 	change_edit(c, "credentials[%.*s].paths: add ", (int)credential.id.len, (const char *)credential.id.p);
-	change_quoted(c, path);
+	change_pattern(c, path);
 }
 
 static const char *unclear(const struct change *c)

@@ -137,6 +137,41 @@ TEST(what_policy_has_no_part_in_has_no_change)
 	kit_free(&k);
 }
 
+/* Whoever asks would else choose how much Security is told to open. */
+TEST(no_change_is_told_for_what_a_policy_would_read_as_a_wildcard)
+{
+	static const char *const asked[][3] = {
+		{ "GET", "https://a.example/**", "" },
+		{ "PUT", "https://a.example/a/on*", "" },
+		{ "GET", "http://a.example/**", "" },
+		{ "PATCH", "https://a.example/a/q?x=*", "{\"d\":true}" },
+		{ "PATCH", "https://a.example/a/q?x=1", "{\"d\":\"*\"}" },
+		{ "POST", "https://a.example/a/**", "" },
+		{ "GET", "https://g.example/*/info/refs?service=git-upload-pack", "" },
+		{ "GET", "https://g.example/team/*/info/refs?service=git-receive-pack", "" },
+	};
+	struct buf with_git BUF_AUTO = { .max = 4096 };
+	struct kit k;
+
+	buf_str(&with_git, text);
+	with_git.len = (size_t)(strstr(buf_cstr(&with_git), "credentials:") - buf_cstr(&with_git));
+	buf_str(&with_git, "  - {name: g, hosts: [g.example], ports: [443], mode: intercept, protocol: git, rules: [{class: secret, git: push, paths: ['/team/*'], refs: ['refs/**'], "
+			   "change: [create]}]}\n");
+	buf_str(&with_git, strstr(text, "credentials:"));
+	k = kit_compile(buf_cstr(&with_git));
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		POLICY_TOLD_AUTO struct policy_told told = { .reason = REASON_OK };
+		struct bytes body = bytes_str(asked[i][2]);
+		struct policy_ask q = { .body = &body };
+
+		if (CHECK(policy_ask_parse(bytes_str(asked[i][0]), bytes_str(asked[i][1]), &q)))
+			policy_ask(&k.policy, &q, &told);
+		if (!CHECK(bytes_starts(buf_view(&told.change), bytes_str("no policy allows this: it has an asterisk"))))
+			printf("# %s %s: %s\n", asked[i][0], asked[i][1], buf_cstr(&told.change));
+	}
+	kit_free(&k);
+}
+
 TEST(a_change_that_does_not_fit_is_told_as_none)
 {
 	char path[1200] = "https://a.example/";
