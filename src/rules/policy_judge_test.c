@@ -35,6 +35,31 @@ TEST(unlisted_methods_paths_and_conditions_have_reasons_of_their_own)
 	kit_free(&k);
 }
 
+TEST(a_query_in_which_servers_find_a_key_differently_is_clear_to_no_rule)
+{
+	static const char *const unclear[] = {
+		"/q?x_y=1&x_y=1", "/q?x_y=1&X_Y=2", "/q?X_y=1", "/q?x.y=2&x_y=1", "/q?x_y=1&%20x_y=2", "/q?x_y=1&x%20y=2", "/q?x_y=1&x_y[]=2",
+		"/q?x_y=1&X.y%5b0%5d=2", "/q?x_y=1&a=1;x_y=2", "/q?x_y=1&a+b", "/q?x_y=1&a%00=1",
+	};
+	struct kit k = kit_compile(
+		"version: 1\nverdicts: {read: allow}\nnetwork:\n"
+		"  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: rest, rules: [\n"
+		"      {class: read, methods: [GET], paths: [/q], query: {x_y: [\"1\"]}}, {class: read, methods: [GET], paths: [/d]},\n"
+		"      {deny: true, methods: [GET], paths: [/d], query: {x_y: [\"9\"]}}]}\n");
+
+	CHECK_INT(kit_ask(&k, "GET", "a.example", 80, "/q?x_y=1&x_yz=2&x=3&xxy=4&x-y=5"), REASON_OK);
+	CHECK_INT(kit_ask(&k, "GET", "a.example", 80, "/d?x_y=1"), REASON_OK);
+	for (size_t i = 0; i < sizeof(unclear) / sizeof(unclear[0]); i++) {
+		char denied[64];
+
+		(void)snprintf(denied, sizeof(denied), "/d%s", unclear[i] + 2);
+		if (!CHECK_INT(kit_ask(&k, "GET", "a.example", 80, unclear[i]), REASON_HTTP_CONDITION) |
+		    !CHECK_INT(kit_ask(&k, "GET", "a.example", 80, denied), REASON_HTTP_DENIED))
+			printf("# %s\n", unclear[i]);
+	}
+	kit_free(&k);
+}
+
 TEST(paths_longer_than_any_pattern_are_walked_safely)
 {
 	char path[8000];

@@ -31,6 +31,27 @@ static bool decode(struct bytes text, struct policy_query_value *ret)
 	return true;
 }
 
+/* PHP makes one name of these; blanks in front of it are dropped. */
+static uint8_t fold(uint8_t c)
+{
+	if (c == '.' || c == ' ')
+		return '_';
+	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+}
+
+/* Some server takes `name` for that key: whatever the case (ASP.NET), or as an array. */
+static bool is_twin(struct bytes name, struct bytes key)
+{
+	while (name.len && key.len && name.p[0] == ' ' && key.p[0] != ' ')
+		name = bytes_skip(name, 1);
+	if (name.len < key.len)
+		return false;
+	for (size_t i = 0; i < key.len; i++)
+		if (fold(name.p[i]) != fold(key.p[i]))
+			return false;
+	return name.len == key.len || name.p[key.len] == '[';
+}
+
 enum policy_query_answer policy_query_find(struct bytes query, struct bytes key,
 					   struct policy_query_value *ret)
 {
@@ -53,7 +74,7 @@ enum policy_query_answer policy_query_find(struct bytes query, struct bytes key,
 			if (answer != POLICY_QUERY_ABSENT || !decode(raw, &value))
 				return POLICY_QUERY_UNCLEAR;
 			answer = POLICY_QUERY_ONCE;
-		} else if (bytes_starts(got, key) && got.p[key.len] == '[') {
+		} else if (is_twin(got, key)) {
 			return POLICY_QUERY_UNCLEAR;
 		}
 		if (amp == query.len)

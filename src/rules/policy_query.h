@@ -9,7 +9,7 @@ enum { POLICY_QUERY_VALUE_MAX = 512 };
 enum policy_query_answer {
 	POLICY_QUERY_ABSENT,
 	POLICY_QUERY_ONCE,
-	/* twice, as `key[...]`, or in a query whose parts servers read differently: ';', '+', a bad or over-long escape */
+	/* twice, as `key[...]`, in another case or otherwise like it (" key", "k.ey" for "k_ey"), or in a query whose parts servers read differently: ';', '+', a bad or over-long escape */
 	POLICY_QUERY_UNCLEAR,
 };
 
