@@ -1,6 +1,6 @@
 /* What a workspace is, as core wrote it down for its supervisor: one message in the file `spec` of the workspace's folder.
  *
- * Folder <state>/workspaces/<id>/ (0700): spec, bundle, loaded, loaded.bundle (`saw try`: policy.blob), overlay.img, home.img, seed.img, audit.jsonl, console.log,
+ * Folder <state>/workspaces/<id>/ (0700): spec, bundle, loaded (`saw try`: policy.blob), overlay.img, home.img, seed.img, audit.jsonl, console.log,
  * supervisor.log. Runtime folder <run>/ws/<id>/ (0700): control.sock (SOCK_SEQPACKET, ipc/types.h), lock (flock while alive). */
 #ifndef SAW_IPC_SPEC_H
 #define SAW_IPC_SPEC_H

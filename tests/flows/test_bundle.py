@@ -1,4 +1,5 @@
 """Signed policy bundles: both signing tools, every altered byte, channels, and what a supervisor loads."""
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -12,6 +13,7 @@ import subprocess
 import pytest
 
 import bundle
+import ipc
 from sawd import POLICY, Sawd, wait_gone
 from workspace import Workspace, wait_for
 
@@ -217,7 +219,7 @@ def test_a_supervisor_loads_what_is_signed_and_says_which(ws, security, tmp_path
     later = bundle.make(tmp_path / "c", security, 8, host="later.example")
     assert bundle.hand_over(control, later, 2, STABLE) == (1, "")
     assert "serial 8" in policy_events(w)[-1][2] and bundle.release(later) in policy_events(w)[-1][2] and STABLE in policy_events(w)[-1][2]
-    assert (w.dir / "loaded.bundle").read_bytes() == bundle.container(*bundle.parts(later))
+    assert bundle.kept(w.dir) == (8, bundle.container(*bundle.parts(later)))
     assert "compiler" not in w.roles(), "the compiler ends with its policy"
 
 
@@ -266,7 +268,7 @@ def test_what_is_not_rightly_signed_is_refused_with_one_event_and_its_reason(ws,
     # The last good one is in force, and the next good one is taken.
     control = w.control()
     assert w.wait_state(control, "running")[2] == 1
-    assert (w.dir / "loaded.bundle").read_bytes() == bundle.container(*bundle.parts(good))
+    assert bundle.kept(w.dir) == (7, bundle.container(*bundle.parts(good)))
     assert bundle.hand_over(control, bundle.make(tmp_path / "next", key, 10), 3, STABLE) == (1, "")
     assert refusals(w) == [code]
 
@@ -314,6 +316,108 @@ def test_a_serial_goes_back_only_where_core_says_that_it_was_rolled_back(ws, sec
 def test_without_its_record_of_serials_a_workspace_does_not_guess(ws, security, tmp_path):
     w = ws(bundle.make(tmp_path / "7", security, 7), [security])
     (w.dir / "loaded").write_bytes(b"what")
+    w.start(wait=False)
+    assert w.end() == 1 and "was loaded last is not known" in w.log()
+
+
+# ---- a supervisor that dies while it writes down what it loaded ----
+
+def links(pid):
+    """Where a process's open descriptors lead; some may close meanwhile."""
+    out = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            out.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return out
+
+
+def die_in_a_rollback(w, control, older):
+    """Killed between the event and the record of it: the file that the record is written into is a pipe that nobody opens, so writing does not go on."""
+    os.mkfifo(w.dir / "loaded.new", 0o600)
+    fd = bundle.sealed(older)
+    control.send("MSG_BUNDLE", 3, 8, "", fds=[fd])
+    os.close(fd)
+    wait_for("the event", lambda: "rolled back from serial 9" in policy_events(w)[-1][2])
+    wait_for("the record's writing", lambda: str(w.dir) in links(w.process.pid))  # its first step is to open the folder
+    w.process.kill()
+    w.end()
+    control.close()
+    (w.dir / "loaded.new").unlink()
+
+
+# What stands beside: what of the record's new contents had been written. `was`: the serial of what is kept then.
+POINTS = {"before a byte": (9, 0), "half of it written": (9, 0.5), "before the rename": (9, 1), "after the rename": (8, None)}
+# What core wants then, with its word about a rollback, and what must be in force: the wanted, or else what is kept.
+WANTED = {"the one rolled back to": ("8", 8, 8, "running"), "the one before": ("9", 0, 9, "running"), "the older one without a word": ("8", 0, None, "bundle_older"),
+          "what nobody signed": ("unsigned", 0, None, "bundle_unsigned"), "nothing": (None, 0, None, "bundle_missing"), "garbage": ("garbage", 0, None, "bundle_malformed")}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_who_dies_in_a_rollback_keeps_the_one_before_or_the_new_one_whole(ws, security, tmp_path, point):
+    is_kept, written = POINTS[point]
+    older = bundle.make(tmp_path / "8", security, 8, host="older.example")
+    raw = {"8": bundle.container(*bundle.parts(older)), "garbage": b"\0\1\2" * 50,
+           "9": bundle.container(*bundle.parts(bundle.make(tmp_path / "9", security, 9))),
+           "unsigned": bundle.container(*bundle.parts(bundle.make(tmp_path / "u", None, 10)))}
+    w = ws(raw["9"], [security])
+    control = w.start()
+    w.wait_state(control, "running")
+    before = (w.dir / "loaded").read_bytes()
+    if point == "before a byte":
+        die_in_a_rollback(w, control, older)
+        assert (w.dir / "loaded").read_bytes() == before
+    else:
+        assert bundle.hand_over(control, older, 3, rollback=8) == (1, "")
+        w.process.kill()
+        w.end()
+    after = (w.dir / "loaded").read_bytes()
+    w.spec["generation"] = 3
+    for wanted in WANTED if written in (0, None) else ("the one rolled back to", "what nobody signed"):
+        name, rollback, runs, word = WANTED[wanted]
+        (w.dir / "bundle").unlink(missing_ok=True)
+        if name:
+            (w.dir / "bundle").write_bytes(raw[name])
+        (w.dir / "loaded").write_bytes(before if is_kept == 9 else after)
+        if written:
+            (w.dir / "loaded.new").write_bytes(after[:int(len(after) * written)])
+        w.spec["rollback"] = rollback
+        w.write_spec()
+        if (name, is_kept) == ("8", 8):  # that is the same serial, and no step back
+            runs, word = 8, "running"
+        n = len(refusals(w))
+        control = w.start()
+        note = w.wait_state(control, "running")[5]
+        runs = runs or is_kept
+        assert f"serial {runs}, " in policy_events(w)[-1][2], wanted
+        assert refusals(w)[n:] == ([] if word == "running" else [word]), wanted
+        assert note.startswith(b"runs by the last good policy") == (word != "running"), wanted
+        assert bundle.kept(w.dir) == (runs, raw[str(runs)]), wanted
+        w.process.kill()
+        w.end()
+
+
+def test_what_a_supervisor_of_before_kept_is_read_once_more_and_kept_anew(ws, security, tmp_path):
+    raw = bundle.container(*bundle.parts(bundle.make(tmp_path / "7", security, 7)))
+    w = ws(b"\0\1\2" * 50, [security])
+    (w.dir / "loaded").write_bytes(ipc.pack(901, 1, 7, 1, ""))
+    (w.dir / "loaded.bundle").write_bytes(raw)
+    control = w.start()
+    assert w.wait_state(control, "running")[5].startswith(b"runs by the last good policy")
+    assert refusals(w) == ["bundle_malformed"] and "serial 7" in policy_events(w)[-1][2]
+    assert bundle.kept(w.dir) == (7, raw) and not (w.dir / "loaded.bundle").exists()
+
+
+@pytest.mark.parametrize("harm", ["cut", "longer", "newer", "another's end"])
+def test_a_record_that_does_not_fit_its_bundle_is_no_record(ws, security, tmp_path, harm):
+    w = ws(bundle.make(tmp_path / "7", security, 7), [security])
+    control = w.start()
+    w.wait_state(control, "running")
+    w.process.kill()
+    w.end()
+    good = (w.dir / "loaded").read_bytes()
+    at = good.index(b"saw-bundle-1\n")
+    (w.dir / "loaded").write_bytes({"cut": good[:-1], "longer": good + b"x", "newer": ipc.pack(901, 3, 7, 1, "", 1) + b"x",
+                                    "another's end": good[:at] + good[at:] * 2}[harm])
     w.start(wait=False)
     assert w.end() == 1 and "was loaded last is not known" in w.log()
 

@@ -9,6 +9,8 @@ import shutil
 import struct
 import subprocess
 
+import ipc
+
 POLICY = """version: 1
 name: corporate
 network:
@@ -87,15 +89,30 @@ def container(manifest, signature, policy):
     return b"saw-bundle-1\n" + b"".join(struct.pack(">I", len(p)) + p for p in (manifest, signature, policy))
 
 
+def kept(workspace_folder):
+    """What a supervisor keeps of the bundle that it loaded last: (serial, the bundle's bytes)."""
+    raw = (workspace_folder / "loaded").read_bytes()
+    at = raw.index(b"saw-bundle-1\n")
+    _, (version, serial, _, _, length) = ipc.unpack(raw[:at])
+    assert version == 2 and length == len(raw) - at
+    return serial, raw[at:]
+
+
 def release(folder):
     return hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
 
 
-def hand_over(control, raw, generation, channel="", rollback=0):
-    """To a supervisor, as core does it: gives (ok, why)."""
+def sealed(raw):
+    """A bundle's folder, or any bytes, as a descriptor that nobody can change."""
     fd = os.memfd_create("bundle", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
     os.write(fd, raw if isinstance(raw, bytes) else container(*parts(raw)))
     fcntl.fcntl(fd, 1033, 0x1 | 0x2 | 0x4 | 0x8)  # F_ADD_SEALS: seal, shrink, grow, write
+    return fd
+
+
+def hand_over(control, raw, generation, channel="", rollback=0):
+    """To a supervisor, as core does it: gives (ok, why)."""
+    fd = sealed(raw)
     control.send("MSG_BUNDLE", generation, rollback, channel, fds=[fd])
     os.close(fd)
     fields, _ = control.expect("MSG_POLICY_DONE")

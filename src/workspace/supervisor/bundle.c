@@ -406,11 +406,11 @@ static void fall_back(struct ws *w, struct result *ret)
 	struct bundle_loaded last = { 0 };
 	struct err e = { 0 };
 	FD_AUTO int wanted_fd = bundle_file_open(w, "bundle", &e);
-	FD_AUTO int fd = bundle_file_open(w, "loaded.bundle", &e);
+	FD_AUTO int fd = bundle_loaded_open(w, &last, &e);
 
-	if (fd < 0 || bundle_loaded_read(w, &last, &e) < 0 || (wanted_fd >= 0 && same(fd, wanted_fd)))
+	if (fd < 0 || (wanted_fd >= 0 && same(fd, wanted_fd) && bytes_eq(w->spec.policy_channel, bytes_str(last.channel))))
 		return;
-	try_file(w, "loaded.bundle", fd_take(&fd),
+	try_file(w, "loaded", fd_take(&fd),
 		 &(struct bundle_order){ .generation = last.generation, .rollback = last.serial, .channel = bytes_str(last.channel) }, ret);
 	if (ret->hold)
 		w->policy_note = "runs by the last good policy: the present one was refused, see the audit log";

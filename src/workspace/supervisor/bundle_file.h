@@ -1,4 +1,5 @@
-/* What a supervisor keeps of the bundle that it loaded last, in its workspace's folder: `loaded` says which, `loaded.bundle` is it. */
+/* What a supervisor keeps of the bundle that it loaded last: the file `loaded` of its workspace's folder, a record and behind it the bundle
+ * itself. One file, so that who dies at any point leaves the one before or the new one, each with its own number. */
 #ifndef SAW_SUPERVISOR_BUNDLE_FILE_H
 #define SAW_SUPERVISOR_BUNDLE_FILE_H
 
@@ -15,7 +16,9 @@ struct bundle_loaded {
 
 /* A folder without the file: serial 0. A file that is malformed or cannot be read is an error: without it nobody knows which serials are old. */
 int bundle_loaded_read(const struct ws *w, struct bundle_loaded *ret, struct err *e);
-/* The bundle in `fd` (sealed memory) first, then what is said of it: dying in between leaves a good bundle with an older number. */
+/* Gives that bundle as sealed memory, not believed by anybody yet, and what is known of it. -ENOENT: none was loaded. */
+int bundle_loaded_open(const struct ws *w, struct bundle_loaded *ret, struct err *e);
+/* The bundle in `fd` (sealed memory). On disk when this returns 0; else what was there is still there. */
 int bundle_loaded_write(const struct ws *w, const struct bundle_loaded *l, int fd, struct err *e);
 
 /* The file of the workspace's folder as sealed memory. -ENOENT: it is not there. */
