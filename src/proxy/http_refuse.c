@@ -9,6 +9,16 @@
 /* A refusal is on record before it is answered, and the connection ends with it: what the guest sent behind the refused request
  * is thrown away unread. When the log cannot take the event the answer is the same; a refusal needs nobody's consent. */
 
+/* Which credential the refusal is about; empty for other reasons. */
+static struct bytes missing(const struct http_flow *f, enum reason reason)
+{
+	struct policy_credential credential;
+
+	if (reason != REASON_CREDENTIAL_MISSING || !policy_credential_at(gate_policy(f->flow.gate), f->flow.entry.credential, &credential))
+		return bytes_of(NULL, 0);
+	return credential.id;
+}
+
 struct event http_request_event(const struct http_flow *f, enum event_action action, enum reason reason)
 {
 	struct event ev = flow_event(&f->flow, EVENT_HTTP, action, reason);
@@ -25,7 +35,9 @@ struct event http_request_event(const struct http_flow *f, enum event_action act
 		ev.path.len = EVENT_TEXT_MAX;
 	if (f->rule[0])
 		ev.rule = bytes_str(f->rule);
-	ev.detail = bytes_str(f->stripped);
+	ev.detail = missing(f, reason);
+	if (!ev.detail.len)
+		ev.detail = bytes_str(f->stripped);
 	if (action == EVENT_DENIED || action == EVENT_OBSERVED)
 		ev.change = buf_view(&f->change);
 	return ev;
@@ -38,6 +50,7 @@ static void problem(struct http_flow *f)
 		.reason = f->refusal,
 		.host = name_bytes(&f->flow.name),
 		.rule = f->rule[0] ? bytes_str(f->rule) : f->flow.entry.rule,
+		.credential = missing(f, f->refusal),
 		.change = buf_view(&f->change),
 	};
 
@@ -46,7 +59,10 @@ static void problem(struct http_flow *f)
 
 static bool put_why(struct http_flow *f, struct buf *out)
 {
-	(void)buf_fmt(out, "%s (%s)", reason_sentence(f->refusal), reason_code(f->refusal));
+	struct bytes id = missing(f, f->refusal);
+
+	(void)buf_fmt(out, "%s%s%.*s (%s)", reason_sentence(f->refusal), id.len ? ": " : "", (int)id.len, id.len ? (const char *)id.p : "",
+		      reason_code(f->refusal));
 	if (f->change.len)
 		(void)buf_fmt(out, "; the policy's change that would allow it: %.*s", (int)f->change.len, (const char *)f->change.p);
 	return !out->failed;

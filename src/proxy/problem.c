@@ -20,6 +20,7 @@ void problem_put(const struct problem *p, struct buf *out)
 	json_out_key_bytes_opt(&j, "policy_change", p->change);
 	json_out_key_bytes_opt(&j, "host", p->host);
 	json_out_key_bytes_opt(&j, "rule", p->rule);
+	json_out_key_bytes_opt(&j, "credential", p->credential);
 	json_out_object_end(&j);
 }
 

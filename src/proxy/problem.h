@@ -14,6 +14,7 @@ struct problem {
 	struct bytes host;
 	struct bytes rule;
 	struct bytes change; /* rules/policy_change.h */
+	struct bytes credential; /* the id of the one that is missing */
 };
 
 /* Appends the JSON document. */

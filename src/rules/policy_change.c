@@ -133,12 +133,21 @@ static void request(struct change *c)
 		change_request(c);
 }
 
+/* Does an entry carry what was asked for? Where nobody knows what that was, its port tells. */
+static bool carries(const struct policy_refused *r, uint32_t mode)
+{
+	enum policy_mode asked = r->mode ? r->mode : r->port == 443 ? POLICY_INTERCEPT : POLICY_HTTP;
+
+	if (!r->mode && (mode == POLICY_TCP || (r->port != 80 && r->port != 443)))
+		return true;
+	return mode == (uint32_t)asked || (mode == POLICY_PASSTHROUGH && asked == POLICY_INTERCEPT);
+}
+
 /* Some port of the name is listed. An entry that carries what was asked for gets the port too; else the name gets a second entry. */
 static void add_port(struct change *c)
 {
 	struct policy_credential credential;
-	bool fits = lists(c, c->r->name) && (!c->r->mode || c->e->mode == (uint32_t)c->r->mode ||
-					     (c->e->mode == POLICY_PASSTHROUGH && c->r->mode == POLICY_INTERCEPT));
+	bool fits = lists(c, c->r->name) && carries(c->r, c->e->mode);
 
 	if (!fits) {
 		add_entry(c);

@@ -19,6 +19,16 @@ void change_edit(struct change *c, const char *format, ...)
 	va_end(ap);
 }
 
+void change_never(struct change *c, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(c->why, sizeof(c->why), format, ap);
+	va_end(ap);
+	c->never = c->why;
+}
+
 void change_quoted(struct change *c, struct bytes text)
 {
 	struct json_out j;

@@ -5,7 +5,7 @@
 #include "rules/policy_change.h"
 #include "rules/policy_view.h"
 
-enum { CHANGE_CLASS_MAX = 64 };
+enum { CHANGE_CLASS_MAX = 64, CHANGE_WHY_MAX = 256 };
 
 struct change {
 	const struct policy *p;
@@ -13,6 +13,7 @@ struct change {
 	const struct blob_entry *e; /* that owns the name and port; NULL: none */
 	struct buf text; /* of the edits so far */
 	const char *never; /* why there is no change */
+	char why[CHANGE_WHY_MAX]; /* where `never` names something of the policy */
 };
 
 /* Writes "; " where an edit stands before, and the format. */
@@ -25,6 +26,9 @@ void change_pattern(struct change *c, struct bytes text);
 void change_place(struct change *c, const char *inside);
 /* The same for a rule: `network[forge].rules["forge: read GET /"]`, and what stands in it. */
 void change_rule_place(struct change *c, struct bytes rule, const char *inside);
+
+/* There is no change, and this is why. */
+void change_never(struct change *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A class that policy allows: read or write, as what was asked for does, unless policy holds that one back; then one of the policy's own. Where the class
  * has no verdict yet that is the first edit. */

@@ -127,7 +127,7 @@ static void add_text_value(struct change *c, struct bytes value)
 		change_pattern(c, value);
 }
 
-static void add_json_value(struct change *c, const struct json_value *v)
+static void add_json_value(struct change *c, struct bytes pointer, const struct json_value *v)
 {
 	switch (v->kind) {
 	case JSON_VALUE_NULL:
@@ -149,27 +149,78 @@ static void add_json_value(struct change *c, const struct json_value *v)
 	case JSON_VALUE_ABSENT:
 	case JSON_VALUE_OBJECT:
 	case JSON_VALUE_ARRAY:
-		c->never = "the rule wants a single value in the body, which is not there; send one that it lists";
+		change_never(c, "the rule wants one value at %.*s of the body, where there is none; send one that it lists", (int)pointer.len,
+			     (const char *)pointer.p);
 		break;
 	}
+}
+
+static bool same_values(const struct change *c, struct blob_run a, struct blob_run b)
+{
+	const struct blob_str *v = blob_at(c->p, BLOB_VALUES);
+
+	for (uint32_t i = 0; i < a.n && a.n == b.n; i++)
+		if (!bytes_eq(blob_text(c->p, v[a.first + i]), blob_text(c->p, v[b.first + i])))
+			return false;
+	return a.n == b.n;
+}
+
+/* Has the rule a condition like this one? */
+static bool has_like(const struct change *c, const struct blob_rule *rule, const struct blob_condition *like)
+{
+	const struct blob_condition *v = conditions_of(c, rule);
+
+	for (uint32_t i = 0; i < rule->conditions.n; i++)
+		if (v[i].kind == like->kind && bytes_eq(blob_text(c->p, v[i].key), blob_text(c->p, like->key)))
+			return same_values(c, v[i].values, like->values);
+	return false;
+}
+
+/* `models` is a condition of every rule that takes a body; an entry that writes the same under `json` of each is the same in the compiled policy. */
+static bool is_models(const struct change *c, const struct blob_condition *cond)
+{
+	const struct blob_rule *rules = (const struct blob_rule *)blob_at(c->p, BLOB_RULES) + c->e->rules.first;
+	const uint32_t bodiless = (uint32_t)(POLICY_METHOD_GET | POLICY_METHOD_HEAD | POLICY_METHOD_OPTIONS | POLICY_METHOD_WEBSOCKET);
+
+	if (cond->kind != POLICY_CONDITION_JSON || !bytes_is(blob_text(c->p, cond->key), POLICY_JSON_MODEL))
+		return false;
+	for (uint32_t i = 0; i < c->e->rules.n; i++)
+		if (rules[i].effect != POLICY_EFFECT_DENY_RULE && (rules[i].methods & ~bodiless) && !has_like(c, &rules[i], cond))
+			return false;
+	return true;
+}
+
+static void value_place(struct change *c, const struct blob_rule *rule, const struct blob_condition *cond)
+{
+	bool models = is_models(c, cond);
+
+	if (models) {
+		change_place(c, ".models (or rules[");
+		change_quoted(c, blob_text(c->p, rule->name));
+		buf_byte(&c->text, ']');
+	} else {
+		change_rule_place(c, blob_text(c->p, rule->name), "");
+	}
+	buf_str(&c->text, cond->kind == POLICY_CONDITION_JSON ? ".json[" : ".query[");
+	change_quoted(c, blob_text(c->p, cond->key));
+	buf_str(&c->text, models ? "]): add " : "]: add ");
 }
 
 static void add_value(struct change *c, const struct blob_rule *rule, const struct blob_condition *cond)
 {
 	const struct policy_request *r = c->r->request;
+	struct bytes key = blob_text(c->p, cond->key);
 	struct policy_query_value got;
 
 	if (cond->kind == POLICY_CONDITION_HEADER) {
-		c->never = "the rule wants a header field that the request has not; send it";
+		change_never(c, "the rule wants the header field %.*s, which the request has not; send it", (int)key.len, (const char *)key.p);
 		return;
 	}
-	change_rule_place(c, blob_text(c->p, rule->name), cond->kind == POLICY_CONDITION_JSON ? ".json[" : ".query[");
-	change_quoted(c, blob_text(c->p, cond->key));
-	buf_str(&c->text, "]: add ");
+	value_place(c, rule, cond);
 	if (cond->kind == POLICY_CONDITION_JSON)
-		add_json_value(c, &r->body->values[cond->slot]);
-	else if (!r->has_query || policy_query_find(r->query, blob_text(c->p, cond->key), &got) != POLICY_QUERY_ONCE)
-		c->never = "the rule wants a query parameter that the request has not; send one that it lists";
+		add_json_value(c, key, &r->body->values[cond->slot]);
+	else if (!r->has_query || policy_query_find(r->query, key, &got) != POLICY_QUERY_ONCE)
+		change_never(c, "the rule wants the query parameter %.*s once; send it with a value that it lists", (int)key.len, (const char *)key.p);
 	else
 		add_text_value(c, bytes_of(got.p, got.len));
 }

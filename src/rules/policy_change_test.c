@@ -15,15 +15,25 @@ static const char *const text =
 	"  - {name: w, hosts: ['*.w.example'], ports: [80], mode: http, protocol: rest, access: read-only, budget: 2}\n"
 	"credentials:\n  c: {inject: {bearer: true}, hosts: [a.example], paths: ['/a/**']}\n";
 
-static void wants(const struct kit *k, const char *method, const char *url, const char *want)
+static void wants_of(const struct kit *k, const char *method, const char *url, const char *content, const char *want)
 {
 	POLICY_TOLD_AUTO struct policy_told told = { .reason = REASON_OK };
-	const struct bytes body = bytes_str("{\"d\": \"\\u00e9\\\"\"}");
+	const struct bytes body = bytes_str(content);
 	struct policy_ask q = { .body = &body };
 
 	if (CHECK(policy_ask_parse(bytes_str(method), bytes_str(url), &q)))
 		policy_ask(&k->policy, &q, &told);
 	CHECK_STR(buf_cstr(&told.change), want);
+}
+
+static void wants(const struct kit *k, const char *method, const char *url, const char *want)
+{
+	wants_of(k, method, url, "{\"d\": \"\\u00e9\\\"\"}", want);
+}
+
+static void wants_body(const struct kit *k, const char *url, const char *content, const char *want)
+{
+	wants_of(k, "POST", url, content, want);
 }
 
 TEST(a_change_names_entry_rule_class_and_the_least_that_must_be_written)
@@ -98,6 +108,49 @@ static struct ip address(const char *spelt)
 
 	CHECK(ip_parse(bytes_str(spelt), &ip));
 	return ip;
+}
+
+/* An event of a connection: nothing was read of it. */
+static void wants_port(const struct kit *k, const char *name, uint16_t port, const char *want)
+{
+	const struct policy_refused r = { .reason = REASON_PORT_UNLISTED, .name = bytes_str(name), .port = port };
+	struct buf out BUF_AUTO = { .max = POLICY_CHANGE_MAX };
+
+	CHECK_INT(policy_change(&k->policy, &r, &out), POLICY_CHANGE_EDITS);
+	CHECK_STR(buf_cstr(&out), want);
+}
+
+TEST(a_port_is_added_to_an_entry_only_if_that_one_carries_what_the_port_is_for)
+{
+	struct kit k = kit_compile(text);
+
+	wants_port(&k, "a.example", 80, "network: add {name: a-example, hosts: [a.example], ports: [80], mode: http, protocol: rest, "
+					"rules: [{class: read, methods: [GET, HEAD], paths: [\"/**\"]}]}");
+	wants_port(&k, "p.example", 443, "network: add {name: p-example, hosts: [p.example], ports: [443], mode: intercept, protocol: rest, "
+					 "rules: [{class: read, methods: [GET, HEAD], paths: [\"/**\"]}]}");
+	wants_port(&k, "p.example", 8080, "network[p].ports: add 8080");
+	wants_port(&k, "a.example", 8443, "network[a].ports: add 8443; credentials[c].ports: where it has them, add 8443");
+	kit_free(&k);
+}
+
+TEST(a_value_that_is_not_there_is_named)
+{
+	struct kit k = kit_compile("version: 1\nname: t\nverdicts: {read: allow, draft: allow, write: deny}\nnetwork:\n"
+				   "  - {name: a, hosts: [a.example], ports: [443], mode: intercept, protocol: rest, rules: [\n"
+				   "      {class: read, methods: [GET], paths: [/q], query: {kind: [x]}}, {class: read, methods: [GET], paths: [/h], headers: [x-why]},\n"
+				   "      {class: draft, methods: [POST], paths: [/j], json: {/a/b: [1]}}, {class: draft, methods: [POST], paths: [/m], json: {/model: [x]}},\n"
+				   "      {class: write, methods: [POST], paths: [/n], json: {/model: [z]}}]}\n"
+				   "  - {name: i, hosts: [i.example], ports: [443], mode: intercept, protocol: rest, models: [x], rules: [\n"
+				   "      {class: draft, methods: [POST], paths: [/m]}, {class: draft, methods: [POST, PUT], paths: [/n]}, {class: read, methods: [GET], paths: [/m]}]}\n");
+
+	wants(&k, "GET", "https://a.example/q", "no policy allows this: the rule wants the query parameter kind once; send it with a value that it lists");
+	wants(&k, "GET", "https://a.example/q?kind=x&kind=x", "no policy allows this: a rule reads a query parameter, which comes twice or in a form that servers read in "
+							      "different ways");
+	wants(&k, "GET", "https://a.example/h", "no policy allows this: the rule wants the header field x-why, which the request has not; send it");
+	wants(&k, "POST", "https://a.example/j", "no policy allows this: the rule wants one value at /a/b of the body, where there is none; send one that it lists");
+	wants_body(&k, "https://a.example/m", "{\"model\": \"y\"}", "network[a].rules[\"a: draft POST /m json /model\"].json[\"/model\"]: add \"y\"");
+	wants_body(&k, "https://i.example/n", "{\"model\": \"y\"}", "network[i].models (or rules[\"i: draft POST,PUT /n json /model\"].json[\"/model\"]): add \"y\"");
+	kit_free(&k);
 }
 
 TEST(addresses_names_and_budgets_change_by_one_element_each)

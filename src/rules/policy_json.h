@@ -7,6 +7,9 @@
 
 enum { POLICY_JSON_DIGITS_MAX = 15 };
 
+/* What `models` of an entry is about. */
+#define POLICY_JSON_MODEL "/model"
+
 /* The number as a rule may write it: decimal, no exponent, no zero that says nothing, at most POLICY_JSON_DIGITS_MAX digits, so that no reader
  * rounds another number to it. */
 bool policy_json_number_ok(struct bytes text);

@@ -7,8 +7,6 @@
 #include "rules/policy_path.h"
 #include "rules/policy_rule.h"
 
-#define MODEL_POINTER "/model"
-
 enum { RULE_LIST_MAX = 256, KEY_LEN_MAX = 128, BODILESS = POLICY_METHOD_GET | POLICY_METHOD_HEAD | POLICY_METHOD_WEBSOCKET };
 
 static bool header_ok(struct bytes t)
@@ -233,7 +231,7 @@ void policy_read_conditions(struct model *m, struct model_entry *e, struct model
 static bool has_model(const struct model_rule *r)
 {
 	for (uint32_t i = 0; i < r->n_conditions; i++)
-		if (r->conditions[i].kind == POLICY_CONDITION_JSON && bytes_is(r->conditions[i].key.text, MODEL_POINTER))
+		if (r->conditions[i].kind == POLICY_CONDITION_JSON && bytes_is(r->conditions[i].key.text, POLICY_JSON_MODEL))
 			return true;
 	return false;
 }
@@ -253,7 +251,7 @@ static void add_models(struct model *m, struct model_rule *r, const struct model
 
 void policy_read_models(struct model *m, struct model_entry *e, const struct yaml_tree_node *node)
 {
-	struct model_condition c = { .kind = POLICY_CONDITION_JSON, .key = { bytes_str(MODEL_POINTER), place_of(node) } };
+	struct model_condition c = { .kind = POLICY_CONDITION_JSON, .key = { bytes_str(POLICY_JSON_MODEL), place_of(node) } };
 	uint32_t n = 0, kept = 0;
 
 	if (e->protocol != POLICY_REST) {
@@ -269,7 +267,7 @@ void policy_read_models(struct model *m, struct model_entry *e, const struct yam
 			continue;
 		n++;
 		if (has_model(r))
-			model_error(m, r->at, "`json` of " MODEL_POINTER " beside `models` of the entry (line %u) says it in two ways; keep one", node->key->line);
+			model_error(m, r->at, "`json` of " POLICY_JSON_MODEL " beside `models` of the entry (line %u) says it in two ways; keep one", node->key->line);
 		else if (r->methods & (uint32_t)BODILESS)
 			model_error(m, r->methods_at, "`models` of the entry (line %u) reads bodies, and GET has none; write a rule of its own for GET and HEAD",
 				    node->key->line);

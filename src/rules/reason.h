@@ -11,7 +11,7 @@
 	X(NO_IPV6, "no_ipv6", "this link has no IPv6", "use IPv4")                                                      \
 	X(FRAME_DROPPED, "frame_dropped", "frame is foreign, in pieces, source-routed, broken or not IPv4", "none: such frames are dropped")  \
 	X(NAME_UNLISTED, "name_not_listed", "policy does not list this name", "ask Security to list the host")          \
-	X(PORT_UNLISTED, "port_not_listed", "policy does not list this port for the name", "ask Security to list the port") \
+	X(PORT_UNLISTED, "port_not_listed", "policy does not list this port for the name", "use a port that is listed, such as that of https, or ask Security to list this one") \
 	X(NAME_MALFORMED, "malformed_name", "the name is not a legal host name", "send a host name of letters, digits and hyphens") \
 	X(NAME_IS_ADDRESS, "not_a_host_name", "an address is not a host name", "reach hosts by a listed name")          \
 	X(NAME_BUDGET, "name_budget_spent", "too many distinct names under this wildcard", "list the exact names, or restart the workspace") \
@@ -65,15 +65,15 @@
 	X(HTTP_TIMEOUT, "request_timeout", "the request did not arrive in time", "send it faster")                      \
 	X(HTTP_METHOD_UNLISTED, "method_not_listed", "policy lists no rule with this method here", "ask Security for a rule") \
 	X(HTTP_PATH_UNLISTED, "path_not_listed", "policy lists no rule with this path", "ask Security for a rule")      \
-	X(HTTP_CONDITION, "condition_not_met", "a condition of the rule is not met", "see the rule's conditions")       \
-	X(HTTP_DENIED, "denied_by_rule", "a deny rule forbids this", "ask Security")                                    \
+	X(HTTP_CONDITION, "condition_not_met", "a condition of the rule is not met", "send what the rule lists, or ask Security to list this")       \
+	X(HTTP_DENIED, "denied_by_rule", "a deny rule forbids this", "ask Security to narrow the rule")                                    \
 	X(HTTP_OVERRIDE, "method_override", "a method override hides the real method", "send the real method")          \
-	X(VERDICT_DENY, "class_denied", "policy denies this class of action", "ask Security")                           \
+	X(VERDICT_DENY, "class_denied", "policy denies this class of action", "ask Security for an allow rule")                           \
 	X(REVIEW_UNAVAILABLE, "review_not_available", "policy asks for a review, which is not available yet", "ask Security for an allow rule") \
 	X(BODY_NEEDED, "body_needed", "the deciding rule reads the body, which was not given", "give the body with the request") \
 	X(BODY_TOO_LARGE, "body_too_large_to_judge", "the body is over the limit up to which a rule can judge it", "send a smaller body") \
 	X(BODY_CODED, "coded_body", "a rule must read the body, which has a content coding", "send the body without Content-Encoding") \
-	X(BODY_NOT_PARSABLE, "body_not_parsable", "a rule must read the body, which is not in its grammar", "send what the rule's protocol says") \
+	X(BODY_NOT_PARSABLE, "body_not_parsable", "a rule must read the body, which is no JSON, or of git no push", "send well-formed JSON, or push with git") \
 	X(BODY_AMBIGUOUS, "ambiguous_body", "a rule must read the body, which servers may read in different ways", "send each JSON member once and spelt exactly") \
 	X(CREDENTIAL_UNBOUND, "credential_not_bound", "the credential of this host is not bound to this destination", "ask Security to bind the path") \
 	X(GIT_NOT, "not_git", "the request is none of git's smart protocol", "use git over https; other services need an entry of their own") \
@@ -84,7 +84,7 @@
 	X(UPSTREAM_UNVERIFIED, "upstream_not_verified", "the host's certificate does not prove its name", "ask the host's owner, or list its issuer under `ca` of the rule") \
 	X(CA_MISSING, "ca_not_ready", "the workspace's certificate authority is not there yet", "try again in a moment") \
 	X(TLS_HANDSHAKE, "tls_handshake_failed", "the TLS handshake with the client failed", "trust the workspace's CA certificate, or use a current TLS client") \
-	X(CREDENTIAL_MISSING, "credential_not_available", "the credential of this rule is not available", "store it with `saw secret set`") \
+	X(CREDENTIAL_MISSING, "credential_not_available", "the credential of this rule is not available", "store it with `saw secret set` under its id") \
 	X(NOT_CANONICAL, "not_canonical", "a request that is not in canonical form came from another part of the gateway", "none: a part of the gateway misbehaves") \
 	X(UPSTREAM_MALFORMED, "malformed_upstream", "the host's answer is malformed", "ask the host's owner")           \
 	X(UPSTREAM_CLOSED, "upstream_closed", "the host closed the connection before its answer", "try again")          \

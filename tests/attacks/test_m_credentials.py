@@ -129,7 +129,8 @@ def test_h16_without_its_secret_a_request_is_never_sent(gateway, arena):
         with gw.attack() as a:
             got = ask(gw, "cred.example", fields)
             assert got["statuses"] == [502] and "credential_not_available" in got["text"], got
-            a.denied("credential_not_available")
+            event, = a.denied("credential_not_available")
+            assert '"credential":"token"' in got["text"] and event["status_detail"].endswith(": token"), (got, event)
     assert ask(gw, "good.example")["statuses"] == [200]
 
 

@@ -126,11 +126,23 @@ def test_a_listed_name_on_another_port_is_answered_where_http_is_spoken(mitm):
         told(mitm, a, got, "port_not_listed", "network[other-port].ports: add 80")
 
 
+@pytest.mark.parametrize("host", ["good.example", "cred.example", "pass.example"])
+def test_http_in_clear_to_a_name_of_tls_is_answered_with_what_would_carry_it(mitm, host):
+    """To add the port to an entry of TLS would allow nothing."""
+    with mitm.attack() as a:
+        got = mitm.do("http", host, request("GET /", host), want=1)
+        assert got["statuses"] == [403], got
+        name = host.replace(".", "-")
+        problem = told(mitm, a, got, "port_not_listed", f"network: add {{name: {name}, hosts: [{host}], ports: [80], mode: http, protocol: rest")
+        assert "https" in problem["remedy"]
+
+
 def test_tls_to_a_port_that_is_not_listed_ends_in_an_alert_and_other_bytes_in_a_reset(mitm):
     with mitm.attack() as a:
         got = mitm.do("command", ["curl", "-sS", "https://odd.example/"])
         assert "access denied" in got["err"], got
-        a.denied("port_not_listed")
+        event, = a.denied("port_not_listed")
+        assert event["unmapped"]["policy_change"].startswith("network: add {name: odd-example, hosts: [odd.example], ports: [443], mode: intercept"), event
     with mitm.attack() as a:
         got = mitm.do("tcp", "odd.example", 443, b"\x00hello".hex())
         assert got["got"] == "" and "Reset" in got["error"], got

@@ -42,6 +42,7 @@ BOUND = policy(rest(rule("read", "GET", paths=["/**"]), credential="c"), verdict
                credentials={"c": {"inject": {"bearer": True}, "hosts": ["a.example"], "paths": ["/repos/**"]}})
 SPENT = policy(rest(rule("read", "GET", paths=["/repos/**"]), credential="c"), verdicts={"read": "allow"},
                credentials={"c": {"inject": {"bearer": True}, "hosts": ["a.example"], "ports": [443], "paths": ["/repos/**"]}})
+MODELS = policy(rest(rule("draft", "POST", paths=["/chat"]), rule("draft", "POST", paths=["/text"]), models=["small-*"]), verdicts={"draft": "allow"})
 FETCH = policy(git({"class": "read", "git": "fetch", "paths": ["/o/r"]}), verdicts={"read": "allow"})
 PUSH = policy(git({"class": "read", "git": "fetch", "paths": ["/o/*"]},
                   {"class": "write", "git": "push", "paths": ["/o/r"], "refs": ["refs/heads/agent/**"], "change": ["create"]}),
@@ -65,6 +66,8 @@ CASES = {
     "port": (READ, [f"GET {U}:8443/pub/x"], [[f"GET {U}:8444/pub/x"], [f"POST {U}:8443/pub/x"], ["GET http://a.example/pub/x"]], [[f"GET {U}:8443/pub/y"]]),
     "port-and-path": (READ, [f"GET {U}:8443/x"], [[f"GET {U}:8443/y"], [f"GET {U}:8444/x"]], [[f"GET {U}/x"], [f"GET {U}:8443/pub/x"]]),
     "port-in-clear": (READ, ["GET http://a.example/pub/x"], [["GET http://a.example/pub/y"], [f"GET {U}/x"]], []),
+    "port-in-clear-beside-a-credential": (SPENT, ["GET http://a.example/repos/x"], [["GET http://a.example/repos/y"], [f"GET {U}/x"]], []),
+    "models": (MODELS, [f"POST {U}/chat", {"model": "large"}], [[f"POST {U}/chat", {"model": "huge"}], [f"POST {U}/chat", {}]], [[f"POST {U}/text", {"model": "large"}]]),
     "port-with-a-credential": (SPENT, [f"GET {U}:8443/repos/x"], [[f"GET {U}:8444/repos/x"], [f"GET {U}:8443/x"]], [[f"GET {U}:8443/repos/y"]]),
     "path": (READ, [f"GET {U}/x"], [[f"GET {U}/x/y"], [f"GET {U}/"], [f"POST {U}/x"]], [[f"HEAD {U}/x"]]),
     "method": (READ, [f"POST {U}/pub/x"], [[f"POST {U}/pub/y"], [f"PUT {U}/pub/x"], [f"DELETE {U}/pub/x"]], []),
@@ -151,6 +154,8 @@ def make(document, change):
             binding = document["credentials"][re.match(r"credentials\[(.*?)\]", place)[1]]
             if word == "add" or "ports" in binding:
                 binding[place.rsplit(".", 1)[1]].append(yaml.safe_load(value))
+        elif rest_of.startswith(".models (or "):
+            entry["models"].append(yaml.safe_load(value))
         elif word == "set":
             entry[rest_of[1:]] = yaml.safe_load(value)
         else:
