@@ -115,18 +115,6 @@ static void take_answer(struct http_flow *f, struct http1_head *h, const struct 
 	http1_body_keep_trailers(&f->answer_body, &f->trailers);
 }
 
-/* A coding would hide what is looked for. */
-static bool coded(const struct http1_head *h)
-{
-	struct http1_list at = { 0 };
-	struct bytes coding;
-
-	while (http1_list_next(h, "content-encoding", &at, &coding))
-		if (!bytes_ieq(coding, bytes_str("identity")))
-			return true;
-	return false;
-}
-
 /* False: the answer has failed. `raw`: the head as it came, an interim one too. */
 static bool head_may_pass(struct http_flow *f, struct bytes raw, const struct http1_head *h, const struct http1_length *l)
 {
@@ -138,11 +126,11 @@ static bool head_may_pass(struct http_flow *f, struct bytes raw, const struct ht
 		http_answer_failed(f, REASON_CREDENTIAL_REFLECTED);
 		return false;
 	}
-	if (http_watch_scans(f->watch) && l->framing != HTTP1_NO_BODY && coded(h)) {
+	if (http_watch_scans(f->watch) && l->framing != HTTP1_NO_BODY && http_ask_coded(h)) {
 		http_answer_failed(f, REASON_ANSWER_CODED);
 		return false;
 	}
-	if (h->status >= 200 && f->flow.entry.ai != POLICY_AI_NONE && !coded(h) && http1_find(h, "content-type", &type) == 1)
+	if (h->status >= 200 && f->flow.entry.ai != POLICY_AI_NONE && !http_ask_coded(h) && http1_find(h, "content-type", &type) == 1)
 		http_watch_count(f->watch, type);
 	return true;
 }

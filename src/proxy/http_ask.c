@@ -132,6 +132,17 @@ static bool opens_websocket(const struct http_flow *f, const struct http1_head *
 	return !f->guest.stream && wants_websocket(h);
 }
 
+bool http_ask_coded(const struct http1_head *h)
+{
+	struct http1_list at = { 0 };
+	struct bytes coding;
+
+	while (http1_list_next(h, "content-encoding", &at, &coding))
+		if (!bytes_ieq(coding, bytes_str("identity")))
+			return true;
+	return false;
+}
+
 /* What no policy can allow here, whatever its rules say. */
 static enum reason never(const struct http_flow *f, const struct http1_head *h)
 {
@@ -140,6 +151,8 @@ static enum reason never(const struct http_flow *f, const struct http1_head *h)
 
 	if (f->request.override)
 		return REASON_HTTP_OVERRIDE;
+	if (http1_form_kind_of(h) != HTTP1_FORM_NONE && http_ask_coded(h)) /* servers take codings off, and then look for `_method` */
+		return REASON_HTTP_FORM_CODED;
 	while (http1_list_next(h, "upgrade", &at, &protocol))
 		if (bytes_ieq(bytes_of(protocol.p, bytes_find(protocol, '/')), bytes_str("websocket")) && !opens_websocket(f, h))
 			return REASON_UPGRADE_REFUSED;

@@ -162,6 +162,10 @@ TEST(every_malformed_request_leaves_no_byte_and_one_event)
 		{ "DELETE /ok HTTP/1.1\r\n" HOST "\r\n" CANARY, 403, "method_not_listed" },
 		{ POST "X-HTTP-Method-Override: DELETE\r\nContent-Length: 0\r\n\r\n" CANARY, 403, "method_override" },
 		{ "POST /ok?_method=DELETE HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n" CANARY, 403, "method_override" },
+		{ POST "Content-Type: application/x-www-form-urlencoded\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello" CANARY, 403, "coded_form" },
+		{ POST "Content-Encoding: identity, br\r\nContent-Type: text/plain\r\nContent-Type: Multipart/Form-Data; boundary=b\r\n"
+		       "Content-Length: 5\r\n\r\nhello" CANARY,
+		  403, "coded_form" },
 		{ POST "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 18\r\n\r\na=1&_method=DELETE" CANARY,
 		  403, "method_override" },
 		{ POST "Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -150,6 +150,8 @@ bool http_ask_head(struct http_flow *f);
 bool http_ask_hold(struct http_flow *f);
 /* Decodes what of the body lies in guest.in into `out`, up to `full` bytes there. A fault has been refused: false. */
 bool http_ask_body(struct http_flow *f, struct buf *out, size_t full);
+/* A content coding hides what is in the body. */
+bool http_ask_coded(const struct http1_head *h);
 /* Judges f->canon by the policy in force; fills f->rule, verdict, observed, generation. False: it was refused. */
 bool http_ask_judge(struct http_flow *f);
 

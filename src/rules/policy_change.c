@@ -41,6 +41,7 @@ static const char *never(enum reason r)
 	case REASON_SNI_MISMATCH:
 	case REASON_ECH_REAL:
 	case REASON_HTTP_OVERRIDE:
+	case REASON_HTTP_FORM_CODED:
 	case REASON_NOT_CANONICAL:
 	case REASON_H2_MALFORMED:
 	case REASON_H2_FLOOD:
