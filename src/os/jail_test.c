@@ -63,6 +63,15 @@ static int like_inlet(void)
 	return r < 0 ? r : jail_syscalls(JAIL_SYS_ACCEPT | JAIL_SYS_SPLICE, NULL);
 }
 
+static int like_outlet(void)
+{
+	int r = first_stages();
+
+	r = r < 0 ? r : jail_namespaces(NULL);
+	r = r < 0 ? r : jail_no_files(JAIL_NET_NONE, NULL);
+	return r < 0 ? r : jail_syscalls(JAIL_SYS_ACCEPT | JAIL_SYS_PAIR, NULL);
+}
+
 static int like_dialer(void)
 {
 	int r = first_stages();
@@ -150,6 +159,13 @@ static int unix_socket(void)
 	return make_socket(AF_UNIX, SOCK_STREAM);
 }
 
+static int socket_pair(void)
+{
+	int pair[2];
+
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair);
+}
+
 static int netlink_socket(void)
 {
 	return make_socket(AF_NETLINK, SOCK_RAW);
@@ -233,6 +249,20 @@ TEST(inlet_profile_kills_every_way_out)
 		return;
 	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
 		CHECK_INT(run(like_inlet, forbidden[i]), -SIGSYS);
+}
+
+TEST(outlet_profile_makes_channels_and_nothing_that_reaches_anybody)
+{
+	static const attempt_fn forbidden[] = { open_file,	write_outside, execute,	     fork_child,    inet_socket,       unix_socket,
+						netlink_socket, raw_socket,    trace_parent, signal_parent, executable_memory, new_namespace };
+
+	if (left_out())
+		return;
+	CHECK_INT(run(like_outlet, work_as_usual), DONE);
+	CHECK_INT(run(like_outlet, socket_pair), DONE);
+	CHECK_INT(run(like_inlet, socket_pair), -SIGSYS);
+	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
+		CHECK_INT(run(like_outlet, forbidden[i]), -SIGSYS);
 }
 
 TEST(dialer_profile_connects_and_does_nothing_else)

@@ -679,6 +679,27 @@ def test_the_keys_never_leave_the_keeper(sawd):
             assert not any(s in data for s in seeds), path
 
 
+def sockets_of(pid):
+    """The inodes of the sockets that a process and its descendants hold."""
+    held = set()
+    for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(fd))
+        held |= {found[1]} if found else set()
+    return held.union(*map(sockets_of, children(pid)))
+
+
+def test_nothing_of_ours_waits_for_anybody_on_the_hosts_network(sawd):
+    if os.geteuid() != 0:
+        pytest.skip("a role is not dumpable: only root may look at its descriptors")
+    sawd.running("dev")
+    held = set().union(*(sockets_of(pid) for pid in [sawd.process.pid, *sawd.supervisors()]))
+    assert held, "the channels between the processes at least"
+    for table, waits in (("tcp", "0A"), ("tcp6", "0A"), ("udp", "07"), ("udp6", "07")):
+        path = pathlib.Path(f"/proc/self/net/{table}")
+        lines = [line.split() for line in path.read_text(encoding="ascii").splitlines()[1:]] if path.exists() else []
+        assert not [f for f in lines if f[3] == waits and f[9] in held], table
+
+
 @pytest.mark.release
 @pytest.mark.parametrize("role", ROLES)
 def test_each_role_is_jailed(sawd, role, sanitized):

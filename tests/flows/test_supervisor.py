@@ -468,7 +468,10 @@ def test_every_role_is_jailed(ws, sanitized):
         assert limits["Max core file size"] == "0" and limits["Max processes"] == "0", role
         assert pathlib.Path(f"/proc/{roles[role]}/environ").read_bytes() == b"", role
     assert net(roles["dialer"]) == net("self"), "dialer is the one that connects outside"
-    assert len({net("self"), net(roles["front"]), net(roles["inlet"]), net(roles["try"])}) == 4, "each other one is elsewhere"
+    assert len({net("self"), net(roles["front"]), net(roles["inlet"]), net(roles["outlet"]), net(roles["try"])}) == 5, "each other one is elsewhere"
+    for role in ("inlet", "outlet"):
+        devices = pathlib.Path(f"/proc/{roles[role]}/net/dev").read_text(encoding="ascii").splitlines()[2:]
+        assert [d.split()[:2] for d in devices] == [["lo:", "0"]], (role, "an empty network")
 
 
 @pytest.mark.slow

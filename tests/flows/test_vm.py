@@ -99,6 +99,23 @@ def test_only_virtio_devices_exist(vm):
     assert all(s.split()[1].startswith("0x06") for s in others), f"bridges of the board only: {others}"
 
 
+def test_qemu_has_a_uid_of_its_own_no_network_and_no_descriptor_of_anything_else(vm, sanitized):
+    if os.geteuid() != 0:
+        pytest.skip("QEMU is not dumpable: only root may look at its descriptors")
+    pid, = [p.parent.name for p in pathlib.Path("/proc").glob("[0-9]*/cmdline") if re.match(rb"qemu-system-\w+: life\0", _read(p))]
+    status = dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines() if ":\t" in line)
+    assert "0" not in status["Uid"].split() + status["Gid"].split(), status["Uid"]
+    assert status["NoNewPrivs"] == "1" and {int(status[c], 16) for c in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
+    assert sanitized or status["Seccomp"] == "2", "by its own -sandbox"
+    devices = pathlib.Path(f"/proc/{pid}/net/dev").read_text(encoding="ascii").splitlines()[2:]
+    assert [d.split()[:2] for d in devices] == [["lo:", "0"]], "an empty network"
+    kept = {os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()}
+    files = {k for k in kept if k.startswith("/") and not k.startswith(("/memfd:", "/dev/"))}
+    image = vm.plane.state / "images"
+    assert files and all(f.startswith((f"{vm.dir}/", f"{image}/")) for f in files), files
+    assert {k for k in kept if k.startswith("/dev/")} <= {"/dev/net/tun", "/dev/kvm", "/dev/null"}, kept
+
+
 def test_the_seed_is_a_volume_that_stock_tools_read(vm):
     seed = vm.dir / "seed.img"
     for tool in ("/usr/sbin/fsck.fat", "/usr/bin/mtype"):
