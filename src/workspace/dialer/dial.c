@@ -1,6 +1,6 @@
 /* A dial is judged by our own copy of the policy when it comes, so that nothing is asked for a name that is not listed, again when the
  * addresses are there, and until it is connected whenever the policy changes. Only addresses that the entry permits become candidates; the
- * allow event with the first of them must be on disk before the first packet goes there. Every refusal is exactly one event of ours.
+ * allow event with all of them, the first as its destination, must be on disk before the first packet goes there. Every refusal is exactly one event of ours.
  *
  * Where the entry has an `upstream` it is that host that is resolved, vetted and connected to, on its port: the guest's name is the gateway's own and
  * stands for it. A dial goes to the host that the policy named when it came; another one in a later policy ends it.
@@ -22,7 +22,7 @@
 #include "workspace/dialer/race.h"
 #include "workspace/dialer/talk.h"
 
-enum { DETAIL_MAX = 640 }; /* an upstream and a proxy, each with its longest name */
+enum { DETAIL_MAX = 1024 }; /* an upstream and a proxy, each with its longest name, and all addresses */
 
 struct dial {
 	struct dialer *dialer;
@@ -229,6 +229,21 @@ static void allow(struct dial *d)
 	report(d, EVENT_ALLOWED, REASON_OK);
 }
 
+/* Whichever answers first is connected. */
+static void note_others(struct dial *d)
+{
+	struct buf others BUF_AUTO = { .max = DETAIL_MAX };
+
+	for (unsigned i = 1; i < d->n_candidates; i++) {
+		char text[IP_TEXT_MAX];
+
+		ip_text(d->candidates[i], text);
+		(void)buf_fmt(&others, "%s%s", i > 1 ? ", " : "", text);
+	}
+	if (others.len)
+		note(d, "or %.*s, whichever answers first", (int)others.len, (const char *)others.p);
+}
+
 static void on_resolved(void *owner, enum reason r)
 {
 	struct ip ips[2 * DNS_ADDRESSES_MAX];
@@ -256,6 +271,7 @@ static void on_resolved(void *owner, enum reason r)
 	race_order(ips, n);
 	d->n_candidates = n > RACE_MAX ? RACE_MAX : n;
 	memcpy(d->candidates, ips, d->n_candidates * sizeof(ips[0]));
+	note_others(d);
 	if (forbidden)
 		note(d, "%u addresses of the answer are not permitted and were left out", forbidden);
 	allow(d);
