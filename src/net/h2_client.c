@@ -4,7 +4,12 @@
 
 struct h2 *h2_client_new(const struct h2_ops *ops, void *owner)
 {
-	return h2_new(ops, owner, false);
+	return h2_new(ops, owner, false, false);
+}
+
+struct h2 *h2_client_new_wiping(const struct h2_ops *ops, void *owner)
+{
+	return h2_new(ops, owner, false, true);
 }
 
 static size_t unread(const struct h2 *c)

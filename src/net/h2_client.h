@@ -6,6 +6,9 @@
 
 /* Says preface and SETTINGS first, server push off. NULL: no memory. `ops` and `owner` are borrowed. */
 struct h2 *h2_client_new(const struct h2_ops *ops, void *owner);
+/* The same for requests that wear a credential: what of them lies in memory is wiped when they are sent, and no field enters a table of
+ * HPACK, under whatever name. */
+struct h2 *h2_client_new_wiping(const struct h2_ops *ops, void *owner);
 /* How many streams may be opened now: what the host allows less what is open; 0 after its GOAWAY, and while half of the connection's window
  * lies unread: those who do not read would hold up the new one. */
 size_t h2_client_room(const struct h2 *c);

@@ -49,6 +49,18 @@ TEST(credentials_enter_no_table_of_the_connections_compression)
 	h2_rig_end(&rig);
 }
 
+/* Only a policy knows what its field is called, or that it is a parameter. */
+TEST(beside_a_credential_no_field_enters_a_table_whatever_its_name)
+{
+	h2_rig_client_wiping(&rig);
+	for (int i = 0; i < 2; i++)
+		(void)h2_rig_ask(&rig, "GET /ok?mine=a HTTP/1.1\r\nHost: good.example\r\nX-Mine: b\r\nAccept: c\r\n\r\n");
+	CHECK_STR(h2_rig_seen(&rig), "HEADERS 1 end :method=GET|:scheme=https|:authority=good.example|:path=/ok?mine=a|x-mine=b|accept=c\n"
+				     "HEADERS 3 end :method=GET|:scheme=https|:authority=good.example|:path=/ok?mine=a|x-mine=b|accept=c\n");
+	CHECK_INT(rig.n_secret, 6);
+	h2_rig_end(&rig);
+}
+
 TEST(a_request_with_a_body_in_either_framing)
 {
 	h2_rig_client(&rig);

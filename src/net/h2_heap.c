@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void *heap_malloc(size_t size, void *user)
 {
@@ -19,8 +20,11 @@ static void *heap_malloc(size_t size, void *user)
 static void heap_free(void *p, void *user)
 {
 	struct h2_heap *h = user;
+	size_t size = malloc_usable_size(p);
 
-	h->used -= malloc_usable_size(p);
+	h->used -= size;
+	if (h->wipes && p)
+		explicit_bzero(p, size);
 	free(p);
 }
 
@@ -36,6 +40,19 @@ static void *heap_calloc(size_t n, size_t size, void *user)
 	return p;
 }
 
+/* realloc() would leave the old bytes behind. */
+static void *move(void *p, size_t before, size_t size)
+{
+	void *q = malloc(size);
+
+	if (q && p) {
+		memcpy(q, p, before < size ? before : size);
+		explicit_bzero(p, before);
+		free(p);
+	}
+	return q;
+}
+
 static void *heap_realloc(void *p, size_t size, void *user)
 {
 	struct h2_heap *h = user;
@@ -44,15 +61,15 @@ static void *heap_realloc(void *p, size_t size, void *user)
 
 	if (h->used > h->max || (size > before && size - before > h->max - h->used))
 		return NULL;
-	q = realloc(p, size);
+	q = h->wipes ? move(p, before, size) : realloc(p, size);
 	if (q)
 		h->used += malloc_usable_size(q) - before;
 	return q;
 }
 
-void h2_heap_init(struct h2_heap *h, size_t max, nghttp2_mem *ret)
+void h2_heap_init(struct h2_heap *h, size_t max, bool wipes, nghttp2_mem *ret)
 {
-	*h = (struct h2_heap){ .max = max };
+	*h = (struct h2_heap){ .max = max, .wipes = wipes };
 	*ret = (nghttp2_mem){ .mem_user_data = h,
 			      .malloc = heap_malloc,
 			      .free = heap_free,

@@ -114,24 +114,25 @@ static void resume(struct h2_stream *s)
 	}
 }
 
-/* RFC 7541, 7.1.3: a secret enters no table, where it would stay and be matched with what others ask on the same connection. */
-static nghttp2_nv field_pair(const struct http1_head *h, const struct http1_field *f)
+/* RFC 7541, 7.1.3: a secret enters no table, where it would stay and be matched with what others ask on the same connection. Where a
+ * credential is worn, its field may have any name. */
+static nghttp2_nv field_pair(const struct h2 *c, const struct http1_head *h, const struct http1_field *f)
 {
 	nghttp2_nv nv = pair(f->name, f->value);
 
-	if (h->target.len && credential_field(f->name))
+	if (c->heap.wipes || (h->target.len && credential_field(f->name)))
 		nv.flags |= NGHTTP2_NV_FLAG_NO_INDEX;
 	return nv;
 }
 
-static size_t fields(const struct http1_head *h, nghttp2_nv *nv)
+static size_t fields(const struct h2 *c, const struct http1_head *h, nghttp2_nv *nv)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < h->n_fields; i++)
 		if (!h2_head_is_hop(h->fields[i].name) &&
 		    !(h->target.len && bytes_ieq(h->fields[i].name, bytes_str("host"))))
-			nv[n++] = field_pair(h, &h->fields[i]);
+			nv[n++] = field_pair(c, h, &h->fields[i]);
 	return n;
 }
 
@@ -149,7 +150,7 @@ static bool submit_answer(struct h2_stream *s, const struct http1_head *h)
 				    (uint8_t)('0' + h->status % 10) };
 	struct http1_length l;
 	enum http1_fault f;
-	size_t n = 1 + fields(h, nv + 1);
+	size_t n = 1 + fields(s->c, h, nv + 1);
 	bool body;
 
 	nv[0] = pair(bytes_str(":status"), bytes_of(status, sizeof(status)));
@@ -198,12 +199,14 @@ static bool submit_request(struct h2_stream *s, const struct http1_head *h)
 	nv[1] = pair(bytes_str(":scheme"), bytes_str("https"));
 	nv[2] = pair(bytes_str(":authority"), host);
 	nv[3] = pair(bytes_str(":path"), h->target);
+	if (s->c->heap.wipes) /* it may be a parameter */
+		nv[3].flags |= NGHTTP2_NV_FLAG_NO_INDEX;
 	s->to_head = bytes_is(h->method, "HEAD");
 	body = l.framing == HTTP1_CHUNKED || l.len > 0;
 	http1_body_init(&s->body, l.framing, l.len);
 	http1_body_keep_trailers(&s->body, &s->out_trailers);
 	s->out_state = body ? H2_OUT_BODY : H2_OUT_DONE;
-	n = 4 + fields(h, nv + 4);
+	n = 4 + fields(s->c, h, nv + 4);
 	if (wants_te(h))
 		nv[n++] = pair(bytes_str("te"), bytes_str("trailers"));
 	id = nghttp2_submit_request(s->c->session, NULL, nv, n, body ? &prd : NULL, s);

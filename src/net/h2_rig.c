@@ -91,16 +91,26 @@ void h2_rig_server(struct h2_rig *r)
 	start(r);
 }
 
-void h2_rig_client(struct h2_rig *r)
+static void client(struct h2_rig *r, struct h2 *(*new)(const struct h2_ops *, void *))
 {
 	struct buf first BUF_AUTO = { 0 };
 
-	*r = (struct h2_rig){ .c = h2_client_new(&ops, r) };
+	*r = (struct h2_rig){ .c = new(&ops, r) };
 	must(r->c != NULL);
 	buf_init(&first, 24);
 	h2_take(r->c, &first, 24);
 	CHECK_STR(buf_cstr(&first), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 	start(r);
+}
+
+void h2_rig_client(struct h2_rig *r)
+{
+	client(r, h2_client_new);
+}
+
+void h2_rig_client_wiping(struct h2_rig *r)
+{
+	client(r, h2_client_new_wiping);
 }
 
 void h2_rig_end(struct h2_rig *r)

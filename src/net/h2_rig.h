@@ -46,6 +46,7 @@ struct h2_rig {
 /* With preface and SETTINGS exchanged, and nothing seen of it. */
 void h2_rig_server(struct h2_rig *r);
 void h2_rig_client(struct h2_rig *r);
+void h2_rig_client_wiping(struct h2_rig *r);
 /* Checks that nothing is held any more. */
 void h2_rig_end(struct h2_rig *r);
 

@@ -4,5 +4,5 @@
 
 struct h2 *h2_server_new(const struct h2_ops *ops, void *owner)
 {
-	return h2_new(ops, owner, true);
+	return h2_new(ops, owner, true, false);
 }

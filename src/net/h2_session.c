@@ -1,6 +1,7 @@
 #include "net/h2_session.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/must.h"
 
@@ -8,7 +9,7 @@
  * word, so nghttp2's own check of messages is off. Owners are called when nghttp2 has returned, never from inside it: streams that have
  * news are woken into a list, and the list is worked off at the end of each call that may have filled it. */
 
-enum { CONTINUATIONS_MAX = 8, ACKS_MAX = 200, RESETS_UNLIMITED = 1000 * 1000 };
+enum { CONTINUATIONS_MAX = 8, ACKS_MAX = 200, RESETS_UNLIMITED = 1000 * 1000, FRAME_TYPE = 3 /* offset, RFC 9113, 4.1 */ };
 
 static int options(nghttp2_option **ret)
 {
@@ -27,14 +28,14 @@ static int options(nghttp2_option **ret)
 	return 0;
 }
 
-static int open_session(struct h2 *c)
+static int open_session(struct h2 *c, bool wipes)
 {
 	nghttp2_session_callbacks *callbacks = NULL;
 	nghttp2_option *option = NULL;
 	nghttp2_mem mem;
 	int r = h2_frames_callbacks(&callbacks);
 
-	h2_heap_init(&c->heap, H2_HEAP_MAX, &mem);
+	h2_heap_init(&c->heap, H2_HEAP_MAX, wipes, &mem);
 	if (r == 0)
 		r = options(&option);
 	if (r == 0)
@@ -65,7 +66,7 @@ static int greet(struct h2 *c)
 	return r;
 }
 
-struct h2 *h2_new(const struct h2_ops *ops, void *owner, bool server)
+struct h2 *h2_new(const struct h2_ops *ops, void *owner, bool server, bool wipes)
 {
 	struct h2 *c = calloc(1, sizeof(*c));
 
@@ -76,7 +77,7 @@ struct h2 *h2_new(const struct h2_ops *ops, void *owner, bool server)
 	c->server = server;
 	h2_budget_init(&c->budget);
 	h2_head_init(&c->head);
-	if (open_session(c) != 0 || greet(c) != 0)
+	if (open_session(c, wipes) != 0 || greet(c) != 0)
 		return h2_free(c);
 	return c;
 }
@@ -246,6 +247,13 @@ enum h2_fault h2_feed(struct h2 *c, struct bytes in, uint64_t now_ms)
 	return c->fault;
 }
 
+/* nghttp2 keeps the room of a frame for the next one, and reads nothing of it again once it was given. Fields stand in these two kinds;
+ * what else it gives may be a constant. */
+static bool holds_fields(struct bytes frame)
+{
+	return frame.len > FRAME_TYPE && (frame.p[FRAME_TYPE] == NGHTTP2_HEADERS || frame.p[FRAME_TYPE] == NGHTTP2_CONTINUATION);
+}
+
 /* False when there is nothing. */
 static bool next_frame(struct h2 *c)
 {
@@ -259,7 +267,14 @@ static bool next_frame(struct h2 *c)
 	if (n <= 0)
 		return false;
 	c->rest = bytes_of(p, (size_t)n);
+	c->rest_wipes = c->heap.wipes && holds_fields(c->rest);
 	return true;
+}
+
+static void wipe_sent(const struct h2 *c, size_t n)
+{
+	if (c->rest_wipes)
+		explicit_bzero((void *)(uintptr_t)c->rest.p, n);
 }
 
 static bool drain(struct h2 *c, struct buf *out, size_t max)
@@ -271,6 +286,7 @@ static bool drain(struct h2 *c, struct buf *out, size_t max)
 
 		if (!buf_bytes(out, bytes_of(c->rest.p, n)))
 			break;
+		wipe_sent(c, n);
 		c->rest = bytes_skip(c->rest, n);
 		some = true;
 	}

@@ -85,12 +85,13 @@ struct h2 {
 	size_t n_offered; /* of those, not yet released */
 	size_t out_total; /* in all out_data */
 	struct bytes rest; /* of the frame that nghttp2 gave last */
+	bool rest_wipes; /* once it was taken */
 	struct h2_stream *pool;
 	size_t n_pool;
 };
 
 /* h2_session.c */
-struct h2 *h2_new(const struct h2_ops *ops, void *owner, bool server);
+struct h2 *h2_new(const struct h2_ops *ops, void *owner, bool server, bool wipes);
 /* A flood or broken frame: GOAWAY, and the end of all streams. The first fault counts. */
 void h2_fail(struct h2 *c, enum h2_fault f);
 /* Calls the owner for streams that were woken. */

@@ -36,13 +36,13 @@ static void link_last(struct h2_stream **list, struct h2_link *l, struct h2_stre
 	link_in(list, l, s, off);
 }
 
-static void buffers_init(struct h2_stream *s)
+static void buffers_init(struct h2_stream *s, bool wipes)
 {
 	buf_init(&s->in_text, HTTP1_HEAD_LEN_MAX + HTTP1_TRAILERS_LEN_MAX + 64);
 	buf_init(&s->in_data,
 		 H2_CLIENT_WINDOW + FRAME_MAX); /* nghttp2 gives us the frame that overruns it */
 	buf_init(&s->in_trailers, HTTP1_TRAILERS_LEN_MAX);
-	buf_init(&s->out_head, HTTP1_HEAD_LEN_MAX);
+	(wipes ? buf_init_wiping : buf_init)(&s->out_head, HTTP1_HEAD_LEN_MAX);
 	buf_init(&s->out_data, H2_OUT_MAX);
 	buf_init(&s->out_trailers, HTTP1_TRAILERS_LEN_MAX);
 }
@@ -92,7 +92,7 @@ struct h2_stream *h2_stream_new(struct h2 *c)
 		s = calloc(1, sizeof(*s));
 		if (!s)
 			return NULL;
-		buffers_init(s);
+		buffers_init(s, c->heap.wipes);
 	}
 	s->c = c;
 	link_in(&c->all, &s->all, s, offsetof(struct h2_stream, all));

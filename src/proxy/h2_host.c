@@ -231,7 +231,7 @@ bool h2_host_add(struct loop *l, const struct h2_host_key *k, int fd, struct tls
 	struct conn *c = calloc(1, sizeof(*c));
 
 	if (c)
-		c->h2 = h2_client_new(&ops, c);
+		c->h2 = (k->secret_version ? h2_client_new_wiping : h2_client_new)(&ops, c);
 	if (!c || !c->h2) {
 		free(c);
 		tls_free(tls);
@@ -241,6 +241,8 @@ bool h2_host_add(struct loop *l, const struct h2_host_key *k, int fd, struct tls
 	c->key = *k;
 	c->loop = l;
 	http_side_init(&c->side, H2_HOST_READ);
+	if (k->secret_version) /* frames are coded, but that hides nothing */
+		buf_init_wiping(&c->side.out, c->side.out.max);
 	if (http_side_open(&c->side, l, fd, tls, on_side, c) < 0) {
 		h2_free(c->h2);
 		free(c);

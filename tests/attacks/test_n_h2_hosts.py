@@ -1,4 +1,5 @@
 """Hosts that speak HTTP/2, honest and not: the short way and through outlet, for guests of either protocol."""
+import ctypes
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ from gateway import Gateway
 from h2_origin import BAD, FLOODS, H2Origin
 from hostile import HostileInlet
 from intercept_policy import GOOD, SECRET
-from processes import memory, roles
+from processes import memory, roles, stray
 
 LIB = pathlib.Path(__file__).resolve().parent.parent / "lib"
 PORT, OLD_PORT, GRPC_PORT, NGHTTPD_PORT, FEW_PORT = 9443, 9444, 9445, 9446, 9447  # a host that prefers HTTP/2, one of HTTP/1.1 only, and real ones
@@ -323,6 +324,34 @@ def test_h14_a_call_without_end_does_not_outlive_its_credential(outlet, origin):
         outlet.keeper.send("MSG_SECRET_GONE", "token")
         until("the old connection lives on", lambda: used(origin)[0]["closed"])
         assert not origin.seen()["requests"][0]["ended"]
+
+
+def coded(value):
+    """As HPACK writes these words into a frame (RFC 7541, 5.2), without the bytes around them."""
+    lib = ctypes.CDLL("libnghttp2.so.14")
+
+    class Pair(ctypes.Structure):
+        _fields_ = [("name", ctypes.c_char_p), ("value", ctypes.c_char_p), ("name_len", ctypes.c_size_t), ("value_len", ctypes.c_size_t), ("flags", ctypes.c_uint8)]
+    deflater, out = ctypes.c_void_p(), ctypes.create_string_buffer(4096)
+    assert lib.nghttp2_hd_deflate_new(ctypes.byref(deflater), ctypes.c_size_t(0)) == 0
+    n = lib.nghttp2_hd_deflate_hd(deflater, out, ctypes.c_size_t(4096), ctypes.byref(Pair(b"authorization", value.encode(), 13, len(value), 1)), ctypes.c_size_t(1))
+    lib.nghttp2_hd_deflate_del(deflater)
+    return out.raw[n - len(SECRET) // 2:n]
+
+
+@pytest.mark.release  # freed memory is kept as it was under ASan
+@pytest.mark.parametrize("way", WAYS)
+def test_h13_a_credential_that_went_by_http2_is_left_in_no_memory_but_its_own(gw, origin, way):
+    if os.geteuid() != 0:
+        pytest.skip("an ordinary user may not look into outlet: only root sees its memory")
+    for i in range(3):
+        curl(gw, way, host="cred.example", path=f"/mine{i}")
+        curl(gw, way, "-d", "body", host="cred.example", path=f"/mine{i}")
+    curl(gw, way, "--parallel", "--parallel-max", "20", "-o", "/dev/null", host="cred.example", path="/[1-40]")
+    sent = [field(r, "authorization") for r in origin.seen()["requests"]]
+    assert len(sent) >= 46 and all(s == [f"Bearer {SECRET}"] for s in sent)
+    found, inside = stray(roles(gw)["saw-outlet"], {"in clear": SECRET.encode(), "coded": coded(f"Bearer {SECRET}")})
+    assert inside == 1 and not found, found[:10]
 
 
 def test_k3_no_connection_of_an_old_policy_gets_a_new_request(outlet, origin):
