@@ -160,8 +160,11 @@ static void wrong(struct http_reading *r, enum policy_body_state state)
 
 static void keep(struct http_reading *r, struct bytes data)
 {
-	if (r->complete) /* behind the commands; the decoder counts how much there is */
+	if (r->complete) { /* behind the commands; the decoder counts how much there is */
+		if (data.len && !r->push.has_pack)
+			wrong(r, POLICY_BODY_UNPARSABLE);
 		return;
+	}
 	if (!buf_bytes(&r->plain, data))
 		wrong(r, POLICY_BODY_TOO_LARGE);
 	charge(r);
@@ -186,6 +189,8 @@ static void look(struct http_reading *r)
 	switch (git_push_read(&r->scan, buf_view(&r->plain), r->commands, GIT_PUSH_COMMANDS_MAX, &r->push, &fault)) {
 	case GIT_DONE:
 		r->complete = true;
+		if (r->plain.len > r->push.len && !r->push.has_pack)
+			wrong(r, POLICY_BODY_UNPARSABLE);
 		break;
 	case GIT_MORE:
 		if (r->over)
@@ -220,9 +225,15 @@ static void gunzip(struct http_reading *r, struct bytes data)
 	}
 }
 
+/* What comes needs no look. Where no pack follows the commands nothing may: a host could find further commands there. */
+static bool pack_goes_by(const struct http_reading *r)
+{
+	return r->complete && !r->gunzip && r->push.has_pack;
+}
+
 void http_reading_feed(struct http_reading *r, struct bytes data)
 {
-	if (r->state != POLICY_BODY_READ || (r->complete && !r->gunzip) || !data.len)
+	if (r->state != POLICY_BODY_READ || pack_goes_by(r) || !data.len)
 		return;
 	if (r->gunzip)
 		gunzip(r, data);
@@ -242,7 +253,7 @@ void http_reading_end(struct http_reading *r)
 /* A coded push is decoded to its end, so that nothing can stand behind the one member. */
 bool http_reading_ready(const struct http_reading *r)
 {
-	return r->over || r->state != POLICY_BODY_READ || (r->complete && !r->gunzip);
+	return r->over || r->state != POLICY_BODY_READ || pack_goes_by(r);
 }
 
 const struct git_push *http_reading_push(const struct http_reading *r, const struct git_command **ret_commands)

@@ -93,6 +93,33 @@ TEST(a_coded_push_that_is_cut_short_behind_its_commands_is_no_push)
 	http_reading_free(r);
 }
 
+TEST(nothing_stands_behind_commands_that_no_pack_follows)
+{
+	static const char *const whole[] = { "0000", "006a" ONE " " ZERO " " REF "0000" };
+
+	for (size_t i = 0; i < 2; i++)
+		for (int how = 0; how < 6; how++) {
+			struct http_reading *r = fresh(how % 2 ? "gzip" : "identity");
+			struct buf all BUF_AUTO = { .max = 4096 }, coded BUF_AUTO = { .max = 4096 };
+			bool more = how >= 2, later = how >= 4;
+			struct gzip_kit k;
+
+			buf_str(&all, whole[i]);
+			if (more)
+				buf_str(&all, PUSH);
+			gzip_kit_begin(&k, &coded);
+			gzip_kit_add(&k, buf_view(&all));
+			gzip_kit_end(&k);
+			for (struct bytes left = buf_view(how % 2 ? &coded : &all); left.len; left = bytes_skip(left, later ? 1 : left.len))
+				http_reading_feed(r, bytes_of(left.p, later ? 1 : left.len));
+			CHECK(more || !http_reading_ready(r));
+			http_reading_end(r);
+			CHECK_INT(facts(r)->state, more ? POLICY_BODY_UNPARSABLE : POLICY_BODY_READ);
+			CHECK(more || facts(r)->n_commands == i);
+			http_reading_free(r);
+		}
+}
+
 /* As its caller judges when no more of it can be held. */
 TEST(a_push_whose_commands_are_not_all_here_is_no_push_without_commands)
 {
