@@ -6,7 +6,6 @@
 
 /* Everything here is written, nothing is edited: a request line, Host, the fields that stay, the credential, an empty line. */
 
-/* CGI and its kin make one name of all these. */
 static uint8_t fold(uint8_t c)
 {
 	if (c == '_' || c == '.')
@@ -14,12 +13,19 @@ static uint8_t fold(uint8_t c)
 	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
 }
 
+/* CGI-like servers make one variable of names that differ in anything but letters and digits. */
+static uint8_t fold_field(uint8_t c)
+{
+	c = fold(c);
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
+}
+
 bool dress_carries(const struct policy_credential *c, struct bytes name)
 {
 	if (c->inject == POLICY_INJECT_QUERY || name.len != c->header.len)
 		return false;
 	for (size_t i = 0; i < name.len; i++)
-		if (fold(name.p[i]) != fold(c->header.p[i]))
+		if (fold_field(name.p[i]) != fold_field(c->header.p[i]))
 			return false;
 	return true;
 }

@@ -21,7 +21,7 @@ TEST(no_field_that_a_host_may_take_for_the_credential_stays_beside_it)
 {
 	const struct policy_credential c = { .inject = POLICY_INJECT_HEADER, .header = bytes_str("X-Team.Id") };
 
-	CHECK_STR(dressed(&c, HEAD("/a", "X-Team.Id: mine\r\nx_team_id: mine\r\nX.TEAM-ID: mine\r\nX-TeamId: other\r\nX-Team-Ids: other\r\n")),
+	CHECK_STR(dressed(&c, HEAD("/a", "X-Team.Id: mine\r\nx_team_id: mine\r\nX.TEAM-ID: mine\r\nX!Team~Id: mine\r\nX-TeamId: other\r\nX-Team-Ids: other\r\n")),
 		  HEAD("/a", "X-TeamId: other\r\nX-Team-Ids: other\r\nX-Team.Id: s3c\r\n"));
 }
 

@@ -60,11 +60,12 @@ static const char *const parameters[] = {
 	"hapikey", "appid", "circletoken", "buildtoken",
 };
 
+/* CGI-like servers make one variable of names that differ in anything but letters and digits. */
 static uint8_t fold(uint8_t c)
 {
-	if (c == '_' || c == '.')
-		return '-';
-	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+	if (c >= 'A' && c <= 'Z')
+		return (uint8_t)(c | 0x20);
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
 }
 
 static bool same(const uint8_t *name, const char *pattern, size_t n)

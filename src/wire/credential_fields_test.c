@@ -7,7 +7,7 @@ TEST(fields_that_carry_credentials_are_known_in_every_spelling)
 {
 	static const char *const yes[] = {
 		"Authorization", "AUTHORIZATION", "authorization", "Proxy-Authorization", "Proxy_Authorization", "Cookie", "X-Api-Key",
-		"x_api_key", "X.Api.Key", "api-key", "APIKEY", "X-Auth-Token", "X-Auth-Email", "PRIVATE-TOKEN", "Job-Token", "Deploy-Token",
+		"x_api_key", "X.Api.Key", "X!Api~Key", "api-key", "APIKEY", "X-Auth-Token", "X-Auth-Email", "PRIVATE-TOKEN", "Job-Token", "Deploy-Token",
 		"x-amz-security-token", "X-Amz-Date", "X-Goog-Api-Key", "X-Vault-Token", "X-GitHub-OTP", "Ocp-Apim-Subscription-Key",
 		"CF-Access-Client-Secret", "DD-API-KEY", "DD-APPLICATION-KEY", "X-Shopify-Access-Token", "X-RapidAPI-Key", "xi-api-key",
 		"Circle-Token", "X-JFrog-Art-Api", "X-NuGet-ApiKey", "DPoP", "Client-Cert", "X-SSL-Client-Verify", "X-Ms-Client-Principal-Id",

@@ -67,11 +67,12 @@ static const char *const protected_fields[] = {
 	"cookie", "x-api-key", "api-key", "x-auth-token", "private-token", "x-amz-*", "x-goog-*",
 };
 
+/* CGI-like servers make one variable of names that differ in anything but letters and digits. */
 static uint8_t fold(uint8_t c)
 {
-	if (c == '_')
-		return '-';
-	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+	if (c >= 'A' && c <= 'Z')
+		return (uint8_t)(c | 0x20);
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
 }
 
 bool http1_name_matches(struct bytes name, const char *pattern)
@@ -96,8 +97,8 @@ static enum http1_fate fate_in(const struct entry *table, size_t n, struct bytes
 {
 	for (size_t i = 0; i < n; i++)
 		if (http1_name_matches(name, table[i].name))
-			return table[i].fate == HTTP1_REMAKE && bytes_find(name, '_') < name.len ? HTTP1_CONFUSING :
-												   table[i].fate;
+			return table[i].fate == HTTP1_REMAKE && !bytes_ieq(name, bytes_str(table[i].name)) ? HTTP1_CONFUSING :
+													     table[i].fate;
 	return HTTP1_FORWARD;
 }
 

@@ -9,14 +9,14 @@ enum http1_fate {
 	HTTP1_REMAKE, /* connection management and framing: dropped, we write our own */
 	HTTP1_STRIP, /* hop-by-hop, forwarding, routing: dropped, and worth saying */
 	HTTP1_OVERRIDE, /* would hide the real method from whoever judges the request */
-	HTTP1_CONFUSING, /* an underscore makes it another spelling of a framing or routing field for CGI-like servers */
+	HTTP1_CONFUSING, /* another spelling, for CGI-like servers, of a framing or routing field */
 };
 
-/* Any case; `_` counts as `-`, as CGI-like servers fold it. */
+/* Any case; whatever is neither letter nor digit counts as `-`, as CGI-like servers fold it. */
 enum http1_fate http1_request_field(struct bytes name);
 enum http1_fate http1_response_field(struct bytes name);
 
-/* The name is this one: `pattern` is in lower case with `-` for `_`, and a `*` at its end stands for any rest. */
+/* The name is this one: `pattern` is in lower case with `-` for whatever is neither letter nor digit, and a `*` at its end stands for any rest. */
 bool http1_name_matches(struct bytes name, const char *pattern);
 
 /* The field is named by a Connection field of this head (RFC 9110, 7.6.1). */

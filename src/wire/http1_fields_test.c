@@ -21,6 +21,10 @@ TEST(fields_have_their_fate_whatever_their_case)
 		{ "X-Forwardedfor", HTTP1_FORWARD, HTTP1_FORWARD },
 		{ "X-Forwarded", HTTP1_STRIP, HTTP1_FORWARD },
 		{ "X-HTTP_Method-Override", HTTP1_OVERRIDE, HTTP1_FORWARD },
+		{ "X.HTTP.Method~Override", HTTP1_OVERRIDE, HTTP1_FORWARD },
+		{ "X!Forwarded.For", HTTP1_STRIP, HTTP1_FORWARD },
+		{ "Transfer.Encoding", HTTP1_CONFUSING, HTTP1_CONFUSING },
+		{ "Host!", HTTP1_FORWARD, HTTP1_FORWARD },
 		{ "Proxy", HTTP1_STRIP, HTTP1_FORWARD },
 		{ "", HTTP1_FORWARD, HTTP1_FORWARD },
 	};

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "wire/http1_head.h"
 
-/* Any case; `_` counts as `-`. False also when `name` is no token. */
+/* Any case; whatever is neither letter nor digit counts as `-`. False also when `name` is no token. */
 bool http1_trailer_allowed(struct bytes name);
 /* Appends one field. False, with nothing appended, when it is not allowed, its value has a byte that no trailer value of ours has
  * (control but HTAB, 8-bit) or a blank at an end, or `lines` is full. */
