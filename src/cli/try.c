@@ -91,7 +91,7 @@ static int write_file(const char *dir, const char *name, struct bytes text, stru
 /* What may lie there, and nothing else: a folder with a stranger's file in it is left alone. */
 static void remove_folder(const char *dir)
 {
-	static const char *const names[] = { "spec", "policy.blob", "ca.pem", "ca.jks", "audit.jsonl", "audit.jsonl.torn", "log",
+	static const char *const names[] = { "spec", "policy.blob", "ca.pem", "ca.jks", "audit.jsonl", "audit.jsonl.journal", "audit.jsonl.torn", "log",
 					     "run/lock", "run/control.sock", "run" };
 	char path[PATHS_MAX];
 

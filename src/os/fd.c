@@ -44,6 +44,39 @@ int fd_write_all(int fd, struct bytes data)
 	return 0;
 }
 
+int fd_pwrite_all(int fd, struct bytes data, uint64_t at)
+{
+	while (data.len) {
+		ssize_t n = pwrite(fd, data.p, data.len, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		data = bytes_skip(data, (size_t)n);
+		at += (uint64_t)n;
+	}
+	return 0;
+}
+
+int fd_pread_all(int fd, void *ret, size_t len, uint64_t at)
+{
+	uint8_t *p = ret;
+
+	while (len) {
+		ssize_t n = pread(fd, p, len, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		p += n;
+		len -= (size_t)n;
+		at += (uint64_t)n;
+	}
+	return 0;
+}
+
 int fd_read_all(int fd, struct buf *ret)
 {
 	enum { STEP = 64 * 1024 };

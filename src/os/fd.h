@@ -26,6 +26,10 @@ int fd_nonblock(int fd, struct err *e);
 
 /* Of a blocking descriptor. All of `data` is written, or -errno. */
 int fd_write_all(int fd, struct bytes data);
+/* The same at a place of a file, wherever its offset stands. */
+int fd_pwrite_all(int fd, struct bytes data, uint64_t at);
+/* Exactly `len` bytes from a place of a file, or -errno; -EIO: there are fewer. */
+int fd_pread_all(int fd, void *ret, size_t len, uint64_t at);
 /* Appends everything up to the end. -EFBIG: there is more than `ret` may hold; what fitted stands there. -ENOMEM, -errno. */
 int fd_read_all(int fd, struct buf *ret);
 

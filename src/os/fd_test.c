@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/tap.h"
@@ -56,6 +57,21 @@ TEST(what_cannot_be_read_or_written_says_why)
 	CHECK_INT(fd_read_all(fd, &b), -EISDIR);
 	CHECK_INT(fd_write_all(fd, bytes_str("x")), -EBADF);
 	CHECK_INT(fd_write_all(-1, bytes_of(NULL, 0)), 0);
+}
+
+TEST(a_place_of_a_file_is_written_and_read_whatever_its_offset)
+{
+	int fd FD_AUTO = memfd_create("place", MFD_CLOEXEC);
+	char got[6] = { 0 };
+
+	CHECK_INT(fd_pwrite_all(fd, bytes_str("abcdef"), 3), 0);
+	CHECK_INT(fd_pwrite_all(fd, bytes_str("XY"), 4), 0);
+	CHECK_INT(fd_pread_all(fd, got, 5, 3), 0);
+	CHECK(memcmp(got, "aXYde", 5) == 0);
+	CHECK_INT(fd_pread_all(fd, got, 5, 5), -EIO);
+	CHECK_INT(fd_pread_all(-1, got, 1, 0), -EBADF);
+	CHECK_INT(fd_pwrite_all(-1, bytes_str("a"), 0), -EBADF);
+	CHECK_INT(lseek(fd, 0, SEEK_CUR), 0);
 }
 
 TEST(a_pipe_gets_all_that_is_written)

@@ -20,6 +20,7 @@
 static char dir[] = "/tmp/saw-audit-XXXXXX";
 static char path[128];
 static char torn_path[160];
+static char journal_path[160];
 static struct err e;
 static const struct ocsf_source source = { .version = { (const uint8_t *)"1", 1 } };
 
@@ -29,9 +30,11 @@ static void fresh(void)
 		CHECK(mkdtemp(dir) != NULL);
 		(void)snprintf(path, sizeof(path), "%s/audit.jsonl", dir);
 		(void)snprintf(torn_path, sizeof(torn_path), "%s.torn", path);
+		(void)snprintf(journal_path, sizeof(journal_path), "%s.journal", path);
 	}
 	(void)unlink(path);
 	(void)unlink(torn_path);
+	(void)unlink(journal_path);
 	e.text[0] = '\0';
 }
 

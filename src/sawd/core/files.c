@@ -80,7 +80,13 @@ static int move_by_copy(const char *from, const char *to, struct err *e)
 
 int files_move(const char *from, const char *to, struct err *e)
 {
-	if (rename(from, to) == 0 || errno == ENOENT)
+	FD_AUTO int fd = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fsync(fd) < 0)
+		return err_sys(e, errno, "move %s", from);
+	if (rename(from, to) == 0)
 		return 0;
 	return errno == EXDEV ? move_by_copy(from, to, e) : err_sys(e, errno, "move %s to %s", from, to);
 }

@@ -1,0 +1,412 @@
+#include "store/audit_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/tap.h"
+#include "os/fd.h"
+#include "store/audit_log.h"
+
+enum {
+	WARM = 64,
+	MORE = 20, /* commits by the journal */
+	ROWS = AUDIT_JOURNAL_SIZE / AUDIT_JOURNAL_BLOCK, /* of one line that it holds */
+};
+
+static char dir[] = "/tmp/saw-audit-file-XXXXXX";
+static char path[128];
+static char journal[160];
+static char torn[160];
+static struct err e;
+
+static void fresh(void)
+{
+	if (!path[0]) {
+		CHECK(mkdtemp(dir) != NULL);
+		(void)snprintf(path, sizeof(path), "%s/audit.jsonl", dir);
+		(void)snprintf(journal, sizeof(journal), "%s.journal", path);
+		(void)snprintf(torn, sizeof(torn), "%s.torn", path);
+	}
+	(void)unlink(path);
+	(void)unlink(journal);
+	(void)unlink(torn);
+	e.text[0] = '\0';
+}
+
+static struct buf content(const char *name)
+{
+	int fd FD_AUTO = open(name, O_RDONLY | O_CLOEXEC);
+	struct buf b;
+
+	buf_init(&b, 64 * 1024 * 1024);
+	if (fd >= 0)
+		CHECK_INT(fd_read_all(fd, &b), 0);
+	return b;
+}
+
+static void put_content(const char *name, struct bytes data)
+{
+	int fd FD_AUTO = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	CHECK(fd >= 0 && fd_write_all(fd, data) == 0);
+}
+
+static bool add(struct audit_log *l, const char *detail)
+{
+	struct event ev = { .kind = EVENT_FLOW, .action = EVENT_DENIED, .detail = bytes_str(detail) };
+
+	return audit_log_add(l, &ev, "code", "sentence");
+}
+
+static struct audit_log *open_log(int want)
+{
+	struct ocsf_source source = { .version = bytes_str("1") };
+	struct audit_log *l = NULL;
+
+	CHECK_INT(audit_log_open(&l, path, &source, &e), want);
+	return l;
+}
+
+static int commits(struct audit_log *l, unsigned n)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < n; i++)
+		r = add(l, "x") ? audit_log_commit(l, &e) : -ENOMEM;
+	return r;
+}
+
+/* No fdatasync succeeds any more in this process; with `fd`, none of that one. */
+static bool without_sync(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fdatasync, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)fd, 0, fd < 0 ? 0 : 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EIO),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+enum end { ENDS, LEAVES_LAZY_LINES, FAILS_TO_SYNC };
+
+/* A writer that is killed behind `n` commits. */
+static void crash_behind(unsigned n, enum end how)
+{
+	int status = 0;
+	pid_t pid;
+
+	(void)fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		struct audit_log *l = open_log(0);
+		bool good = commits(l, n) == 0;
+
+		if (how == LEAVES_LAZY_LINES)
+			good = good && add(l, "lazy") && audit_log_write(l, &e) == 0;
+		if (how == FAILS_TO_SYNC)
+			good = good && without_sync(-1) && add(l, "refused") && audit_log_commit(l, &e) == -EIO;
+		_exit(good ? 0 : 1);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static struct audit_journal_held held(void)
+{
+	struct buf b BUF_AUTO = content(journal);
+	struct audit_journal_held h;
+
+	CHECK_INT(audit_journal_read(buf_view(&b), &h), 0);
+	return h;
+}
+
+static uint64_t verified(void)
+{
+	int fd FD_AUTO = open(path, O_RDONLY | O_CLOEXEC);
+	struct audit_log_head head = { 0 };
+	uint64_t behind = 0;
+
+	CHECK_INT(audit_log_verify(fd, &head, &behind, &e), 0);
+	CHECK_INT(behind, 0);
+	return head.sequence;
+}
+
+static uint64_t reopened(void)
+{
+	struct audit_log *l = open_log(0);
+	uint64_t n;
+
+	if (!l)
+		printf("# %s\n", e.text);
+	n = verified();
+	CHECK_INT(commits(l, 1), 0);
+	audit_log_free(l);
+	CHECK_INT(verified(), n + 1);
+	return n;
+}
+
+TEST(a_log_of_few_events_is_one_file_and_a_busy_one_goes_by_its_journal)
+{
+	struct audit_journal_held h;
+	struct stat st;
+
+	fresh();
+	crash_behind(WARM - 1, ENDS);
+	CHECK(stat(journal, &st) == 0 && st.st_size == 0 && (st.st_mode & 0777) == 0600);
+	CHECK_INT(reopened(), WARM - 1);
+	fresh();
+	crash_behind(WARM + MORE, ENDS);
+	CHECK(stat(journal, &st) == 0 && st.st_size == AUDIT_JOURNAL_SIZE);
+	h = held();
+	CHECK_INT(h.before.sequence, WARM);
+	CHECK_INT(h.last.sequence, WARM + MORE);
+	audit_journal_held_deinit(&h);
+	CHECK_INT(verified(), WARM + MORE);
+}
+
+TEST(what_a_crash_of_the_machine_took_from_the_log_comes_back)
+{
+	struct buf log;
+	struct buf kept;
+	struct audit_journal_held h;
+
+	fresh();
+	crash_behind(WARM + MORE, ENDS);
+	log = content(path);
+	kept = content(journal);
+	h = held();
+	/* The length that the disk had, and what it had of the last blocks: all, a part, or nothing but zeros. */
+	for (size_t len = (size_t)h.base; len <= log.len; len += (log.len - (size_t)h.base) / 7)
+		for (unsigned hole = 0; hole < 2; hole++) {
+			struct buf was BUF_AUTO;
+			struct buf now BUF_AUTO;
+			struct buf aside BUF_AUTO;
+
+			buf_init(&was, log.len);
+			CHECK(buf_add(&was, log.p, len));
+			if (hole)
+				memset(was.p + h.base, 0, len - (size_t)h.base);
+			put_content(path, buf_view(&was));
+			put_content(journal, buf_view(&kept));
+			(void)unlink(torn);
+			audit_log_free(open_log(0));
+			now = content(path);
+			CHECK(bytes_eq(buf_view(&now), buf_view(&log)));
+			aside = content(torn);
+			CHECK_INT(aside.len, hole && len > h.base ? len - (size_t)h.base + 1 : 0);
+		}
+	CHECK_INT(reopened(), WARM + MORE);
+	audit_journal_held_deinit(&h);
+	buf_deinit(&log);
+	buf_deinit(&kept);
+}
+
+TEST(lines_that_wait_for_their_sync_stay_behind_those_of_the_journal)
+{
+	fresh();
+	crash_behind(WARM + MORE, LEAVES_LAZY_LINES);
+	CHECK_INT(reopened(), WARM + MORE + 1);
+}
+
+TEST(a_group_whose_sync_failed_does_not_come_back)
+{
+	fresh();
+	crash_behind(WARM + MORE, FAILS_TO_SYNC);
+	CHECK_INT(verified(), WARM + MORE);
+	CHECK_INT(reopened(), WARM + MORE);
+}
+
+TEST(a_torn_record_is_none_and_those_before_it_count)
+{
+	struct audit_journal_held h;
+	struct buf kept;
+	uint64_t base;
+
+	fresh();
+	crash_behind(WARM + MORE, ENDS);
+	kept = content(journal);
+	h = held();
+	base = h.base;
+	audit_journal_held_deinit(&h);
+	/* Each byte of the last record's head, and some of its line. */
+	for (size_t at = 0; at < 400; at += at < 140 ? 1 : 37) {
+		size_t where = (size_t)(MORE - 1) * AUDIT_JOURNAL_BLOCK + at;
+
+		kept.p[where] ^= 0x20;
+		put_content(journal, buf_view(&kept));
+		CHECK(truncate(path, (off_t)base) == 0);
+		audit_log_free(open_log(0));
+		CHECK_INT(verified(), WARM + MORE - 1);
+		kept.p[where] ^= 0x20;
+	}
+	buf_deinit(&kept);
+}
+
+TEST(a_journal_that_is_full_starts_over_behind_a_log_that_is_synced)
+{
+	struct audit_journal_held h;
+
+	fresh();
+	crash_behind(WARM + ROWS + MORE, ENDS);
+	h = held();
+	CHECK(h.before.sequence > WARM);
+	CHECK_INT(h.last.sequence, WARM + ROWS + MORE);
+	CHECK(truncate(path, (off_t)h.base) == 0);
+	CHECK_INT(reopened(), h.last.sequence);
+	audit_journal_held_deinit(&h);
+}
+
+static int put_line(struct audit_file *f, struct bytes *left)
+{
+	size_t len = bytes_find(*left, '\n') + 1;
+	struct bytes line = bytes_of(left->p, len);
+	struct audit_log_head last;
+	int r;
+
+	audit_chain_hash(bytes_of(line.p, len - 1), last.sha256);
+	r = audit_file_put(f, line, &e);
+	r = r ? r : audit_file_sync(f, line, &last, &e);
+	if (r == 0)
+		*left = bytes_skip(*left, len);
+	return r;
+}
+
+/* Continues a log of `size` bytes with the lines that follow them in `all`. 0, or the line that failed. */
+static int with_a_log_that_does_not_sync(struct bytes all, size_t size)
+{
+	static const char zeros[64 * 1024];
+	struct bytes left = bytes_skip(all, size);
+	struct audit_log_head head;
+	struct audit_file f;
+	struct buf now;
+	unsigned n = 0;
+	int fd;
+
+	if (audit_file_open(&f, path, 0, &head, &e) || !without_sync(f.fd))
+		return __LINE__;
+	while (put_line(&f, &left) == 0)
+		n++;
+	if (n != ROWS || !f.lost || f.size != all.len - left.len)
+		return __LINE__;
+	/* The kernel forgot what it could not write; then the disk works again. */
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (pwrite(fd, zeros, sizeof(zeros), (off_t)size) != (ssize_t)sizeof(zeros))
+		return __LINE__;
+	f.fd = dup(f.fd);
+	if (put_line(&f, &left) || f.lost)
+		return __LINE__;
+	now = content(path);
+	return bytes_eq(buf_view(&now), bytes_of(all.p, all.len - left.len)) ? 0 : __LINE__;
+}
+
+TEST(a_full_journal_is_kept_until_the_log_is_synced)
+{
+	static const uint8_t blocks[AUDIT_JOURNAL_SIZE];
+	struct buf all;
+	struct stat st;
+	size_t size;
+	int status = 0;
+	pid_t pid;
+
+	fresh();
+	crash_behind(WARM, ENDS);
+	audit_log_free(open_log(0));
+	CHECK(stat(path, &st) == 0);
+	size = (size_t)st.st_size;
+	crash_behind(ROWS + MORE, ENDS);
+	all = content(path);
+	(void)unlink(journal);
+	CHECK(truncate(path, (off_t)size) == 0);
+	put_content(journal, bytes_of(blocks, sizeof(blocks)));
+	(void)fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		_exit(with_a_log_that_does_not_sync(buf_view(&all), size) & 0xff);
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	CHECK_INT(WEXITSTATUS(status), 0);
+	buf_deinit(&all);
+}
+
+TEST(a_log_that_was_moved_away_leaves_a_journal_that_is_nobodys)
+{
+	fresh();
+	crash_behind(WARM + MORE, ENDS);
+	CHECK(unlink(path) == 0);
+	CHECK_INT(reopened(), 0);
+	/* also where the new one is moved away before the journal was due */
+	CHECK(unlink(path) == 0);
+	crash_behind(MORE, ENDS);
+	CHECK_INT(verified(), MORE);
+	CHECK(unlink(path) == 0);
+	CHECK_INT(reopened(), 0);
+}
+
+TEST(a_journal_that_does_not_continue_its_log_is_refused_with_the_remedy)
+{
+	struct buf kept;
+	struct buf log;
+	struct buf now;
+
+	fresh();
+	crash_behind(WARM + MORE, ENDS);
+	kept = content(journal);
+	(void)unlink(path);
+	(void)unlink(journal);
+	crash_behind(WARM + MORE + 5, ENDS);
+	put_content(journal, buf_view(&kept));
+	log = content(path);
+	CHECK(open_log(-EBADMSG) == NULL);
+	CHECK(strstr(e.text, "audit.jsonl.journal does not continue audit.jsonl: put back both of one moment, or move the journal away") != NULL);
+	now = content(path);
+	CHECK(bytes_eq(buf_view(&now), buf_view(&log)));
+	/* shorter than what was on disk when the journal started */
+	CHECK(truncate(path, 700) == 0);
+	CHECK(open_log(-EBADMSG) == NULL);
+	CHECK(unlink(journal) == 0 && truncate(path, (off_t)log.len) == 0);
+	put_content(path, buf_view(&log));
+	CHECK_INT(reopened(), WARM + MORE + 5);
+	buf_deinit(&kept);
+	buf_deinit(&log);
+	buf_deinit(&now);
+}
+
+TEST(a_journal_without_room_on_the_disk_is_done_without)
+{
+	struct rlimit old = { 0 };
+	struct rlimit small;
+	struct audit_log *l;
+	struct stat st;
+
+	fresh();
+	(void)signal(SIGXFSZ, SIG_IGN);
+	CHECK(getrlimit(RLIMIT_FSIZE, &old) == 0);
+	small = (struct rlimit){ .rlim_cur = AUDIT_JOURNAL_SIZE / 2, .rlim_max = old.rlim_max };
+	CHECK(setrlimit(RLIMIT_FSIZE, &small) == 0);
+	l = open_log(0);
+	CHECK_INT(commits(l, WARM + MORE), 0);
+	audit_log_free(l);
+	CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+	CHECK(stat(journal, &st) == 0 && st.st_size == 0);
+	CHECK_INT(reopened(), WARM + MORE);
+}
+
+TEST(the_folder_of_this_test_is_removed)
+{
+	fresh();
+	CHECK(rmdir(dir) == 0);
+}

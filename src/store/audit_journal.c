@@ -1,0 +1,193 @@
+#include "store/audit_journal.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "crypt/sha256.h"
+#include "os/fd.h"
+
+/* As it stands in the file. */
+struct record {
+	char magic[8];
+	uint64_t index;
+	uint64_t base;
+	uint64_t len; /* of the lines behind it */
+	char last[OCSF_HEX_MAX - 1]; /* hash of the last of them */
+	uint8_t check[SHA256_LEN]; /* of all of this before it */
+};
+
+static const char magic[8] = "sawjrnl1";
+
+static void check_of(const struct record *r, uint8_t ret[SHA256_LEN])
+{
+	sha256(bytes_of(r, offsetof(struct record, check)), ret);
+}
+
+static size_t blocks(size_t lines)
+{
+	return (sizeof(struct record) + lines + AUDIT_JOURNAL_BLOCK - 1) & ~(size_t)(AUDIT_JOURNAL_BLOCK - 1);
+}
+
+int audit_journal_open(struct audit_journal *ret, int dir_fd, const char *name, struct err *e)
+{
+	char own[NAME_MAX + 1];
+	struct stat st;
+
+	*ret = (struct audit_journal){ .fd = -1 };
+	if (snprintf(own, sizeof(own), "%s.journal", name) >= (int)sizeof(own))
+		return err_set(e, ENAMETOOLONG, "%s: the name is too long", name);
+	ret->fd = openat(dir_fd, own, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (ret->fd < 0 || fstat(ret->fd, &st))
+		return err_sys(e, errno, "%s", own);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, EBADMSG, "%s is not a regular file: move it away", own);
+	ret->filled = st.st_size == AUDIT_JOURNAL_SIZE;
+	return 0;
+}
+
+void audit_journal_close(struct audit_journal *j)
+{
+	j->fd = fd_close(j->fd);
+}
+
+int audit_journal_fill(struct audit_journal *j)
+{
+	static const uint8_t zeros[64 * 1024];
+	int r = 0;
+
+	if (j->filled)
+		return 0;
+	for (size_t at = 0; r == 0 && at < AUDIT_JOURNAL_SIZE; at += sizeof(zeros))
+		r = fd_pwrite_all(j->fd, bytes_of(zeros, sizeof(zeros)), at);
+	if (r == 0 && fsync(j->fd))
+		r = -errno;
+	if (r && ftruncate(j->fd, 0))
+		return r;
+	j->filled = r == 0;
+	return r;
+}
+
+void audit_journal_start(struct audit_journal *j, uint64_t base)
+{
+	j->base = base;
+	j->index = 0;
+	j->at = 0;
+}
+
+int audit_journal_put(struct audit_journal *j, struct bytes lines, const struct audit_log_head *last)
+{
+	struct record r = { .index = htobe64(j->index), .base = htobe64(j->base), .len = htobe64(lines.len) };
+	struct iovec v[] = { { .iov_base = &r, .iov_len = sizeof(r) },
+			     { .iov_base = (void *)(uintptr_t)lines.p, .iov_len = lines.len } };
+	ssize_t n;
+
+	if (!j->filled || lines.len > AUDIT_JOURNAL_SIZE || blocks(lines.len) > AUDIT_JOURNAL_SIZE - j->at)
+		return -ENOSPC;
+	memcpy(r.magic, magic, sizeof(r.magic));
+	memcpy(r.last, last->sha256, sizeof(r.last));
+	check_of(&r, r.check);
+	do
+		n = pwritev(j->fd, v, 2, (off_t)j->at);
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)(sizeof(r) + lines.len) || fdatasync(j->fd)) {
+		int fault = n < 0 || n == (ssize_t)(sizeof(r) + lines.len) ? -errno : -EIO;
+
+		/* Its sender is told that it was not written. */
+		memset(&r, 0, sizeof(r));
+		(void)fd_pwrite_all(j->fd, bytes_of(&r, sizeof(r)), j->at);
+		return fault;
+	}
+	j->at += blocks(lines.len);
+	j->index++;
+	return 0;
+}
+
+/* The next record of the row: none, or one whose lines lie within the file. */
+static bool next_record(struct bytes left, const struct audit_journal_held *h, uint64_t index, struct record *ret)
+{
+	uint8_t check[SHA256_LEN];
+
+	if (left.len < sizeof(*ret))
+		return false;
+	memcpy(ret, left.p, sizeof(*ret));
+	check_of(ret, check);
+	ret->base = be64toh(ret->base);
+	ret->len = be64toh(ret->len);
+	return memcmp(ret->magic, magic, sizeof(magic)) == 0 && memcmp(ret->check, check, sizeof(check)) == 0 &&
+	       be64toh(ret->index) == index && (index == 0 || ret->base == h->base) && ret->len > 0 &&
+	       ret->len <= left.len - sizeof(*ret);
+}
+
+/* Follows the lines from `head` on, or from the first one where that is none. False: they do not chain, or do not end with a line's end. */
+static bool follow(struct bytes lines, struct audit_log_head *before, struct audit_log_head *head)
+{
+	while (lines.len) {
+		size_t end = bytes_find(lines, '\n');
+		struct bytes line = bytes_of(lines.p, end);
+		struct ocsf_place at;
+
+		if (end == lines.len || !ocsf_place_read(line, &at) || at.sequence == 0 || at.sequence == INT64_MAX)
+			return false;
+		if (head->sequence == 0 && before) {
+			before->sequence = at.sequence - 1;
+			memcpy(before->sha256, at.prev, sizeof(at.prev));
+		} else if (at.sequence != head->sequence + 1 || strcmp(at.prev, head->sha256) != 0)
+			return false;
+		before = NULL;
+		head->sequence = at.sequence;
+		audit_chain_hash(line, head->sha256);
+		lines = bytes_skip(lines, end + 1);
+	}
+	return true;
+}
+
+int audit_journal_read(struct bytes file, struct audit_journal_held *ret)
+{
+	struct record r;
+
+	*ret = (struct audit_journal_held){ .base = 0 };
+	buf_init(&ret->lines, AUDIT_JOURNAL_SIZE);
+	audit_chain_none(&ret->before);
+	audit_chain_none(&ret->last);
+	for (uint64_t index = 0; next_record(file, ret, index, &r); index++) {
+		struct bytes lines = bytes_of(file.p + sizeof(r), (size_t)r.len);
+		struct audit_log_head last = ret->last;
+
+		if (!follow(lines, index ? NULL : &ret->before, &last) || memcmp(last.sha256, r.last, sizeof(r.last)) != 0)
+			break;
+		if (!buf_bytes(&ret->lines, lines))
+			return -ENOMEM;
+		ret->base = r.base;
+		ret->last = last;
+		if (blocks(lines.len) > file.len)
+			break;
+		file = bytes_skip(file, blocks(lines.len));
+	}
+	return 0;
+}
+
+int audit_journal_load(const struct audit_journal *j, struct audit_journal_held *ret)
+{
+	size_t len = j->filled ? AUDIT_JOURNAL_SIZE : 0;
+	uint8_t *file = malloc(len + 1);
+	int r = file ? fd_pread_all(j->fd, file, len, 0) : -ENOMEM;
+
+	if (r == 0)
+		r = audit_journal_read(bytes_of(file, len), ret);
+	else
+		(void)audit_journal_read(bytes_of(NULL, 0), ret);
+	free(file);
+	return r;
+}
+
+void audit_journal_held_deinit(struct audit_journal_held *h)
+{
+	buf_deinit(&h->lines);
+}
