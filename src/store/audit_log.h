@@ -11,7 +11,7 @@
 
 struct audit_log;
 
-/* Makes the file (0600, its folder must exist) or continues it. A last line without its line end, left by a crash, is moved to the
+/* Makes the file (0600, its folder must exist) and its journal FILE.journal (store/audit_file.h), or continues them. A last line without its line end, left by a crash, is moved to the
  * end of FILE.torn, and the log continues behind the last whole line. Texts of `src` are copied.
  * -EWOULDBLOCK: another process writes it. -EBADMSG: its last line is not one of ours, nothing was changed. Else as open(2).
  * Needs JAIL_SYS_APPEND and the folder later only for fstatat(2): open it before the jail. */
@@ -32,7 +32,8 @@ bool audit_log_add(struct audit_log *l, const struct event *ev, const char *code
 /* Events added since the last commit, written or not. */
 size_t audit_log_pending(const struct audit_log *l);
 
-/* One write and one fdatasync for all that was added; blocks for as long as the disk takes. 0: every one of them is on disk.
+/* Writes and syncs all that was added at once; blocks for as long as the disk takes. 0: every one of them is on disk, in the log or its
+ * journal.
  * Else a negative errno and a sentence: none of them counts, the file is as it was before them (or is cut back to that at the next
  * commit, before anything else), and the next add continues the chain there. The log file replaced, removed or emptied by
  * somebody else is such a failure too (-ESTALE). */
