@@ -37,6 +37,7 @@ struct chan {
 	struct queued *last; /* NULL when there is none */
 	size_t n_queued;
 	bool wipe;
+	bool mute; /* the peer is gone: nothing more is sent, and what it said last is still to be read */
 };
 
 enum {
@@ -143,6 +144,20 @@ static bool is_for_now(int error)
 	return error == EAGAIN || error == EINTR || error == ETOOMANYREFS;
 }
 
+/* The peer closed its end. Its last words wait to be read, and then the end shows there. */
+static bool is_gone(int error)
+{
+	return error == EPIPE || error == ECONNRESET || error == ECONNREFUSED || error == ENOTCONN;
+}
+
+static void fall_mute(struct chan *c)
+{
+	c->mute = true;
+	while (c->first)
+		drop_first(c);
+	loop_io_want(&c->io, EPOLLIN);
+}
+
 static void on_again(struct loop_timer *t);
 
 static void send_again(struct chan *c, int error)
@@ -163,6 +178,10 @@ static void flush(struct chan *c)
 
 		if (n < 0 && is_for_now(errno)) {
 			send_again(c, errno);
+			return;
+		}
+		if (n < 0 && is_gone(errno)) {
+			fall_mute(c);
 			return;
 		}
 		if (n <= 0) {
@@ -245,7 +264,7 @@ static bool sendable(struct chan *c, const struct msg *m)
 {
 	if (!c->why && !msg_done(m))
 		finish(c, "a message of ours was too long");
-	return !c->why;
+	return !c->why && !c->mute;
 }
 
 void chan_send(struct chan *c, const struct msg *m)
@@ -258,6 +277,10 @@ void chan_send(struct chan *c, const struct msg *m)
 		if (send_one(c->fd, m) >= 0)
 			return;
 		error = errno;
+		if (is_gone(error)) {
+			fall_mute(c);
+			return;
+		}
 		if (!is_for_now(error)) {
 			finish(c, "closed");
 			return;
@@ -388,6 +411,9 @@ static unsigned receive(struct chan *c)
 		};
 	}
 	n = recvmmsg(c->fd, h, BATCH, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
+	/* The peer ended with something of ours unread: said once, in front of what it said last. */
+	if (n < 0 && errno == ECONNRESET)
+		n = recvmmsg(c->fd, h, BATCH, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n < 0)

@@ -256,6 +256,39 @@ TEST(what_was_said_before_an_end_is_still_heard)
 	stop(l, &a, &b);
 }
 
+/* The peer says two numbers and ends; `unread`: with something of ours in its hands; `sends`: and before that was heard we say something more. */
+static void last_words(bool unread, bool sends, bool posts)
+{
+	struct end a;
+	struct end b;
+	struct loop *l = start(&a, &b);
+	int raw = start_raw(l, &a);
+	struct err e = { 0 };
+
+	msg_start(&m, 1);
+	msg_u64(&m, 1);
+	if (unread)
+		chan_send(a.c, &m);
+	CHECK(msg_done(&m) && send(raw, m.p, m.len, 0) > 0 && send(raw, m.p, m.len, 0) > 0);
+	raw = fd_close(raw);
+	for (unsigned i = 0; i < 3 && (sends || posts); i++) {
+		msg_start(&m, 1);
+		msg_u64(&m, 7);
+		(posts ? chan_post : chan_send)(a.c, &m);
+	}
+	CHECK(!a.why);
+	for (int i = 0; i < 10 && !a.why; i++)
+		CHECK(loop_turn(l, 10, &e) == 0);
+	CHECK(a.n == 2 && a.sum == 2 && a.why && strcmp(a.why, "closed") == 0);
+	stop(l, &a, &b);
+}
+
+TEST(last_words_are_heard_whatever_was_said_to_who_said_them)
+{
+	for (unsigned i = 0; i < 8; i++)
+		last_words(i & 1, i & 2, i & 4);
+}
+
 TEST(a_type_outside_the_permit_table_ends_the_channel_for_both)
 {
 	struct end a;
