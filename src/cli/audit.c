@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/api.h"
 #include "cli/audit_line.h"
@@ -32,6 +33,7 @@ static int print_event(struct bytes line, const struct cli_args *a, const struct
 static int print_file(const char *path, const struct cli_args *a, const struct audit_line_style *style)
 {
 	FILE *f;
+	struct stat st;
 	char *text = NULL;
 	size_t size = 0;
 	ssize_t len;
@@ -42,6 +44,10 @@ static int print_file(const char *path, const struct cli_args *a, const struct a
 	f = fopen(path, "re");
 	if (!f)
 		return say_fail(errno == ENOENT ? CLI_NOT_FOUND : CLI_FAILED, "audit: %s: %s", path, strerror(errno));
+	if (fstat(fileno(f), &st) < 0 || !(S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode))) {
+		(void)fclose(f);
+		return say_fail(CLI_FAILED, "audit: %s is not a file: name an audit log or a workspace", path);
+	}
 	while (r == CLI_DONE && (len = getline(&text, &size, f)) > 0 && text[len - 1] == '\n')
 		r = print_event(bytes_of(text, (size_t)len - 1), a, style);
 	if (ferror(f))

@@ -25,6 +25,8 @@ static int read_file(const char *path, struct buf *ret, struct err *e)
 	r = fd_read_all(fd, ret);
 	if (r == -EFBIG)
 		return err_set(e, EFBIG, "%s: larger than any policy; is it the right file?", path);
+	if (r == -EISDIR)
+		return err_set(e, EISDIR, "%s: Is a directory: of a bundle give %s/policy.yaml", path, path);
 	return r < 0 ? err_sys(e, -r, "read %s", path) : 0;
 }
 

@@ -17,6 +17,7 @@
 #include "cli/say.h"
 #include "cli/try_keeper.h"
 #include "cli/try_policy.h"
+#include "cli/try_refusals.h"
 #include "cli/verbs.h"
 #include "crypt/random.h"
 #include "ipc/chan.h"
@@ -38,7 +39,7 @@ static const struct cli_option options[] = {
 	[RESOLV] = { "resolv-conf", "FILE", "the gateway's resolvers, instead of /etc/resolv.conf", CLI_FILE },
 	[LOG] = { "log", "FILE", "keep the gateway's own log there", CLI_FILE },
 	[AS_ROOT] = { "root", NULL, "the command is root in its namespace (raw sockets, ports, mounts)", CLI_TEXT },
-	[QUIET] = { "quiet", NULL, "do not say that this is no isolation boundary", CLI_TEXT },
+	[QUIET] = { "quiet", NULL, "do not say that this is no isolation boundary, nor how much was refused", CLI_TEXT },
 	[JSON] = { "json", NULL, "print the outcome as JSON on standard error", CLI_TEXT },
 	{ 0 },
 };
@@ -57,6 +58,9 @@ struct attempt {
 	struct buf policy; /* compiled */
 	int code; /* of the command; -1: it never ended by itself */
 	int stopped_by; /* signal that we passed on; 0: none */
+	enum cli_exit lack; /* the code for what it is that keeps the command from being run */
+	char audit[PATHS_MAX];
+	uint64_t audit_start;
 	char failed[ERR_MAX];
 };
 
@@ -282,7 +286,6 @@ static int spawn(struct attempt *t, const char *const *args, struct err *e)
 static int start(struct attempt *t, struct err *e)
 {
 	const char *args[CLI_WORDS_MAX + 16];
-	char audit[PATHS_MAX];
 	char ids[32];
 	size_t n = 0;
 	bool root = t->args->value[AS_ROOT] != NULL;
@@ -297,18 +300,36 @@ static int start(struct attempt *t, struct err *e)
 	args[n++] = "--try";
 	args[n++] = ids;
 	if (t->args->value[AUDIT]) {
-		int r = absolute(t->args->value[AUDIT], audit, e);
-
-		if (r < 0)
-			return r;
 		args[n++] = "--audit";
-		args[n++] = audit;
+		args[n++] = t->audit;
 	}
 	args[n++] = "--";
 	for (size_t i = 0; i < t->args->n_rest; i++)
 		args[n++] = t->args->rest[i];
 	args[n] = NULL;
 	return spawn(t, args, e);
+}
+
+static int place_audit(struct attempt *t, struct err *e)
+{
+	int r = t->args->value[AUDIT] ? absolute(t->args->value[AUDIT], t->audit, e) : paths_join(t->audit, t->dir, "audit.jsonl", e);
+
+	if (r == 0)
+		t->audit_start = try_refusals_start(t->audit);
+	return r;
+}
+
+/* A name that is not listed looks to the command like one that does not exist. */
+static void tell_refusals(const struct attempt *t)
+{
+	uint64_t n = t->args->value[QUIET] || t->args->value[JSON] || !t->audit[0] ? 0 : try_refusals_count(t->audit, t->audit_start);
+
+	if (!n)
+		return;
+	if (t->args->value[AUDIT])
+		say_warn("%llu refused: `saw audit --denied %s` says what, why, and what would allow it", (unsigned long long)n, t->args->value[AUDIT]);
+	else
+		say_warn("%llu refused: with --audit FILE, `saw audit --denied FILE` says what, why, and what would allow it", (unsigned long long)n);
 }
 
 static void print_json(const struct attempt *t)
@@ -340,8 +361,17 @@ static int outcome(struct attempt *t)
 	if (t->args->value[JSON])
 		print_json(t);
 	else if (t->code < 0)
-		return say_fail(CLI_FAILED, "%s", t->failed);
-	return t->code < 0 ? CLI_FAILED : t->code;
+		return say_fail(t->lack, "%s", t->failed);
+	return t->code < 0 ? (int)t->lack : t->code;
+}
+
+static int take_secrets(struct attempt *t, struct err *e)
+{
+	int r = try_keeper_new(&t->keeper, t->loop, buf_view(&t->policy), t->dir, t->args->value[SECRET], e);
+
+	if (r == -EINVAL || r == -ENOENT)
+		t->lack = r == -EINVAL ? CLI_USAGE : CLI_NOT_FOUND;
+	return r;
 }
 
 /* Why was said already. */
@@ -356,7 +386,7 @@ static int refused(struct attempt *t, int code)
 
 static int run(const struct cli_args *a)
 {
-	struct attempt t = { .args = a, .child = CHILD_NONE, .dir_fd = -1, .code = -1 };
+	struct attempt t = { .args = a, .child = CHILD_NONE, .dir_fd = -1, .code = -1, .lack = CLI_FAILED };
 	struct err e = { 0 };
 	int r;
 
@@ -372,7 +402,8 @@ static int run(const struct cli_args *a)
 	r = r < 0 ? r : write_policy(&t, &e);
 	r = r < 0 ? r : write_spec(&t, &e);
 	r = r < 0 ? r : loop_new(&t.loop, &e);
-	r = r < 0 ? r : try_keeper_new(&t.keeper, t.loop, buf_view(&t.policy), t.dir, a->value[SECRET], &e);
+	r = r < 0 ? r : place_audit(&t, &e);
+	r = r < 0 ? r : take_secrets(&t, &e);
 	r = r < 0 ? r : watch_signals(&t, &e);
 	r = r < 0 ? r : start(&t, &e);
 	r = r < 0 ? r : loop_run(t.loop, &e);
@@ -383,6 +414,7 @@ static int run(const struct cli_args *a)
 	try_keeper_free(t.keeper);
 	child_kill(&t.child);
 	loop_free(t.loop);
+	tell_refusals(&t);
 	if (t.dir[0])
 		remove_folder(t.dir);
 	(void)fd_close(t.dir_fd);

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cli/say.h"
 #include "cli/try_trust.h"
 #include "crypt/ca.h"
 #include "ipc/types.h"
@@ -46,6 +47,16 @@ static int read_whole(const char *path, struct buf *ret, struct err *e)
 	return r < 0 ? err_sys(e, -r, "%s", path) : 0;
 }
 
+static bool binds(const struct policy *p, struct bytes id)
+{
+	struct policy_credential c;
+
+	for (uint32_t i = 0; policy_credential_at(p, i, &c); i++)
+		if (bytes_eq(c.id, id))
+			return true;
+	return false;
+}
+
 static int add_secret(struct try_keeper *k, struct bytes id, const char *path, struct err *e)
 {
 	struct item *item = &k->items[k->n_items];
@@ -62,6 +73,11 @@ static int add_secret(struct try_keeper *k, struct bytes id, const char *path, s
 	fault = credential_check(credential_trim(buf_view(&text)));
 	if (fault != CREDENTIAL_OK)
 		return err_set(e, EINVAL, "--secret: %s: the value %s", path, credential_fault_text(fault));
+	for (size_t i = 0; i < k->n_items; i++)
+		if (bytes_is(id, k->items[i].id))
+			return err_set(e, EINVAL, "--secret: %.*s is given twice", (int)id.len, (const char *)id.p);
+	if (!binds(&k->policy, id))
+		say_warn("--secret %.*s: the policy binds no credential of this id", (int)id.len, (const char *)id.p);
 	memcpy(item->id, id.p, id.len);
 	buf_init_wiping(&item->value, CREDENTIAL_MAX);
 	(void)buf_bytes(&item->value, credential_trim(buf_view(&text)));

@@ -376,7 +376,7 @@ def test_a_policy_that_is_not_there_is_not_found_and_nothing_is_asked(saw, sawd,
     done = saw(*words)
     assert done.returncode == 4 and done.stderr.count("no.yaml: No such file") == 1 and not sawd.requests
     done = saw(*[w.replace("no.yaml", "/") for w in words])
-    assert done.returncode == 1 and "Is a directory" in done.stderr and not sawd.requests
+    assert done.returncode == 1 and "Is a directory: of a bundle give" in done.stderr and not sawd.requests
 
 
 def test_set_policy_sends_the_file_and_shows_the_generation(saw, sawd, policy):
@@ -534,7 +534,9 @@ def test_audit_reads_a_file_without_a_control_plane(saw, tmp_path):
     assert denied.returncode == 0 and denied.stdout.count("\n") == 1 and "[name_not_listed]" in denied.stdout
     missing = saw("audit", "./nope")
     assert missing.returncode == 4 and "./nope: No such file" in missing.stderr
-    assert saw("audit", "/").returncode == 1 and "Is a directory" in saw("audit", "/").stderr
+    for other in ("/", "/dev/zero"):
+        done = saw("audit", other)
+        assert done.returncode == 1 and f"{other} is not a file" in done.stderr
     follow = saw("audit", str(log), "--follow")
     assert follow.returncode == 2 and str(log) in follow.stderr
 

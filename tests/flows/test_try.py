@@ -155,6 +155,52 @@ def test_wrong_usage_is_2_with_a_sentence(build, policy, args, sentence):
     assert done.returncode == 2 and sentence in done.stderr, done
 
 
+BOUND = """\
+version: 1
+name: bound
+verdicts: {read: allow}
+credentials: {forge: {inject: {bearer: true}, hosts: [api.example], paths: ["/**"]}}
+network: [{name: api, hosts: [api.example], ports: [443], mode: intercept, protocol: rest, access: read-only, credential: forge}]
+"""
+
+
+@pytest.mark.parametrize("secret,code,says", [
+    ("forge", 2, 'ID=FILE is needed, not "forge"'), ("forge=none", 4, "none: No such file"), ("forge=value,forge=value", 2, "forge is given twice"),
+    ("forge=empty", 2, "empty: the value is empty"), ("forge=two", 2, "two: the value has a line end inside"), ("FORGE=value", 2, "ID=FILE with an id of a-z"),
+    ("other=value", 0, "note: --secret other: the policy binds no credential of this id"), ("forge=value", 0, "")])
+def test_a_secret_that_cannot_be_spent_is_named(build, tmp_path, secret, code, says):
+    for name, text in (("policy.yaml", BOUND), ("value", "t0ken\n"), ("empty", "\n"), ("two", "a\nb\n")):
+        (tmp_path / name).write_text(text)
+    done = subprocess.run([build / "src/cli/saw", "try", "--policy", "policy.yaml", "--quiet", "--secret", secret, "--", "echo", "ran"], cwd=tmp_path,
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code and done.stdout == ("" if code else "ran\n"), done
+    assert says in done.stderr and done.stderr.count("\n") == (1 if says else 0), done
+
+
+def test_refusals_are_counted_at_the_end_with_where_they_are_told(build, policy, tmp_path):
+    ask = "import socket\ntry: socket.gethostbyname('unlisted.example')\nexcept OSError: pass"
+
+    def run(*options, command=("python3", "-c", ask)):
+        done = subprocess.run([build / "src/cli/saw", "try", "--policy", policy, *options, "--", *command], capture_output=True, text=True, timeout=60,
+                              check=False, cwd=tmp_path)
+        return done.returncode, [line for line in done.stderr.splitlines() if "refused" in line]
+    code, told = run()
+    assert code == 0 and len(told) == 1 and "refused: with --audit FILE, `saw audit --denied FILE` says what" in told[0], told
+    code, told = run("--audit", "a.jsonl")
+    assert code == 0 and "refused: `saw audit --denied a.jsonl` says what" in told[0], told
+    denied = subprocess.run([build / "src/cli/saw", "audit", "--denied", "a.jsonl"], capture_output=True, text=True, timeout=60, check=True, cwd=tmp_path).stdout
+    assert f"note: {denied.count(' denied ')} refused" in told[0] and "unlisted.example" in denied and "network: add {name: unlisted-example" in denied, (told, denied)
+    assert run("--audit", "a.jsonl", command=["true"]) == (0, []), "what was refused before is not counted again"
+    assert run("--quiet") == (0, []) and run("--json") == (0, [])
+
+
+@pytest.mark.parametrize("place,says", [("/dev/full", "/dev/full is not a regular file"), ("no/such/a.jsonl", "folder of ")])
+def test_a_log_that_cannot_be_kept_is_said_once_and_nothing_runs(build, policy, tmp_path, place, says):
+    done = subprocess.run([build / "src/cli/saw", "try", "--policy", policy, "--quiet", "--audit", place, "--", "echo", "ran"], capture_output=True, text=True,
+                          timeout=60, check=False, cwd=tmp_path)
+    assert done.returncode == 1 and not done.stdout and done.stderr.count("audit log") == 1 and says in done.stderr, done
+
+
 def test_a_bad_policy_starts_nothing_and_names_its_place(build, tmp_path):
     bad = tmp_path / "bad.yaml"
     bad.write_text("version: 1\nname: x\nnetwork:\n  - {name: a, hosts: [A.example], ports: [443], mode: passthroug}\n")

@@ -234,7 +234,7 @@ static int open_trail(struct ws *w, struct err *e)
 
 	if (r == 0)
 		r = trail_new(&w->trail, w, w->command.audit ? w->command.audit : path, e);
-	return r < 0 ? err_in(e, r, "audit log") : 0;
+	return r;
 }
 
 static int open_policy(struct ws *w, struct err *e)
