@@ -2,32 +2,14 @@
 
 #include "base/base64.h"
 #include "wire/credential_fields.h"
+#include "wire/http1_fields.h"
 #include "wire/http1_head.h"
 
 /* Everything here is written, nothing is edited: a request line, Host, the fields that stay, the credential, an empty line. */
 
-static uint8_t fold(uint8_t c)
-{
-	if (c == '_' || c == '.')
-		return '-';
-	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
-}
-
-/* CGI-like servers make one variable of names that differ in anything but letters and digits. */
-static uint8_t fold_field(uint8_t c)
-{
-	c = fold(c);
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
-}
-
 bool dress_carries(const struct policy_credential *c, struct bytes name)
 {
-	if (c->inject == POLICY_INJECT_QUERY || name.len != c->header.len)
-		return false;
-	for (size_t i = 0; i < name.len; i++)
-		if (fold_field(name.p[i]) != fold_field(c->header.p[i]))
-			return false;
-	return true;
+	return c->inject != POLICY_INJECT_QUERY && http1_names_alike(name, c->header);
 }
 
 static bool taken(const struct dress *d, struct bytes name)
@@ -66,6 +48,13 @@ static void put_escaped(struct buf *out, struct bytes text)
 		(void)buf_byte(out, (uint8_t)hex[c >> 4]);
 		(void)buf_byte(out, (uint8_t)hex[c & 15]);
 	}
+}
+
+static uint8_t fold(uint8_t c)
+{
+	if (c == '_' || c == '.')
+		return '-';
+	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
 }
 
 static uint8_t hex(uint8_t c)

@@ -23,7 +23,7 @@ struct dress {
  * `canon` is no head, or it does not fit; `out` is then of no use. */
 bool dress(const struct dress *d, struct bytes canon, struct buf *out, struct buf *stripped);
 
-/* A field of that name may be taken for the credential's: any case, and whatever is neither letter nor digit counts as `-`. */
+/* A field of that name may be taken for the credential's (wire/http1_fields.h). */
 bool dress_carries(const struct policy_credential *c, struct bytes name);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "rules/policy_git.h"
 #include "wire/credential_fields.h"
+#include "wire/http1_fields.h"
 #include "wire/http1_out.h"
 #include "wire/ws_handshake.h"
 
@@ -17,6 +18,16 @@ static bool has_header(const void *headers, struct bytes name)
 
 	for (size_t i = 0; i < h->n_fields; i++)
 		if (bytes_ieq(h->fields[i].name, name))
+			return true;
+	return false;
+}
+
+static bool has_like(const void *headers, struct bytes name)
+{
+	const struct http1_head *h = headers;
+
+	for (size_t i = 0; i < h->n_fields; i++)
+		if (http1_names_alike(h->fields[i].name, name))
 			return true;
 	return false;
 }
@@ -60,6 +71,7 @@ static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 		.query = mark < h->target.len ? bytes_skip(h->target, mark + 1) : bytes_of(NULL, 0),
 		.has_query = mark < h->target.len,
 		.has_header = has_header,
+		.has_like = has_like,
 		.headers = h,
 		.websocket = wants_websocket(h),
 	};

@@ -174,6 +174,7 @@ TEST(every_malformed_request_leaves_no_byte_and_one_event)
 		{ "GET /ok HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n" CANARY, 403,
 		  "upgrade_not_listed" },
 		{ "GET /ok HTTP/1.1\r\n" HOST "X-Needed-Not: 1\r\n\r\n" CANARY, 403, "condition_not_met" },
+		{ "GET /ok HTTP/1.1\r\n" HOST "X_Needed.Not: 1\r\n\r\n" CANARY, 403, "condition_not_met" },
 	};
 
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {

@@ -232,7 +232,7 @@ void policy_judge(const struct policy *p, const struct policy_entry *e, const st
 	if (ret->reason != REASON_OK)
 		ret->rule = e->rule;
 	ret->observed = bytes_starts(r->path, bytes_str("/watched"));
-	if (r->has_header(r->headers, bytes_str("x-needed-not")))
+	if (r->has_header(r->headers, bytes_str("x-needed-not")) || r->has_like(r->headers, bytes_str("x-needed-not")))
 		ret->reason = REASON_HTTP_CONDITION;
 	if (r->websocket && !http_rig.entry.websocket)
 		ret->reason = REASON_UPGRADE_REFUSED;

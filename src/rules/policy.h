@@ -91,6 +91,7 @@ struct policy_request {
 	bool has_query;
 	/* header presence, asked by lower-case name */
 	bool (*has_header)(const void *headers, struct bytes name);
+	bool (*has_like)(const void *headers, struct bytes name); /* the same of fields that some server takes for it; NULL: there are none */
 	const void *headers;
 	bool websocket; /* GET with `Upgrade: websocket` that would be passed on */
 	const struct policy_body *body; /* NULL: not read yet */

@@ -44,6 +44,13 @@ static enum policy_met query_met(const struct policy *p, const struct policy_req
 	return POLICY_UNMET;
 }
 
+static enum policy_met header_met(const struct policy_request *r, struct bytes name)
+{
+	if (r->has_header && r->has_header(r->headers, name))
+		return POLICY_MET;
+	return r->has_like && r->has_like(r->headers, name) ? POLICY_UNCLEAR : POLICY_UNMET;
+}
+
 static enum policy_met json_met(const struct policy *p, const struct policy_request *r, const struct blob_condition *c)
 {
 	const struct blob_str *values = (const struct blob_str *)blob_at(p, BLOB_VALUES) + c->values.first;
@@ -65,7 +72,7 @@ enum policy_met policy_condition_met(const struct policy *p, const struct policy
 	case POLICY_CONDITION_QUERY:
 		return query_met(p, r, c);
 	case POLICY_CONDITION_HEADER:
-		return r->has_header && r->has_header(r->headers, blob_text(p, c->key)) ? POLICY_MET : POLICY_UNMET;
+		return header_met(r, blob_text(p, c->key));
 	case POLICY_CONDITION_JSON:
 		return json_met(p, r, c);
 	default:

@@ -60,6 +60,49 @@ TEST(a_query_in_which_servers_find_a_key_differently_is_clear_to_no_rule)
 	kit_free(&k);
 }
 
+static bool has(const void *headers, struct bytes name)
+{
+	return bytes_is(name, headers);
+}
+
+static bool has_like(const void *headers, struct bytes name)
+{
+	(void)headers;
+	return bytes_is(name, "x-a");
+}
+
+TEST(a_field_that_some_server_takes_for_a_rules_is_clear_to_no_rule)
+{
+	struct kit k = kit_compile(
+		"version: 1\nverdicts: {read: allow}\nnetwork:\n"
+		"  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: rest, rules: [\n"
+		"      {class: read, methods: [GET], paths: [/q], headers: [x-a]}, {class: read, methods: [GET], paths: [/d]},\n"
+		"      {deny: true, methods: [GET], paths: [/d], headers: [x-a]}]}\n");
+	static const struct {
+		const char *path;
+		const char *header;
+		bool like;
+		enum reason want;
+	} rows[] = {
+		{ "/q", "x-a", false, REASON_OK },	       { "/q", "x-a", true, REASON_OK },	  { "/q", "x-b", false, REASON_HTTP_CONDITION },
+		{ "/q", "x-b", true, REASON_HTTP_CONDITION }, { "/d", "x-a", false, REASON_HTTP_DENIED }, { "/d", "x-b", false, REASON_OK },
+		{ "/d", "x-b", true, REASON_HTTP_DENIED },
+	};
+	struct policy_entry e;
+
+	CHECK_INT(policy_find(&k.policy, bytes_str("a.example"), 80, &e), REASON_OK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct policy_request r = { .method = bytes_str("GET"), .path = bytes_str(rows[i].path), .has_header = has,
+						  .has_like = rows[i].like ? has_like : NULL, .headers = rows[i].header };
+		struct policy_verdict v;
+
+		policy_judge(&k.policy, &e, &r, &v);
+		if (!CHECK_INT(v.reason, rows[i].want))
+			printf("# row %zu\n", i);
+	}
+	kit_free(&k);
+}
+
 TEST(paths_longer_than_any_pattern_are_walked_safely)
 {
 	char path[8000];

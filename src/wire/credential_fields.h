@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 
-/* A request's header field: any case, `_` and `.` as `-`. Cookies are carriers as a whole. */
+/* A request's header field: any case, whatever is neither letter nor digit as `-`. Cookies are carriers as a whole. */
 bool credential_field(struct bytes name);
 
 /* The name of a query parameter, as it stands in the target: escapes are decoded, case, `-`, `_`, `.` and blanks do not count, and a name

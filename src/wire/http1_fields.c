@@ -75,6 +75,16 @@ static uint8_t fold(uint8_t c)
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
 }
 
+bool http1_names_alike(struct bytes a, struct bytes b)
+{
+	if (a.len != b.len)
+		return false;
+	for (size_t i = 0; i < a.len; i++)
+		if (fold(a.p[i]) != fold(b.p[i]))
+			return false;
+	return true;
+}
+
 bool http1_name_matches(struct bytes name, const char *pattern)
 {
 	bool open;

@@ -16,6 +16,8 @@ enum http1_fate {
 enum http1_fate http1_request_field(struct bytes name);
 enum http1_fate http1_response_field(struct bytes name);
 
+/* A CGI-like server takes one for the other. */
+bool http1_names_alike(struct bytes a, struct bytes b);
 /* The name is this one: `pattern` is in lower case with `-` for whatever is neither letter nor digit, and a `*` at its end stands for any rest. */
 bool http1_name_matches(struct bytes name, const char *pattern);
 
