@@ -113,6 +113,17 @@ bool buf_fmt(struct buf *b, const char *format, ...)
 	return ok;
 }
 
+bool buf_decimal(struct buf *b, uint64_t v)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + v % 10);
+	while (v /= 10);
+	return buf_add(b, digits + at, sizeof(digits) - at);
+}
+
 bool buf_u16be(struct buf *b, uint16_t v)
 {
 	const uint8_t s[2] = { (uint8_t)(v >> 8), (uint8_t)v };

@@ -60,6 +60,7 @@ static inline bool buf_byte(struct buf *b, uint8_t c)
 }
 bool buf_fmt(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool buf_vfmt(struct buf *b, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
+bool buf_decimal(struct buf *b, uint64_t v);
 /* Big-endian integers, as wire formats have them. */
 bool buf_u16be(struct buf *b, uint16_t v);
 bool buf_u32be(struct buf *b, uint32_t v);

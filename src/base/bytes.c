@@ -2,27 +2,17 @@
 
 #include <stdlib.h>
 
-#include "base/must.h"
-
 static uint8_t fold(uint8_t c)
 {
 	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
 }
 
-bool bytes_ieq(struct bytes a, struct bytes b)
+bool bytes_ieq_n(const uint8_t *a, const uint8_t *b, size_t n)
 {
-	if (a.len != b.len)
-		return false;
-	for (size_t i = 0; i < a.len; i++)
-		if (fold(a.p[i]) != fold(b.p[i]))
+	for (size_t i = 0; i < n; i++)
+		if (fold(a[i]) != fold(b[i]))
 			return false;
 	return true;
-}
-
-struct bytes bytes_skip(struct bytes a, size_t n)
-{
-	must(n <= a.len);
-	return n == 0 ? a : bytes_of(a.p + n, a.len - n);
 }
 
 size_t bytes_find(struct bytes a, uint8_t c)

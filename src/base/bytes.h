@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/must.h"
+
 /* Borrows; never NUL-terminated by contract. An empty run may have p == NULL. */
 struct bytes {
 	const uint8_t *p;
@@ -34,7 +36,11 @@ static inline bool bytes_is(struct bytes a, const char *s)
 }
 
 /* ASCII letters fold; every other byte compares exactly. */
-bool bytes_ieq(struct bytes a, struct bytes b);
+bool bytes_ieq_n(const uint8_t *a, const uint8_t *b, size_t n);
+static inline bool bytes_ieq(struct bytes a, struct bytes b)
+{
+	return a.len == b.len && bytes_ieq_n(a.p, b.p, a.len); /* names mostly differ in length already */
+}
 
 static inline bool bytes_starts(struct bytes a, struct bytes prefix)
 {
@@ -48,7 +54,11 @@ static inline bool bytes_ends(struct bytes a, struct bytes suffix)
 }
 
 /* The rest after the first `n` bytes; the whole run when n > len is an error of ours (must). */
-struct bytes bytes_skip(struct bytes a, size_t n);
+static inline struct bytes bytes_skip(struct bytes a, size_t n)
+{
+	must(n <= a.len);
+	return n == 0 ? a : bytes_of(a.p + n, a.len - n);
+}
 
 /* Index of byte `c`, or a.len when it does not occur. */
 size_t bytes_find(struct bytes a, uint8_t c);

@@ -165,14 +165,8 @@ void json_out_key_name(struct json_out *j, struct bytes key)
 
 void json_out_u64(struct json_out *j, uint64_t v)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
-
 	before_value(j);
-	do
-		digits[--at] = (char)('0' + v % 10);
-	while (v /= 10);
-	(void)buf_add(j->out, digits + at, sizeof(digits) - at);
+	(void)buf_decimal(j->out, v);
 }
 
 void json_out_i64(struct json_out *j, int64_t v)

@@ -67,6 +67,16 @@ TEST(a_buffer_never_grows_past_its_ceiling_and_stays_failed)
 	CHECK(bytes_is(buf_view(&b), "2"));
 }
 
+TEST(decimal_numbers_of_any_size_fit)
+{
+	BUF_AUTO struct buf b;
+
+	buf_init(&b, 64);
+	CHECK(buf_decimal(&b, 0) && buf_byte(&b, ' ') && buf_decimal(&b, 1090) && buf_byte(&b, ' '));
+	CHECK(buf_decimal(&b, UINT64_MAX));
+	CHECK_STR(buf_cstr(&b), "0 1090 18446744073709551615");
+}
+
 TEST(errors_grow_from_the_left)
 {
 	struct err e = { 0 };

@@ -1,5 +1,7 @@
 #include "ipc/msg.h"
 
+#include <endian.h>
+
 #include "base/must.h"
 
 static void put(struct msg *m, const void *p, size_t len)
@@ -15,11 +17,18 @@ static void put(struct msg *m, const void *p, size_t len)
 
 static void put_le(struct msg *m, uint64_t v, unsigned n)
 {
-	uint8_t s[8];
+	v = htole64(v);
+	put(m, &v, n);
+}
 
-	for (unsigned i = 0; i < n; i++)
-		s[i] = (uint8_t)(v >> (8 * i));
-	put(m, s, n);
+/* The letter of a field's kind, and a number behind it. */
+static void put_kind(struct msg *m, char kind, uint64_t v, unsigned n)
+{
+	uint8_t s[1 + sizeof(v)] = { (uint8_t)kind };
+
+	v = htole64(v);
+	memcpy(s + 1, &v, sizeof(v));
+	put(m, s, 1 + n);
 }
 
 void msg_start(struct msg *m, uint16_t type)
@@ -33,8 +42,7 @@ void msg_start(struct msg *m, uint16_t type)
 
 void msg_u64(struct msg *m, uint64_t v)
 {
-	put(m, "u", 1);
-	put_le(m, v, 8);
+	put_kind(m, 'u', v, 8);
 }
 
 void msg_bytes(struct msg *m, struct bytes b)
@@ -43,8 +51,7 @@ void msg_bytes(struct msg *m, struct bytes b)
 		m->failed = true;
 		return;
 	}
-	put(m, "b", 1);
-	put_le(m, b.len, 4);
+	put_kind(m, 'b', b.len, 4);
 	put(m, b.p, b.len);
 }
 
@@ -78,10 +85,9 @@ static uint64_t get_le(struct msg_in *in, unsigned n)
 		in->bad = true;
 		return 0;
 	}
-	for (unsigned i = 0; i < n; i++)
-		v |= (uint64_t)in->left.p[i] << (8 * i);
+	memcpy(&v, in->left.p, n);
 	in->left = bytes_skip(in->left, n);
-	return v;
+	return le64toh(v);
 }
 
 bool msg_open(struct msg_in *in, struct bytes raw)

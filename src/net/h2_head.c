@@ -48,13 +48,9 @@ void h2_head_begin(struct h2_head *h, enum h2_head_kind kind)
 
 bool h2_head_is_hop(struct bytes name)
 {
-	static const char *const names[] = { "connection", "transfer-encoding", "keep-alive",
-					     "proxy-connection", "upgrade" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (bytes_ieq(name, bytes_str(names[i])))
-			return true;
-	return false;
+	return bytes_ieq(name, bytes_str("connection")) || bytes_ieq(name, bytes_str("transfer-encoding")) ||
+	       bytes_ieq(name, bytes_str("keep-alive")) || bytes_ieq(name, bytes_str("proxy-connection")) ||
+	       bytes_ieq(name, bytes_str("upgrade"));
 }
 
 /* One or more visible ASCII bytes. */
@@ -138,28 +134,26 @@ static enum h2_fault take_status(struct h2_head *h, struct bytes v)
 	return H2_OK;
 }
 
+static unsigned request_pseudo(struct bytes name)
+{
+	if (bytes_is(name, ":method"))
+		return METHOD;
+	if (bytes_is(name, ":path"))
+		return PATH;
+	if (bytes_is(name, ":scheme"))
+		return SCHEME;
+	if (bytes_is(name, ":authority"))
+		return AUTHORITY;
+	return bytes_is(name, ":protocol") ? PROTOCOL : 0;
+}
+
 static enum h2_fault take_pseudo(struct h2_head *h, struct bytes name, struct bytes v)
 {
-	static const struct {
-		const char *name;
-		enum pseudo bit;
-		enum h2_head_kind kind;
-	} known[] = {
-		{ ":method", METHOD, H2_HEAD_REQUEST },
-		{ ":path", PATH, H2_HEAD_REQUEST },
-		{ ":scheme", SCHEME, H2_HEAD_REQUEST },
-		{ ":authority", AUTHORITY, H2_HEAD_REQUEST },
-		{ ":protocol", PROTOCOL, H2_HEAD_REQUEST },
-		{ ":status", STATUS, H2_HEAD_ANSWER },
-	};
-	unsigned bit = 0;
+	unsigned bit = h->kind == H2_HEAD_ANSWER ? (bytes_is(name, ":status") ? STATUS : 0) : request_pseudo(name);
 	enum h2_fault f;
 
 	if (h->kind == H2_HEAD_TRAILERS)
 		return H2_BAD_TRAILERS;
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (bytes_is(name, known[i].name) && known[i].kind == h->kind)
-			bit = known[i].bit;
 	if (!bit || (h->pseudo & bit) || h->n_fields)
 		return H2_BAD_PSEUDO;
 	h->pseudo |= bit;

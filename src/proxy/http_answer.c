@@ -50,7 +50,7 @@ static struct bytes upstream_of(const struct http_flow *f, char ret[NAME_MAX_LEN
 	return bytes_str(ret);
 }
 
-void http_answer_note(struct http_flow *f)
+static void note_answer(struct http_flow *f)
 {
 	const struct ai_counts *said = f->watch ? http_watch_counts(f->watch) : NULL;
 	struct event ev = http_request_event(f, EVENT_CLOSED, REASON_OK);
@@ -70,6 +70,12 @@ void http_answer_note(struct http_flow *f)
 		gate_note(f->flow.gate, &ev);
 	}
 	f->watch = http_watch_free(f->watch);
+}
+
+void http_answer_note(struct http_flow *f)
+{
+	if (f->cookies_stripped || f->watch)
+		note_answer(f);
 }
 
 void http_answer_failed(struct http_flow *f, enum reason reason)
@@ -190,8 +196,6 @@ static bool answer_piece(struct http_flow *f)
 	struct bytes data;
 	size_t used;
 
-	if (f->upstream.in.len == 0)
-		return false;
 	a = http1_body_next(&f->answer_body, buf_view(&f->upstream.in), &used, &data, &fault);
 	if (a == HTTP1_BAD) {
 		http_answer_failed(f, REASON_UPSTREAM_MALFORMED);
@@ -221,7 +225,7 @@ void http_answer_relay(struct http_flow *f)
 
 		f->bytes_in += n;
 		while (moved && f->phase == HTTP_RELAY && !f->answer_done && f->guest.out.len < HTTP_SIDE_OUT_FULL)
-			moved = f->answering ? answer_piece(f) : answer_head(f);
+			moved = f->upstream.in.len && (f->answering ? answer_piece(f) : answer_head(f));
 		if (f->phase != HTTP_RELAY)
 			return;
 		(void)http_side_flush(&f->guest);

@@ -58,6 +58,15 @@ static void propose(struct http_flow *f, const struct policy *p, const struct po
 	(void)policy_change(p, &refused, &f->change);
 }
 
+static void keep_rule(struct http_flow *f, struct bytes rule)
+{
+	size_t n = rule.len < sizeof(f->rule) ? rule.len : sizeof(f->rule) - 1;
+
+	if (n)
+		memcpy(f->rule, rule.p, n);
+	f->rule[n] = '\0';
+}
+
 static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 {
 	const struct policy *p = gate_policy(f->flow.gate);
@@ -97,7 +106,7 @@ static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 		v.reason = REASON_CREDENTIAL_UNBOUND;
 	if (v.reason != REASON_OK)
 		propose(f, p, &q, v.reason);
-	(void)snprintf(f->rule, sizeof(f->rule), "%.*s", (int)v.rule.len, (const char *)v.rule.p);
+	keep_rule(f, v.rule);
 	return v.reason;
 }
 

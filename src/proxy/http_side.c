@@ -22,6 +22,7 @@ static void fresh(struct http_side *s, http_side_fn fn, void *owner)
 	s->owner = owner;
 	s->open = true;
 	s->readable = false;
+	s->plenty = false;
 	s->read_wants_out = false;
 	s->write_wants_in = false;
 	s->eof = false;
@@ -226,9 +227,12 @@ size_t http_side_read(struct http_side *s, size_t max)
 	if (s->stream) {
 		n = read_stream(s, room);
 	} else {
+		if (!s->plenty && room > HTTP_SIDE_READ_FIRST)
+			room = HTTP_SIDE_READ_FIRST;
 		p = buf_room(&s->in, room);
 		n = !p ? end(s, true) : s->tls ? read_tls(s, p, room) : read_socket(s, p, room);
 		buf_grew(&s->in, n);
+		s->plenty = n == room;
 	}
 	s->moved += n;
 	return n;

@@ -11,6 +11,7 @@ struct h2_stream;
 
 enum {
 	HTTP_SIDE_READ = 64 * 1024, /* at most so much is read at once */
+	HTTP_SIDE_READ_FIRST = 8 * 1024, /* the same until a read has filled that: most messages are small, and so is their memory */
 	HTTP_SIDE_OUT_FULL = 64 * 1024, /* with so much waiting nothing more is read from the other side */
 };
 
@@ -28,6 +29,7 @@ struct http_side {
 	struct buf in;
 	struct buf out;
 	bool readable; /* the loop said so, and no read has come back empty, or short with the loop watching, since */
+	bool plenty; /* the last read took all that it had room for */
 	bool read_wants_out; /* TLS: reading goes on when the socket takes something */
 	bool write_wants_in; /* ... and the other way round */
 	bool eof; /* nothing will come any more */

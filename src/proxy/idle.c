@@ -79,7 +79,7 @@ bool idle_take(struct http_side *s, struct idle_place *at, bool now, http_side_f
 		struct place *best = NULL;
 
 		for (size_t i = 0; i < IDLE_MAX; i++)
-			if (fits(&places[i], at) && (!best || places[i].since > best->since))
+			if ((!best || places[i].since > best->since) && fits(&places[i], at))
 				best = &places[i];
 		if (!best)
 			return false;

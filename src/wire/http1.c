@@ -1,6 +1,6 @@
 #include "wire/http1.h"
 
-bool http1_is_tchar(uint8_t c)
+static inline bool tchar(uint8_t c)
 {
 	/* Digits, letters and !#$%&'*+-.^_`|~ (RFC 9110, 5.6.2), a bit for each. */
 	static const uint64_t set[2] = { 0x03ff6cfa00000000, 0x57ffffffc7fffffe };
@@ -8,10 +8,15 @@ bool http1_is_tchar(uint8_t c)
 	return c < 0x80 && (set[c / 64] >> (c % 64) & 1);
 }
 
+bool http1_is_tchar(uint8_t c)
+{
+	return tchar(c);
+}
+
 bool http1_is_token(struct bytes s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		if (!http1_is_tchar(s.p[i]))
+		if (!tchar(s.p[i]))
 			return false;
 	return s.len > 0;
 }

@@ -1,7 +1,7 @@
 #include "wire/http1_fields.h"
 
 struct entry {
-	const char *name; /* lower case; a trailing '*' matches any rest */
+	const char *name; /* lower case, a letter first; a trailing '*' matches any rest */
 	enum http1_fate fate;
 };
 
@@ -105,8 +105,10 @@ bool http1_name_matches(struct bytes name, const char *pattern)
 
 static enum http1_fate fate_in(const struct entry *table, size_t n, struct bytes name)
 {
+	uint8_t first = name.len ? fold(name.p[0]) : 0;
+
 	for (size_t i = 0; i < n; i++)
-		if (http1_name_matches(name, table[i].name))
+		if ((uint8_t)table[i].name[0] == first && http1_name_matches(name, table[i].name))
 			return table[i].fate == HTTP1_REMAKE && !bytes_ieq(name, bytes_str(table[i].name)) ? HTTP1_CONFUSING :
 													     table[i].fate;
 	return HTTP1_FORWARD;

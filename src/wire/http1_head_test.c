@@ -173,6 +173,27 @@ TEST(limits_hold_exactly)
 	CHECK_INT(f, HTTP1_FAULT_TOO_LARGE);
 }
 
+/* Many bytes are looked at together. */
+TEST(a_byte_that_no_head_may_hold_is_found_wherever_it_stands)
+{
+	static const uint8_t edges[] = { 0x00, 0x01, 0x08, 0x0b, 0x1f, 0x7f, 0x80, 0xff };
+
+	for (size_t at = 0; at < 24; at++)
+		for (size_t i = 0; i < sizeof(edges); i++) {
+			char text[] = START "X: 0123456789 ~ abcdefghij\r\n\r\n";
+			struct http1_scan s = { 0 };
+			struct http1_head h;
+			enum http1_fault f;
+			size_t len;
+
+			CHECK_INT(http1_request_head(&s, bytes_str(text), &h, &len, &f), HTTP1_DONE);
+			s = (struct http1_scan){ 0 };
+			text[strlen(START "X: ") + at % 23] = (char)edges[i];
+			CHECK_INT(http1_request_head(&s, bytes_of(text, sizeof(text) - 1), &h, &len, &f), HTTP1_BAD);
+			CHECK_INT(f, HTTP1_FAULT_HEADER);
+		}
+}
+
 TEST(an_answer_is_taken_apart_and_may_hold_8_bit_text)
 {
 	const char *text = "HTTP/1.0 404 Nicht gef\xfcnden\r\nX: caf\xc3\xa9\r\n\r\n";

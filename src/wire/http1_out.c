@@ -10,12 +10,21 @@ static enum http1_framing framing_for(const struct http1_length *length, const s
 	return relay->client_minor == 0 ? HTTP1_UNTIL_CLOSE : HTTP1_CHUNKED;
 }
 
+static void put_length(struct buf *out, uint64_t len)
+{
+	(void)buf_str(out, "Content-Length: ");
+	(void)buf_decimal(out, len);
+	(void)buf_str(out, "\r\n");
+}
+
 enum http1_framing http1_answer_canon(const struct http1_head *h, const struct http1_length *length,
 				      const struct http1_relay *relay, struct buf *out)
 {
 	enum http1_framing framing = framing_for(length, relay);
 
-	(void)buf_fmt(out, "HTTP/1.1 %u ", (unsigned)h->status);
+	(void)buf_str(out, "HTTP/1.1 ");
+	(void)buf_decimal(out, h->status);
+	(void)buf_byte(out, ' ');
 	(void)buf_bytes(out, h->phrase);
 	(void)buf_str(out, "\r\n");
 	for (size_t i = 0; i < h->n_fields; i++) {
@@ -30,7 +39,7 @@ enum http1_framing http1_answer_canon(const struct http1_head *h, const struct h
 	}
 	if (framing == HTTP1_LENGTH ||
 	    (framing == HTTP1_NO_BODY && length->announced && (relay->to_head || h->status == 304)))
-		(void)buf_fmt(out, "Content-Length: %llu\r\n", (unsigned long long)length->len);
+		put_length(out, length->len);
 	else if (framing == HTTP1_CHUNKED)
 		(void)buf_str(out, "Transfer-Encoding: chunked\r\n");
 	if (!relay->keep || framing == HTTP1_UNTIL_CLOSE)

@@ -58,25 +58,32 @@ static enum http1_fault absolute(struct bytes *target, const struct http1_place 
 	return at_place(authority, place);
 }
 
+/* "http://name?query" has the path "/". */
+static enum http1_fault put_rooted(struct bytes query, const struct http1_place *place, struct buf *out, struct http1_target *t)
+{
+	uint8_t rooted[HTTP1_LINE_MAX + 1] = "/";
+
+	if (query.len > HTTP1_LINE_MAX)
+		return HTTP1_FAULT_TARGET_TOO_LONG;
+	if (query.len)
+		memcpy(rooted + 1, query.p, query.len);
+	return http1_target_canon(bytes_of(rooted, query.len + 1), place->encoded_slash, out, t);
+}
+
 static enum http1_fault put_target(const struct http1_head *h, const struct http1_place *place, struct buf *out,
 				   struct http1_request *r)
 {
-	uint8_t rooted[HTTP1_LINE_MAX + 1] = "/";
 	struct bytes target = h->target;
+	bool has_scheme = scheme_len(target) > 0;
 	struct http1_form form;
 	struct http1_target t;
 	enum http1_fault f = HTTP1_FAULT_NONE;
 
-	if (scheme_len(target))
+	if (has_scheme)
 		f = absolute(&target, place);
-	if (f == HTTP1_FAULT_NONE && scheme_len(h->target) && (target.len == 0 || target.p[0] == '?')) {
-		if (target.len > HTTP1_LINE_MAX)
-			return HTTP1_FAULT_TARGET_TOO_LONG;
-		if (target.len)
-			memcpy(rooted + 1, target.p, target.len);
-		target = bytes_of(rooted, target.len + 1);
-	}
-	if (f == HTTP1_FAULT_NONE)
+	if (f == HTTP1_FAULT_NONE && has_scheme && (target.len == 0 || target.p[0] == '?'))
+		f = put_rooted(target, place, out, &t);
+	else if (f == HTTP1_FAULT_NONE)
 		f = http1_target_canon(target, place->encoded_slash, out, &t);
 	if (f != HTTP1_FAULT_NONE)
 		return f;

@@ -5,9 +5,11 @@
 /* Escapes are decoded into `raw` only to be looked at: segments and UTF-8 are judged there, never on the escaped text, so no
  * spelling of a dot hides one. What goes on the wire is written beside it, byte by byte. */
 
+enum { SHORT_MAX = 256 };
+
 struct canon {
 	struct buf *out;
-	uint8_t raw[HTTP1_LINE_MAX];
+	uint8_t *raw; /* as long as the text */
 	size_t n_raw;
 	size_t segment_at; /* in raw: where the present segment begins */
 	bool encoded_slash;
@@ -179,9 +181,26 @@ static enum http1_fault path_and_query(struct canon *k, struct bytes text, struc
 	return f;
 }
 
+/* Nearly all are short, and what lies on the stack is cleared each time. */
+static enum http1_fault canon_short(struct canon k, struct bytes text, struct http1_target *ret)
+{
+	uint8_t raw[SHORT_MAX];
+
+	k.raw = raw;
+	return path_and_query(&k, text, ret);
+}
+
+static enum http1_fault canon_long(struct canon k, struct bytes text, struct http1_target *ret)
+{
+	uint8_t raw[HTTP1_LINE_MAX];
+
+	k.raw = raw;
+	return path_and_query(&k, text, ret);
+}
+
 enum http1_fault http1_target_canon(struct bytes text, bool encoded_slash, struct buf *out, struct http1_target *ret)
 {
-	struct canon k;
+	const struct canon k = { .out = out, .encoded_slash = encoded_slash };
 	struct http1_target t = { 0 };
 	size_t start = out->len;
 	enum http1_fault f;
@@ -190,9 +209,7 @@ enum http1_fault http1_target_canon(struct bytes text, bool encoded_slash, struc
 		return HTTP1_FAULT_TARGET_TOO_LONG;
 	if (text.len == 0 || text.p[0] != '/')
 		return HTTP1_FAULT_TARGET;
-	k.out = out;
-	k.encoded_slash = encoded_slash;
-	f = path_and_query(&k, text, &t);
+	f = text.len <= SHORT_MAX ? canon_short(k, text, &t) : canon_long(k, text, &t);
 	if (f == HTTP1_FAULT_NONE && out->failed)
 		f = HTTP1_FAULT_TARGET_TOO_LONG;
 	if (f != HTTP1_FAULT_NONE)

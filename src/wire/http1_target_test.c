@@ -161,6 +161,29 @@ TEST(the_encoded_slash_flag_lets_a_slash_through_but_no_dot_segment)
 	}
 }
 
+TEST(long_targets_are_judged_as_short_ones_are)
+{
+	for (size_t n = 250; n < 262; n++) {
+		struct buf text BUF_AUTO = { 0 }, out BUF_AUTO = { 0 };
+		enum http1_fault f;
+		const char *got;
+
+		buf_init(&text, HTTP1_LINE_MAX + 1);
+		(void)buf_byte(&text, '/');
+		while (text.len < n)
+			(void)buf_byte(&text, 'a');
+		got = canon(&out, buf_view(&text), false, &f);
+		CHECK(got && bytes_is(buf_view(&text), got));
+		(void)buf_str(&text, "/%2e%2e/b");
+		CHECK(!canon(&out, buf_view(&text), false, &f) && f == HTTP1_FAULT_DOT_SEGMENT);
+		buf_deinit(&out);
+		buf_consume(&text, 1);
+		while (text.len < HTTP1_LINE_MAX)
+			(void)buf_byte(&text, 'b');
+		CHECK(!canon(&out, buf_view(&text), false, &f) && f == HTTP1_FAULT_TARGET);
+	}
+}
+
 TEST(the_canonical_form_of_a_canonical_form_is_itself)
 {
 	const char *text = "/%61%c3%a9[%2b?%7e|=%0a";
