@@ -10,7 +10,7 @@ static uint8_t fold(uint8_t c)
 bool bytes_ieq_n(const uint8_t *a, const uint8_t *b, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (fold(a[i]) != fold(b[i]))
+		if (a[i] != b[i] && fold(a[i]) != fold(b[i]))
 			return false;
 	return true;
 }

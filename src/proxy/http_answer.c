@@ -111,6 +111,7 @@ static void take_answer(struct http_flow *f, struct http1_head *h, const struct 
 	f->keep = f->keep && f->body_done && !f->unlisted && !f->guest.eof;
 	relay.keep = f->keep || f->guest.stream; /* of a stream nobody says that it closes */
 	strip_cookies(f, h);
+	(void)buf_room(&f->guest.out, f->upstream.in.len); /* most of what is here goes on: memory for all of it at once */
 	f->answer_framing = http1_answer_canon(h, l, &relay, &f->guest.out);
 	f->keep = f->keep && f->answer_framing != HTTP1_UNTIL_CLOSE;
 	f->upstream_keep = l->keep && l->framing != HTTP1_NO_BODY && !f->upstream.stream; /* a stream is one exchange */

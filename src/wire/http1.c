@@ -13,12 +13,18 @@ bool http1_is_tchar(uint8_t c)
 	return tchar(c);
 }
 
+size_t http1_token_len(struct bytes s)
+{
+	size_t n = 0;
+
+	while (n < s.len && tchar(s.p[n]))
+		n++;
+	return n;
+}
+
 bool http1_is_token(struct bytes s)
 {
-	for (size_t i = 0; i < s.len; i++)
-		if (!tchar(s.p[i]))
-			return false;
-	return s.len > 0;
+	return s.len > 0 && http1_token_len(s) == s.len;
 }
 
 unsigned http1_fault_status(enum http1_fault f)

@@ -58,6 +58,8 @@ enum http1_fault {
 bool http1_is_tchar(uint8_t c);
 /* One or more tchars. */
 bool http1_is_token(struct bytes s);
+/* How many tchars it begins with. */
+size_t http1_token_len(struct bytes s);
 
 /* The status that answers a request with this fault: 400, 413, 414, 417, 421, 431, 501 or 505. */
 unsigned http1_fault_status(enum http1_fault f);

@@ -135,6 +135,17 @@ bool http1_nominated(const struct http1_head *h, struct bytes name)
 	return false;
 }
 
+bool http1_nominates(const struct http1_head *h)
+{
+	struct http1_list at = { 0 };
+	struct bytes member;
+
+	while (http1_list_next(h, "connection", &at, &member))
+		if (!bytes_ieq(member, bytes_str("keep-alive")))
+			return true;
+	return false;
+}
+
 enum http1_fault http1_nominations(const struct http1_head *h)
 {
 	struct http1_list at = { 0 };

@@ -23,6 +23,8 @@ bool http1_name_matches(struct bytes name, const char *pattern);
 
 /* The field is named by a Connection field of this head (RFC 9110, 7.6.1). */
 bool http1_nominated(const struct http1_head *h, struct bytes name);
+/* Perhaps it names some: it has more than "keep-alive", a field that goes nowhere anyway. */
+bool http1_nominates(const struct http1_head *h);
 /* HTTP1_FAULT_NONE; HEADER when a member is no token; NOMINATED when one names framing, routing, or a credential: a gateway
  * that obeyed would remove what it or the origin relies on. */
 enum http1_fault http1_nominations(const struct http1_head *h);

@@ -74,11 +74,11 @@ static bool is_blank(uint8_t c)
 
 static enum http1_fault field_line(struct bytes line, struct http1_head *h)
 {
-	size_t colon = bytes_find(line, ':');
+	size_t colon = http1_token_len(line);
 	struct http1_field f;
 
 	f.name = bytes_of(line.p, colon);
-	if (colon == line.len || !http1_is_token(f.name))
+	if (colon == 0 || colon == line.len || line.p[colon] != ':')
 		return HTTP1_FAULT_HEADER;
 	f.value = bytes_skip(line, colon + 1);
 	while (f.value.len && is_blank(f.value.p[0]))

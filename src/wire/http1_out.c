@@ -21,6 +21,7 @@ enum http1_framing http1_answer_canon(const struct http1_head *h, const struct h
 				      const struct http1_relay *relay, struct buf *out)
 {
 	enum http1_framing framing = framing_for(length, relay);
+	bool nominates = http1_nominates(h);
 
 	(void)buf_str(out, "HTTP/1.1 ");
 	(void)buf_decimal(out, h->status);
@@ -30,7 +31,7 @@ enum http1_framing http1_answer_canon(const struct http1_head *h, const struct h
 	for (size_t i = 0; i < h->n_fields; i++) {
 		const struct http1_field *f = &h->fields[i];
 
-		if (http1_response_field(f->name) != HTTP1_FORWARD || http1_nominated(h, f->name))
+		if (http1_response_field(f->name) != HTTP1_FORWARD || (nominates && http1_nominated(h, f->name)))
 			continue;
 		(void)buf_bytes(out, f->name);
 		(void)buf_str(out, ": ");
