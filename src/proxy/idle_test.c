@@ -251,3 +251,18 @@ TEST(a_connection_that_carried_another_flow_is_kept_for_half_a_minute_from_its_e
 	CHECK(is_left(0));
 	end();
 }
+
+TEST(the_youngest_connection_that_leads_there_is_taken)
+{
+	begin();
+	put_one(0);
+	put_one(1);
+	kept.at.port = 444;
+	put_one(2);
+	kept.at.port = 443;
+	CHECK(take_one());
+	http_side_close(&kept.side);
+	CHECK(is_left(1));
+	CHECK(!is_left(0) && !is_left(2));
+	end();
+}
