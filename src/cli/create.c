@@ -36,12 +36,40 @@ static void put_channel(struct json_out *j, const char *key, const char *channel
 		json_out_object_end(j);
 }
 
-/* "policy": {"file": ..., "text": ...} or {"channel": ...}, or its members alone when `key` is NULL. */
-static int put_policy(struct json_out *j, const char *key, const char *path)
+static bool is_stored(const struct api_doc *d, struct bytes id)
+{
+	const struct json_node *list = json_get(d->nodes, d->nodes, "secrets");
+	const struct json_node *one;
+	struct buf text BUF_AUTO = { 0 };
+
+	for (uint32_t i = 0; (one = json_at(d->nodes, list, i)) != NULL; i++)
+		if (bytes_is(id, api_member(d, one, "id", &text)))
+			return true;
+	return false;
+}
+
+/* What needs a credential without a value is refused: better said now than by the first refusal. */
+static void say_missing(const struct buf *blob)
+{
+	struct api_doc doc API_DOC_AUTO = { 0 };
+	struct policy_credential c;
+	struct policy p;
+	struct err e = { "" };
+
+	if (!blob->len || !policy_open(&p, buf_view(blob), &e) || !policy_credential_at(&p, 0, &c) ||
+	    api_try("GET", "/v1/secrets", NULL, &doc, &e) != CLI_DONE || !doc.nodes)
+		return;
+	for (uint32_t i = 0; policy_credential_at(&p, i, &c); i++)
+		if (!is_stored(&doc, c.id))
+			say_warn("credential %.*s has no value yet, and what needs it is refused: `saw secret set %.*s`", (int)c.id.len, (const char *)c.id.p,
+				 (int)c.id.len, (const char *)c.id.p);
+}
+
+/* "policy": {"file": ..., "text": ...} or {"channel": ...}, or its members alone when `key` is NULL. A file's is compiled into `blob`. */
+static int put_policy(struct json_out *j, const char *key, const char *path, struct buf *blob)
 {
 	struct policy_problems problems POLICY_PROBLEMS_AUTO = { .v = NULL };
 	struct buf text BUF_AUTO = { 0 };
-	struct buf blob BUF_AUTO = { 0 };
 	struct err e = { "" };
 	int channel = is_channel(path);
 	bool ok;
@@ -54,8 +82,8 @@ static int put_policy(struct json_out *j, const char *key, const char *path)
 	r = policy_file_read(path, &text, &e);
 	if (r != CLI_DONE)
 		return say_fail((enum cli_exit)r, "policy: %s", e.text);
-	buf_init(&blob, POLICY_BLOB_MAX);
-	ok = policy_file_compile(buf_view(&text), false, &blob, &problems);
+	buf_init(blob, POLICY_BLOB_MAX);
+	ok = policy_file_compile(buf_view(&text), false, blob, &problems);
 	policy_file_print(path, &problems);
 	if (!ok)
 		return say_fail(CLI_FAILED, "policy %s: refused; nothing was changed", path);
@@ -105,7 +133,7 @@ static int check_numbers(const struct cli_args *a)
 	return CLI_DONE;
 }
 
-static int create_body(const struct cli_args *a, struct buf *body)
+static int create_body(const struct cli_args *a, struct buf *body, struct buf *blob)
 {
 	static const struct {
 		int option;
@@ -126,7 +154,7 @@ static int create_body(const struct cli_args *a, struct buf *body)
 		json_out_key_u64(&j, "cpus", cpus);
 	if (a->value[C_NO_START])
 		json_out_key_bool(&j, "start", false);
-	r = put_policy(&j, "policy", a->value[C_POLICY]);
+	r = put_policy(&j, "policy", a->value[C_POLICY], blob);
 	if (r == CLI_DONE)
 		json_out_object_end(&j);
 	return r;
@@ -159,6 +187,7 @@ static int create_run(const struct cli_args *a)
 {
 	struct buf body BUF_AUTO = { 0 };
 	struct buf text BUF_AUTO = { 0 };
+	struct buf blob BUF_AUTO = { 0 };
 	struct api_doc doc API_DOC_AUTO = { 0 };
 	char id[API_NAME_MAX + 1];
 	int r;
@@ -170,7 +199,7 @@ static int create_run(const struct cli_args *a)
 	buf_init(&body, BODY_MAX);
 	r = check_numbers(a);
 	if (r == CLI_DONE)
-		r = create_body(a, &body);
+		r = create_body(a, &body, &blob);
 	if (r == CLI_DONE)
 		r = api_call("POST", "/v1/workspaces", &body, &doc);
 	if (r != CLI_DONE)
@@ -178,6 +207,7 @@ static int create_run(const struct cli_args *a)
 	snprintf(id, sizeof(id), "%s", api_text(&doc, "id", &text));
 	if (!api_name_ok(id))
 		return say_fail(CLI_FAILED, "create: the control plane's answer has no id");
+	say_missing(&blob);
 	if (!a->value[C_NO_WAIT] && !a->value[C_NO_START])
 		r = wait_and_show(a, id, &doc);
 	if (r != CLI_DONE)
@@ -205,6 +235,7 @@ static int set_policy_run(const struct cli_args *a)
 {
 	struct buf body BUF_AUTO = { 0 };
 	struct buf text BUF_AUTO = { 0 };
+	struct buf blob BUF_AUTO = { 0 };
 	struct api_doc doc API_DOC_AUTO = { 0 };
 	const struct json_node *policy;
 	struct json_out j;
@@ -216,7 +247,7 @@ static int set_policy_run(const struct cli_args *a)
 	buf_init(&body, BODY_MAX);
 	json_out_init(&j, &body);
 	json_out_object(&j);
-	r = put_policy(&j, NULL, a->word[1]);
+	r = put_policy(&j, NULL, a->word[1], &blob);
 	if (r != CLI_DONE)
 		return r;
 	json_out_object_end(&j);
@@ -224,6 +255,7 @@ static int set_policy_run(const struct cli_args *a)
 	r = api_call("PUT", target, &body, &doc);
 	if (r != CLI_DONE)
 		return r;
+	say_missing(&blob);
 	if (a->value[0]) {
 		buf_byte(&doc.text, '\n');
 		return say_out(&doc.text);

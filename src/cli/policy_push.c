@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "base/time_text.h"
 #include "cli/api.h"
 #include "cli/bundle_dir.h"
 #include "cli/policy.h"
 #include "cli/say.h"
 #include "cli/table.h"
+#include "os/loop.h"
 #include "wire/manifest.h"
 
 enum { OUT_MAX = 1024 * 1024, BODY_MAX = 4096, TARGET_MAX = MANIFEST_CHANNEL_MAX + 64, RELEASE_SHOWN = 12 };
@@ -97,17 +99,31 @@ const struct cli_verb policy_push_verb = {
 
 enum { CHANNEL_TO, CHANNEL_JSON };
 
+/* The day, or that it has come: then the release is loaded by no start and no reload any more. */
+static const char *expiry(const struct api_doc *d, const struct json_node *c, char ret[CELL_MAX])
+{
+	char now[TIME_TEXT_MAX];
+
+	time_text(clock_real_ms(), now);
+	if (!*table_cell(d, c, "expires_at", ret))
+		return "never";
+	if (strcmp(ret, now) <= 0)
+		return "EXPIRED";
+	ret[strlen(ret) < 10 ? strlen(ret) : 10] = '\0';
+	return ret;
+}
+
 static void put_row(struct buf *out, const struct api_doc *d, const struct json_node *c)
 {
 	const struct json_node *policy = json_get(d->nodes, c, "policy");
-	char name[CELL_MAX], label[CELL_MAX], release[CELL_MAX], at[CELL_MAX], age[AGE_MAX];
+	char name[CELL_MAX], label[CELL_MAX], release[CELL_MAX], at[CELL_MAX], age[AGE_MAX], until[CELL_MAX];
 	bool back = false;
 
 	(void)json_bool(json_get(d->nodes, c, "rolled_back"), &back);
 	table_age(table_cell(d, c, "moved_at", at), age);
-	buf_fmt(out, "%-28s %-18s %12" PRIu64 "%s  %-12.*s  %5" PRIu64 "  %s\n", table_cell(d, c, "name", name),
+	buf_fmt(out, "%-28s %-18s %12" PRIu64 "%s  %-12.*s  %5" PRIu64 "  %-10s  %s\n", table_cell(d, c, "name", name),
 		table_cell(d, policy, "name", label), api_number(d, c, "serial"), back ? "<" : " ", RELEASE_SHOWN,
-		table_cell(d, c, "release", release), api_number(d, c, "workspaces"), age);
+		table_cell(d, c, "release", release), api_number(d, c, "workspaces"), expiry(d, c, until), age);
 }
 
 static int list(const struct cli_args *a)
@@ -128,7 +144,7 @@ static int list(const struct cli_args *a)
 		return CLI_DONE;
 	}
 	buf_init(&out, OUT_MAX);
-	buf_fmt(&out, "%-28s %-18s %12s   %-12s  %5s  %s\n", "CHANNEL", "POLICY", "SERIAL", "RELEASE", "USED", "MOVED");
+	buf_fmt(&out, "%-28s %-18s %12s   %-12s  %5s  %-10s  %s\n", "CHANNEL", "POLICY", "SERIAL", "RELEASE", "USED", "EXPIRES", "MOVED");
 	for (uint32_t i = 0; (one = json_at(doc.nodes, channels, i)) != NULL; i++)
 		put_row(&out, &doc, one);
 	return say_out(&out);

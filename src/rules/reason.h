@@ -108,7 +108,7 @@
 	X(BUNDLE_KEY, "bundle_key_not_trusted", "the key that signed the policy bundle is not trusted here", "add it with `saw policy key add`, or sign with a trusted key") \
 	X(BUNDLE_ALTERED, "bundle_altered", "the policy bundle was changed after it was signed", "sign it again")        \
 	X(BUNDLE_MANIFEST, "bundle_manifest", "the policy bundle's manifest is malformed", "make it with `saw policy sign`") \
-	X(BUNDLE_EXPIRED, "bundle_expired", "the policy bundle has expired", "sign a new one")                          \
+	X(BUNDLE_EXPIRED, "bundle_expired", "the policy bundle has expired", "have Security sign and push a new one")                          \
 	X(BUNDLE_CHANNEL, "bundle_other_channel", "the policy bundle was signed for another channel", "push it to the channel of its manifest") \
 	X(BUNDLE_OLDER, "bundle_older", "the policy bundle's serial is lower than the last one's", "sign with a higher serial, or roll the channel back") \
 	X(NO_QUESTION, "no_question", "the query is no question about a request", "ask with url=https://host/path and, where it is not GET, method=POST") \

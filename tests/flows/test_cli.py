@@ -294,6 +294,38 @@ def test_create_sends_what_was_asked_and_waits_until_it_runs(saw, sawd, policy):
                     "kernel_args": "quiet", "cpus": 3, "policy": {"file": policy, "text": POLICY}}
 
 
+BINDS = """version: 1
+name: binds
+verdicts: {read: allow}
+credentials: {forge: {inject: {bearer: true}, hosts: [a.example], paths: ["/**"]}, mail: {inject: {bearer: true}, hosts: [b.example], paths: ["/**"]}}
+network:
+  - {name: a, hosts: [a.example], ports: [443], mode: intercept, protocol: rest, access: read-only, credential: forge}
+  - {name: b, hosts: [b.example], ports: [443], mode: intercept, protocol: rest, access: read-only, credential: mail}
+"""
+
+
+def test_a_credential_without_a_value_is_named_when_a_policy_is_given(saw, sawd, policy, tmp_path):
+    (tmp_path / "binds.yaml").write_text(BINDS)
+    binds = str(tmp_path / "binds.yaml")
+    sawd.secrets["mail"] = secret("mail")
+    sawd.workspaces["dev"] = workspace("dev")
+    for words in (["create", "new", "--policy", binds, "--no-wait"], ["set-policy", "dev", binds]):
+        done = saw(*words)
+        assert done.returncode == 0 and done.stderr.count("has no value yet") == 1 and "`saw secret set forge`" in done.stderr, done
+    sawd.secrets["forge"] = secret("forge")
+    assert "value" not in saw("set-policy", "dev", binds).stderr and "value" not in saw("set-policy", "dev", policy).stderr
+
+
+def test_channels_say_when_their_release_expires(saw, sawd):
+    channel = {"name": "corporate/stable", "release": "ef" * 32, "serial": 7, "rolled_back": False, "policy": {"name": "corporate"}, "moved_at": "2026-11-24T16:00:00.000Z",
+               "workspaces": 2}
+    ends = ["2999-01-31T00:00:00.000Z", "2026-01-31T00:00:00.000Z", None]
+    sawd.answers["GET", "/v1/channels"] = (200, {"channels": [{**channel, "expires_at": end} for end in ends]})
+    lines = [line.split() for line in saw("policy", "channel").stdout.splitlines()]
+    at = lines[0].index("EXPIRES")
+    assert [line[at] for line in lines[1:]] == ["2999-01-31", "EXPIRED", "never"]
+
+
 @pytest.mark.parametrize("args", [["create", "dev", "--policy"], ["set-policy", "dev"]], ids=["create", "set-policy"])
 def test_a_faulty_policy_is_refused_here_with_its_place_and_nothing_is_asked_for(saw, sawd, tmp_path, args):
     bad = tmp_path / "bad.yaml"
