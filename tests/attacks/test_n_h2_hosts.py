@@ -347,6 +347,8 @@ def test_h13_a_credential_that_went_by_http2_is_left_in_no_memory_but_its_own(gw
     for i in range(3):
         curl(gw, way, host="cred.example", path=f"/mine{i}")
         curl(gw, way, "-d", "body", host="cred.example", path=f"/mine{i}")
+        curl(gw, way, host="cred.example", port=OLD_PORT, path=f"/mine{i}")
+        curl(gw, way, "-d", "body", host="cred.example", port=OLD_PORT, path=f"/mine{i}")
     curl(gw, way, "--parallel", "--parallel-max", "20", "-o", "/dev/null", host="cred.example", path="/[1-40]")
     sent = [field(r, "authorization") for r in origin.seen()["requests"]]
     assert len(sent) >= 46 and all(s == [f"Bearer {SECRET}"] for s in sent)
