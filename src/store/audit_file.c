@@ -140,9 +140,13 @@ static int replay(struct audit_file *f, const struct audit_journal_held *h, stru
 	size_t same;
 	int r;
 
-	/* A log that was moved away leaves a journal that is nobody's. */
-	if (!lines.len || (f->size == 0 && h->base))
+	if (!lines.len)
 		return 0;
+	/* A log that was moved away leaves a journal that is nobody's. */
+	if (f->size == 0 && h->base) {
+		r = audit_journal_forget(&f->journal);
+		return r ? err_sys(e, -r, "%s.journal", f->path) : 0;
+	}
 	if (f->size < h->base)
 		return foreign_journal(f, e);
 	r = last_line(f, h->base, 0, &head, &end, e);

@@ -350,6 +350,9 @@ TEST(a_log_that_was_moved_away_leaves_a_journal_that_is_nobodys)
 	crash_behind(WARM + MORE, ENDS);
 	CHECK(unlink(path) == 0);
 	CHECK_INT(reopened(), 0);
+	CHECK(unlink(path) == 0);
+	crash_behind(1, ENDS);
+	CHECK_INT(reopened(), 1);
 	/* also where the new one is moved away before the journal was due */
 	CHECK(unlink(path) == 0);
 	crash_behind(MORE, ENDS);

@@ -81,6 +81,21 @@ void audit_journal_start(struct audit_journal *j, uint64_t base)
 	j->at = 0;
 }
 
+/* Ends the row here. */
+static int no_record(struct audit_journal *j, size_t at)
+{
+	static const struct record none;
+
+	return fd_pwrite_all(j->fd, bytes_of(&none, sizeof(none)), at);
+}
+
+int audit_journal_forget(struct audit_journal *j)
+{
+	int r = j->filled ? no_record(j, 0) : 0;
+
+	return r == 0 && fdatasync(j->fd) ? -errno : r;
+}
+
 int audit_journal_put(struct audit_journal *j, struct bytes lines, const struct audit_log_head *last)
 {
 	struct record r = { .index = htobe64(j->index), .base = htobe64(j->base), .len = htobe64(lines.len) };
@@ -100,8 +115,7 @@ int audit_journal_put(struct audit_journal *j, struct bytes lines, const struct 
 		int fault = n < 0 || n == (ssize_t)(sizeof(r) + lines.len) ? -errno : -EIO;
 
 		/* Its sender is told that it was not written. */
-		memset(&r, 0, sizeof(r));
-		(void)fd_pwrite_all(j->fd, bytes_of(&r, sizeof(r)), j->at);
+		(void)no_record(j, j->at);
 		return fault;
 	}
 	j->at += blocks(lines.len);

@@ -37,6 +37,9 @@ void audit_journal_close(struct audit_journal *j);
 /* Gives the file all its blocks, once; blocks for some milliseconds. -errno: it stays empty, and is tried again with the next call. */
 int audit_journal_fill(struct audit_journal *j);
 
+/* Drops all that it holds, on disk. 0 or -errno. */
+int audit_journal_forget(struct audit_journal *j);
+
 /* From now on it holds what comes behind `base` bytes of the log, which are on disk. */
 void audit_journal_start(struct audit_journal *j, uint64_t base);
 

@@ -47,6 +47,32 @@ def test_what_was_said_to_be_on_disk_survives_kill_nine(writer, verify, tmp_path
     assert verify(log)[1][0]["events"] > promised
 
 
+def test_what_was_said_to_be_on_disk_survives_a_crash_of_the_machine(writer, verify, tmp_path):
+    """15 rounds: kill -9 of a busy writer, and of the log only what a disk is sure to have: up to where its journal begins, then any part
+    of what is behind, or zeros in its place."""
+    log, journal, promised, came_back = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.journal", 0, 0
+    make(writer, log, 1)
+    for round_ in range(15):
+        p = subprocess.Popen([writer, str(log)], stdout=subprocess.PIPE, text=True)
+        for _ in range(random.randint(2, 12) if round_ else 70):  # the first 64 syncs of a new log go without a journal
+            promised = int(p.stdout.readline())
+        p.kill()
+        for line in p.stdout:
+            promised = int(line) if line.endswith("\n") else promised
+        p.wait()
+        whole = log.read_bytes()
+        base = int.from_bytes(journal.read_bytes()[16:24], "big")
+        assert 0 < base <= len(whole)
+        kept = random.randint(base, len(whole))
+        log.write_bytes(whole[:base] + (bytes(kept - base) if round_ % 2 else whole[base:kept]))
+        came_back += log.read_bytes().count(b"\n") < promised
+        make(writer, log, 1)
+        code, out, err = verify(log)
+        assert code == 0 and out[0]["events"] > promised, (round_, promised, out, err)
+        assert log.read_bytes().startswith(whole[:whole.rindex(b"\n") + 1] if not round_ % 2 else whole[:base])
+    assert came_back > 4
+
+
 def test_a_torn_line_is_put_aside_and_kept(writer, verify, tmp_path):
     log = tmp_path / "audit.jsonl"
     make(writer, log, 10)
