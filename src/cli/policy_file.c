@@ -86,9 +86,8 @@ void policy_file_print(const char *path, const struct policy_problems *problems)
 		const struct policy_problem *p = &problems->v[i];
 		bool warning = p->severity == POLICY_WARNING;
 
-		(void)fprintf(stderr, "%s:%u:%u: %s%s%s%s\n", path, p->line, p->column,
-			      say_colour(stderr, warning ? SAY_YELLOW : SAY_RED),
-			      warning ? "warning: " : "", say_colour(stderr, SAY_PLAIN), p->text);
+		(void)fprintf(stderr, "%s%s:%u:%u:%s %s%s\n", say_colour(stderr, warning ? SAY_YELLOW : SAY_RED), path, p->line, p->column,
+			      say_colour(stderr, SAY_PLAIN), warning ? "warning: " : "", p->text);
 	}
 	if (problems->full)
 		(void)fprintf(stderr, "%s: more problems than fit here; mend these first\n", path);

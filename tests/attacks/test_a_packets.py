@@ -6,7 +6,9 @@ import pytest
 
 
 def no_route(a, reason="no_route"):
-    return a.denied(reason, at_least=True)
+    events = a.denied(reason, at_least=True)
+    assert all(e["unmapped"]["policy_change"].startswith("no policy allows this: hosts are reached by a listed name") for e in events), events
+    return events
 
 
 @pytest.mark.parametrize("address", ["198.51.100.66", "203.0.113.7"])
@@ -77,6 +79,7 @@ def test_a6_udp_to_anything_but_our_resolver_is_dropped_and_recorded(gw, address
         assert "error" in gw.do("udp", address, port, send="0a0b0c0d")
         events = a.wait_events(lambda e: e, timeout=8, sightings=True)
         assert events and all(e["status_code"] in ("no_route", "no_listener") for e in events), events
+        assert all(e["unmapped"]["policy_change"].startswith("no policy allows this: ") for e in events), events
         a.untouched()
 
 

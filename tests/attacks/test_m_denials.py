@@ -22,12 +22,23 @@ PLAIN = """\
     protocol: rest
     access: read-only
 """
+MODELS = """\
+  - name: inference
+    hosts: [inference.internal]
+    ports: [443]
+    mode: intercept
+    protocol: rest
+    upstream: {host: good.example}
+    models: ["small-*"]
+    rules:
+      - {class: draft, methods: [POST], paths: ["/v1/chat"]}
+"""
 HOSTS = ["good.example", "cred.example"]
 
 
 @pytest.fixture(scope="module")
 def mitm(arena, build, tmp_path_factory):
-    text = policy(arena.ca).replace("credentials:\n", PLAIN + "credentials:\n")
+    text = policy(arena.ca).replace("credentials:\n", PLAIN + MODELS + "credentials:\n")
     g = Gateway(arena, build, text, tmp_path_factory.mktemp("denials"), secrets={"token": SECRET})
     yield g
     g.stop()
@@ -166,6 +177,16 @@ def test_a_body_that_a_rule_cannot_read_is_answered(mitm):
             got = mitm.do("http", "json.example", request("POST /pulls", "json.example", f"Content-Length: {len(body)}\r\n{fields}", body), port=443, tls=True, want=1)
             assert got["statuses"] == [403], got
             told(mitm, a, got, reason, change)
+
+
+@pytest.mark.parametrize("body,change", [
+    ('{"model":"large"}', 'network[inference].models (or rules["inference: draft POST /v1/chat json /model"].json["/model"]): add "large"'),
+    ("{}", "no policy allows this: the rule wants one value at /model of the body, where there is none; send one that it lists")])
+def test_a_model_that_is_not_listed_is_answered_with_where_it_would_be(mitm, body, change):
+    with mitm.attack() as a:
+        got = mitm.do("http", "inference.internal", request("POST /v1/chat", "inference.internal", f"Content-Length: {len(body)}\r\n", body), port=443, tls=True, want=1)
+        assert got["statuses"] == [403], got
+        told(mitm, a, got, "condition_not_met", change)
 
 
 def test_the_guest_may_ask_before_it_tries(mitm):

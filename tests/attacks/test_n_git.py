@@ -173,6 +173,7 @@ def test_i18_a_denied_push_reaches_nobody_and_git_says_why(clients, small, what)
     assert done["code"] != 0 and refs(bare) == had
     assert not [r for r in clients.origin.requests()[before:] if r["method"] == "POST"]
     assert ref in done["err"] and blocked[0]["status_detail"][:20] in done["err"], done
+    assert blocked[0]["unmapped"]["policy_change"] in done["err"], (blocked[0], done)
 
 
 @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])

@@ -573,10 +573,13 @@ def test_audit_reads_a_file_without_a_control_plane(saw, tmp_path):
     assert follow.returncode == 2 and str(log) in follow.stderr
 
 
-def test_no_color_is_respected_on_a_terminal(build, env, sawd, terminal):
+def test_no_color_is_respected_on_a_terminal(build, env, sawd, terminal, tmp_path):
     sawd.streams["/v1/audit"] = audit_line().encode()
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("version: 2\n")
+    assert f"\033[31m{bad}:1:10:\033[0m version" in terminal("policy", "check", str(bad))[0]
     env["NO_COLOR"] = "1"
-    assert "\033[" not in terminal("audit", "dev")[0]
+    assert "\033[" not in terminal("audit", "dev")[0] and "\033[" not in terminal("policy", "check", str(bad))[0]
 
 
 # ---- host ----------------------------------------------------------------------------------------------------------
