@@ -316,6 +316,19 @@ def test_a_new_policy_brings_its_listeners_and_takes_the_old_ones_away(ws, blobs
              and len({t[3] for t in w.told("inlet")}) == 2)
 
 
+def test_what_a_role_decided_by_the_policy_before_is_written_down_as_that_policys(ws, blobs):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    assert push(control, blobs["two"], 2) == (1, "")
+    for generation in (1, 2, 1, 9):
+        told = event("dns", "denied", name=f"by-{generation}.example")
+        told[5] = generation  # u generation (ipc/audit_msg.h)
+        w.tell("inlet", send=["MSG_EVENT", 0, *told])
+    said = wait_for("the events", lambda: (lambda es: es if len(es) == 4 else None)([e for e in w.audit() if ".example" in json.dumps(e)]))
+    assert [(e["policy"]["name"], e["policy"]["version"]) for e in said] == [("one", "1"), ("two", "2"), ("one", "1"), ("two", "9")]
+
+
 @pytest.mark.parametrize("what", ["garbage", "cut", "flipped", "older", "port 53"])
 def test_a_policy_that_is_not_good_is_refused_and_the_last_one_stays(ws, blobs, what):
     w = ws(generation=5)

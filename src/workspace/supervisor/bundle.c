@@ -451,7 +451,7 @@ int bundle_start(struct ws *w, struct hold **ret, struct err *e)
 	if (!last.hold)
 		return err_set(e, EBADMSG, "policy: %s%s%s; %s", reason_sentence(first.why), *first.detail ? ": " : "", first.detail,
 			       reason_remedy(first.why));
-	trail_policy(w->trail, policy_label(hold_policy(last.hold)), policy_lab(hold_policy(last.hold)));
+	trail_policy(w->trail, hold_generation(last.hold), policy_label(hold_policy(last.hold)), policy_lab(hold_policy(last.hold)));
 	r = note_loaded(w, last.hold, e);
 	r = r < 0 ? r : bundle_keep(w, last.hold, e);
 	if (r < 0)

@@ -101,7 +101,7 @@ static void put_in_force(struct ws *w)
 	w->policy_note = NULL;
 	w->hold = now.next;
 	now.next = old;
-	trail_policy(w->trail, policy_label(hold_policy(w->hold)), policy_lab(hold_policy(w->hold)));
+	trail_policy(w->trail, hold_generation(w->hold), policy_label(hold_policy(w->hold)), policy_lab(hold_policy(w->hold)));
 	now.stage = DIALER;
 	gateway_send_policy(&w->roles[ROLE_DIALER]);
 }

@@ -23,9 +23,19 @@ struct waiting {
 	uint64_t id;
 };
 
+/* What an event says of the policy that decided it. */
+struct label {
+	uint64_t generation;
+	char *text;
+	bool lab;
+};
+
 struct trail {
 	struct ws *ws;
 	struct audit_log *log;
+	struct label present;
+	struct label before; /* roles decide by it until each has the present one */
+	const struct label *in_use;
 	struct loop_later later;
 	struct loop_timer lazy;
 	bool now; /* this turn's events are to be on disk at its end */
@@ -64,6 +74,8 @@ struct trail *trail_free(struct trail *t)
 		loop_later_cancel(&t->later);
 		loop_timer_disarm(&t->lazy);
 		audit_log_free(t->log);
+		free(t->present.text);
+		free(t->before.text);
 		free(t);
 	}
 	return NULL;
@@ -132,10 +144,23 @@ static void on_turn_end(struct loop_later *later)
 		trail_flush(t);
 }
 
+static void use(struct trail *t, const struct label *l)
+{
+	struct err e = { 0 };
+
+	if (t->in_use == l)
+		return;
+	t->in_use = l;
+	if (audit_log_policy(t->log, bytes_str(l->text ? l->text : ""), l->lab, &e) < 0)
+		log_line("audit log: %s", e.text);
+}
+
 static bool add(struct trail *t, const struct event *ev)
 {
 	enum reason why = (enum reason)ev->reason;
+	bool earlier = ev->generation && ev->generation == t->before.generation && ev->generation != t->present.generation;
 
+	use(t, earlier ? &t->before : &t->present);
 	return audit_log_add(t->log, ev, reason_code(why), reason_sentence(why));
 }
 
@@ -188,12 +213,12 @@ void trail_forget(struct trail *t, void *owner)
 			t->waiting[i].done = NULL;
 }
 
-void trail_policy(struct trail *t, struct bytes label, bool lab)
+void trail_policy(struct trail *t, uint64_t generation, struct bytes label, bool lab)
 {
-	struct err e = { 0 };
-
-	/* What is waiting was decided under the policy before. */
+	/* What the supervisor said itself was said under the policy before. */
 	trail_flush(t);
-	if (audit_log_policy(t->log, label, lab, &e) < 0)
-		log_line("audit log: %s", e.text);
+	free(t->before.text);
+	t->before = t->present;
+	t->present = (struct label){ .generation = generation, .text = bytes_dup(label), .lab = lab };
+	t->in_use = NULL;
 }

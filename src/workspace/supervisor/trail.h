@@ -27,7 +27,7 @@ void trail_note(struct trail *t, const struct event *ev);
 void trail_forget(struct trail *t, void *owner);
 /* Writes what is waiting, now. */
 void trail_flush(struct trail *t);
-/* Label and marker of the policy in force, for the events that follow. */
-void trail_policy(struct trail *t, struct bytes label, bool lab);
+/* Label and marker of the policy in force, for the events that follow; but those of the generation before keep theirs. */
+void trail_policy(struct trail *t, uint64_t generation, struct bytes label, bool lab);
 
 #endif

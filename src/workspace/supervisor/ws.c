@@ -248,7 +248,7 @@ static int open_policy(struct ws *w, struct err *e)
 	r = r < 0 ? r : listeners_new(&w->listeners, w, e);
 	if (r < 0)
 		return r;
-	trail_policy(w->trail, policy_label(hold_policy(w->hold)), policy_lab(hold_policy(w->hold)));
+	trail_policy(w->trail, hold_generation(w->hold), policy_label(hold_policy(w->hold)), policy_lab(hold_policy(w->hold)));
 	listeners_want(w->listeners, ports, hold_ports(w->hold, ports));
 	return 0;
 }
