@@ -22,6 +22,16 @@ PLAIN = """\
     protocol: rest
     access: read-only
 """
+ASKED = """\
+  - name: asked
+    hosts: [asked.example]
+    ports: [80]
+    mode: http
+    protocol: rest
+    addresses: [127.0.0.10/32]
+    rules:
+      - {class: asked, methods: [POST], paths: ["/**"]}
+"""
 MODELS = """\
   - name: inference
     hosts: [inference.internal]
@@ -38,7 +48,7 @@ HOSTS = ["good.example", "cred.example"]
 
 @pytest.fixture(scope="module")
 def mitm(arena, build, tmp_path_factory):
-    text = policy(arena.ca).replace("credentials:\n", PLAIN + MODELS + "credentials:\n")
+    text = policy(arena.ca).replace("credentials:\n", PLAIN + ASKED + MODELS + "credentials:\n").replace("secret: deny}", "secret: deny, asked: review}")
     g = Gateway(arena, build, text, tmp_path_factory.mktemp("denials"), secrets={"token": SECRET})
     yield g
     g.stop()
@@ -177,6 +187,13 @@ def test_a_body_that_a_rule_cannot_read_is_answered(mitm):
             got = mitm.do("http", "json.example", request("POST /pulls", "json.example", f"Content-Length: {len(body)}\r\n{fields}", body), port=443, tls=True, want=1)
             assert got["statuses"] == [403], got
             told(mitm, a, got, reason, change)
+
+
+def test_what_needs_a_review_is_answered_with_the_rule_that_would_allow_this_much(mitm):
+    with mitm.attack() as a:
+        got = mitm.do("http", "asked.example", request("POST /x", "asked.example", "Content-Length: 2\r\n", "{}"), want=1)
+        assert got["statuses"] == [403], got
+        assert told(mitm, a, got, "review_not_available", 'network[asked].rules: add {class: write, methods: [POST], paths: ["/x"]}')["rule"] == "asked: asked POST /**"
 
 
 @pytest.mark.parametrize("body,change", [
