@@ -1,5 +1,6 @@
 """A real machine's own life: clean power-off, what stays and what goes, a full disk of the host, a damaged one. Boots a real guest several times."""
 import hashlib
+import json
 import os
 import pathlib
 import re
@@ -114,6 +115,14 @@ def test_qemu_has_a_uid_of_its_own_no_network_and_no_descriptor_of_anything_else
     image = vm.plane.state / "images"
     assert files and all(f.startswith((f"{vm.dir}/", f"{image}/")) for f in files), files
     assert {k for k in kept if k.startswith("/dev/")} <= {"/dev/net/tun", "/dev/kvm", "/dev/null"}, kept
+
+
+def test_an_emulated_machine_is_called_so_in_status_and_audit(vm):
+    if vm.show()["accel_in_use"] != "tcg":
+        pytest.skip("this host has KVM")
+    assert "EMULATED" in vm.plane.cli("show", NAME).stdout
+    started = [e for e in map(json.loads, vm.plane.cli("audit", NAME, "--json").stdout.splitlines()) if e["class_uid"] == 6002]
+    assert [e for e in started if e.get("status_detail", "").endswith("emulated, slow, for trying out")], started
 
 
 def test_the_seed_is_a_volume_that_stock_tools_read(vm):
