@@ -293,11 +293,21 @@ static bool drain(struct h2 *c, struct buf *out, size_t max)
 	return some;
 }
 
+/* Memory for the content that waits and the heads before it, at once instead of bit by bit. */
+static void make_room(const struct h2 *c, struct buf *out, size_t max)
+{
+	size_t likely = c->out_total + c->out_total / 4;
+
+	if (likely && out->len < max)
+		(void)buf_room(out, likely < max - out->len ? likely : max - out->len);
+}
+
 void h2_take(struct h2 *c, struct buf *out, size_t max)
 {
 	bool some = true;
 
 	must(!c->inside);
+	make_room(c, out, max);
 	c->output_said = false;
 	while (some && out->len < max) {
 		c->inside = true;
