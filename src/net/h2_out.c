@@ -297,6 +297,7 @@ size_t h2_stream_write(struct h2_stream *s, struct bytes in)
 			break;
 		}
 	}
+	h2_wipe_stack(s->c);
 	if (s->gone != H2_OK || (s->id && !s->open))
 		return in.len;
 	resume(s);

@@ -9,7 +9,13 @@
  * word, so nghttp2's own check of messages is off. Owners are called when nghttp2 has returned, never from inside it: streams that have
  * news are woken into a list, and the list is worked off at the end of each call that may have filled it. */
 
-enum { CONTINUATIONS_MAX = 8, ACKS_MAX = 200, RESETS_UNLIMITED = 1000 * 1000, FRAME_TYPE = 3 /* offset, RFC 9113, 4.1 */ };
+enum {
+	CONTINUATIONS_MAX = 8,
+	ACKS_MAX = 200,
+	RESETS_UNLIMITED = 1000 * 1000,
+	FRAME_TYPE = 3, /* offset, RFC 9113, 4.1 */
+	STACK_BELOW = 16 * 1024, /* more than nghttp2 and the dynamic linker use */
+};
 
 static int options(nghttp2_option **ret)
 {
@@ -293,6 +299,21 @@ static bool drain(struct h2 *c, struct buf *out, size_t max)
 	return some;
 }
 
+/* libnghttp2 is bound as it goes: at the first call of each function the dynamic linker saves the vector registers on the stack, and with
+ * them what was copied last. */
+static __attribute__((noinline)) void wipe_below(void)
+{
+	uint8_t below[STACK_BELOW];
+
+	explicit_bzero(below, sizeof(below));
+}
+
+void h2_wipe_stack(const struct h2 *c)
+{
+	if (c->heap.wipes)
+		wipe_below();
+}
+
 /* Memory for the content that waits and the heads before it, at once instead of bit by bit. */
 static void make_room(const struct h2 *c, struct buf *out, size_t max)
 {
@@ -314,6 +335,7 @@ void h2_take(struct h2 *c, struct buf *out, size_t max)
 		some = drain(c, out, max);
 		h2_dispatch(c);
 	}
+	h2_wipe_stack(c);
 }
 
 void h2_eof(struct h2 *c)

@@ -98,6 +98,8 @@ void h2_fail(struct h2 *c, enum h2_fault f);
 void h2_dispatch(struct h2 *c);
 /* Tells the owner that there is output, unless it is going to look anyway. */
 void h2_output(struct h2 *c);
+/* At the end of what may have handed a secret to nghttp2: nothing of it stays on the stack below the caller, on a connection that wipes. */
+void h2_wipe_stack(const struct h2 *c);
 
 /* h2_frames.c: what nghttp2 tells. */
 int h2_frames_callbacks(nghttp2_session_callbacks **ret);
