@@ -66,8 +66,10 @@ static uint8_t hex(uint8_t c)
 static uint8_t key_byte(struct bytes *key)
 {
 	bool escaped = key->p[0] == '%' && key->len > 2;
-	uint8_t c = escaped ? (uint8_t)(hex(key->p[1]) << 4 | hex(key->p[2])) : key->p[0];
+	uint8_t c = key->p[0];
 
+	if (escaped)
+		c = (uint8_t)(hex(key->p[1]) << 4 | hex(key->p[2]));
 	*key = bytes_skip(*key, escaped ? 3 : 1);
 	return c == ' ' || c == '+' ? '-' : fold(c);
 }
