@@ -193,13 +193,14 @@ int audit_file_open(struct audit_file *ret, const char *path, uint64_t max, stru
 		r = err_sys(e, errno, "%s", path);
 	if (r == 0)
 		audit_journal_start(&ret->journal, ret->size);
+	ret->open = r == 0;
 	return r;
 }
 
 void audit_file_close(struct audit_file *f)
 {
-	if (f->put || f->journal.index)
-		(void)fdatasync(f->fd);
+	if (f->open && !f->lost && fdatasync(f->fd) == 0)
+		audit_journal_remove(&f->journal, f->dir_fd, f->name);
 	audit_journal_close(&f->journal);
 	f->fd = fd_close(f->fd);
 	f->dir_fd = fd_close(f->dir_fd);

@@ -14,6 +14,7 @@ struct audit_file {
 	uint64_t size; /* on disk, or in the journal */
 	uint64_t put; /* behind it: lies in the file, and waits for a sync */
 	bool dirty; /* bytes behind both are nobody's */
+	bool open; /* without an error */
 	bool lost; /* the log's own sync failed: the kernel may have let go of what only the journal has */
 	uint64_t torn; /* bytes that open moved to FILE.torn */
 	unsigned syncs; /* since the start, without the journal */
@@ -24,7 +25,7 @@ struct audit_file {
  * moved to FILE.torn, and lines that only the journal has are written into the log again. `max`: bytes that may stand behind the last
  * line end. Errors as audit_log_open() has them (store/audit_log.h). Close it also after an error. */
 int audit_file_open(struct audit_file *ret, const char *path, uint64_t max, struct audit_log_head *ret_head, struct err *e);
-/* Lets what was put reach the disk first, also what only the journal has there. */
+/* Lets what was put reach the disk first, also what only the journal has there; then the journal goes. */
 void audit_file_close(struct audit_file *f);
 
 /* Writes behind what was put before. On an error nothing counts of it. -ESTALE: somebody else moved, cut or wrote the file. */

@@ -349,16 +349,28 @@ TEST(a_log_that_was_moved_away_leaves_a_journal_that_is_nobodys)
 	fresh();
 	crash_behind(WARM + MORE, ENDS);
 	CHECK(unlink(path) == 0);
-	CHECK_INT(reopened(), 0);
-	CHECK(unlink(path) == 0);
 	crash_behind(1, ENDS);
 	CHECK_INT(reopened(), 1);
-	/* also where the new one is moved away before the journal was due */
+	/* also where the new one is moved away before its journal was due */
+	crash_behind(WARM + MORE, ENDS);
 	CHECK(unlink(path) == 0);
 	crash_behind(MORE, ENDS);
 	CHECK_INT(verified(), MORE);
 	CHECK(unlink(path) == 0);
 	CHECK_INT(reopened(), 0);
+}
+
+TEST(a_log_at_rest_is_one_file)
+{
+	struct audit_log *l;
+
+	fresh();
+	l = open_log(0);
+	CHECK_INT(commits(l, WARM + MORE), 0);
+	CHECK(access(journal, F_OK) == 0);
+	audit_log_free(l);
+	CHECK(access(journal, F_OK) < 0 && errno == ENOENT);
+	CHECK_INT(reopened(), WARM + MORE);
 }
 
 TEST(a_journal_that_does_not_continue_its_log_is_refused_with_the_remedy)
@@ -404,9 +416,9 @@ TEST(a_journal_without_room_on_the_disk_is_done_without)
 	CHECK(setrlimit(RLIMIT_FSIZE, &small) == 0);
 	l = open_log(0);
 	CHECK_INT(commits(l, WARM + MORE), 0);
+	CHECK(stat(journal, &st) == 0 && st.st_size == 0);
 	audit_log_free(l);
 	CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
-	CHECK(stat(journal, &st) == 0 && st.st_size == 0);
 	CHECK_INT(reopened(), WARM + MORE);
 }
 

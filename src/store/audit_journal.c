@@ -35,13 +35,18 @@ static size_t blocks(size_t lines)
 	return (sizeof(struct record) + lines + AUDIT_JOURNAL_BLOCK - 1) & ~(size_t)(AUDIT_JOURNAL_BLOCK - 1);
 }
 
+static bool own_name(char ret[NAME_MAX + 1], const char *name)
+{
+	return snprintf(ret, NAME_MAX + 1, "%s.journal", name) <= NAME_MAX;
+}
+
 int audit_journal_open(struct audit_journal *ret, int dir_fd, const char *name, struct err *e)
 {
 	char own[NAME_MAX + 1];
 	struct stat st;
 
 	*ret = (struct audit_journal){ .fd = -1 };
-	if (snprintf(own, sizeof(own), "%s.journal", name) >= (int)sizeof(own))
+	if (!own_name(own, name))
 		return err_set(e, ENAMETOOLONG, "%s: the name is too long", name);
 	ret->fd = openat(dir_fd, own, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (ret->fd < 0 || fstat(ret->fd, &st))
@@ -50,6 +55,14 @@ int audit_journal_open(struct audit_journal *ret, int dir_fd, const char *name, 
 		return err_set(e, EBADMSG, "%s is not a regular file: move it away", own);
 	ret->filled = st.st_size == AUDIT_JOURNAL_SIZE;
 	return 0;
+}
+
+void audit_journal_remove(struct audit_journal *j, int dir_fd, const char *name)
+{
+	char own[NAME_MAX + 1];
+
+	if (j->fd >= 0 && own_name(own, name))
+		(void)unlinkat(dir_fd, own, 0);
 }
 
 void audit_journal_close(struct audit_journal *j)

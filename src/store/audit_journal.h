@@ -33,6 +33,8 @@ struct audit_journal_held {
 /* Opens or makes NAME.journal (0600) in the folder of the log NAME; it takes its space with audit_journal_fill(). */
 int audit_journal_open(struct audit_journal *ret, int dir_fd, const char *name, struct err *e);
 void audit_journal_close(struct audit_journal *j);
+/* Of a log that is on disk: the file goes, if the folder lets us; a log at rest is one file. */
+void audit_journal_remove(struct audit_journal *j, int dir_fd, const char *name);
 
 /* Gives the file all its blocks, once; blocks for some milliseconds. -errno: it stays empty, and is tried again with the next call. */
 int audit_journal_fill(struct audit_journal *j);

@@ -136,7 +136,7 @@ def test_a_model_that_is_not_listed_is_denied_before_anything_is_asked(arena, ga
         body, _, code = got["out"].rpartition("\n")
         event, = a.denied("condition_not_met")
         assert code == "403" and json.loads(body)["policy_change"] == event["unmapped"]["policy_change"]
-        assert event["unmapped"]["policy_change"].endswith(f'.json["/model"]: add "{model}"')
+        assert event["unmapped"]["policy_change"].endswith(f'.json["/model"]): add "{model}"')
 
 
 @pytest.mark.parametrize("path, reason", [("/v1/files", "path_not_listed"), ("/v1/batches", "path_not_listed"), ("/v1/fine_tuning/jobs", "path_not_listed"),
