@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,6 +30,8 @@
 
 /* A workspace with the driver "try" in a temporary folder, its supervisor a child of ours in our process group: the terminal's signals
  * reach the command itself, and with us everything ends. */
+
+enum { END_MS = 5000 /* for the supervisor to end by itself */ };
 
 enum option_at { POLICY, SECRET, AUDIT, RESOLV, LOG, AS_ROOT, QUIET, JSON };
 
@@ -384,6 +387,16 @@ static int refused(struct attempt *t, int code)
 	return code;
 }
 
+/* It has told the end, or sees ours, and then closes the audit log: that it may do. */
+static void end_supervisor(struct attempt *t)
+{
+	struct pollfd p = { .fd = t->child.pid_fd, .events = POLLIN };
+
+	if (t->child.pid_fd >= 0)
+		(void)poll(&p, 1, END_MS);
+	child_kill(&t->child);
+}
+
 static int run(const struct cli_args *a)
 {
 	struct attempt t = { .args = a, .child = CHILD_NONE, .dir_fd = -1, .code = -1, .lack = CLI_FAILED };
@@ -412,7 +425,7 @@ static int run(const struct cli_args *a)
 	loop_io_remove(&t.signal_io);
 	t.chan = chan_free(t.chan);
 	try_keeper_free(t.keeper);
-	child_kill(&t.child);
+	end_supervisor(&t);
 	loop_free(t.loop);
 	tell_refusals(&t);
 	if (t.dir[0])
