@@ -152,6 +152,13 @@ static void later(uint64_t ms)
 	kit_clock_turns(rig.loop);
 }
 
+static void begin_in_still_time(struct flow *facts, struct buf *got)
+{
+	buf_init(got, SIZE_MAX / 4);
+	kit_clock_stops();
+	begin(facts);
+}
+
 /* What came lies in `got`. True: the connection ended, and in order. */
 static bool ended(struct flow *facts, struct buf *got)
 {
@@ -196,9 +203,7 @@ TEST(a_guest_that_only_sends_pings_does_not_keep_a_connection_that_asks_for_noth
 	struct buf got BUF_AUTO = { 0 };
 	struct flow facts;
 
-	buf_init(&got, SIZE_MAX / 4);
-	kit_clock_stops();
-	begin(&facts);
+	begin_in_still_time(&facts, &got);
 	SAY(&facts, PREFACE ASK("\1"));
 	CHECK(!ended(&facts, &got));
 	CHECK_INT(rig.n_http, 1);
@@ -216,9 +221,7 @@ TEST(the_time_without_a_stream_counts_from_the_end_of_the_last_one)
 	struct buf got BUF_AUTO = { 0 };
 	struct flow facts;
 
-	buf_init(&got, SIZE_MAX / 4);
-	kit_clock_stops();
-	begin(&facts);
+	begin_in_still_time(&facts, &got);
 	SAY(&facts, PREFACE ASK("\1"));
 	CHECK(!ended(&facts, &got));
 	later(H2_FLOW_IDLE_MS - 1);
@@ -237,9 +240,7 @@ TEST(a_guest_that_only_sends_pings_does_not_prolong_the_time_until_its_first_req
 	struct buf got BUF_AUTO = { 0 };
 	struct flow facts;
 
-	buf_init(&got, SIZE_MAX / 4);
-	kit_clock_stops();
-	begin(&facts);
+	begin_in_still_time(&facts, &got);
 	SAY(&facts, PREFACE);
 	pings_for(&facts, &got, H2_FLOW_FIRST_MS - 1);
 	CHECK(!ended(&facts, &got));

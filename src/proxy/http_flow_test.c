@@ -192,14 +192,28 @@ static void later(uint64_t ms)
 }
 
 /* Of a name that the policy no longer lists. */
-static void leave_in_the_middle(const char *answered)
+static void in_the_middle(const char *answered)
 {
 	kit_clock_stops();
 	http_rig_start(http_flow_start);
 	http_rig_ask(GET);
 	http_rig_reply(0, answered);
 	buf_reset(&http_rig.got);
+}
+
+static void leave_in_the_middle(const char *answered)
+{
+	in_the_middle(answered);
 	http_rig_policy_changes(true);
+}
+
+static void goes_on(void)
+{
+	later(2 * (uint64_t)HTTP_FLOW_LEAVE_MS);
+	http_rig_reply(0, "more");
+	CHECK_STR(http_rig_seen(&http_rig.got), "more");
+	CHECK_INT(http_rig.n_events, 1);
+	http_rig_end();
 }
 
 #define LONG "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"
@@ -268,27 +282,15 @@ TEST(a_request_whose_name_is_listed_again_in_time_goes_on)
 	leave_in_the_middle(LONG);
 	later(HTTP_FLOW_LEAVE_MS - 1);
 	http_rig_policy_changes(false);
-	later(2 * (uint64_t)HTTP_FLOW_LEAVE_MS);
-	http_rig_reply(0, "more");
-	CHECK_STR(http_rig_seen(&http_rig.got), "more");
-	CHECK_INT(http_rig.n_events, 1);
-	http_rig_end();
+	goes_on();
 }
 
 TEST(a_request_of_a_name_that_is_still_listed_has_no_such_deadline)
 {
-	kit_clock_stops();
-	http_rig_start(http_flow_start);
-	http_rig_ask(GET);
-	http_rig_reply(0, LONG);
-	buf_reset(&http_rig.got);
+	in_the_middle(LONG);
 	http_rig.moved = true;
 	http_rig_policy_changes(false);
-	later(2 * (uint64_t)HTTP_FLOW_LEAVE_MS);
-	http_rig_reply(0, "more");
-	CHECK_STR(http_rig_seen(&http_rig.got), "more");
-	CHECK_INT(http_rig.n_events, 1);
-	http_rig_end();
+	goes_on();
 }
 
 /* Who dressed it cuts it, and says so; the other hears the end. */
