@@ -2,20 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/tap.h"
+#include "store/sync_kit.h"
 
 static char dir[] = "/tmp/saw-audit-XXXXXX";
 static char path[128];
@@ -418,20 +415,13 @@ TEST(what_was_written_stays_when_what_comes_after_it_cannot_be)
 /* 0: passed; 2: this host does not let us filter; else the line that failed. */
 static int with_a_disk_that_does_not_sync(void)
 {
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fdatasync, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EIO),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	const struct sock_fprog filter = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
 	struct audit_log *l = NULL;
 	long before;
 
 	if (audit_log_open(&l, path, &source, &e) || !add(l, "one") || audit_log_commit(l, &e))
 		return __LINE__;
 	before = file_size(path);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter))
+	if (!kit_sync_fails(-1))
 		return 2;
 	if (!add(l, "two") || audit_log_write(l, &e) || file_size(path) == before)
 		return __LINE__;
