@@ -142,8 +142,8 @@ static int replay(struct audit_file *f, const struct audit_journal_held *h, stru
 
 	if (!lines.len)
 		return 0;
-	/* A log that was moved away leaves a journal that is nobody's. */
-	if (f->size == 0 && h->base) {
+	/* A log that was moved away leaves a journal that is nobody's; one that would begin a log is none of ours (audit_file_sync). */
+	if (f->size == 0 || h->base == 0) {
 		r = audit_journal_forget(&f->journal);
 		return r ? err_sys(e, -r, "%s.journal", f->path) : 0;
 	}

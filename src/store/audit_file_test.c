@@ -359,6 +359,29 @@ TEST(a_log_that_was_moved_away_leaves_a_journal_that_is_nobodys)
 	CHECK_INT(reopened(), 0);
 }
 
+/* Whoever could make a file beside a log to come. */
+TEST(a_journal_that_would_begin_a_log_is_nobodys)
+{
+	struct audit_log_head last;
+	struct audit_journal j;
+	struct buf log;
+	int folder FD_AUTO = -1;
+
+	fresh();
+	(void)crash_behind(1, ENDS);
+	log = content(path);
+	audit_chain_hash(bytes_of(log.p, log.len - 1), last.sha256);
+	folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK_INT(audit_journal_open(&j, folder, "audit.jsonl", &e), 0);
+	CHECK_INT(audit_journal_fill(&j), 0);
+	audit_journal_start(&j, 0);
+	CHECK_INT(audit_journal_put(&j, buf_view(&log), &last), 0);
+	audit_journal_close(&j);
+	CHECK(unlink(path) == 0);
+	CHECK_INT(reopened(), 0);
+	buf_deinit(&log);
+}
+
 TEST(a_log_at_rest_is_one_file)
 {
 	struct audit_log *l;
