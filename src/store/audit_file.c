@@ -208,25 +208,32 @@ void audit_file_close(struct audit_file *f)
 	f->path = NULL;
 }
 
+/* Without the times: a file whose times were asked for gets a new one with its next write (multigrain timestamps, Linux 6.13), and its
+ * inode then goes to disk with each sync, and with it that of the journal beside it. */
+static bool look(int fd, const char *name, int flags, struct statx *ret)
+{
+	return statx(fd, name, flags, STATX_INO | STATX_SIZE, ret) == 0;
+}
+
 /* The name still leads to our file, and nobody else wrote to it or cut it. */
 static int check_file(struct audit_file *f, struct err *e)
 {
 	uint64_t size = f->size + f->put;
-	struct stat ours;
-	struct stat there;
+	struct statx ours;
+	struct statx there;
 
-	if (fstat(f->fd, &ours))
+	if (!look(f->fd, "", AT_EMPTY_PATH, &ours))
 		return err_sys(e, errno, "%s", f->path);
-	if (fstatat(f->dir_fd, f->name, &there, AT_SYMLINK_NOFOLLOW) || there.st_dev != ours.st_dev ||
-	    there.st_ino != ours.st_ino)
+	if (!look(f->dir_fd, f->name, AT_SYMLINK_NOFOLLOW, &there) || there.stx_dev_major != ours.stx_dev_major ||
+	    there.stx_dev_minor != ours.stx_dev_minor || there.stx_ino != ours.stx_ino)
 		return err_set(e, ESTALE, "%s was moved or removed: put it back", f->path);
-	if (f->dirty && (uint64_t)ours.st_size >= size) {
+	if (f->dirty && ours.stx_size >= size) {
 		if (ftruncate(f->fd, (off_t)size))
 			return err_sys(e, errno, "%s: cut back after a failed write", f->path);
 		f->dirty = false;
 		return 0;
 	}
-	if ((uint64_t)ours.st_size != size)
+	if (ours.stx_size != size)
 		return err_set(e, ESTALE, "%s was changed by another process: run `saw audit verify`", f->path);
 	return 0;
 }
