@@ -263,6 +263,24 @@ bool policy_reach_at(const struct policy *p, uint32_t i, struct policy_reach *re
 	return true;
 }
 
+bool policy_reach_rule_at(const struct policy *p, uint32_t i, struct policy_reach_rule *ret)
+{
+	static const char *const decisions[] = {
+		[POLICY_EFFECT_ALLOW] = "allow",
+		[POLICY_EFFECT_REVIEW] = "review",
+		[POLICY_EFFECT_DENY] = "deny",
+		[POLICY_EFFECT_DENY_RULE] = "deny",
+	};
+	const struct blob_rule *r = blob_at(p, BLOB_RULES);
+
+	if (i >= blob_n(p, BLOB_RULES))
+		return false;
+	*ret = (struct policy_reach_rule){ .rule = blob_text(p, r[i].name),
+					   .class_name = blob_text(p, r[i].class),
+					   .decision = decisions[r[i].effect] };
+	return true;
+}
+
 bool policy_intercepted_next(const struct policy *p, uint32_t *at, struct bytes *ret_host)
 {
 	const struct blob_host *hosts = blob_at(p, BLOB_HOSTS);

@@ -128,6 +128,14 @@ struct policy_reach {
 };
 bool policy_reach_at(const struct policy *p, uint32_t i, struct policy_reach *ret);
 
+/* Walks what the rules of all entries say of requests, entry by entry in the order in which they decide. Returns false past the end. */
+struct policy_reach_rule {
+	struct bytes rule; /* as policy_verdict has it */
+	struct bytes class_name; /* empty for a deny */
+	const char *decision; /* "allow", "review" or "deny" */
+};
+bool policy_reach_rule_at(const struct policy *p, uint32_t i, struct policy_reach_rule *ret);
+
 /* Walks the distinct host patterns that some INTERCEPT entry lists, sorted: start with *at = 0. False past the end. */
 bool policy_intercepted_next(const struct policy *p, uint32_t *at, struct bytes *ret_host);
 

@@ -86,6 +86,7 @@ static void ask(const struct policy *p)
 					     "plain.example", "com",         "" };
 	uint16_t ports[POLICY_PORTS_MAX];
 	struct policy_reach reach;
+	struct policy_reach_rule rule;
 	struct policy_host host;
 	struct policy_entry e;
 	size_t n = policy_ports(p, ports);
@@ -100,6 +101,8 @@ static void ask(const struct policy *p)
 			if (policy_find(p, reach.host, reach.ports[k], &e) == REASON_OK)
 				judge(p, &e);
 	}
+	for (uint32_t i = 0; policy_reach_rule_at(p, i, &rule); i++)
+		must(rule.decision && (rule.rule.p || rule.rule.len == 0));
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		(void)policy_find_host(p, bytes_str(names[i]), &host);
 		for (size_t k = 0; k < n; k++)

@@ -106,7 +106,7 @@ static void say_index(struct self_flow *f, struct bytes query)
 	(void)query;
 	(void)buf_str(&f->content, "This machine is a saw workspace. Everything it reaches is listed by policy.\n"
 				   "GET /v1/whoami  which workspace this is\n"
-				   "GET /v1/reach   what it may reach\n"
+				   "GET /v1/reach   what it may reach, and what each rule says of requests\n"
 				   "GET /v1/reach?method=POST&url=https://host/path  whether it may, why not, and what Security would have to change\n");
 }
 

@@ -4,6 +4,21 @@
 #include "rules/policy_ask.h"
 #include "rules/policy_query.h"
 
+static void say_rules(const struct policy *p, struct json_out *j)
+{
+	struct policy_reach_rule rule;
+
+	json_out_array(j);
+	for (uint32_t i = 0; policy_reach_rule_at(p, i, &rule); i++) {
+		json_out_object(j);
+		json_out_key_bytes(j, "rule", rule.rule);
+		json_out_key_bytes_opt(j, "class", rule.class_name);
+		json_out_key_str(j, "decision", rule.decision);
+		json_out_object_end(j);
+	}
+	json_out_array_end(j);
+}
+
 static void say_all(const struct policy *p, struct buf *out)
 {
 	struct policy_reach reach;
@@ -26,6 +41,8 @@ static void say_all(const struct policy *p, struct buf *out)
 		json_out_object_end(&j);
 	}
 	json_out_array_end(&j);
+	json_out_key(&j, "rules");
+	say_rules(p, &j);
 	json_out_object_end(&j);
 }
 

@@ -2,9 +2,10 @@
 
 #include "rules/policy_test_kit.h"
 
-static const char *const text = "version: 1\nname: t\nverdicts: {read: allow, draft: allow}\nnetwork:\n"
+static const char *const text = "version: 1\nname: t\nverdicts: {read: allow, draft: allow, ask: review}\nnetwork:\n"
 				"  - {name: a, hosts: [a.example], ports: [80, 443], mode: http, protocol: rest, rules: [\n"
-				"      {class: read, methods: [GET], paths: [/a]}, {class: draft, methods: [POST], paths: [/p], json: {/d: [true]}}]}\n";
+				"      {class: read, methods: [GET], paths: [/a]}, {class: draft, methods: [POST], paths: [/p], json: {/d: [true]}},\n"
+				"      {class: ask, methods: [POST], paths: [/w]}, {deny: true, methods: [HEAD], paths: [/a]}]}\n";
 
 static void says(const struct kit *k, const char *query, const char *want)
 {
@@ -18,7 +19,10 @@ TEST(all_of_the_reach_is_told)
 {
 	struct kit k = kit_compile(text);
 
-	says(&k, "", "{\"reach\":[{\"host\":\"a.example\",\"mode\":\"http\",\"ports\":[80,443],\"rule\":\"a\"}]}");
+	says(&k, "", "{\"reach\":[{\"host\":\"a.example\",\"mode\":\"http\",\"ports\":[80,443],\"rule\":\"a\"}],"
+		    "\"rules\":[{\"rule\":\"a: deny HEAD /a\",\"decision\":\"deny\"},{\"rule\":\"a: read GET,HEAD /a\",\"class\":\"read\",\"decision\":\"allow\"},"
+		    "{\"rule\":\"a: draft POST /p json /d\",\"class\":\"draft\",\"decision\":\"allow\"},"
+		    "{\"rule\":\"a: ask POST /w\",\"class\":\"ask\",\"decision\":\"review\"}]}");
 	kit_free(&k);
 }
 
