@@ -5,6 +5,7 @@
 #include "base/must.h"
 #include "base/tap.h"
 #include "proxy/gzip_kit.h"
+#include "rules/policy_test_kit.h"
 #include "wire/gzip.h"
 
 #define ZERO "0000000000000000000000000000000000000000"
@@ -166,4 +167,39 @@ TEST(what_a_push_costs_before_its_first_byte_is_bounded_for_all_of_a_workspace)
 	CHECK(n * (GIT_PUSH_COMMANDS_MAX * sizeof(struct git_command) + GZIP_MEMORY) <= HTTP_READING_ALL_MAX + 512 * 1024);
 	while (n)
 		http_reading_free(all[--n]);
+}
+
+/* A string of escapes alone: the reader's copy is half as long as the body. */
+TEST(what_the_json_reader_takes_counts_like_the_body)
+{
+	static const char *const text = "version: 1\nname: t\nverdicts: {draft: allow}\nnetwork:\n  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: rest, rules: [\n"
+					"      {class: draft, methods: [POST], paths: [/p], json: {/d: [x]}}]}\n";
+	static struct http_reading *all[512];
+	static const struct http1_head h;
+	struct kit k = kit_compile(text);
+	struct buf body BUF_AUTO = { .max = HTTP_READING_MAX };
+	struct policy_entry e;
+	size_t n = 0;
+	size_t copy = HTTP_READING_MAX / 2 - 16;
+
+	CHECK_INT(policy_find(&k.policy, bytes_str("a.example"), 80, &e), REASON_OK);
+	buf_str(&body, "{\"d\":\"");
+	for (size_t i = 0; i < copy; i++)
+		buf_str(&body, "\\n");
+	CHECK(buf_str(&body, "\"}"));
+	while (n < 512 && (all[n] = http_reading_new(POLICY_NEEDS_JSON, &h))) {
+		struct http_reading *r = all[n++];
+		const struct policy_body *b;
+
+		http_reading_feed(r, buf_view(&body));
+		http_reading_end(r);
+		b = http_reading_facts(r, &k.policy, &e, POLICY_NEEDS_JSON);
+		if (b->state != POLICY_BODY_READ)
+			break;
+		CHECK(b->n_values == 1 && b->values[0].text.len == copy);
+	}
+	CHECK(n > 1 && (n - 2) * (body.len + copy) <= HTTP_READING_ALL_MAX);
+	while (n)
+		http_reading_free(all[--n]);
+	kit_free(&k);
 }
