@@ -99,6 +99,19 @@ int fd_read_all(int fd, struct buf *ret)
 	}
 }
 
+int fd_own_file(int fd, const char *name, struct stat *ret, struct err *e)
+{
+	if (fstat(fd, ret))
+		return err_sys(e, errno, "%s", name);
+	if (!S_ISREG(ret->st_mode))
+		return err_set(e, EBADMSG, "%s is not a regular file: move it away", name);
+	if (ret->st_uid != geteuid())
+		return err_set(e, EPERM, "%s belongs to user %u, not to user %u: move it away, or change its owner", name, ret->st_uid, geteuid());
+	if (ret->st_mode & 022)
+		return err_set(e, EPERM, "%s may be written by others: look at what it has, then `chmod go-w` it", name);
+	return 0;
+}
+
 int fd_sealed(const char *name, const void *p, size_t len, struct err *e)
 {
 	FD_AUTO int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -33,6 +33,11 @@ int fd_pread_all(int fd, void *ret, size_t len, uint64_t at);
 /* Appends everything up to the end. -EFBIG: there is more than `ret` may hold; what fitted stands there. -ENOMEM, -errno. */
 int fd_read_all(int fd, struct buf *ret);
 
+struct stat;
+/* A regular file that this user owns and nobody else may write, with what fstat() says of it. -EBADMSG: something else; -EPERM: somebody else could
+ * write it; -errno. `name` is for the error. */
+int fd_own_file(int fd, const char *name, struct stat *ret, struct err *e);
+
 /* A read-only memfd with these contents, sealed against every change (also against resealing). Gives the fd. */
 int fd_sealed(const char *name, const void *p, size_t len, struct err *e);
 /* Maps a sealed memfd; refuses one that is not sealed against write, shrink and grow, is empty, or is over `max`.

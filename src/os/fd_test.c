@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/tap.h"
@@ -86,4 +88,41 @@ TEST(a_pipe_gets_all_that_is_written)
 	CHECK_INT(fd_read_all(ends[0], &b), 0);
 	CHECK(bytes_is(buf_view(&b), "whole"));
 	(void)fd_close(ends[0]);
+}
+
+TEST(a_file_of_ones_own_is_one_that_nobody_else_can_write)
+{
+	char path[] = "/tmp/saw-fd-XXXXXX";
+	int fd FD_AUTO = mkostemp(path, O_CLOEXEC);
+	int folder FD_AUTO = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+	struct err e;
+
+	CHECK_INT(fd_own_file(fd, "f", &st, &e), 0);
+	CHECK(fchmod(fd, 0644) == 0 && fd_own_file(fd, "f", &st, &e) == 0);
+	CHECK(fchmod(fd, 0620) == 0);
+	CHECK_INT(fd_own_file(fd, "f", &st, &e), -EPERM);
+	CHECK_STR(e.text, "f may be written by others: look at what it has, then `chmod go-w` it");
+	CHECK(fchmod(fd, 0602) == 0);
+	CHECK_INT(fd_own_file(fd, "f", &st, &e), -EPERM);
+	CHECK_INT(fd_own_file(folder, "d", &st, &e), -EBADMSG);
+	CHECK_STR(e.text, "d is not a regular file: move it away");
+	CHECK_INT(fd_own_file(-1, "none", &st, &e), -EBADF);
+	CHECK(unlink(path) == 0);
+}
+
+TEST(a_file_of_another_user_is_refused_with_the_remedy)
+{
+	char path[] = "/tmp/saw-fd-XXXXXX";
+	int fd FD_AUTO = mkostemp(path, O_CLOEXEC);
+	struct stat st;
+	struct err e;
+
+	CHECK(unlink(path) == 0);
+	if (fchown(fd, 12345, (gid_t)-1)) {
+		tap_skip("only root gives a file away");
+		return;
+	}
+	CHECK_INT(fd_own_file(fd, "f", &st, &e), -EPERM);
+	CHECK_STR(e.text, "f belongs to user 12345, not to user 0: move it away, or change its owner");
 }

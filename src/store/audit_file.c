@@ -28,10 +28,11 @@ static int open_files(struct audit_file *f, struct err *e)
 	if (f->dir_fd < 0)
 		return err_sys(e, errno, "folder of %s", f->path);
 	f->fd = openat(f->dir_fd, f->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (f->fd < 0 || fstat(f->fd, &st))
+	if (f->fd < 0)
 		return err_sys(e, errno, "%s", f->path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(e, EBADMSG, "%s is not a regular file: move it away", f->path);
+	r = fd_own_file(f->fd, f->path, &st, e);
+	if (r)
+		return r;
 	if (flock(f->fd, LOCK_EX | LOCK_NB))
 		return err_sys(e, errno, "%s: lock (does another process write this log?)", f->path);
 	r = audit_journal_open(&f->journal, f->dir_fd, f->name, e);

@@ -496,6 +496,18 @@ TEST(nothing_asks_for_a_logs_times_so_that_a_line_costs_no_inode)
 	audit_log_free(l);
 }
 
+TEST(a_log_or_journal_that_others_may_write_is_refused)
+{
+	fresh();
+	put_content(path, bytes_str(""));
+	CHECK(chmod(path, 0666) == 0 && open_log(-EPERM) == NULL);
+	CHECK(strstr(e.text, "audit.jsonl may be written by others") != NULL);
+	CHECK(chmod(path, 0600) == 0);
+	put_content(journal, bytes_str(""));
+	CHECK(chmod(journal, 0666) == 0 && open_log(-EPERM) == NULL);
+	CHECK(strstr(e.text, "audit.jsonl.journal may be written by others") != NULL);
+}
+
 TEST(the_folder_of_this_test_is_removed)
 {
 	fresh();

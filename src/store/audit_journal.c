@@ -44,15 +44,17 @@ int audit_journal_open(struct audit_journal *ret, int dir_fd, const char *name, 
 {
 	char own[NAME_MAX + 1];
 	struct stat st;
+	int r;
 
 	*ret = (struct audit_journal){ .fd = -1 };
 	if (!own_name(own, name))
 		return err_set(e, ENAMETOOLONG, "%s: the name is too long", name);
 	ret->fd = openat(dir_fd, own, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (ret->fd < 0 || fstat(ret->fd, &st))
+	if (ret->fd < 0)
 		return err_sys(e, errno, "%s", own);
-	if (!S_ISREG(st.st_mode))
-		return err_set(e, EBADMSG, "%s is not a regular file: move it away", own);
+	r = fd_own_file(ret->fd, own, &st, e);
+	if (r)
+		return r;
 	ret->filled = st.st_size == AUDIT_JOURNAL_SIZE;
 	return 0;
 }
