@@ -170,6 +170,22 @@ def test_h14_a_rotated_or_removed_value_is_not_spent_again_on_a_kept_connection(
         hostile.keeper.send("MSG_SECRET", "token", 3, SECRET)
 
 
+@pytest.mark.parametrize("value", [b"a\r\nX-More: b", b"a\nb", b"a\rb", b"a\0b", b"a\tb", b"a\x7f", b"caf\xc3\xa9", b" a", b""], ids=repr)
+def test_h8_a_value_that_no_field_carries_is_no_credential_whoever_sends_it(hostile, value):
+    hostile.keeper.send("MSG_SECRET", "token", 8, value)
+    try:
+        with Watch(hostile) as w:
+            got = hostile.ask("cred.example", request("GET /h8"))
+            assert got.startswith(b"HTTP/1.1 502 ") and b"credential_not_available" in got, got
+            w.untouched()
+            assert w.codes() == ["credential_not_available"]
+    finally:
+        hostile.keeper.send("MSG_SECRET", "token", 9, SECRET)
+    with Watch(hostile) as w:
+        assert hostile.ask("cred.example", request()).startswith(b"HTTP/1.1 200 ")
+        assert dict(w.requests()[0]["fields"])["authorization"] == "Bearer " + SECRET
+
+
 def test_two_dials_with_one_flow_id_cut_nobody_off_from_dialer(hostile):
     with hostile.dial("cred.example") as a:
         hostile.flow -= 1
