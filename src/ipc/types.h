@@ -29,6 +29,8 @@ enum ipc_type {
 	MSG_POLICY, /* sup -> inlet, dialer; saw try -> sup: (u generation, fd sealed blob) */
 	MSG_POLICY_DONE, /* back: (u generation, u ok, b why) */
 	MSG_FAILED, /* role -> parent: (b why): cannot start or go on, in one sentence; it exits after it */
+	MSG_PING, /* parent -> role that is ready: (). ipc/pulse.h */
+	MSG_PONG, /* back: (): still serving */
 
 	/* sup <-> front: the network namespace */
 	MSG_FRONT_CONFIG = 100, /* sup -> front: (u enum ipc_link; u role uid, 0: keep; b guest mac, 6 bytes). IPC_LINK_JOIN adds

@@ -128,18 +128,51 @@ def test_k6_a_role_that_dies_is_replaced_and_never_opens_anything(gateway, role)
         assert gw.do("address", "pass.example") == address
 
 
-def test_k6_a_role_that_hangs_denies_within_its_deadline(gateway):
+HANGS = "did not answer for 16 s"  # ipc/pulse.h: four turns of 4 s, told at the fifth
+
+
+def stopped(gw, role):
+    pid, = roles(gw, role)
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
+def replaced(gw, role, pid):
+    wait_for(f"another {role}", lambda: [p for p in roles(gw, role) if p != pid], timeout=30)
+
+
+def test_k6_a_role_that_hangs_denies_within_its_deadline_and_is_replaced(gateway):
     gw = gateway(MINIMAL + PASS)
     gw.healthy()
-    pid = roles(gw, "saw-dialer")[0]
-    os.kill(pid, signal.SIGSTOP)
+    pid = stopped(gw, "saw-dialer")
     try:
         with gw.attack() as a:
-            got = gw.do("https", "pass.example", ca=str(gw.arena.ca), timeout=30)
-            assert "error" in got
-            assert not a.seen()["connections"]
+            got = gw.do("https", "pass.example", ca=str(gw.arena.ca), timeout=60)
+            assert "error" in got and "timed out" not in got["error"], got
+            a.denied("gateway_role_down")
+        replaced(gw, "saw-dialer", pid)
+        wait_for("the way again", lambda: gw.do("https", "pass.example", ca=str(gw.arena.ca), timeout=3).get("status") == 200)
+        assert sum(HANGS in json.dumps(e) for e in gw.events()) == 1
     finally:
-        os.kill(pid, signal.SIGCONT)
+        if os.path.exists(f"/proc/{pid}"):
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_k6_whatever_role_hangs_nothing_opens_and_each_is_replaced(gateway):
+    gw = gateway(MINIMAL + PASS)
+    gw.healthy()
+    address = gw.do("address", "pass.example")
+    names = ("saw-front", "saw-inlet", "saw-outlet")
+    pids = {name: stopped(gw, name) for name in names}
+    with gw.attack() as a:
+        assert not gw.do("tcp", "198.51.100.66", 443, timeout=1)["connected"]
+        assert "error" in gw.do("https", "pass.example", ca=str(gw.arena.ca), timeout=2)
+        a.untouched()
+    for name, pid in pids.items():
+        replaced(gw, name, pid)
+    wait_for("the way again", lambda: gw.do("https", "pass.example", ca=str(gw.arena.ca), timeout=3).get("status") == 200)
+    assert gw.do("address", "pass.example") == address
+    assert sum(HANGS in json.dumps(e) for e in gw.events()) == len(names)
 
 
 def test_k8_no_audit_no_action(arena, build, tmp_path):

@@ -157,6 +157,19 @@ def test_without_its_keeper_it_says_so_and_goes_on_afterwards(sawd):
     assert rows(sawd)["github"]["version"] == 2
 
 
+def test_a_keeper_that_hangs_refuses_within_its_deadline_and_is_replaced(sawd):
+    put(sawd, "github", b"one")
+    pid = sawd.roles()["keeper"]
+    os.kill(pid, signal.SIGSTOP)
+    assert put(sawd, "github", b"two", "rotate").status == 503  # told when its process was ended
+    for _ in range(200):
+        if put(sawd, "github", b"three", "rotate").status == 200:
+            break
+        select.select([], [], [], 0.05)
+    assert rows(sawd)["github"]["version"] == 2 and sawd.roles()["keeper"] != pid
+    assert "keeper ended with" in sawd.log() and "did not answer for" in sawd.log()
+
+
 def test_a_damaged_file_is_named_in_the_list_and_everything_else_goes_on(sawd):
     put(sawd, "github", b"one")
     put(sawd, "gitlab", b"two")

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ipc/pulse.h"
 #include "ipc/types.h"
 #include "os/fd.h"
 #include "os/jail.h"
@@ -91,6 +92,15 @@ static bool on_peer(void *owner, struct msg_in *in)
 	return true;
 }
 
+static bool on_ping(void *owner, struct msg_in *in)
+{
+	struct front *f = owner;
+
+	(void)in;
+	pulse_answer(f->parent);
+	return true;
+}
+
 static bool on_stop(void *owner, struct msg_in *in)
 {
 	struct front *f = owner;
@@ -112,7 +122,7 @@ static void on_parent_end(void *owner, const char *why)
 static const struct chan_permit parent_permits[] = {
 	{ MSG_SAWD_FRONT_CONFIG, on_config },
 	{ MSG_SAWD_PEER, on_peer },
-	{ MSG_STOP, on_stop },
+	{ MSG_STOP, on_stop }, { MSG_PING, on_ping },
 };
 
 int main(void)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "crypt/secure_heap.h"
+#include "ipc/pulse.h"
 #include "ipc/types.h"
 #include "os/fd.h"
 #include "os/jail.h"
@@ -212,6 +213,15 @@ static bool on_peer(void *owner, struct msg_in *in)
 	return true;
 }
 
+static bool on_ping(void *owner, struct msg_in *in)
+{
+	struct keeper *k = owner;
+
+	(void)in;
+	pulse_answer(k->parent);
+	return true;
+}
+
 static bool on_stop(void *owner, struct msg_in *in)
 {
 	struct keeper *k = owner;
@@ -233,7 +243,7 @@ static void on_parent_end(void *owner, const char *why)
 static const struct chan_permit parent_permits[] = {
 	{ MSG_SAWD_KEEPER_CONFIG, on_config },
 	{ MSG_SAWD_PEER, on_peer },
-	{ MSG_STOP, on_stop },
+	{ MSG_STOP, on_stop }, { MSG_PING, on_ping },
 };
 
 int main(void)

@@ -2,7 +2,7 @@
 #ifndef SAW_SAWD_LAUNCHER_H
 #define SAW_SAWD_LAUNCHER_H
 
-#include "ipc/chan.h"
+#include "ipc/pulse.h"
 #include "ipc/sawd_types.h"
 #include "os/child.h"
 #include "os/paths.h"
@@ -27,6 +27,7 @@ struct role {
 	struct chan *chan; /* NULL while it does not run */
 	struct loop_io exit_io;
 	struct loop_timer retry;
+	struct pulse pulse; /* of front and keeper, from READY to its end */
 	uint64_t retry_ms;
 	uint64_t started_ms;
 	unsigned n_failed;

@@ -133,6 +133,20 @@ static void say_ready(struct launcher *l)
 	l->ready_fd = fd_close(l->ready_fd);
 }
 
+static void on_hang(struct pulse *p)
+{
+	struct role *r = p->owner;
+
+	(void)snprintf(r->failed, sizeof(r->failed), "did not answer for %d s", PULSE_MS * PULSE_MISSED_MAX / 1000);
+	child_signal(&r->child, SIGKILL);
+}
+
+/* Core waits for the disk and compiler computes, however long that takes: neither is known to hang when it does not answer. */
+static bool has_pulse(const struct role *r)
+{
+	return r->kind == SAWD_FRONT || r->kind == SAWD_KEEPER;
+}
+
 static bool on_ready(void *owner, struct msg_in *in)
 {
 	struct role *r = owner;
@@ -140,8 +154,18 @@ static bool on_ready(void *owner, struct msg_in *in)
 	(void)in;
 	r->ready = true;
 	r->n_failed = 0;
+	if (has_pulse(r) && !pulse_start(&r->pulse, r->launcher->loop, r->chan, on_hang, r))
+		return false;
 	say_ready(r->launcher);
 	return true;
+}
+
+static bool on_pong(void *owner, struct msg_in *in)
+{
+	struct role *r = owner;
+
+	(void)in;
+	return pulse_heard(&r->pulse);
 }
 
 static bool on_failed(void *owner, struct msg_in *in)
@@ -174,7 +198,7 @@ static void on_chan_end(void *owner, const char *why)
 	child_signal(&r->child, SIGKILL);
 }
 
-static const struct chan_permit role_permits[] = { { MSG_READY, on_ready }, { MSG_FAILED, on_failed } };
+static const struct chan_permit role_permits[] = { { MSG_READY, on_ready }, { MSG_PONG, on_pong }, { MSG_FAILED, on_failed } };
 static const struct chan_permit core_permits[] = {
 	{ MSG_READY, on_ready },	     { MSG_FAILED, on_failed },	       { MSG_SAWD_SPAWN, jobs_on_spawn },
 	{ MSG_SAWD_DISKS, jobs_on_disks }, { MSG_SAWD_DOWN, on_down },
@@ -220,6 +244,7 @@ static void on_exit_io(struct loop_io *io, uint32_t events)
 	(void)events;
 	if (!child_ended(io, &r->child, &end))
 		return;
+	pulse_stop(&r->pulse);
 	r->chan = chan_free(r->chan);
 	r->ready = false;
 	if (l->stopping) {
@@ -308,6 +333,7 @@ void roles_stop(struct launcher *l)
 	msg_start(&out, MSG_STOP);
 	for (unsigned k = 1; k < SAWD_ROLE_END; k++) {
 		loop_timer_disarm(&l->roles[k].retry);
+		pulse_stop(&l->roles[k].pulse);
 		if (l->roles[k].chan)
 			chan_send(l->roles[k].chan, &out);
 	}
@@ -324,6 +350,7 @@ void roles_deinit(struct launcher *l)
 		struct role *r = &l->roles[k];
 
 		loop_timer_disarm(&r->retry);
+		pulse_stop(&r->pulse);
 		loop_io_remove(&r->exit_io);
 		r->chan = chan_free(r->chan);
 		child_kill(&r->child);

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "ipc/pulse.h"
 #include "ipc/types.h"
 #include "os/fd.h"
 #include "os/jail.h"
@@ -229,6 +230,15 @@ static bool on_event_done(void *owner, struct msg_in *in)
 	return true;
 }
 
+static bool on_ping(void *owner, struct msg_in *in)
+{
+	struct role *r = owner;
+
+	(void)in;
+	pulse_answer(r->d.parent);
+	return true;
+}
+
 static bool on_stop(void *owner, struct msg_in *in)
 {
 	struct role *r = owner;
@@ -251,7 +261,7 @@ static const struct chan_permit permits[] = {
 	{ MSG_DIALER_CONFIG, on_config }, { MSG_POLICY, on_policy },	     { MSG_RESOLV, on_resolv },
 	{ MSG_PEER, on_peer },		  { MSG_PEER_OUTLET, on_peer_outlet },
 	{ MSG_EVENT_DONE, on_event_done },
-	{ MSG_STOP, on_stop },
+	{ MSG_STOP, on_stop }, { MSG_PING, on_ping },
 };
 
 int main(void)

@@ -2,7 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ipc/chan.h"
+#include "ipc/pulse.h"
 #include "ipc/types.h"
 #include "os/fd.h"
 #include "os/jail.h"
@@ -162,6 +162,15 @@ static bool on_guest_connect(void *owner, struct msg_in *in)
 	return true;
 }
 
+static bool on_ping(void *owner, struct msg_in *in)
+{
+	struct front *f = owner;
+
+	(void)in;
+	pulse_answer(f->parent);
+	return true;
+}
+
 static bool on_stop(void *owner, struct msg_in *in)
 {
 	struct front *f = owner;
@@ -182,7 +191,7 @@ static void on_parent_end(void *owner, const char *why)
 
 static const struct chan_permit permits[] = {
 	{ MSG_FRONT_CONFIG, on_config }, { MSG_FRONT_ATTACH, on_attach },	      { MSG_LISTEN, on_listen },
-	{ MSG_STOP, on_stop },		 { MSG_GUEST_CONNECT, on_guest_connect },
+	{ MSG_STOP, on_stop },		 { MSG_PING, on_ping },		{ MSG_GUEST_CONNECT, on_guest_connect },
 };
 
 int main(void)

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "crypt/leaf.h"
+#include "ipc/pulse.h"
 #include "ipc/types.h"
 #include "net/tls.h"
 #include "os/fd.h"
@@ -307,6 +308,15 @@ static bool on_event_done(void *owner, struct msg_in *m)
 	return msg_end(m) && in->gate && gate_event_done(in->gate, id, written);
 }
 
+static bool on_ping(void *owner, struct msg_in *m)
+{
+	struct inlet *in = owner;
+
+	(void)m;
+	pulse_answer(in->parent);
+	return true;
+}
+
 static bool on_stop(void *owner, struct msg_in *m)
 {
 	struct inlet *in = owner;
@@ -330,7 +340,7 @@ static const struct chan_permit permits[] = {
 	{ MSG_UNLISTEN, on_unlisten },   { MSG_POLICY, on_policy },
 	{ MSG_PEER, on_peer },           { MSG_PEER_OUTLET, on_peer_outlet },
 	{ MSG_KEEPER_INLET, on_keeper },
-	{ MSG_EVENT_DONE, on_event_done }, { MSG_STOP, on_stop },
+	{ MSG_EVENT_DONE, on_event_done }, { MSG_STOP, on_stop }, { MSG_PING, on_ping },
 };
 
 /* Flows say how they ended; what they said leaves while the supervisor reads, for a second at

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "crypt/secure_heap.h"
+#include "ipc/pulse.h"
 #include "ipc/types.h"
 #include "net/tls.h"
 #include "os/fd.h"
@@ -229,6 +230,15 @@ static bool on_event_done(void *owner, struct msg_in *m)
 	return msg_end(m) && o->gate && gate_event_done(o->gate, id, written);
 }
 
+static bool on_ping(void *owner, struct msg_in *in)
+{
+	struct outlet *o = owner;
+
+	(void)in;
+	pulse_answer(o->parent);
+	return true;
+}
+
 static bool on_stop(void *owner, struct msg_in *m)
 {
 	struct outlet *o = owner;
@@ -250,7 +260,7 @@ static void on_parent_end(void *owner, const char *why)
 static const struct chan_permit permits[] = {
 	{ MSG_OUTLET_CONFIG, on_config }, { MSG_POLICY, on_policy },	     { MSG_PEER, on_peer },
 	{ MSG_PEER_INLET, on_peer_inlet }, { MSG_KEEPER_OUTLET, on_keeper },
-	{ MSG_EVENT_DONE, on_event_done }, { MSG_STOP, on_stop },
+	{ MSG_EVENT_DONE, on_event_done }, { MSG_STOP, on_stop }, { MSG_PING, on_ping },
 };
 
 /* Flows say how they ended; what they said leaves while the supervisor reads, for a second at most. */

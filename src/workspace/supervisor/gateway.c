@@ -209,6 +209,7 @@ static bool front_lost(struct role *r, const char *why)
 
 static const struct chan_permit front_permits[] = {
 	{ MSG_READY, on_front_ready },
+	{ MSG_PONG, role_on_pong },
 	{ MSG_FAILED, role_on_failed },
 	{ MSG_FRONT_LINK, on_link },
 	{ MSG_LISTENER, on_listener },

@@ -52,6 +52,14 @@ static void on_slow(struct loop_timer *t)
 	child_signal(&r->child, SIGKILL);
 }
 
+static void on_hang(struct pulse *p)
+{
+	struct role *r = p->owner;
+
+	(void)snprintf(r->failed, sizeof(r->failed), "did not answer for %d s", PULSE_MS * PULSE_MISSED_MAX / 1000);
+	child_signal(&r->child, SIGKILL);
+}
+
 static void note(struct role *r, const char *verb, const char *detail)
 {
 	struct event ev = { .kind = EVENT_ROLE, .action = EVENT_NOTE };
@@ -102,6 +110,7 @@ static void gone(struct role *r)
 	else
 		(void)snprintf(why, sizeof(why), "ended with %s", how);
 	r->runs = false;
+	pulse_stop(&r->pulse);
 	trail_forget(r->ws->trail, r);
 	r->chan = chan_free(r->chan);
 	if (!r->expected_end) {
@@ -233,6 +242,7 @@ void role_stop(struct role *r)
 	if (!role_runs(r))
 		return;
 	r->expected_end = true;
+	pulse_stop(&r->pulse);
 	msg_start(&out, MSG_STOP);
 	role_send(r, &out);
 }
@@ -248,6 +258,7 @@ void role_deinit(struct role *r)
 {
 	loop_timer_disarm(&r->retry);
 	loop_timer_disarm(&r->slow);
+	pulse_stop(&r->pulse);
 	loop_io_remove(&r->exit_io);
 	r->chan = chan_free(r->chan);
 	child_kill(&r->child);
@@ -266,8 +277,18 @@ bool role_on_ready(void *owner, struct msg_in *in)
 	if (r->ops->has_ready)
 		r->failed_starts = 0;
 	loop_timer_disarm(&r->slow);
+	if (r->ops->has_ready && !pulse_start(&r->pulse, r->ws->loop, r->chan, on_hang, r))
+		return false;
 	ws_progress(r->ws);
 	return true;
+}
+
+bool role_on_pong(void *owner, struct msg_in *in)
+{
+	struct role *r = owner;
+
+	(void)in;
+	return pulse_heard(&r->pulse);
 }
 
 bool role_on_failed(void *owner, struct msg_in *in)

@@ -2,7 +2,7 @@
 #ifndef SAW_SUPERVISOR_ROLE_H
 #define SAW_SUPERVISOR_ROLE_H
 
-#include "ipc/chan.h"
+#include "ipc/pulse.h"
 #include "os/child.h"
 #include "wire/event.h"
 
@@ -28,7 +28,7 @@ struct role_ops {
 	void (*configure)(struct role *r);
 	/* It is gone, `why` in one sentence. True: start it again after the back-off. */
 	bool (*lost)(struct role *r, const char *why);
-	bool has_ready; /* says READY */
+	bool has_ready; /* says READY, and is asked from then on whether it still serves (ipc/pulse.h) */
 	uint16_t keeper; /* MSG_KEEPER_OUTLET, MSG_KEEPER_INLET: which channel to keeper it is given; 0: none */
 	/* What it may report: for each kind the actions, as bits. Anything else ends the role: a log that a compromised role could
 	 * fill with another's words would prove nothing. */
@@ -45,6 +45,7 @@ struct role {
 	struct loop_io exit_io;
 	struct loop_timer retry;
 	struct loop_timer slow;
+	struct pulse pulse; /* from READY to its end */
 	struct child_end end;
 	pid_t pid; /* of this incarnation, also after its end */
 	uint64_t retry_ms;
@@ -71,10 +72,11 @@ void role_deinit(struct role *r);
 /* Sends when it runs, else drops. */
 void role_send(struct role *r, const struct msg *m);
 
-/* For permit tables: READY, EVENT and FAILED mean the same for every role; `owner` is the role. */
+/* For permit tables: READY, PONG, EVENT and FAILED mean the same for every role; `owner` is the role. */
 bool role_on_ready(void *owner, struct msg_in *in);
+bool role_on_pong(void *owner, struct msg_in *in);
 bool role_on_event(void *owner, struct msg_in *in);
 bool role_on_failed(void *owner, struct msg_in *in);
-#define ROLE_PERMITS { MSG_READY, role_on_ready }, { MSG_EVENT, role_on_event }, { MSG_FAILED, role_on_failed }
+#define ROLE_PERMITS { MSG_READY, role_on_ready }, { MSG_PONG, role_on_pong }, { MSG_EVENT, role_on_event }, { MSG_FAILED, role_on_failed }
 
 #endif
