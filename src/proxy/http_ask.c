@@ -329,6 +329,15 @@ static bool canonical(const struct http_flow *f, struct bytes head, size_t told)
 	return f->canon.len == n + strlen("\r\n") && bytes_eq(bytes_of(f->canon.p, n), bytes_of(head.p, n));
 }
 
+/* The body goes on, or begins: the next of it is waited for, but not beyond the end of all waiting. */
+static void hold_on(struct http_flow *f)
+{
+	uint64_t now = loop_now_ms(gate_loop(f->flow.gate));
+	uint64_t left = f->hold_ends_ms > now ? f->hold_ends_ms - now : 0;
+
+	http_flow_deadline(f, left < HTTP_FLOW_STALL_MS ? left : HTTP_FLOW_STALL_MS);
+}
+
 bool http_ask_head(struct http_flow *f)
 {
 	bool fresh = f->scan.at == 0;
@@ -368,7 +377,8 @@ bool http_ask_head(struct http_flow *f)
 	if (f->request.expects_continue && f->guest.in.len == 0)
 		(void)buf_str(&f->guest.out, "HTTP/1.1 100 Continue\r\n\r\n");
 	f->phase = HTTP_HOLD;
-	http_flow_deadline(f, HTTP_FLOW_STALL_MS);
+	f->hold_ends_ms = loop_now_ms(gate_loop(f->flow.gate)) + HTTP_FLOW_HOLD_MS;
+	hold_on(f);
 	return true;
 }
 
@@ -434,7 +444,7 @@ static bool hold_reading(struct http_flow *f)
 	http_reading_held(f->reading, f->held.cap);
 	if (!f->body_done && f->held.len < HTTP_READING_HELD_MAX && !http_reading_ready(f->reading)) {
 		if (f->guest.in.len + f->held.len != before)
-			http_flow_deadline(f, HTTP_FLOW_STALL_MS);
+			hold_on(f);
 		return guest_left(f);
 	}
 	if (http_ask_judge(f))
@@ -459,6 +469,6 @@ bool http_ask_hold(struct http_flow *f)
 	if (guest_left(f))
 		return true;
 	if (f->guest.in.len + f->held.len != before)
-		http_flow_deadline(f, HTTP_FLOW_STALL_MS);
+		hold_on(f);
 	return false;
 }

@@ -7,6 +7,7 @@
 
 #include "base/must.h"
 #include "base/tap.h"
+#include "os/clock_kit.h"
 #include "os/fd.h"
 
 TEST(an_allowed_request_is_recorded_then_forwarded_and_answered)
@@ -306,5 +307,79 @@ TEST(a_body_on_get_is_framed_and_judged_as_any_other)
 	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "GET /ok HTTP/1.1\r\nHost: good.example\r\nContent-Length: 5\r\n\r\nGET /");
 	http_rig_reply(0, OK);
 	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), ORIGIN_GET);
+	http_rig_end();
+}
+
+#define FORM POST "Content-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+/* F13: one byte, each time just before the wait for it would end. Gives how long that went on, in ms. */
+static uint64_t drips(bool reads, const char *head, const char *byte)
+{
+	uint64_t ms = 0;
+
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	http_rig.reads = reads;
+	http_rig_ask(head);
+	while (http_rig.got.len == 0 && ms < 10 * (uint64_t)HTTP_FLOW_HOLD_MS) {
+		http_rig_ask(byte);
+		kit_clock_moves(HTTP_FLOW_STALL_MS - 1000);
+		ms += HTTP_FLOW_STALL_MS - 1000;
+		http_rig_settle();
+	}
+	return ms;
+}
+
+static void dripped(uint64_t ms)
+{
+	CHECK(ms >= HTTP_FLOW_HOLD_MS && ms < HTTP_FLOW_HOLD_MS + HTTP_FLOW_STALL_MS);
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 408 ", 13) == 0);
+	CHECK_INT(http_rig.n_dials, 0);
+	CHECK_INT(http_rig.n_events, 1);
+	CHECK(strncmp(http_rig.events[0], "denied request_timeout POST /ok ", 32) == 0);
+	http_rig_end();
+	CHECK_INT(http_rig.n_events, 1);
+}
+
+TEST(a_body_that_is_held_has_an_end_however_steadily_it_comes)
+{
+	dripped(drips(true, POST "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n", "["));
+	dripped(drips(true, CHUNKED, "1\r\n[\r\n"));
+	dripped(drips(false, FORM, "1\r\na\r\n"));
+}
+
+TEST(a_body_that_stalls_while_it_is_held_ends_sooner)
+{
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	http_rig_ask(FORM "1\r\na\r\n");
+	kit_clock_moves(HTTP_FLOW_STALL_MS - 1);
+	http_rig_settle();
+	CHECK_INT(http_rig.got.len, 0);
+	kit_clock_moves(1);
+	http_rig_settle();
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 408 ", 13) == 0);
+	http_rig_end();
+	CHECK_INT(http_rig.n_events, 1);
+}
+
+TEST(a_held_body_that_is_whole_in_time_is_forwarded_and_the_next_has_a_time_of_its_own)
+{
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	for (unsigned n = 0; n < 3; n++) {
+		http_rig_ask(FORM);
+		for (uint64_t ms = 0; ms + 50 * 1000 < HTTP_FLOW_HOLD_MS; ms += 50 * 1000) {
+			http_rig_ask("1\r\na\r\n");
+			kit_clock_moves((uint64_t)50 * 1000);
+			http_rig_settle();
+		}
+		CHECK_INT(http_rig.n_events, n);
+		http_rig_ask("0\r\n\r\n");
+		CHECK(strstr(http_rig_seen(&http_rig.origin_got[http_rig.n_dials - 1]), "1\r\na\r\n0\r\n\r\n"));
+		http_rig_reply(http_rig.n_dials - 1, OK);
+		CHECK_STR(http_rig_seen(&http_rig.got), OK);
+		CHECK_INT(http_rig.n_events, n + 1);
+	}
 	http_rig_end();
 }

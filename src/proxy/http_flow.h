@@ -30,6 +30,7 @@ enum {
 	HTTP_FLOW_HEAD_MS = 10000, /* from the first byte of a request to the end of its head */
 	HTTP_FLOW_IDLE_MS = 75000, /* a kept connection without a request */
 	HTTP_FLOW_STALL_MS = 60000, /* a request body that does not go on, or an answer that does not begin */
+	HTTP_FLOW_HOLD_MS = 5 * 60 * 1000, /* all of a body that is held until it was judged, however steadily it comes: 7 kB a second fill the room for it */
 	HTTP_FLOW_DIAL_MS = 70000, /* the gate gives up on a dialer that hangs sooner than this */
 	HTTP_FLOW_EVENT_MS = 10000, /* the same for the supervisor */
 	HTTP_FLOW_STREAM_MS = 15 * 60 * 1000, /* an answer that does not go on, on either side */
@@ -84,6 +85,7 @@ struct http_flow {
 	struct http1_request request;
 	struct http1_body body;
 	struct http1_form form;
+	uint64_t hold_ends_ms;
 	struct http_reading *reading; /* a rule reads the body; NULL: none does */
 	bool body_begun; /* some of it was decoded */
 	bool host_first; /* a call in which the host may speak before the guest does */

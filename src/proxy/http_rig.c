@@ -236,6 +236,8 @@ void policy_judge(const struct policy *p, const struct policy_entry *e, const st
 		ret->reason = REASON_HTTP_CONDITION;
 	if (r->websocket && !http_rig.entry.websocket)
 		ret->reason = REASON_UPGRADE_REFUSED;
+	if (http_rig.reads && ret->reason == REASON_OK && !r->body)
+		ret->needs = POLICY_NEEDS_JSON;
 	ret->reflective = ret->reason == REASON_OK && http_rig.entry.reflective;
 	ret->websocket = ret->reason == REASON_OK && r->websocket;
 }

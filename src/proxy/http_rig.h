@@ -23,6 +23,7 @@ struct gate {
 	bool hold_dials;
 	bool unlisted;
 	bool moved; /* no policy allows the address that dialer connects any more */
+	bool reads; /* a rule reads the body, as JSON */
 	bool guarded; /* the way leads through outlet */
 	bool outlet; /* this is outlet */
 	struct policy_entry entry; /* that owns good.example */
