@@ -30,6 +30,7 @@ void audit_chain_none(struct audit_log_head *ret)
 struct verify {
 	struct audit_log_head head;
 	uint64_t lines;
+	uint64_t end; /* of the last good line */
 	struct json_node nodes[NODES_MAX];
 };
 
@@ -56,6 +57,7 @@ static int verify_line(struct verify *v, struct bytes line, struct err *e)
 		return err_set(e, EBADMSG, "line %llu does not chain to the line before: one of the two was changed", n);
 	v->head.sequence = at.sequence;
 	audit_chain_hash(line, v->head.sha256);
+	v->end += line.len + 1;
 	return 0;
 }
 
@@ -78,22 +80,21 @@ static int verify_lines(struct verify *v, struct buf *b, struct err *e)
 	return r;
 }
 
-int audit_log_verify(int fd, struct audit_log_head *ret_head, uint64_t *ret_torn, struct err *e)
+/* From v->end on, where v->head ends. */
+static int verify_file(struct verify *v, int fd, uint64_t *ret_torn, struct err *e)
 {
 	struct buf b BUF_AUTO;
-	struct verify v = { 0 };
-	uint64_t at = 0;
+	uint64_t at = v->end;
 	int r = 0;
 
 	buf_init(&b, READ_MAX + OCSF_LINE_MAX);
-	audit_chain_none(&v.head);
 	while (r == 0) {
 		uint8_t *room = buf_room(&b, READ_MAX);
 		ssize_t n;
 
 		if (!room)
 			r = b.len > OCSF_LINE_MAX ?
-				    err_set(e, EBADMSG, "line %llu is longer than any audit event", (unsigned long long)v.lines + 1) :
+				    err_set(e, EBADMSG, "line %llu is longer than any audit event", (unsigned long long)v->lines + 1) :
 				    err_sys(e, ENOMEM, "audit log");
 		n = r ? 0 : pread(fd, room, READ_MAX, (off_t)at);
 		if (n < 0 && errno == EINTR)
@@ -104,9 +105,30 @@ int audit_log_verify(int fd, struct audit_log_head *ret_head, uint64_t *ret_torn
 			break;
 		buf_grew(&b, (size_t)n);
 		at += (size_t)n;
-		r = verify_lines(&v, &b, e);
+		r = verify_lines(v, &b, e);
 	}
-	*ret_head = v.head;
 	*ret_torn = b.len;
 	return r;
+}
+
+int audit_log_verify(int fd, struct audit_log_head *ret_head, uint64_t *ret_torn, struct err *e)
+{
+	struct verify v = { 0 };
+	int r;
+
+	audit_chain_none(&v.head);
+	r = verify_file(&v, fd, ret_torn, e);
+	*ret_head = v.head;
+	return r;
+}
+
+int audit_chain_follow(int fd, uint64_t *at, struct audit_log_head *head, struct err *e)
+{
+	struct verify v = { .head = *head, .end = *at };
+	uint64_t torn;
+	int r = verify_file(&v, fd, &torn, e);
+
+	*head = v.head;
+	*at = v.end;
+	return r == -EBADMSG ? 0 : r;
 }

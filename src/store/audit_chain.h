@@ -20,4 +20,7 @@ void audit_chain_hash(struct bytes line, char ret[OCSF_HEX_MAX]);
  * tolerated and counted in *ret_torn: a writer may be in the middle of it. */
 int audit_log_verify(int fd, struct audit_log_head *ret_head, uint64_t *ret_torn, struct err *e);
 
+/* Follows a log from *at, where the line of *head ends, as far as its lines chain; there both stand then. 0, -ENOMEM or -errno. */
+int audit_chain_follow(int fd, uint64_t *at, struct audit_log_head *head, struct err *e);
+
 #endif

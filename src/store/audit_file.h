@@ -21,9 +21,8 @@ struct audit_file {
 	struct audit_journal journal;
 };
 
-/* Makes the file and its journal, or continues them behind the last whole line, which *ret_head names. What a crash left behind that is
- * moved to FILE.torn, and lines that only the journal has are written into the log again. `max`: bytes that may stand behind the last
- * line end. Errors as audit_log_open() has them (store/audit_log.h). Close it also after an error. */
+/* Makes the file and its journal, or continues them behind the last whole line, which *ret_head names, once what a crash left is in order
+ * (store/audit_recover.h, also for `max`). Errors as audit_log_open() has them (store/audit_log.h). Close it also after an error. */
 int audit_file_open(struct audit_file *ret, const char *path, uint64_t max, struct audit_log_head *ret_head, struct err *e);
 /* Lets what was put reach the disk first, also what only the journal has there; then the journal goes. */
 void audit_file_close(struct audit_file *f);

@@ -22,24 +22,36 @@ enum {
 	ROWS = AUDIT_JOURNAL_SIZE / AUDIT_JOURNAL_BLOCK, /* of one line that it holds */
 };
 
-static char dir[] = "/tmp/saw-audit-file-XXXXXX";
+static char dir[64];
 static char path[128];
 static char journal[160];
 static char torn[160];
 static struct err e;
 
+static void use_folder(const char *below)
+{
+	(void)snprintf(dir, sizeof(dir), "%s/saw-audit-file-XXXXXX", below);
+	CHECK(mkdtemp(dir) != NULL);
+	(void)snprintf(path, sizeof(path), "%s/audit.jsonl", dir);
+	(void)snprintf(journal, sizeof(journal), "%s.journal", path);
+	(void)snprintf(torn, sizeof(torn), "%s.torn", path);
+}
+
 static void fresh(void)
 {
-	if (!path[0]) {
-		CHECK(mkdtemp(dir) != NULL);
-		(void)snprintf(path, sizeof(path), "%s/audit.jsonl", dir);
-		(void)snprintf(journal, sizeof(journal), "%s.journal", path);
-		(void)snprintf(torn, sizeof(torn), "%s.torn", path);
-	}
+	if (!path[0])
+		use_folder("/tmp");
 	(void)unlink(path);
 	(void)unlink(journal);
 	(void)unlink(torn);
 	e.text[0] = '\0';
+}
+
+static void remove_folder(void)
+{
+	fresh();
+	CHECK(rmdir(dir) == 0);
+	path[0] = '\0';
 }
 
 static struct buf content(const char *name)
@@ -85,7 +97,21 @@ static int commits(struct audit_log *l, unsigned n)
 	return r;
 }
 
-enum end { ENDS, LEAVES_LAZY_LINES, FAILS_TO_SYNC };
+enum end { ENDS, LEAVES_LAZY_LINES, LEAVES_LAZY_PAGES, FAILS_TO_SYNC };
+
+/* Lines of all lengths: some lie within a page, some over its end, one fills two. */
+static bool add_pages(struct audit_log *l)
+{
+	static char text[9000];
+	bool good = true;
+
+	for (size_t i = 0; good && i < 40; i++) {
+		memset(text, 'p', sizeof(text));
+		text[i == 20 ? sizeof(text) - 1 : i * 37] = '\0';
+		good = add(l, text);
+	}
+	return good;
+}
 
 enum { CANNOT_FILTER = 2 };
 
@@ -116,6 +142,8 @@ static bool crash_behind(unsigned n, enum end how)
 
 		if (how == LEAVES_LAZY_LINES)
 			good = good && add(l, "lazy") && audit_log_write(l, &e) == 0;
+		if (how == LEAVES_LAZY_PAGES)
+			good = good && add_pages(l) && audit_log_write(l, &e) == 0;
 		if (how == FAILS_TO_SYNC && !kit_sync_fails(-1))
 			_exit(CANNOT_FILTER);
 		if (how == FAILS_TO_SYNC)
@@ -222,6 +250,152 @@ TEST(lines_that_wait_for_their_sync_stay_behind_those_of_the_journal)
 	fresh();
 	(void)crash_behind(WARM + MORE, LEAVES_LAZY_LINES);
 	CHECK_INT(reopened(), WARM + MORE + 1);
+}
+
+enum { PAGE = 4096, MORE_THAN_WAITS = 5 * 1024 * 1024 };
+
+/* A log as the crash of a process left it, and what of it the disk is sure to have. */
+struct left {
+	struct buf log;
+	struct buf journal;
+	size_t synced; /* bytes of the log */
+	size_t answered; /* bytes, also those that only the journal is sure to have */
+	uint64_t n; /* lines of those */
+};
+
+static void leave(struct left *ret, unsigned n)
+{
+	struct audit_journal_held h;
+	size_t lines = 0;
+
+	fresh();
+	(void)crash_behind(n, LEAVES_LAZY_PAGES);
+	ret->log = content(path);
+	ret->journal = content(journal);
+	ret->n = n;
+	for (ret->answered = 0; lines < n; ret->answered++)
+		lines += ret->log.p[ret->answered] == '\n';
+	h = held();
+	CHECK(!h.lines.len || h.base + h.lines.len == ret->answered);
+	ret->synced = h.lines.len ? (size_t)h.base : ret->answered;
+	audit_journal_held_deinit(&h);
+}
+
+static void left_deinit(struct left *w)
+{
+	buf_deinit(&w->log);
+	buf_deinit(&w->journal);
+}
+
+/* The machine crashed: the log has `len` bytes, of which the pages of `a` and `b` did not reach the disk (0: all did). Each of its bytes is then
+ * in the log or in FILE.torn, and what was answered is in the log. */
+static void after_power_loss(const struct left *w, size_t len, size_t a, size_t b)
+{
+	struct buf was BUF_AUTO;
+	struct buf now BUF_AUTO;
+	struct buf aside BUF_AUTO;
+	size_t kept;
+	uint64_t n;
+
+	buf_init(&was, len);
+	CHECK(buf_add(&was, w->log.p, len));
+	for (size_t i = w->synced; i < len; i++)
+		if ((a && i / PAGE == a / PAGE) || (b && i / PAGE == b / PAGE))
+			was.p[i] = 0;
+	put_content(path, buf_view(&was));
+	put_content(journal, buf_view(&w->journal));
+	(void)unlink(torn);
+	n = reopened();
+	CHECK(n != UINT64_MAX && n >= w->n);
+	now = content(path);
+	CHECK(now.len > w->answered && memcmp(now.p, w->log.p, w->answered) == 0);
+	aside = content(torn);
+	kept = len - (aside.len ? aside.len - 1 : 0);
+	CHECK(now.len >= kept && memcmp(now.p, was.p, kept) == 0);
+	CHECK(!aside.len || memcmp(aside.p, was.p + kept, len - kept) == 0);
+}
+
+TEST(whatever_pages_a_crash_of_the_machine_took_the_log_goes_on_with_all_that_was_answered)
+{
+	static const unsigned commits_before[] = { 3, WARM + MORE };
+
+	/* hundreds of logs, each synced some times: where that costs nothing */
+	if (access("/dev/shm", W_OK) == 0) {
+		remove_folder();
+		use_folder("/dev/shm");
+	}
+	for (size_t i = 0; i < 2; i++) {
+		struct left w;
+
+		leave(&w, commits_before[i]);
+		CHECK(w.log.len - w.synced > 9 * (size_t)PAGE);
+		for (size_t a = w.synced; a < w.log.len; a = (a / PAGE + 1) * PAGE) {
+			after_power_loss(&w, a, 0, 0);
+			for (size_t b = a; b < w.log.len; b = (b / PAGE + 1) * PAGE) {
+				after_power_loss(&w, w.log.len, a, b);
+				after_power_loss(&w, b, a, 0);
+			}
+		}
+		left_deinit(&w);
+	}
+	remove_folder();
+}
+
+/* One that an earlier crash left so, and that has answered lines since. */
+TEST(a_hole_in_a_log_that_was_closed_in_order_is_refused_untouched_with_the_remedy)
+{
+	struct left w;
+	struct buf now;
+
+	leave(&w, 3);
+	memset(w.log.p + w.answered + 100, 0, PAGE);
+	put_content(path, buf_view(&w.log));
+	for (int i = 0; i < 2; i++) {
+		(void)unlink(journal);
+		CHECK(open_log(-EBADMSG) == NULL);
+		CHECK(strstr(e.text, "zeros stand between its last lines, which no crash left: run `saw audit verify`, then move it away") != NULL);
+		CHECK(access(journal, F_OK) < 0);
+	}
+	now = content(path);
+	CHECK(bytes_eq(buf_view(&now), buf_view(&w.log)));
+	CHECK(access(torn, F_OK) < 0);
+	buf_deinit(&now);
+	left_deinit(&w);
+}
+
+TEST(more_that_does_not_chain_than_a_crash_leaves_is_refused_untouched)
+{
+	struct left w;
+	struct stat st;
+
+	leave(&w, WARM + MORE);
+	put_content(path, bytes_of(w.log.p, w.answered));
+	CHECK(truncate(path, (off_t)(w.answered + MORE_THAN_WAITS)) == 0);
+	CHECK(open_log(-EBADMSG) == NULL);
+	CHECK(strstr(e.text, "more of its end does not chain than a crash leaves: run `saw audit verify`, then move it away") != NULL);
+	CHECK(stat(path, &st) == 0 && (size_t)st.st_size == w.answered + MORE_THAN_WAITS);
+	CHECK(access(torn, F_OK) < 0);
+	left_deinit(&w);
+}
+
+TEST(a_fifo_or_foreign_file_for_what_is_put_aside_is_refused_at_once)
+{
+	struct left w;
+
+	leave(&w, 3);
+	CHECK(truncate(path, (off_t)(w.answered + 10)) == 0);
+	CHECK(mkfifo(torn, 0600) == 0);
+	(void)alarm(30);
+	CHECK(open_log(-EBADMSG) == NULL);
+	(void)alarm(0);
+	CHECK(strstr(e.text, "audit.jsonl.torn is not a regular file: move it away") != NULL);
+	CHECK(unlink(torn) == 0);
+	put_content(torn, bytes_str(""));
+	CHECK(chmod(torn, 0666) == 0 && open_log(-EPERM) == NULL);
+	CHECK(strstr(e.text, "audit.jsonl.torn may be written by others") != NULL);
+	CHECK(unlink(torn) == 0);
+	CHECK_INT(reopened(), 3);
+	left_deinit(&w);
 }
 
 TEST(a_group_whose_sync_failed_does_not_come_back)
@@ -510,6 +684,5 @@ TEST(a_log_or_journal_that_others_may_write_is_refused)
 
 TEST(the_folder_of_this_test_is_removed)
 {
-	fresh();
-	CHECK(rmdir(dir) == 0);
+	remove_folder();
 }

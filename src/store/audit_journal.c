@@ -49,7 +49,10 @@ int audit_journal_open(struct audit_journal *ret, int dir_fd, const char *name, 
 	*ret = (struct audit_journal){ .fd = -1 };
 	if (!own_name(own, name))
 		return err_set(e, ENAMETOOLONG, "%s: the name is too long", name);
-	ret->fd = openat(dir_fd, own, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	ret->fd = openat(dir_fd, own, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	ret->found = ret->fd >= 0 || errno != ENOENT;
+	if (!ret->found)
+		ret->fd = openat(dir_fd, own, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (ret->fd < 0)
 		return err_sys(e, errno, "%s", own);
 	r = fd_own_file(ret->fd, own, &st, e);

@@ -16,6 +16,7 @@ enum { AUDIT_JOURNAL_SIZE = 2 * 1024 * 1024, AUDIT_JOURNAL_BLOCK = 4096 };
 
 struct audit_journal {
 	int fd;
+	bool found; /* it was there before: a log at rest has none */
 	bool filled; /* has all its blocks */
 	uint64_t base;
 	uint64_t index; /* of the next record, in blocks and in records */

@@ -80,7 +80,7 @@ int audit_log_open(struct audit_log **ret, const char *path, const struct ocsf_s
 	if (!l)
 		return err_sys(e, ENOMEM, "audit log");
 	buf_init(&l->pending, AUDIT_LOG_PENDING_MAX + OCSF_LINE_MAX);
-	/* Behind the end of the last whole line is at most one torn group. */
+	/* Behind what is on disk is at most what waits here. */
 	r = audit_file_open(&l->file, path, AUDIT_LOG_PENDING_MAX, &l->done, e);
 	l->put = l->done;
 	l->next = l->done;

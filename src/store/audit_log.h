@@ -11,9 +11,9 @@
 
 struct audit_log;
 
-/* Makes the file (0600, its folder must exist) and its journal FILE.journal (store/audit_file.h), or continues them. A last line without its line end, left by a crash, is moved to the
- * end of FILE.torn, and the log continues behind the last whole line. Texts of `src` are copied.
- * -EWOULDBLOCK: another process writes it. -EBADMSG: its last line is not one of ours, nothing was changed. Else as open(2).
+/* Makes the file (0600, its folder must exist) and its journal FILE.journal (store/audit_file.h), or continues them. What a crash left torn behind the lines
+ * that were answered for is moved to the end of FILE.torn, and the log continues before it. Texts of `src` are copied.
+ * -EWOULDBLOCK: another process writes it. -EBADMSG: its end is none that we or a crash left, nothing was moved. Else as open(2).
  * Needs JAIL_SYS_APPEND and the folder later only for fstatat(2): open it before the jail. */
 int audit_log_open(struct audit_log **ret, const char *path, const struct ocsf_source *src, struct err *e);
 /* Drops what was not written. */
