@@ -71,6 +71,47 @@ def test_a_workspace_is_created_stopped_started_rebuilt_and_removed(sawd):
     assert operations == [f"workspaces.{v}" for v in ("create", "stop", "start", "restart", "rebuild", "delete")]
 
 
+def crashed_log(build, log, commits=70):
+    """A busy log as a crash of the machine leaves it: what was answered, and of the log only what the disk is sure to have."""
+    with subprocess.Popen([build / "src/store/test-audit-writer", str(log)], stdout=subprocess.PIPE, text=True) as p:
+        promised = [int(p.stdout.readline()) for _ in range(commits)][-1]
+        p.kill()
+    whole, journal = log.read_bytes(), log.with_name("audit.jsonl.journal")
+    base = int.from_bytes(journal.read_bytes()[16:24], "big")
+    os.truncate(log, base)
+    answered = b"".join(whole.splitlines(keepends=True)[:promised])
+    assert 0 < base < len(answered)
+    return answered, journal
+
+
+def test_a_deleted_workspace_keeps_what_a_crash_left_in_its_journal_alone(sawd, build):
+    record = sawd.running("dev")
+    sawd.change("dev", "stop", "stopping", "stopped")
+    log = sawd.state / "workspaces" / record["id"] / "audit.jsonl"
+    answered, _ = crashed_log(build, log)
+    torn = log.with_name("audit.jsonl.torn")
+    torn.write_bytes(b"of before\n")
+    torn.chmod(0o600)
+    sawd.rm("dev")
+    kept = sawd.state / "audit/workspaces" / f"{record['id']}.jsonl"
+    assert kept.read_bytes().startswith(answered) and check_chain(kept) > 64
+    assert kept.with_suffix(".jsonl.torn").read_bytes().startswith(b"of before\n")
+    assert not kept.with_suffix(".jsonl.journal").exists() and not log.parent.exists()
+
+
+def test_a_log_that_cannot_be_completed_is_kept_with_its_journal(sawd, build):
+    record = sawd.running("dev")
+    sawd.change("dev", "stop", "stopping", "stopped")
+    log = sawd.state / "workspaces" / record["id"] / "audit.jsonl"
+    _, journal = crashed_log(build, log)
+    rows, left = journal.read_bytes(), log.read_bytes()[:-1]  # shorter than the journal knows it
+    os.truncate(log, len(left))
+    sawd.rm("dev")
+    kept = sawd.state / "audit/workspaces" / f"{record['id']}.jsonl"
+    assert kept.read_bytes() == left and kept.with_suffix(".jsonl.journal").read_bytes() == rows
+    assert "is kept as it is, with its journal beside it" in sawd.log() and not log.parent.exists()
+
+
 def test_asking_for_what_is_so_already_changes_nothing(sawd):
     record = sawd.running("dev")
     pid = supervisor_of(sawd, record)

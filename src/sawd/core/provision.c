@@ -272,22 +272,59 @@ int provision_drop_overlay(struct ws *w, struct err *e)
 	return r;
 }
 
+/* After a crash of the machine some of the log may stand in its journal alone, and the workspace was not started since. What cannot be put
+ * in order is kept as it is. -EWOULDBLOCK: somebody still writes. */
+static int complete_audit(struct ws *w, struct err *e)
+{
+	static const struct ocsf_source nobody;
+	struct audit_log *l = NULL;
+	char path[PATHS_MAX];
+	int r = files_path(w->core, path, w->row.id, "audit.jsonl", e);
+
+	if (r < 0 || access(path, F_OK) < 0)
+		return r;
+	r = audit_log_open(&l, path, &nobody, e);
+	if (r == -EWOULDBLOCK)
+		return r;
+	if (r < 0)
+		log_line("%s is kept as it is, with its journal beside it: %s", path, e->text);
+	else if (audit_log_torn(l))
+		log_line("%s: %llu bytes of a torn end were put aside", path, (unsigned long long)audit_log_torn(l));
+	audit_log_free(l);
+	return 0;
+}
+
+/* Log, what was torn off it, and the journal of a log that could not be completed. */
+static int keep_audit(struct ws *w, struct err *e)
+{
+	static const char *const ends[] = { "", ".torn", ".journal" };
+	int r = complete_audit(w, e);
+
+	for (size_t i = 0; r >= 0 && i < sizeof(ends) / sizeof(ends[0]); i++) {
+		char from[PATHS_MAX];
+		char to[PATHS_MAX];
+		char part[64];
+
+		(void)snprintf(part, sizeof(part), "audit.jsonl%s", ends[i]);
+		r = files_path(w->core, from, w->row.id, part, e);
+		(void)snprintf(part, sizeof(part), "audit/workspaces/%s.jsonl%s", w->row.id, ends[i]);
+		r = r < 0 ? r : paths_join(to, w->core->state, part, e);
+		r = r < 0 ? r : files_move(from, to, e);
+	}
+	return r;
+}
+
 int provision_destroy(struct ws *w, struct err *e)
 {
-	struct core *c = w->core;
-	char from[PATHS_MAX];
-	char to[PATHS_MAX];
+	char path[PATHS_MAX];
 	char part[64];
-	int r = files_path(c, from, w->row.id, "audit.jsonl", e);
+	int r = keep_audit(w, e);
 
-	(void)snprintf(part, sizeof(part), "audit/workspaces/%s.jsonl", w->row.id);
-	r = r < 0 ? r : paths_join(to, c->state, part, e);
-	r = r < 0 ? r : files_move(from, to, e);
-	r = r < 0 ? r : files_path(c, from, w->row.id, "", e);
-	r = r < 0 ? r : files_remove_tree(from, e);
+	r = r < 0 ? r : files_path(w->core, path, w->row.id, "", e);
+	r = r < 0 ? r : files_remove_tree(path, e);
 	(void)snprintf(part, sizeof(part), "ws/%s", w->row.id);
-	r = r < 0 ? r : paths_join(from, c->run, part, e);
-	return r < 0 ? r : files_remove_tree(from, e);
+	r = r < 0 ? r : paths_join(path, w->core->run, part, e);
+	return r < 0 ? r : files_remove_tree(path, e);
 }
 
 static bool has_home(const char *folder)

@@ -94,7 +94,7 @@ bool provision_outdated(const struct ws *w);
 int provision_refresh(struct ws *w, struct err *e);
 /* Drops the system overlay. */
 int provision_drop_overlay(struct ws *w, struct err *e);
-/* Everything but the audit log, which moves to audit/workspaces/<id>.jsonl. */
+/* Everything but the audit log, which is completed and moves to audit/workspaces/<id>.jsonl, and what was put aside of it beside it. */
 int provision_destroy(struct ws *w, struct err *e);
 /* Folders of no workspace. */
 void provision_sweep(struct core *c);
