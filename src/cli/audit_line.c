@@ -131,6 +131,14 @@ static const char *action_word(const struct event_view *v)
 	return (v->class_uid == CLASS_FLOW || v->class_uid == CLASS_SESSION) && v->activity == ACTIVITY_CLOSE ? "closed" : "allowed";
 }
 
+/* Shown also where the rules allowed it: there, nothing was enforced. */
+static bool observing(const struct event_view *v)
+{
+	bool yes = false;
+
+	return json_bool(at(v, "unmapped", "observing"), &yes) && yes;
+}
+
 static const char *remedy_of(const struct json_node *code)
 {
 	for (unsigned r = 0; r < REASON_COUNT; r++)
@@ -157,6 +165,8 @@ static void why(const struct event_view *v, const struct audit_line_style *s)
 	if (!allowed && text(v, " [", at(v, "status_code", NULL)))
 		buf_byte(v->out, ']');
 	text(v, " rule ", at(v, "firewall_rule", "name"));
+	if (observing(v))
+		buf_fmt(v->out, "%s%s [observing]%s%s", s->plain, s->failed, s->plain, s->dim);
 	if (*remedy)
 		buf_fmt(v->out, "; remedy: %s", remedy);
 	buf_str(v->out, s->plain);

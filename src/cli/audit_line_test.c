@@ -53,6 +53,18 @@ TEST(a_refused_name_is_shown_with_reason_and_remedy)
 	CHECK(denied);
 }
 
+TEST(what_an_observing_entry_let_through_is_shown_so)
+{
+	struct event ev = { .kind = EVENT_HTTP, .action = EVENT_ALLOWED, .at_ms = 1000, .name = bytes_str("m.example"), .observing = true,
+			    .verb = bytes_str("GET"), .path = bytes_str("/a"), .rule = bytes_str("mirror") };
+	bool denied;
+
+	CHECK_STR(shown(&ev, &denied), "1970-01-01T00:00:01.000Z allowed  http Get m.example/a rule mirror [observing]\n");
+	ev.action = EVENT_OBSERVED;
+	ev.reason = REASON_HTTP_PATH_UNLISTED;
+	CHECK(strstr(shown(&ev, &denied), " observed ") && strstr(shown(&ev, &denied), " rule mirror [observing]"));
+}
+
 TEST(an_allowed_request_is_shown_with_its_rule_and_no_remedy)
 {
 	struct event ev = { .kind = EVENT_HTTP, .action = EVENT_ALLOWED, .at_ms = 1000, .name = bytes_str("m.example"),

@@ -45,6 +45,7 @@ void audit_msg_put(struct msg *m, const struct event *ev)
 	msg_u64(m, ev->ip_proto);
 	msg_u64(m, ev->status);
 	msg_u64(m, ev->pid);
+	msg_u64(m, ev->observing);
 	put_text(m, ev->name);
 	put_text(m, ev->rule);
 	put_text(m, ev->verb);
@@ -78,6 +79,7 @@ bool audit_msg_get(struct msg_in *in, struct event *ret)
 	ev.ip_proto = (uint8_t)msg_get_max(in, UINT8_MAX);
 	ev.status = (uint16_t)msg_get_max(in, UINT16_MAX);
 	ev.pid = (uint32_t)msg_get_max(in, UINT32_MAX);
+	ev.observing = msg_get_max(in, 1) == 1;
 	ev.name = msg_get_bytes(in, EVENT_TEXT_MAX);
 	ev.rule = msg_get_bytes(in, EVENT_TEXT_MAX);
 	ev.verb = msg_get_bytes(in, EVENT_TEXT_MAX);

@@ -98,6 +98,7 @@ struct event flow_event(const struct flow *f, enum event_kind kind, enum event_a
 		.ip_proto = PACKET_TCP,
 		.name = name_bytes(&f->name),
 		.rule = f->entry.rule,
+		.observing = f->entry.observe,
 		.duration_ms = loop_now_ms(gate_loop(f->gate)) - f->started_ms,
 	};
 }

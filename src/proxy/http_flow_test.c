@@ -55,6 +55,21 @@ TEST(an_observing_entry_lets_through_and_says_so)
 	http_rig_end();
 }
 
+TEST(an_observing_entry_says_so_of_all_that_it_judges)
+{
+	const struct policy_entry entry = { .mode = POLICY_HTTP, .rule = bytes_str("site"), .credential = POLICY_NONE, .observe = true };
+
+	http_rig_start_entry(http_flow_start, &entry);
+	http_rig_ask(GET);
+	CHECK_STR(http_rig.events[0], "observing allowed ok GET /ok site/1 (read) 0");
+	http_rig_end();
+	http_rig_start_entry(http_flow_start, &entry);
+	http_rig_ask("GET /watched HTTP/1.1\r\n" HOST "\r\n");
+	CHECK_STR(http_rig.events[0], "observing observed path_not_listed GET /watched site 0");
+	http_rig_end();
+	CHECK_STR(http_rig.events[1], "observing closed ok   site 0");
+}
+
 TEST(every_wait_has_an_end_with_its_own_reason)
 {
 	static const struct {

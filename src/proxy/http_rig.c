@@ -87,7 +87,8 @@ static void write_down(const struct event *ev)
 			       (const char *)ev->model.p, (unsigned long long)ev->tokens_in, (unsigned long long)ev->tokens_out, ev->status);
 		return;
 	}
-	(void)snprintf(http_rig.events[http_rig.n_events++], sizeof(http_rig.events[0]), "%s %s %.*s %.*s %.*s %u%s%.*s",
+	(void)snprintf(http_rig.events[http_rig.n_events++], sizeof(http_rig.events[0]), "%s%s %s %.*s %.*s %.*s %u%s%.*s",
+		       ev->observing ? "observing " : "",
 		       ev->action == EVENT_ALLOWED  ? "allowed" :
 		       ev->action == EVENT_DENIED   ? "denied" :
 		       ev->action == EVENT_OBSERVED ? "observed" :
@@ -193,7 +194,7 @@ void flow_unregister(struct flow *f)
 struct event flow_event(const struct flow *f, enum event_kind kind, enum event_action action, enum reason reason)
 {
 	return (struct event){ .kind = kind, .action = action, .reason = (uint16_t)reason, .flow = f->id,
-			       .name = name_bytes(&f->name), .rule = f->entry.rule };
+			       .name = name_bytes(&f->name), .rule = f->entry.rule, .observing = f->entry.observe };
 }
 
 /* --- a policy: GET, HEAD, POST, PUT, OPTIONS below /ok --- */

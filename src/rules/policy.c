@@ -257,6 +257,7 @@ bool policy_reach_at(const struct policy *p, uint32_t i, struct policy_reach *re
 		.rule = blob_text(p, e->name),
 		.host = blob_text(p, hosts[reach[i].host].text),
 		.mode = (enum policy_mode)e->mode,
+		.observe = e->flags & BLOB_OBSERVE,
 		.ports = (const uint16_t *)blob_at(p, BLOB_PORTS) + e->ports.first,
 		.n_ports = e->ports.n,
 	};

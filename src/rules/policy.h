@@ -123,6 +123,7 @@ struct policy_reach {
 	struct bytes rule;
 	struct bytes host;
 	enum policy_mode mode;
+	bool observe;
 	const uint16_t *ports; /* host byte order */
 	size_t n_ports;
 };

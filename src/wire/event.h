@@ -49,6 +49,7 @@ struct event {
 	uint8_t ip_proto; /* 6, 17, ...; 0 unknown */
 	uint16_t status; /* HTTP status or DNS rcode */
 	uint32_t pid;
+	bool observing; /* the entry only observes, whatever this event says; EVENT_OBSERVED: it would have been denied */
 	struct bytes name; /* host name, canonical where it is legal, else as sent */
 	struct bytes rule;
 	struct bytes verb; /* http method, DNS type, lifecycle word ("started"), API operation */

@@ -419,6 +419,8 @@ static void put_head(struct line *l)
 	json_out_key_str(j, "prev_sha256", l->at->prev);
 	if (l->src->lab)
 		json_out_key_bool(j, "lab", true);
+	if (l->ev->observing)
+		json_out_key_bool(j, "observing", true);
 	if (l->ev->action == EVENT_OBSERVED)
 		json_out_key_bool(j, "observed", true);
 	json_out_key_bytes_opt(j, "policy_change", cut(l->ev->change));

@@ -41,6 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ev.at_ms = data[7] ? UINT64_MAX / data[7] : 0;
 	ev.duration_ms = ev.count = ev.at_ms * 3;
 	src.lab = data[7] & 1;
+	ev.observing = data[7] & 2;
 	data += 8;
 	size -= 8;
 	ev.name = take(&data, &size);

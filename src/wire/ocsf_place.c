@@ -41,6 +41,7 @@ bool ocsf_place_read(struct bytes line, struct ocsf_place *ret)
 	if (!skip_text(&left, "\""))
 		return false;
 	(void)skip_text(&left, ",\"lab\":true");
+	(void)skip_text(&left, ",\"observing\":true");
 	(void)skip_text(&left, ",\"observed\":true");
 	if (skip_text(&left, ",\"policy_change\":\"") && !skip_string(&left))
 		return false;

@@ -11,7 +11,8 @@ TEST(a_place_is_read_whatever_the_line_says_beside_it)
 	static const char *const lines[] = {
 		HEAD TAIL,
 		HEAD ",\"lab\":true" TAIL,
-		HEAD ",\"lab\":true,\"observed\":true,\"policy_change\":\"x\"" TAIL,
+		HEAD ",\"observing\":true" TAIL,
+		HEAD ",\"lab\":true,\"observing\":true,\"observed\":true,\"policy_change\":\"x\"" TAIL,
 		HEAD ",\"policy_change\":\"\\\"},\\\"metadata\\\":{\\\"sequence\\\":9,\\\\\"" TAIL,
 	};
 	struct ocsf_place at;

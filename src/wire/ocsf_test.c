@@ -171,6 +171,30 @@ TEST(lab_and_observing_are_marked_in_the_record)
 	CHECK(!json_get(nodes, json_get(nodes, o, "unmapped"), "lab"));
 }
 
+/* What only observes says so of what it allows, too: nothing was enforced there. */
+TEST(every_record_of_an_observing_entry_says_so)
+{
+	static const enum event_kind kinds[] = { EVENT_FLOW, EVENT_HTTP, EVENT_MODEL };
+	bool yes;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		for (enum event_action a = EVENT_ALLOWED; a <= EVENT_FAILED; a++) {
+			struct event ev = full(kinds[i], a);
+			const struct json_node *o;
+			struct ocsf_place at;
+
+			ev.observing = true;
+			o = render(&ev, &source);
+			yes = false;
+			CHECK(json_bool(json_get(nodes, json_get(nodes, o, "unmapped"), "observing"), &yes) && yes);
+			CHECK(!!json_get(nodes, json_get(nodes, o, "unmapped"), "observed") == (a == EVENT_OBSERVED));
+			CHECK(ocsf_place_read(buf_view(&out), &at));
+			ev.observing = false;
+			o = render(&ev, &source);
+			CHECK(!json_get(nodes, json_get(nodes, o, "unmapped"), "observing"));
+		}
+}
+
 TEST(a_note_without_reason_speaks_for_itself)
 {
 	struct event ev = full(EVENT_LIFECYCLE, EVENT_NOTE);

@@ -260,7 +260,7 @@ def _reasons():
 
 
 _reasons()
-KEYS = ("kind action at reason flow generation count bytes_in bytes_out duration tokens_in tokens_out src dst src_port dst_port ip_proto status pid "
+KEYS = ("kind action at reason flow generation count bytes_in bytes_out duration tokens_in tokens_out src dst src_port dst_port ip_proto status pid observing "
         "name rule verb path actor detail change model").split()
 
 

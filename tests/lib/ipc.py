@@ -138,4 +138,4 @@ EVENT_ACTIONS = {"allowed": 1, "denied": 2, "observed": 3, "closed": 4, "failed"
 def event(kind, action="note", name="", verb="", detail="", actor=""):
     """The fields of an audit event (src/ipc/audit_msg.c), mostly empty."""
     numbers = [EVENT_KINDS[kind], EVENT_ACTIONS[action]] + [0] * 10
-    return numbers + ["", ""] + [0] * 5 + [name, "", verb, "", actor, detail, "", ""]
+    return numbers + ["", ""] + [0] * 6 + [name, "", verb, "", actor, detail, "", ""]

@@ -87,8 +87,10 @@ static struct event event_of(const struct dialer *d, uint64_t flow, const struct
 	ev.dst_port = port;
 	ev.name = name_bytes(name);
 	ev.actor = bytes_str("dialer");
-	if (d->has_policy && policy_find(&d->policy, ev.name, port, &entry) == REASON_OK)
+	if (d->has_policy && policy_find(&d->policy, ev.name, port, &entry) == REASON_OK) {
 		ev.rule = entry.rule;
+		ev.observing = entry.observe;
+	}
 	return ev;
 }
 

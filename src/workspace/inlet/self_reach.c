@@ -4,6 +4,13 @@
 #include "rules/policy_ask.h"
 #include "rules/policy_query.h"
 
+/* The entry lets pass what its rules refuse; said only where it is so. */
+static void say_observe(struct json_out *j, bool observe)
+{
+	if (observe)
+		json_out_key_bool(j, "observe", true);
+}
+
 static void say_rules(const struct policy *p, struct json_out *j)
 {
 	struct policy_reach_rule rule;
@@ -38,6 +45,7 @@ static void say_all(const struct policy *p, struct buf *out)
 			json_out_u64(&j, reach.ports[k]);
 		json_out_array_end(&j);
 		json_out_key_bytes(&j, "rule", reach.rule);
+		say_observe(&j, reach.observe);
 		json_out_object_end(&j);
 	}
 	json_out_array_end(&j);
@@ -62,6 +70,7 @@ static void say_one(const struct policy_told *t, struct buf *out)
 		json_out_key_str(&j, "mode", policy_mode_text(t->entry.mode));
 		json_out_key_bytes(&j, "rule", t->verdict.rule);
 		json_out_key_bytes_opt(&j, "class", t->verdict.class_name);
+		say_observe(&j, t->entry.observe);
 	}
 	json_out_key_bytes_opt(&j, "remedy", bytes_str(reason_remedy(t->reason)));
 	json_out_key_bytes_opt(&j, "policy_change", buf_view(&t->change));

@@ -45,6 +45,25 @@ TEST(one_request_is_told_with_rule_class_reason_and_change)
 	kit_free(&k);
 }
 
+TEST(an_entry_that_only_observes_is_told_as_such)
+{
+	struct kit k = kit_compile("version: 1\nname: t\nverdicts: {read: allow}\nnetwork:\n"
+				   "  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: rest, observe: true, access: read-only}\n"
+				   "  - {name: b, hosts: [b.example], ports: [80], mode: http, protocol: rest, access: read-only}\n");
+	struct buf out BUF_AUTO = { .max = 8192 };
+
+	CHECK(self_reach(&k.policy, bytes_str(""), &out));
+	CHECK(strstr(buf_cstr(&out), "{\"reach\":[{\"host\":\"a.example\",\"mode\":\"http\",\"ports\":[80],\"rule\":\"a\",\"observe\":true},"
+				     "{\"host\":\"b.example\",\"mode\":\"http\",\"ports\":[80],\"rule\":\"b\"}]"));
+	buf_reset(&out);
+	CHECK(self_reach(&k.policy, bytes_str("url=http://a.example/x&method=PUT"), &out));
+	CHECK(strstr(buf_cstr(&out), "\"decision\":\"observed\"") && strstr(buf_cstr(&out), "\"observe\":true"));
+	buf_reset(&out);
+	CHECK(self_reach(&k.policy, bytes_str("url=http://b.example/x&method=PUT"), &out));
+	CHECK(!strstr(buf_cstr(&out), "observe"));
+	kit_free(&k);
+}
+
 TEST(what_is_no_question_is_told_apart)
 {
 	static const char *const queries[] = { "url", "x=1", "url=a.example", "url=http://a.example/&url=http://b.example/", "url=http://a.example/&method=G%20T",
