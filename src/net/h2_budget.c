@@ -20,7 +20,7 @@ void h2_budget_tick(struct h2_budget *b, uint64_t now_ms)
 		steps = H2_BUDGET_BURST;
 	b->points = capped(b->points, steps * H2_BUDGET_PER_100MS, H2_BUDGET_BURST);
 	b->resets = capped(b->resets, steps * H2_RESETS_PER_100MS, H2_RESETS_BURST);
-	b->at_ms = now_ms;
+	b->at_ms = now_ms - (now_ms - b->at_ms) % 100;
 }
 
 bool h2_budget_pay(struct h2_budget *b, int cost)

@@ -1,7 +1,12 @@
 /* What a peer may make us do without any use: points that useful work and time earn back. Pure.
  *
  * Each frame costs; content that moves, answers that are given and every tenth of a second bring points. A peer that does what HTTP/2 is for
- * never runs out; one that only sends control frames has BURST of them, then what time gives. */
+ * never runs out; one that only sends control frames has BURST of them, then what time gives.
+ *
+ * What never runs out, at any speed where no rate is named: content in frames of any size, however small; to answer each frame of
+ * content that we send with a PING and two window updates, as clients of gRPC do to measure; to cancel 10 streams a second for hours,
+ * 200 at once, and one more for each that was answered. A stream that we reset of our own accord, because a policy changed or a host
+ * failed, counts for nothing. */
 #ifndef SAW_NET_H2_BUDGET_H
 #define SAW_NET_H2_BUDGET_H
 
@@ -18,10 +23,12 @@ enum {
 	H2_COST_SETTINGS = 20,
 	H2_COST_MALFORMED = 10,
 	H2_COST_REFUSED = 10, /* a stream over H2_STREAMS_MAX */
-	H2_EARN_CONTENT = 4, /* a frame of content, either way */
+	H2_CONTENT_SMALL = 256, /* a frame with fewer bytes costs nothing, and brings nothing when the peer chose its size */
+	H2_EARN_CONTENT = 4, /* a frame of content that came */
+	H2_EARN_SENT = H2_COST_PING + 2 * H2_COST_FRAME, /* one that went */
 	H2_EARN_SERVED = 20,
 
-	H2_RESETS_BURST = 200, /* streams given up by the peer before they were answered */
+	H2_RESETS_BURST = 200, /* streams given up by the peer before they were answered; of a guest also those that it spoilt */
 	H2_RESETS_PER_100MS = 1,
 };
 

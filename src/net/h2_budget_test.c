@@ -27,6 +27,9 @@ TEST(time_and_use_earn_up_to_the_burst)
 	CHECK(!h2_budget_pay(&b, 1));
 	h2_budget_tick(&b, 1100);
 	CHECK(h2_budget_pay(&b, H2_BUDGET_PER_100MS));
+	h2_budget_tick(&b, 1250);
+	h2_budget_tick(&b, 1300); /* what was left of a tenth is not lost */
+	CHECK(h2_budget_pay(&b, 2 * H2_BUDGET_PER_100MS));
 	h2_budget_tick(&b, 1050); /* a clock that goes back gives nothing */
 	CHECK(!h2_budget_pay(&b, 1));
 	h2_budget_tick(&b, UINT64_MAX);

@@ -14,6 +14,7 @@ static void check_flood(void (*one)(unsigned i), enum h2_fault want, unsigned mo
 {
 	size_t memory = 0;
 	unsigned n = 0;
+	bool calm = false;
 
 	h2_rig_server(&rig);
 	while (h2_fault(rig.c) == H2_OK && n < 100 * 1000) {
@@ -21,11 +22,11 @@ static void check_flood(void (*one)(unsigned i), enum h2_fault want, unsigned mo
 		(void)h2_rig_feed(&rig);
 		memory = h2_memory(rig.c) > memory ? h2_memory(rig.c) : memory;
 		if (n % 16 == 0 && h2_fault(rig.c) == H2_OK)
-			(void)h2_rig_seen(&rig); /* it reads our answers */
+			calm = strstr(h2_rig_seen(&rig), CALM_GOAWAY) != NULL; /* it reads our answers */
 	}
 	if (!CHECK_INT(h2_fault(rig.c), want) || !CHECK(n <= most))
 		printf("# after %u\n", n);
-	CHECK(strstr(h2_rig_seen(&rig), CALM_GOAWAY) != NULL);
+	CHECK(calm || strstr(h2_rig_seen(&rig), CALM_GOAWAY));
 	CHECK(h2_finished(rig.c) && !h2_wants(rig.c));
 	CHECK(memory < 1000 * 1000);
 	/* it says nothing more and hears nothing more */
@@ -97,6 +98,82 @@ static void continuation(unsigned i)
 	if (i == 0)
 		h2_rig_frame(&rig, H2_RIG_HEADERS, 0, 1, bytes_of(NULL, 0));
 	h2_rig_frame(&rig, H2_RIG_CONTINUATION, 0, 1, bytes_of(NULL, 0));
+}
+
+/* The owner has the request, perhaps its host too, when the stream is spoilt so that it must be reset. */
+static void overrun(unsigned i)
+{
+	h2_rig_headers(&rig, 2 * i + 3, H2_RIG_END, H2_RIG_GET);
+	(void)h2_rig_feed(&rig);
+	CHECK(h2_fault(rig.c) != H2_OK || strstr(h2_rig_events(&rig), "stream "));
+	h2_rig_u32(&rig, H2_RIG_WINDOW, 2 * i + 3, 0x7fffffff);
+}
+
+static void lie(unsigned i)
+{
+	h2_rig_headers(&rig, 2 * i + 3, 0, H2_RIG_POST "|content-length=1");
+	(void)h2_rig_feed(&rig);
+	h2_rig_data(&rig, 2 * i + 3, 0, "xx");
+}
+
+/* Content on another stream, of `len` bytes a frame, which may bring what the flood costs. */
+static void beside(unsigned i, unsigned n, size_t len)
+{
+	static const uint8_t content[H2_CONTENT_SMALL];
+
+	if (i == 0)
+		h2_rig_headers(&rig, 1, 0, H2_RIG_POST);
+	while (n--)
+		h2_rig_frame(&rig, H2_RIG_DATA, 0, 1, bytes_of(content, len));
+}
+
+static void overrun_beside_bytes(unsigned i)
+{
+	beside(i, 8, 1);
+	overrun(i);
+}
+
+static void overrun_beside_content(unsigned i)
+{
+	beside(i, 4, H2_CONTENT_SMALL);
+	overrun(i);
+}
+
+static void lie_beside_content(unsigned i)
+{
+	beside(i, 4, H2_CONTENT_SMALL);
+	lie(i);
+}
+
+/* The window lets one byte of a long answer go at a time. */
+static void ping_for_a_byte(unsigned i)
+{
+	if (i == 0) {
+		h2_rig_setting(&rig, 4, 0);
+		h2_rig_headers(&rig, 1, H2_RIG_END, H2_RIG_GET);
+		(void)h2_rig_feed(&rig);
+		h2_rig_say(&rig, 0, "HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n");
+	}
+	h2_rig_u32(&rig, H2_RIG_WINDOW, 1, 1);
+	(void)h2_rig_feed(&rig);
+	if (h2_fault(rig.c) == H2_OK)
+		CHECK_INT(h2_stream_write(rig.streams[0].s, bytes_str("x")), 1);
+	(void)h2_rig_seen(&rig);
+	ping(i);
+}
+
+TEST(streams_that_the_guest_spoils_count_like_those_that_it_gives_up)
+{
+	check_flood(overrun, H2_FLOOD_MALFORMED, H2_BUDGET_BURST / H2_COST_MALFORMED);
+	check_flood(overrun_beside_bytes, H2_FLOOD_MALFORMED, H2_BUDGET_BURST / H2_COST_MALFORMED);
+	/* our resets are sent, and streams closed, after each 16th */
+	check_flood(overrun_beside_content, H2_FLOOD_RESET, H2_RESETS_BURST + 16);
+	check_flood(lie_beside_content, H2_FLOOD_RESET, H2_RESETS_BURST + 16);
+}
+
+TEST(content_by_the_byte_buys_nothing)
+{
+	check_flood(ping_for_a_byte, H2_FLOOD_PING, H2_BUDGET_BURST / H2_COST_PING);
 }
 
 TEST(floods_end_the_connection_each_with_its_reason)
@@ -226,5 +303,70 @@ TEST(what_clients_do_all_day_is_no_flood)
 		CHECK_INT(h2_rig_feed(&rig), H2_OK);
 		(void)h2_rig_seen(&rig);
 	}
+	h2_rig_end(&rig);
+}
+
+/* A call of gRPC, both sides of which say little and often; its client measures after each word (PING). No time passes. */
+TEST(many_small_messages_both_ways_are_no_flood)
+{
+	h2_rig_server(&rig);
+	h2_rig_headers(&rig, 1, 0, H2_RIG_POST);
+	CHECK_INT(h2_rig_feed(&rig), H2_OK);
+	h2_rig_say(&rig, 0, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+	for (unsigned i = 0; i < 10 * 1000 && h2_fault(rig.c) == H2_OK; i++) {
+		h2_rig_data(&rig, 1, 0, "12345678901234567890");
+		if (!CHECK_INT(h2_rig_feed(&rig), H2_OK))
+			break;
+		h2_rig_say(&rig, 0, "14\r\n12345678901234567890\r\n");
+		CHECK(strstr(h2_rig_seen(&rig), "DATA 1 20\n"));
+		h2_rig_u32(&rig, H2_RIG_WINDOW, 0, 20);
+		h2_rig_u32(&rig, H2_RIG_WINDOW, 1, 20);
+		ping(i);
+	}
+	CHECK_INT(h2_rig_feed(&rig), H2_OK);
+	h2_rig_end(&rig);
+}
+
+/* The same upwards only: nothing of ours pays for it. */
+TEST(an_upload_in_small_frames_is_no_flood)
+{
+	h2_rig_server(&rig);
+	h2_rig_headers(&rig, 1, 0, H2_RIG_POST);
+	for (unsigned i = 0; i < 10 * 1000; i++) {
+		h2_rig_data(&rig, 1, 0, "12345678901234567890");
+		CHECK_INT(h2_rig_feed(&rig), H2_OK);
+		(void)h2_rig_seen(&rig);
+	}
+	CHECK(rig.streams[0].text.len > (size_t)200 * 1000);
+	h2_rig_end(&rig);
+}
+
+TEST(ten_streams_a_second_are_cancelled_for_an_hour)
+{
+	h2_rig_server(&rig);
+	for (unsigned i = 0; i < 36 * 1000 && h2_fault(rig.c) == H2_OK; i++) {
+		rapid_reset(i);
+		rig.now_ms += i % 2 ? 130 : 70;
+		CHECK_INT(h2_rig_feed(&rig), H2_OK);
+	}
+	h2_rig_end(&rig);
+}
+
+/* A policy that changed, or a host that failed; the guest cancels just then what we have reset. */
+TEST(streams_that_we_reset_are_not_the_guests_doing)
+{
+	h2_rig_server(&rig);
+	for (unsigned i = 0; i < 3 * H2_RESETS_BURST && h2_fault(rig.c) == H2_OK; i++) {
+		h2_rig_headers(&rig, 2 * i + 1, H2_RIG_END, H2_RIG_GET);
+		CHECK_INT(h2_rig_feed(&rig), H2_OK);
+		h2_rig_release(&rig, 0);
+		buf_deinit(&rig.streams[0].text);
+		rig.n_streams = 0;
+		if (i % 2)
+			h2_rig_u32(&rig, H2_RIG_RST, 2 * i + 1, 8);
+		CHECK_INT(h2_rig_feed(&rig), H2_OK);
+		CHECK(i % 2 || strstr(h2_rig_seen(&rig), "RST "));
+	}
+	CHECK_INT(h2_fault(rig.c), H2_OK);
 	h2_rig_end(&rig);
 }

@@ -133,10 +133,11 @@ static int on_data_frame(struct h2 *c, const nghttp2_frame *frame)
 {
 	bool end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 	struct h2_stream *s = stream_of(c->session, frame->hd.stream_id);
+	size_t len = frame->hd.length - frame->data.padlen;
 
-	if (frame->hd.length > frame->data.padlen)
+	if (len >= H2_CONTENT_SMALL)
 		h2_budget_earn(&c->budget, H2_EARN_CONTENT);
-	else if (!end && !h2_budget_pay(&c->budget, H2_COST_EMPTY))
+	else if (!len && !end && !h2_budget_pay(&c->budget, H2_COST_EMPTY))
 		return fail(c, H2_FLOOD_EMPTY);
 	if (s && end)
 		h2_in_end(s);
@@ -175,17 +176,26 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 	return c->fault == H2_OK ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
-/* A frame that nghttp2 refuses: it resets the stream itself, or ends the connection. */
+/* A frame that nghttp2 refuses: it resets the stream itself, or ends the connection. As dear as what we refuse ourselves. */
 static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error,
 			    void *user)
 {
 	struct h2_stream *s = stream_of(session, frame->hd.stream_id);
+	struct h2 *c = user;
 
 	(void)error;
-	(void)user;
-	if (s && s->gone == H2_OK)
-		h2_stream_lose(s, H2_BAD_STREAM);
-	return 0;
+	if (!s || s->gone != H2_OK)
+		return 0;
+	h2_stream_lose(s, H2_BAD_STREAM);
+	return h2_budget_pay(&c->budget, H2_COST_MALFORMED) ? 0 : fail(c, H2_FLOOD_MALFORMED);
+}
+
+/* A small frame counts where the windows let more go: it was the other side that had no more to say. */
+static bool counts_as_sent(const struct h2 *c, const nghttp2_frame_hd *hd)
+{
+	return hd->length >= H2_CONTENT_SMALL ||
+	       (hd->length > 0 && nghttp2_session_get_remote_window_size(c->session) >= H2_CONTENT_SMALL &&
+		nghttp2_session_get_stream_remote_window_size(c->session, hd->stream_id) >= H2_CONTENT_SMALL);
 }
 
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user)
@@ -196,8 +206,8 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
 
 	if (type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
 		h2_fail(c, H2_PROTOCOL);
-	if (type == NGHTTP2_DATA && frame->hd.length)
-		h2_budget_earn(&c->budget, H2_EARN_CONTENT);
+	if (type == NGHTTP2_DATA && counts_as_sent(c, &frame->hd))
+		h2_budget_earn(&c->budget, H2_EARN_SENT);
 	if ((type != NGHTTP2_DATA && type != NGHTTP2_HEADERS) ||
 	    !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
 		return 0;
@@ -230,10 +240,20 @@ static enum h2_fault why_closed(const struct h2_stream *s, uint32_t code)
 	return s->peer_reset ? H2_PEER_RESET : H2_BAD_STREAM;
 }
 
+/* Ended by the peer before it was answered: by RST_STREAM, or by what we must answer with one. What we gave up ourselves is not its
+ * doing, whatever crosses our reset. */
+static bool given_up(const struct h2_stream *s, enum h2_fault f)
+{
+	bool spoilt = s->c->server && f >= H2_BAD_PSEUDO && f <= H2_TARGET_TOO_LONG;
+
+	return s->gone != H2_OURS && (s->peer_reset || spoilt);
+}
+
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
 {
 	struct h2 *c = user;
 	struct h2_stream *s = stream_of(session, id);
+	enum h2_fault f;
 	bool complete;
 
 	if (!s)
@@ -242,12 +262,13 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 	(void)nghttp2_session_set_stream_user_data(session, id, NULL);
 	/* a host that has answered may give up the rest of our request */
 	complete = c->server ? s->out_sent : s->in_end;
+	f = s->gone == H2_OK ? why_closed(s, code) : s->gone;
 	if (complete)
 		h2_budget_served(&c->budget);
-	else if (s->peer_reset && !h2_budget_reset(&c->budget))
+	else if (given_up(s, f) && !h2_budget_reset(&c->budget))
 		h2_fail(c, H2_FLOOD_RESET);
 	if (!complete)
-		h2_stream_lose(s, why_closed(s, code));
+		h2_stream_lose(s, f);
 	else
 		h2_stream_wake(s);
 	h2_out_drop(s);
