@@ -164,6 +164,12 @@ bool http_ask_coded(const struct http1_head *h)
 	return false;
 }
 
+/* Whose sender may hide a method in it where we do not look, and which is short or goes on soon. */
+static bool is_form(enum http1_form_kind kind)
+{
+	return kind == HTTP1_FORM_URLENCODED || kind == HTTP1_FORM_MULTIPART;
+}
+
 /* What no policy can allow here, whatever its rules say. */
 static enum reason never(const struct http_flow *f, const struct http1_head *h)
 {
@@ -172,7 +178,7 @@ static enum reason never(const struct http_flow *f, const struct http1_head *h)
 
 	if (f->request.override)
 		return REASON_HTTP_OVERRIDE;
-	if (http1_form_kind_of(h) != HTTP1_FORM_NONE && http_ask_coded(h)) /* servers take codings off, and then look for `_method` */
+	if (is_form(http1_form_kind_of(h)) && http_ask_coded(h)) /* servers take codings off, and then look for `_method` */
 		return REASON_HTTP_FORM_CODED;
 	while (http1_list_next(h, "upgrade", &at, &protocol))
 		if (bytes_ieq(bytes_of(protocol.p, bytes_find(protocol, '/')), bytes_str("websocket")) && !opens_websocket(f, h))
@@ -461,8 +467,8 @@ bool http_ask_hold(struct http_flow *f)
 		return hold_reading(f);
 	if (!http_ask_body(f, &f->held, HTTP_FLOW_HOLD_MAX))
 		return true;
-	if (f->body_done || f->held.len >= HTTP_FLOW_HOLD_MAX || (f->form.kind == HTTP1_FORM_NONE && (f->body_begun || f->host_first)) ||
-	    (f->form.kind == HTTP1_FORM_NONE && f->request.length.framing == HTTP1_LENGTH)) {
+	if (f->body_done || f->held.len >= HTTP_FLOW_HOLD_MAX || (!is_form(f->form.kind) && (f->body_begun || f->host_first)) ||
+	    (!is_form(f->form.kind) && f->request.length.framing == HTTP1_LENGTH)) {
 		http_forward(f);
 		return true;
 	}

@@ -164,9 +164,23 @@ TEST(every_malformed_request_leaves_no_byte_and_one_event)
 		{ POST "X-HTTP-Method-Override: DELETE\r\nContent-Length: 0\r\n\r\n" CANARY, 403, "method_override" },
 		{ "POST /ok?_method=DELETE HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n" CANARY, 403, "method_override" },
 		{ POST "Content-Type: application/x-www-form-urlencoded\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello" CANARY, 403, "coded_form" },
-		{ POST "Content-Encoding: identity, br\r\nContent-Type: text/plain\r\nContent-Type: Multipart/Form-Data; boundary=b\r\n"
-		       "Content-Length: 5\r\n\r\nhello" CANARY,
-		  403, "coded_form" },
+		{ POST "Content-Encoding: identity, br\r\nContent-Type: Multipart/Form-Data; boundary=b\r\nContent-Length: 5\r\n\r\nhello" CANARY, 403,
+		  "coded_form" },
+		{ POST "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello" CANARY, 403, "coded_form" },
+		{ POST "Content-Type: text/plain\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 5\r\n\r\nhello" CANARY, 400,
+		  "malformed_header" },
+		{ POST "Content_Type: application/x-www-form-urlencoded\r\nContent-Length: 5\r\n\r\nhello" CANARY, 400, "malformed_header" },
+		{ POST "Content-Length: 14\r\n\r\n_method=DELETE" CANARY, 403, "method_override" },
+		{ POST "Content-Type:\r\nContent-Length: 18\r\n\r\na=1&_method=DELETE" CANARY, 403, "method_override" },
+		{ POST "Content-Length: 49\r\n\r\n{\"draft\":true,\"x\":\"&draft=false&_method=DELETE&\"}" CANARY, 403, "method_override" },
+		{ CHUNKED "7\r\n_method\r\n0\r\n\r\n" CANARY, 403, "method_override" },
+		{ POST "Content-Type: multipart/mixed; boundary=x\r\nContent-Length: 57\r\n\r\n"
+		       "--x\r\nContent-Disposition: form-data; name=\"_method\"\r\n\r\nDE" CANARY,
+		  403, "method_override" },
+		{ "POST /ok?X-HTTP-Method-Override=DELETE HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n" CANARY, 403, "method_override" },
+		{ POST "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 29\r\n\r\nX-HTTP-Method-Override=DELETE" CANARY, 403,
+		  "method_override" },
+		{ POST "Content-Type: application/json\r\nContent-Length: 20\r\n\r\n{\"_method\":\"DELETE\"}" CANARY, 403, "method_override" },
 		{ POST "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 18\r\n\r\na=1&_method=DELETE" CANARY,
 		  403, "method_override" },
 		{ POST "Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -218,9 +232,9 @@ TEST(limits_of_the_head_are_refused_with_their_status)
 TEST(a_body_that_turns_malformed_later_never_becomes_a_whole_request)
 {
 	http_rig_start(http_flow_start);
-	http_rig_ask(CHUNKED "5\r\nhello\r\n");
+	http_rig_ask(POST_TEXT "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
 	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]),
-		  "POST /ok HTTP/1.1\r\nHost: good.example\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+		  "POST /ok HTTP/1.1\r\nHost: good.example\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
 	http_rig_ask("zz\r\n" CANARY);
 	CHECK_INT(http_rig.origin_got[0].len, 0);
 	CHECK(http_rig_origin_at_end(0));
@@ -264,6 +278,41 @@ TEST(an_ordinary_form_arrives_whole)
 	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "POST /ok HTTP/1.1\r\nHost: good.example\r\n"
 					  "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 10\r\n\r\na=1&b=2&c=");
 	http_rig_end();
+}
+
+TEST(a_hidden_method_in_json_that_goes_on_already_cuts_the_request_before_its_end)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(POST "Content-Type: application/json\r\nContent-Length: 23\r\n\r\n{\"a\":1,");
+	CHECK_INT(http_rig.n_dials, 1); /* JSON does not wait */
+	http_rig_ask("\"_method\":\"PUT\"}");
+	CHECK(http_rig_origin_at_end(0));
+	CHECK(strstr(buf_cstr(&http_rig.origin_got[0]), "{\"a\"") && !strstr(buf_cstr(&http_rig.origin_got[0]), "_method"));
+	CHECK_INT(http_rig.n_events, 2);
+	CHECK(strncmp(http_rig.events[1], "denied method_override", 22) == 0);
+	http_rig_end();
+}
+
+TEST(what_only_looks_like_a_hidden_method_arrives)
+{
+	static const char *const vectors[] = {
+		"POST /ok HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n",
+		"POST /ok HTTP/1.1\r\n" HOST "Content-Length: 15\r\n\r\n{\"draft\": true}",
+		"POST /ok HTTP/1.1\r\n" HOST "Content-Type: application/octet-stream\r\nContent-Length: 14\r\n\r\n_method=DELETE",
+		"POST /ok HTTP/1.1\r\n" HOST "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 12\r\n\r\nx_method=CC&",
+		"POST /ok HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
+		"POST /ok HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: 39\r\n\r\n{\"query\":\"&_method=\",\"v\":{\"_method\":1}}",
+		"PUT /ok HTTP/1.1\r\n" HOST "Content-Length: 14\r\n\r\n_method=DELETE",
+		"PUT /ok HTTP/1.1\r\n" HOST "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
+	};
+
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		http_rig_start(http_flow_start);
+		http_rig_ask(vectors[i]);
+		if (!CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), vectors[i]))
+			printf("# vector %zu: %s\n", i, http_rig.events[0]);
+		http_rig_end();
+	}
 }
 
 TEST(expect_is_answered_by_us_after_the_verdict_and_not_forwarded)

@@ -84,7 +84,7 @@ TEST(every_wait_has_an_end_with_its_own_reason)
 		{ "GET /ok HT", NULL, "HTTP/1.1 408 ", "denied request_timeout ", false, false },
 		{ CHUNKED, NULL, "HTTP/1.1 408 ", "denied request_timeout POST /ok ", false, false },
 		{ CHUNKED "5;ext", NULL, "HTTP/1.1 408 ", "denied request_timeout POST /ok ", false, false },
-		{ POST "Content-Length: 5\r\n\r\nhe", NULL, "HTTP/1.1 408 ", "failed request_timeout POST /ok ", false, false },
+		{ POST_TEXT "Content-Length: 5\r\n\r\nhe", NULL, "HTTP/1.1 408 ", "failed request_timeout POST /ok ", false, false },
 		{ GET, NULL, "HTTP/1.1 504 ", "failed upstream_timeout GET /ok ", false, false },
 		{ GET, NULL, "HTTP/1.1 504 ", "denied upstream_timeout GET /ok ", true, false },
 		{ GET, NULL, "HTTP/1.1 503 ", "allowed ok GET /ok ", false, true },
@@ -254,7 +254,7 @@ TEST(a_request_that_has_no_answer_by_that_deadline_is_told_why)
 {
 	kit_clock_stops();
 	http_rig_start(http_flow_start);
-	http_rig_ask(POST "Content-Length: 99\r\n\r\nsome");
+	http_rig_ask(POST_TEXT "Content-Length: 99\r\n\r\nsome");
 	http_rig_policy_changes(true);
 	later(HTTP_FLOW_LEAVE_MS - 1);
 	http_rig_ask("more");

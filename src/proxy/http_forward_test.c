@@ -163,7 +163,7 @@ static void transfer(size_t total, bool up)
 TEST(big_bodies_pass_both_ways_in_bounded_memory)
 {
 	http_rig_start(http_flow_start);
-	http_rig_ask(POST "Content-Length: 50000000\r\n\r\n");
+	http_rig_ask(POST_TEXT "Content-Length: 50000000\r\n\r\n");
 	http_rig_ask("0123456789");
 	CHECK_INT(http_rig.n_dials, 1);
 	buf_reset(&http_rig.origin_got[0]);
@@ -174,6 +174,25 @@ TEST(big_bodies_pass_both_ways_in_bounded_memory)
 	http_rig_ask(GET);
 	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), ORIGIN_GET);
 	CHECK_INT(http_rig.n_dials, 1);
+	http_rig_end();
+}
+
+TEST(a_big_upload_that_says_no_type_passes_as_one_that_does)
+{
+	static char begins[HTTP_FLOW_HOLD_MAX + 1];
+
+	memset(begins, 'a', sizeof(begins) - 1);
+	http_rig_start(http_flow_start);
+	http_rig_ask(POST "Content-Length: 50000000\r\n\r\n");
+	CHECK_INT(http_rig.n_dials, 0);
+	http_rig_ask(begins);
+	CHECK_INT(http_rig.n_dials, 1);
+	CHECK_INT(http_rig.origin_got[0].len, strlen("POST /ok HTTP/1.1\r\n" HOST "Content-Length: 50000000\r\n\r\n") + sizeof(begins) - 1);
+	buf_reset(&http_rig.origin_got[0]);
+	transfer(50000000 - (sizeof(begins) - 1), true);
+	http_rig_reply(0, OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	CHECK_INT(http_rig.n_events, 1);
 	http_rig_end();
 }
 
@@ -211,7 +230,7 @@ TEST(the_rest_of_a_body_needs_no_further_byte_to_move)
 	for (size_t total = 400000; total < 900000; total += 37123) {
 		for (int up = 0; up < 2; up++) {
 			http_rig_start(http_flow_start);
-			(void)snprintf(head, sizeof(head), up ? "POST /ok HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n" : GET, total);
+			(void)snprintf(head, sizeof(head), up ? POST_TEXT "Content-Length: %zu\r\n\r\n" : GET, total);
 			http_rig_ask(head);
 			if (!up) {
 				(void)snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", total);

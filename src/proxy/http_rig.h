@@ -77,6 +77,7 @@ void http_rig_time_passes(void);
 #define ORIGIN_GET "GET /ok HTTP/1.1\r\nHost: good.example\r\n\r\n"
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 #define POST "POST /ok HTTP/1.1\r\n" HOST
+#define POST_TEXT POST "Content-Type: text/plain\r\n" /* no form, so that it goes on at once */
 #define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
 
 #endif

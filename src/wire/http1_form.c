@@ -1,64 +1,106 @@
 #include "wire/http1_form.h"
 
-/* URL-encoded: names start at the beginning and after & or ; and end at = & ; [ or NUL. PHP drops blanks in front and turns a
- * dot, blank or opening bracket into an underscore; Symfony and Rails read plain `_method`. Multipart: `name=` and then, quoted
- * or not, the same name, wherever it stands; a part's header may be folded, so lines are no help, and a false find only costs
- * an upload that holds such a line. */
+#include "wire/http1_fields.h"
 
-static const char word[] = "_method";
-enum { WORD = sizeof(word) - 1, NAME_IS = 5 };
+/* The names are `_method` and the fields that override a method, which frameworks read as parameters too.
+ *
+ * URL-encoded: names start at the beginning and after & or ; and end at = & ; [ or NUL. PHP drops blanks in front and turns a
+ * dot, blank or opening bracket into an underscore; Symfony and Rails read plain `_method`. Multipart: `name=` and then, quoted
+ * or not, the same name, wherever it stands (Rack takes a Content-ID for a name, too); a part's header may be folded, so lines are no
+ * help, and a false find only costs an upload that holds such a line. JSON: names of the outermost object, which Laravel takes for
+ * parameters; text that no JSON reader takes need not be understood. */
+
+enum { WORD = sizeof("_method") - 1, ESCAPED = 5 /* behind a backslash; 4..1: digits still to come */ };
+
+_Static_assert(sizeof(((struct http1_form *)NULL)->name) == sizeof("x-http-method-override") - 1, "the longest name has room");
 
 void http1_form_init(struct http1_form *f, enum http1_form_kind kind)
 {
 	*f = (struct http1_form){ .kind = kind };
 }
 
+static bool has_prefix(struct bytes s, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return s.len >= n && bytes_ieq(bytes_of(s.p, n), bytes_str(prefix));
+}
+
 static bool media_is(struct bytes value, const char *type)
 {
 	size_t n = strlen(type);
 
-	if (value.len < n || !bytes_ieq(bytes_of(value.p, n), bytes_str(type)))
+	if (!has_prefix(value, type))
 		return false;
 	return value.len == n || value.p[n] == ';' || value.p[n] == ' ' || value.p[n] == '\t' || value.p[n] == ',';
 }
 
-enum http1_form_kind http1_form_kind_of(const struct http1_head *h)
+/* As Laravel and Symfony look for it: anywhere. */
+static bool says_json(struct bytes value)
 {
-	for (size_t i = 0; i < h->n_fields; i++) {
-		if (!bytes_ieq(h->fields[i].name, bytes_str("content-type")))
-			continue;
-		if (media_is(h->fields[i].value, "application/x-www-form-urlencoded"))
-			return HTTP1_FORM_URLENCODED;
-		if (media_is(h->fields[i].value, "multipart/form-data"))
-			return HTTP1_FORM_MULTIPART;
-	}
-	return HTTP1_FORM_NONE;
+	for (; value.len; value = bytes_skip(value, 1))
+		if (has_prefix(value, "/json") || has_prefix(value, "+json"))
+			return true;
+	return false;
 }
 
-static bool first_of_word(uint8_t c)
+enum http1_form_kind http1_form_kind_of(const struct http1_head *h)
+{
+	struct bytes value = bytes_of(NULL, 0);
+
+	(void)http1_find(h, "content-type", &value);
+	if (media_is(value, "application/x-www-form-urlencoded"))
+		return HTTP1_FORM_URLENCODED;
+	if (has_prefix(value, "multipart/")) /* Rack reads mixed and related ones too */
+		return HTTP1_FORM_MULTIPART;
+	if (!bytes_is(h->method, "POST"))
+		return HTTP1_FORM_NONE;
+	if (media_is(value, ""))
+		return HTTP1_FORM_URLENCODED;
+	return says_json(value) ? HTTP1_FORM_JSON : HTTP1_FORM_NONE;
+}
+
+/* To PHP, at the beginning of a name. */
+static bool is_underscore(uint8_t c)
 {
 	return c == '_' || c == '.' || c == '[';
 }
 
-/* One decoded byte of a name. */
-static void name_byte(struct http1_form *f, uint8_t c)
+/* The name so far, if nothing more comes. */
+static void look(struct http1_form *f)
 {
-	if (f->at == WORD)
-		f->found = f->found || c == '\0' || c == '[';
-	if (f->at == 0 && (c == ' ' || c == '+'))
+	struct bytes name = bytes_of(f->name, f->n);
+
+	if (f->skip || !name.len)
 		return;
-	if (f->at < WORD && (f->at == 0 ? first_of_word(c) : c == (uint8_t)word[f->at]))
-		f->at++;
-	else
-		f->skip = true;
+	f->found = f->found || http1_request_field(name) == HTTP1_OVERRIDE ||
+		   (is_underscore(name.p[0]) && bytes_ieq(bytes_skip(name, 1), bytes_str("method")));
 }
 
-static void separator(struct http1_form *f)
+static void begin(struct http1_form *f, bool skip)
 {
-	f->found = f->found || (f->at == WORD && !f->skip);
-	f->at = 0;
-	f->skip = false;
+	f->n = 0;
 	f->escape = 0;
+	f->skip = skip;
+}
+
+static bool begins_name(uint8_t c)
+{
+	return is_underscore(c) || c == 'x' || c == 'X';
+}
+
+/* As a parameter a field's name is no other with _ for -: shops know an `x_method`. */
+static bool in_field(uint8_t c)
+{
+	return c == '-' || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+static void add(struct http1_form *f, uint8_t c)
+{
+	if (f->n == sizeof(f->name) || (f->n ? !is_underscore(f->name[0]) && !in_field(c) : !begins_name(c)))
+		f->skip = true;
+	else
+		f->name[f->n++] = c;
 }
 
 static uint8_t digit(uint8_t c)
@@ -66,20 +108,27 @@ static uint8_t digit(uint8_t c)
 	return (uint8_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10) & 15;
 }
 
+/* One decoded byte of a name. */
+static void name_byte(struct http1_form *f, uint8_t c)
+{
+	if (c == '\0' || c == '[')
+		look(f);
+	if (f->n > 0 || (c != ' ' && c != '+'))
+		add(f, c);
+}
+
 static void urlencoded(struct http1_form *f, uint8_t c)
 {
-	if (c == '&' || c == ';') {
-		separator(f);
-	} else if (c == '=' && !f->skip) {
-		separator(f);
-		f->skip = true;
+	if (c == '&' || c == ';' || (c == '=' && !f->skip)) {
+		look(f);
+		begin(f, c == '=');
 	} else if (f->skip) {
 		return;
 	} else if (f->escape) {
 		if (--f->escape)
-			f->high = digit(c);
+			f->code = digit(c);
 		else
-			name_byte(f, (uint8_t)(f->high << 4 | digit(c)));
+			name_byte(f, (uint8_t)(f->code << 4 | digit(c)));
 	} else if (c == '%') {
 		f->escape = 2;
 	} else {
@@ -87,27 +136,87 @@ static void urlencoded(struct http1_form *f, uint8_t c)
 	}
 }
 
-/* f->at: 0..4 inside `name=`, then 5 + bytes of the word. */
+/* True with the last byte of `word`, whose first letter stands in it once. Blanks may stand before that byte. */
+static bool completes(uint8_t *at, const char *word, uint8_t last, uint8_t c)
+{
+	if ((c | 0x20) == word[*at])
+		++*at;
+	else if (*at != last || (c != ' ' && c != '\t'))
+		*at = (c | 0x20) == word[0];
+	if (*at <= last)
+		return false;
+	*at = 0;
+	return true;
+}
+
+static void part_name(struct http1_form *f, uint8_t c)
+{
+	if (c == '\\' || (f->n == 0 && (c == '"' || c == '\'' || c == '<' || c == ' ' || c == '\t')))
+		return;
+	if (c == '"' || c == '\'' || c == '>' || c == ';' || c == '\r' || c == '\n' || c == '\0' || (c == '[' && f->n)) {
+		look(f);
+		f->skip = true;
+	} else {
+		add(f, c);
+		if (f->n == WORD)
+			look(f);
+	}
+	f->in_name = !f->skip;
+}
+
 static void multipart(struct http1_form *f, uint8_t c)
 {
-	static const char name_is[] = "name=";
+	static const char name[] = "name=", id[] = "content-id:";
+	bool begins;
 
-	if (f->at < NAME_IS) {
-		if ((c | 0x20) == name_is[f->at] || (f->at == NAME_IS - 1 && c == '='))
-			f->at++;
-		else if (!(f->at == NAME_IS - 1 && (c == ' ' || c == '\t')))
-			f->at = (c | 0x20) == 'n';
-		return;
+	if (f->in_name)
+		part_name(f, c);
+	begins = completes(&f->at_name, name, sizeof(name) - 2, c);
+	begins = completes(&f->at_id, id, sizeof(id) - 2, c) || begins;
+	if (begins)
+		begin(f, false);
+	f->in_name = f->in_name || begins;
+}
+
+static void in_string(struct http1_form *f, uint8_t c)
+{
+	if (f->escape == ESCAPED) {
+		f->code = 0;
+		f->escape = c == 'u' ? ESCAPED - 1 : 0;
+		if (c != 'u')
+			add(f, c);
+	} else if (f->escape) {
+		f->code = (uint16_t)(f->code << 4 | digit(c));
+		if (--f->escape == 0)
+			add(f, f->code < 0x80 ? (uint8_t)f->code : 0x80);
+	} else if (c == '\\') {
+		f->escape = ESCAPED;
+	} else if (c == '"') {
+		look(f);
+		f->in_name = false;
+	} else {
+		add(f, c);
 	}
-	if (f->at == NAME_IS && (c == '"' || c == '\'' || c == ' ' || c == '\t'))
-		return;
-	if (f->at == NAME_IS ? first_of_word(c) : c == (uint8_t)word[f->at - NAME_IS])
-		f->at++;
-	else
-		f->at = (c | 0x20) == 'n';
-	f->found = f->found || f->at == NAME_IS + WORD;
-	if (f->at == NAME_IS + WORD)
-		f->at = 0;
+}
+
+static void json(struct http1_form *f, uint8_t c)
+{
+	if (f->in_name) {
+		in_string(f, c);
+	} else if (c == '"') {
+		f->in_name = true;
+		begin(f, !f->name_next);
+		f->name_next = false;
+	} else if (c == '{' || c == '[') {
+		f->depth++;
+		if (f->depth == 1)
+			f->object = c == '{';
+		f->name_next = f->depth == 1 && f->object;
+	} else if (c == '}' || c == ']') {
+		f->depth -= f->depth > 0;
+	} else if (c == ',') {
+		f->name_next = f->depth == 1 && f->object;
+	}
 }
 
 bool http1_form_feed(struct http1_form *f, struct bytes piece)
@@ -115,14 +224,16 @@ bool http1_form_feed(struct http1_form *f, struct bytes piece)
 	for (size_t i = 0; i < piece.len && !f->found && f->kind != HTTP1_FORM_NONE; i++)
 		if (f->kind == HTTP1_FORM_URLENCODED)
 			urlencoded(f, piece.p[i]);
-		else
+		else if (f->kind == HTTP1_FORM_MULTIPART)
 			multipart(f, piece.p[i]);
+		else
+			json(f, piece.p[i]);
 	return f->found;
 }
 
 bool http1_form_end(struct http1_form *f)
 {
-	if (f->kind == HTTP1_FORM_URLENCODED)
-		separator(f);
+	if (f->kind == HTTP1_FORM_URLENCODED || f->in_name)
+		look(f);
 	return f->found;
 }

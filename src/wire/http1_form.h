@@ -1,25 +1,39 @@
-/* Looks for a `_method` field in a query or form body: frameworks let it replace the method of the request line. */
+/* Looks for a field in a query, form or JSON body that frameworks let replace the method of the request line: `_method`, or the name of a
+ * header field that does. */
 #ifndef SAW_WIRE_HTTP1_FORM_H
 #define SAW_WIRE_HTTP1_FORM_H
 
 #include "wire/http1_head.h"
 
-enum http1_form_kind { HTTP1_FORM_NONE, HTTP1_FORM_URLENCODED, HTTP1_FORM_MULTIPART };
+enum http1_form_kind {
+	HTTP1_FORM_NONE,
+	HTTP1_FORM_URLENCODED,
+	HTTP1_FORM_MULTIPART,
+	HTTP1_FORM_JSON, /* no form, but some take its members for the fields of one */
+};
 
-/* By the media type; when several Content-Type fields disagree, the one that is a form counts. */
+/* Of a request that http1_request_canon() took, by its Content-Type: any multipart type is a form, and a POST that names no type is one
+ * too (Rack). JSON: of a POST. */
 enum http1_form_kind http1_form_kind_of(const struct http1_head *h);
 
 /* Fields are private to http1_form.c. Fed in pieces of any size. */
 struct http1_form {
 	enum http1_form_kind kind;
-	uint8_t at; /* bytes of the name that matched so far */
-	uint8_t escape; /* hex digits of an escape still to come */
-	uint8_t high;
-	bool skip; /* until the next separator */
+	uint8_t n; /* of the name so far */
+	uint8_t escape; /* digits of an escape still to come */
+	uint8_t at_name; /* multipart: bytes of `name=` that matched */
+	uint8_t at_id; /* ... of `content-id:` */
+	uint16_t code; /* of the escape so far */
+	bool skip; /* this name is none of them */
+	bool in_name; /* multipart: a name; JSON: any string */
+	bool name_next; /* JSON: the next string is a name of the outermost object */
+	bool object; /* JSON: the outermost value is one */
 	bool found;
+	uint64_t depth; /* JSON */
+	uint8_t name[22];
 };
 void http1_form_init(struct http1_form *f, enum http1_form_kind kind);
-/* True once the field was seen; stays true. Spellings that servers fold into it count too: escapes, leading blanks, `.method`. */
+/* True once the field was seen; stays true. Spellings that servers fold into it count too: any case, escapes, leading blanks, `.method`. */
 bool http1_form_feed(struct http1_form *f, struct bytes piece);
 /* The text is over: a name may stand at its very end. */
 bool http1_form_end(struct http1_form *f);

@@ -28,6 +28,16 @@ TEST(a_method_field_is_found_in_every_spelling_however_the_text_is_cut)
 		{ "x_method=1", false },      { "_methods=1", false },	       { "a=%26_method%3dx", false },
 		{ "", false },		      { "_metho", false },	       { "a=b=_method=c", false },
 		{ "__method=1", false },      { "%255Fmethod=x", false },
+		{ "_METHOD=x", true },	      { "xmethod=x", false },
+		{ "X-HTTP-Method-Override=DELETE", true },
+		{ "a&x-http-method", true },
+		{ "a&x_method_override=", false },
+		{ "x%2dmethod=x", true },
+		{ "x-method%00=x", true },
+		{ "x-method[]=x", true },
+		{ "x-http-method-overrides=x", false },
+		{ "x-methods=x", false },
+		{ "x=x-method", false },
 	};
 
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++)
@@ -47,6 +57,16 @@ TEST(a_method_field_is_found_in_multipart_forms)
 		{ "--b\r\nContent-Disposition: form-data; name = \"_method\"\r\n", true },
 		{ "--b\r\nContent-Disposition: form-data;\r\n name='_method'\r\n", true },
 		{ "nname=\"_method\"", true },
+		{ "name=name=\"_method\"", true },
+		{ "name=\"_meth\\od\"", true },
+		{ "--b\r\nContent-ID: <_method>\r\n\r\nDELETE", true },
+		{ "--b\r\ncontent-id:_method\r\n\r\nDELETE", true },
+		{ "--b\r\nContent-Disposition: form-data; name=\"X-HTTP-Method-Override\"\r\n\r\nDELETE", true },
+		{ "--b\r\nContent-Disposition: form-data; name=x-method\r\n\r\nDELETE", true },
+		{ "--b\r\nContent-Disposition: form-data; name=\"x-method[a]\"\r\n\r\nDELETE", true },
+		{ "name=x-method", true },
+		{ "--b\r\nContent-Disposition: form-data; name=\"x-methods\"\r\n\r\n", false },
+		{ "--b\r\nContent-ID: <method>\r\n\r\n_method", false },
 		{ "--b\r\nContent-Disposition: form-data; name=\"method\"\r\n\r\n_method\r\n--b--", false },
 		{ "--b\r\nContent-Disposition: form-data; filename=\"x\"; name=\"a\"\r\n\r\n_method", false },
 	};
@@ -57,7 +77,35 @@ TEST(a_method_field_is_found_in_multipart_forms)
 				printf("# %s in steps of %zu\n", vectors[i].text, step);
 }
 
-static enum http1_form_kind kind_of(const char *fields)
+TEST(a_method_member_is_found_in_json_where_its_outermost_object_has_it)
+{
+	static const struct {
+		const char *text;
+		bool want;
+	} vectors[] = {
+		{ "{\"_method\":\"DELETE\"}", true },
+		{ " { \"a\" : [1,{\"b\":2}] ,\n\"_METHOD\":\"x\"}", true },
+		{ "{\"\\u005Fmeth\\u006fd\":1}", true },
+		{ "{\"a\":\"}\",\"x-http-method-override\":1}", true },
+		{ "{\"a\\\"\":\"\\\\\",\"X-HTTP-Method\":1}", true },
+		{ "{\"a\":{\"_method\":1}}", false },
+		{ "{\"a\":\"_method\"}", false },
+		{ "{\"a\":[\"b\",\"_method\"]}", false },
+		{ "[\"_method\",\"_method\"]", false },
+		{ "[{\"_method\":1}]", false },
+		{ "\"_method\"", false },
+		{ "{\"a\":\"\\\",\\\"_method\"}", false },
+		{ "{\"\\u015fmethod\":1}", false },
+		{ "{\"method\":\"DELETE\",\"_methods\":1}", false },
+	};
+
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++)
+		for (size_t step = 1; step < 20; step += 3)
+			if (!CHECK_INT(found(HTTP1_FORM_JSON, vectors[i].text, step), vectors[i].want))
+				printf("# %s in steps of %zu\n", vectors[i].text, step);
+}
+
+static enum http1_form_kind kind_of(const char *method, const char *fields)
 {
 	char text[512];
 	struct http1_scan s = { 0 };
@@ -65,18 +113,36 @@ static enum http1_form_kind kind_of(const char *fields)
 	enum http1_fault f;
 	size_t len;
 
-	(void)snprintf(text, sizeof(text), "POST / HTTP/1.1\r\n%s\r\n", fields);
+	(void)snprintf(text, sizeof(text), "%s / HTTP/1.1\r\n%s\r\n", method, fields);
 	CHECK_INT(http1_request_head(&s, bytes_str(text), &h, &len, &f), HTTP1_DONE);
 	return http1_form_kind_of(&h);
 }
 
-TEST(a_form_is_known_by_its_media_type_also_behind_another_one)
+TEST(a_form_is_known_by_its_media_type)
 {
-	CHECK_INT(kind_of("Content-Type: application/x-www-form-urlencoded\r\n"), HTTP1_FORM_URLENCODED);
-	CHECK_INT(kind_of("content-type: Application/X-WWW-Form-Urlencoded; charset=utf-8\r\n"), HTTP1_FORM_URLENCODED);
-	CHECK_INT(kind_of("Content-Type: text/plain\r\nContent-Type: multipart/form-data; boundary=b\r\n"),
-		  HTTP1_FORM_MULTIPART);
-	CHECK_INT(kind_of("Content-Type: application/json\r\n"), HTTP1_FORM_NONE);
-	CHECK_INT(kind_of("Content-Type: application/x-www-form-urlencodedx\r\n"), HTTP1_FORM_NONE);
-	CHECK_INT(kind_of(""), HTTP1_FORM_NONE);
+	CHECK_INT(kind_of("PUT", "Content-Type: application/x-www-form-urlencoded\r\n"), HTTP1_FORM_URLENCODED);
+	CHECK_INT(kind_of("POST", "content-type: Application/X-WWW-Form-Urlencoded; charset=utf-8\r\n"), HTTP1_FORM_URLENCODED);
+	CHECK_INT(kind_of("POST", "Content-Type: multipart/form-data; boundary=b\r\n"), HTTP1_FORM_MULTIPART);
+	CHECK_INT(kind_of("POST", "Content-Type: Multipart/Mixed; boundary=b\r\n"), HTTP1_FORM_MULTIPART);
+	CHECK_INT(kind_of("POST", "Content-Type: multipart/related; boundary=b\r\n"), HTTP1_FORM_MULTIPART);
+	CHECK_INT(kind_of("POST", "Content-Type: application/x-www-form-urlencodedx\r\n"), HTTP1_FORM_NONE);
+	CHECK_INT(kind_of("POST", "Content-Type: application/octet-stream\r\n"), HTTP1_FORM_NONE);
+	CHECK_INT(kind_of("POST", "Content-Type: application/x-git-receive-pack-request\r\n"), HTTP1_FORM_NONE);
+}
+
+TEST(a_post_without_a_media_type_is_a_form_and_nothing_else_without_one_is)
+{
+	CHECK_INT(kind_of("POST", ""), HTTP1_FORM_URLENCODED);
+	CHECK_INT(kind_of("POST", "Content-Type:\r\n"), HTTP1_FORM_URLENCODED);
+	CHECK_INT(kind_of("POST", "Content-Type: ;charset=utf-8\r\n"), HTTP1_FORM_URLENCODED);
+	CHECK_INT(kind_of("PUT", ""), HTTP1_FORM_NONE);
+	CHECK_INT(kind_of("PATCH", "Content-Type:\r\n"), HTTP1_FORM_NONE);
+}
+
+TEST(json_is_read_for_a_method_where_a_post_says_so)
+{
+	CHECK_INT(kind_of("POST", "Content-Type: application/json\r\n"), HTTP1_FORM_JSON);
+	CHECK_INT(kind_of("POST", "Content-Type: application/vnd.api+JSON; charset=utf-8\r\n"), HTTP1_FORM_JSON);
+	CHECK_INT(kind_of("PUT", "Content-Type: application/json\r\n"), HTTP1_FORM_NONE);
+	CHECK_INT(kind_of("POST", "Content-Type: text/plain; json\r\n"), HTTP1_FORM_NONE);
 }

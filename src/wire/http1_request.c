@@ -154,6 +154,18 @@ static enum http1_fault expectation(const struct http1_head *h, struct http1_req
 	return HTTP1_FAULT_NONE;
 }
 
+/* Hosts differ in which one of several counts, and in whether another spelling of the name is one. */
+static bool one_type(const struct http1_head *h)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->n_fields; i++)
+		if (http1_name_matches(h->fields[i].name, "content-type") &&
+		    (++n > 1 || !bytes_ieq(h->fields[i].name, bytes_str("content-type"))))
+			return false;
+	return true;
+}
+
 static enum http1_fault facts(const struct http1_head *h, const struct http1_place *place, struct http1_request *r)
 {
 	enum http1_fault f;
@@ -163,7 +175,7 @@ static enum http1_fault facts(const struct http1_head *h, const struct http1_pla
 		return HTTP1_FAULT_HOST;
 	f = at_place(host, place);
 	if (f == HTTP1_FAULT_NONE)
-		f = http1_nominations(h);
+		f = one_type(h) ? http1_nominations(h) : HTTP1_FAULT_HEADER;
 	if (f != HTTP1_FAULT_NONE || !http1_request_length(h, &r->length, &f))
 		return f;
 	r->keep = h->minor == 1 && !http1_connection_has(h, "close");

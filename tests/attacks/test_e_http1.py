@@ -284,6 +284,51 @@ def test_g11_a_method_override_is_refused(gw, field):
         a.denied("method_override")
 
 
+FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
+PART = '--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\nDELETE\r\n--x--\r\n'
+HIDDEN = {
+    "query": ("/data/x?a=1&_method=DELETE", "", ""),
+    "query, a field's name": ("/data/x?X-HTTP-Method-Override=DELETE", "", ""),
+    "form": ("/data/x", FORM, "a=1&_method=DELETE"),
+    "form, a field's name": ("/data/x", FORM, "x-http-method-override=DELETE"),
+    "form, upper case": ("/data/x", FORM, "_METHOD=DELETE"),
+    "no type": ("/data/x", "", "_method=DELETE"),
+    "empty type": ("/data/x", "Content-Type:\r\n", "a=1&_method=DELETE"),
+    "no type, JSON": ("/data/x", "", '{"draft":true,"x":"&draft=false&_method=DELETE&"}'),
+    "multipart/form-data": ("/data/x", "Content-Type: multipart/form-data; boundary=x\r\n", PART % "_method"),
+    "multipart/mixed": ("/data/x", "Content-Type: multipart/mixed; boundary=x\r\n", PART % "_method"),
+    "multipart/related, a field's name": ("/data/x", "Content-Type: multipart/related; boundary=x\r\n", PART % "X-Method-Override"),
+    "multipart/related, by its ID": ("/data/x", "Content-Type: multipart/related; boundary=x\r\n", "--x\r\nContent-ID: <_method>\r\n\r\nDELETE\r\n--x--\r\n"),
+    "JSON": ("/data/x", "Content-Type: application/json\r\n", '{"_method":"DELETE"}'),
+    "JSON, escaped": ("/data/x", "Content-Type: application/problem+json\r\n", '{"a":{},"\\u005fmethod":"DELETE"}'),
+}
+
+
+@pytest.mark.parametrize("target,fields,body", HIDDEN.values(), ids=HIDDEN)
+def test_g11_a_method_override_in_query_or_body_is_refused(gw, target, fields, body):
+    with gw.attack() as a:
+        got = send(gw, f"POST {target} HTTP/1.1\r\nHost: plain.example\r\n{fields}Content-Length: {len(body)}\r\n\r\n{body}", want=1)
+        assert got["statuses"] == [403], got
+        a.denied("method_override")
+
+
+@pytest.mark.parametrize("fields,reason,status", [
+    ("Content-Type: multipart/form-data; boundary=x\r\n" + FORM, "malformed_header", 400), ("Content_Type: multipart/mixed; boundary=x\r\n", "malformed_header", 400),
+    ("Content-Encoding: gzip\r\n", "coded_form", 403), ("Content-Type: multipart/mixed; boundary=x\r\nContent-Encoding: gzip\r\n", "coded_form", 403)])
+def test_g11_a_form_in_which_nobody_can_look_is_refused(gw, fields, reason, status):
+    with gw.attack() as a:
+        got = send(gw, f"POST /data/x HTTP/1.1\r\nHost: plain.example\r\n{fields}Content-Length: 14\r\n\r\n_method=DELETE", want=1)
+        assert got["statuses"] == [status], got
+        a.denied(reason)
+
+
+@pytest.mark.parametrize("fields,body", [("", ""), ("", '{"draft": true}'), ("Content-Type: application/octet-stream\r\n", "_method=DELETE"), (FORM, "x_method=CC&method=DELETE"),
+                                         ("Content-Type: application/json\r\n", '{"query": "&_method=", "variables": {"_method": 1}}')])
+def test_g11_what_only_looks_like_one_arrives(gw, fields, body):
+    got = send(gw, f"POST /data/x HTTP/1.1\r\nHost: plain.example\r\n{fields}Content-Length: {len(body)}\r\n\r\n{body}", want=1)
+    assert got["statuses"] == [200], got
+
+
 def test_g14_head_is_get_and_options_is_not(gw):
     assert gw.do("http", "plain.example", "HEAD /x HTTP/1.1\r\nHost: plain.example\r\nConnection: close\r\n\r\n")["statuses"] == [200]
     with gw.attack() as a:

@@ -181,7 +181,7 @@ def test_http_in_clear_on_a_port_of_tls_is_answered(mitm, host):
 def test_a_body_that_a_rule_cannot_read_is_answered(mitm):
     for body, fields, reason, change in [("{", "", "body_not_parsable", "no policy allows this: a rule reads the body"),
                                          ('{"draft":true,"draft":false}', "", "ambiguous_body", "no policy allows this: a rule reads the body"),
-                                         ("{}", "Content-Encoding: gzip\r\n", "coded_body", "no policy allows this: a rule reads the body"),
+                                         ("{}", "Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "coded_body", "no policy allows this: a rule reads the body"),
                                          ('{"draft":false}', "", "class_denied", "verdicts: set secret: allow")]:
         with mitm.attack() as a:
             got = mitm.do("http", "json.example", request("POST /pulls", "json.example", f"Content-Length: {len(body)}\r\n{fields}", body), port=443, tls=True, want=1)

@@ -73,7 +73,8 @@ def test_i5_a_body_that_is_not_what_the_rule_asks_is_denied(mitm, body, reason, 
 FORM = "application/x-www-form-urlencoded"
 
 
-@pytest.mark.parametrize("label,body", [(FORM, '{"draft": true, "title": "&draft=false&"}'), (FORM.upper(), '{"draft": true, "title": ";draft=false;"}'),
+@pytest.mark.parametrize("label,body", [(FORM, '{"draft": true, "title": "&draft=false&"}'), ("", '{"draft": true, "title": "&draft=false&"}'),
+                                        ("multipart/mixed; boundary=b", '{"draft": true}'), (FORM.upper(), '{"draft": true, "title": ";draft=false;"}'),
                                         ("multipart/form-data; boundary=b", '{"draft": true}'), ("application/json; charset=utf-7", '{"draft": true}'),
                                         ('application/json;x=";charset=y";Charset = "utf-16"', '{"draft": true}')])
 def test_i3_json_that_its_label_lets_a_host_read_otherwise_is_denied(mitm, label, body):
@@ -81,6 +82,16 @@ def test_i3_json_that_its_label_lets_a_host_read_otherwise_is_denied(mitm, label
         got = mitm.do("command", ["curl", "-sS", "-H", "Content-Type: " + label, "--data-binary", body, "-w", "\n%{http_code}", "https://json.example/pulls"])
         assert got["out"].endswith("403"), got
         a.denied("ambiguous_body")
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+@pytest.mark.parametrize("label,body", [("", '{"draft": true, "title": "&_method=DELETE&"}'), ("application/json", '{"draft": true, "_method": "DELETE"}'),
+                                        ("multipart/mixed; boundary=b", '--b\r\nContent-Disposition: form-data; name="_method"\r\n\r\nDELETE\r\n--b--')])
+def test_g11_a_method_override_in_a_body_that_a_rule_reads_is_denied(mitm, label, body, version):
+    with mitm.attack() as a:
+        got = mitm.do("command", ["curl", "-sS", version, "-H", "Content-Type:" + label, "--data-binary", body, "-w", "\n%{http_code}", "https://json.example/pulls"])
+        assert got["out"].endswith("403"), got
+        a.denied("method_override")
 
 
 @pytest.mark.parametrize("label", ["text/plain", FORM, "application/octet-stream", "Application/JSON; odd=1; charset=UTF-8", 'text/json;charset="us-ascii"', ""])
