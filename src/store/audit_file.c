@@ -31,11 +31,12 @@ static int open_files(struct audit_file *f, struct err *e)
 	f->fd = openat(f->dir_fd, f->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (f->fd < 0)
 		return err_sys(e, errno, "%s", f->path);
+	if (flock(f->fd, LOCK_EX | LOCK_NB))
+		return err_sys(e, errno, "%s: lock (does another process write this log?)", f->path);
+	/* Behind the lock: its size is final then. */
 	r = fd_own_file(f->fd, f->path, &st, e);
 	if (r)
 		return r;
-	if (flock(f->fd, LOCK_EX | LOCK_NB))
-		return err_sys(e, errno, "%s: lock (does another process write this log?)", f->path);
 	r = audit_journal_open(&f->journal, f->dir_fd, f->name, e);
 	if (r == 0 && fsync(f->dir_fd))
 		r = err_sys(e, errno, "folder of %s", f->path);
@@ -63,7 +64,7 @@ void audit_file_close(struct audit_file *f)
 {
 	/* One that was not there before is no sign of a crash (store/audit_recover.h), also where open refused the log. */
 	if (f->open ? !f->lost && fdatasync(f->fd) == 0 : !f->journal.found)
-		audit_journal_remove(&f->journal, f->dir_fd, f->name);
+		audit_journal_remove(&f->journal);
 	audit_journal_close(&f->journal);
 	f->fd = fd_close(f->fd);
 	f->dir_fd = fd_close(f->dir_fd);

@@ -5,8 +5,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,6 +29,19 @@ static char path[128];
 static char journal[160];
 static char torn[160];
 static struct err e;
+
+/* What happens right before the next lock is taken. */
+static void (*before_lock)(void);
+
+int flock(int fd, int operation)
+{
+	void (*fn)(void) = before_lock;
+
+	before_lock = NULL;
+	if (fn)
+		fn();
+	return (int)syscall(SYS_flock, fd, operation);
+}
 
 static void use_folder(const char *below)
 {
@@ -516,6 +531,127 @@ TEST(a_full_journal_is_kept_until_the_log_is_synced)
 		_exit(with_a_log_that_does_not_sync(buf_view(&all), size) & 0xff);
 	(void)child_passed(pid);
 	buf_deinit(&all);
+}
+
+static struct buf whole_log;
+
+static void other_writer_ends(void)
+{
+	put_content(path, buf_view(&whole_log));
+}
+
+TEST(what_another_writer_answers_before_it_lets_go_of_the_lock_is_no_torn_line)
+{
+	struct audit_log *l;
+
+	fresh();
+	(void)crash_behind(4, ENDS);
+	whole_log = content(path);
+	CHECK(truncate(path, (off_t)whole_log.len - 100) == 0);
+	before_lock = other_writer_ends;
+	l = open_log(0);
+	CHECK(l && audit_log_torn(l) == 0);
+	CHECK_INT(verified(), 4);
+	audit_log_free(l);
+	buf_deinit(&whole_log);
+}
+
+TEST(a_journal_belongs_to_one_writer_also_where_its_log_was_moved_away)
+{
+	char moved[160];
+	struct audit_log *first;
+
+	fresh();
+	(void)snprintf(moved, sizeof(moved), "%s.1", path);
+	first = open_log(0);
+	CHECK_INT(commits(first, WARM + MORE), 0);
+	CHECK(rename(path, moved) == 0);
+	CHECK(open_log(-EWOULDBLOCK) == NULL);
+	CHECK(strstr(e.text, "audit.jsonl.journal: lock (does a process still write the log that had this name before? end it first)") != NULL);
+	audit_log_free(first);
+	CHECK_INT(reopened(), 0);
+	CHECK(rename(moved, path) == 0);
+	CHECK_INT(verified(), WARM + MORE);
+}
+
+static void journal_goes(void)
+{
+	CHECK(unlink(journal) == 0);
+}
+
+static void journal_goes_next(void)
+{
+	before_lock = journal_goes;
+}
+
+TEST(a_journal_that_went_before_it_was_locked_is_made_anew)
+{
+	struct audit_log *l;
+
+	fresh();
+	(void)crash_behind(1, ENDS);
+	before_lock = journal_goes_next;
+	l = open_log(0);
+	CHECK(before_lock == NULL && access(journal, F_OK) == 0);
+	CHECK_INT(commits(l, WARM + MORE), 0);
+	audit_log_free(l);
+	CHECK_INT(verified(), WARM + MORE + 1);
+}
+
+TEST(a_journal_that_somebody_else_put_there_is_not_removed)
+{
+	struct audit_log *l;
+	struct buf now;
+
+	fresh();
+	l = open_log(0);
+	CHECK_INT(commits(l, WARM + MORE), 0);
+	CHECK(unlink(journal) == 0);
+	put_content(journal, bytes_str("theirs"));
+	audit_log_free(l);
+	now = content(journal);
+	CHECK(bytes_eq(buf_view(&now), bytes_str("theirs")));
+	buf_deinit(&now);
+}
+
+/* 0, or the line that failed. With the log's sync out of order, what is answered is in the journal. */
+static int answered_behind_a_journal_that_is_gone(struct bytes line, bool removed)
+{
+	struct bytes left = line;
+	struct audit_log_head head;
+	struct audit_file f;
+	char moved[170];
+
+	(void)snprintf(moved, sizeof(moved), "%s.1", journal);
+	if (audit_file_open(&f, path, 0, &head, &e))
+		return __LINE__;
+	if (!kit_sync_fails(f.fd))
+		return CANNOT_FILTER;
+	if (put_line(&f, &left) || left.len)
+		return __LINE__;
+	if (removed ? unlink(journal) : rename(journal, moved))
+		return __LINE__;
+	(void)unlink(moved);
+	left = line;
+	return put_line(&f, &left) == -EIO && f.size > line.len ? 0 : __LINE__;
+}
+
+TEST(nothing_is_answered_from_a_journal_that_was_removed_or_moved)
+{
+	for (int removed = 0; removed < 2; removed++) {
+		struct buf log;
+		pid_t pid;
+
+		fresh();
+		(void)crash_behind(WARM + MORE, ENDS);
+		log = content(path);
+		(void)fflush(stdout);
+		pid = fork();
+		if (pid == 0)
+			_exit(answered_behind_a_journal_that_is_gone(bytes_of(log.p, bytes_find(buf_view(&log), '\n') + 1), removed) & 0xff);
+		(void)child_passed(pid);
+		buf_deinit(&log);
+	}
 }
 
 TEST(a_log_that_was_moved_away_leaves_a_journal_that_is_nobodys)

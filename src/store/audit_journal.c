@@ -3,10 +3,11 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -23,6 +24,8 @@ struct record {
 	uint8_t check[SHA256_LEN]; /* of all of this before it */
 };
 
+enum { TRIES_MAX = 10 };
+
 static const char magic[8] = "sawjrnl1";
 
 static void check_of(const struct record *r, uint8_t ret[SHA256_LEN])
@@ -35,39 +38,57 @@ static size_t blocks(size_t lines)
 	return (sizeof(struct record) + lines + AUDIT_JOURNAL_BLOCK - 1) & ~(size_t)(AUDIT_JOURNAL_BLOCK - 1);
 }
 
-static bool own_name(char ret[NAME_MAX + 1], const char *name)
+/* The name still leads to our file. Does not ask for times (look() of store/audit_file.c says why). */
+static bool in_place(const struct audit_journal *j)
 {
-	return snprintf(ret, NAME_MAX + 1, "%s.journal", name) <= NAME_MAX;
+	struct statx st;
+
+	return statx(j->dir_fd, j->name, AT_SYMLINK_NOFOLLOW, STATX_INO, &st) == 0 && st.stx_ino == j->ino &&
+	       makedev(st.stx_dev_major, st.stx_dev_minor) == j->dev;
+}
+
+static int open_locked(struct audit_journal *j, struct err *e)
+{
+	struct stat st;
+	int r;
+
+	j->fd = openat(j->dir_fd, j->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	j->found = j->fd >= 0 || errno != ENOENT;
+	if (!j->found)
+		j->fd = openat(j->dir_fd, j->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (j->fd < 0)
+		return err_sys(e, errno, "%s", j->name);
+	if (flock(j->fd, LOCK_EX | LOCK_NB))
+		return err_sys(e, errno, "%s: lock (does a process still write the log that had this name before? end it first)", j->name);
+	r = fd_own_file(j->fd, j->name, &st, e);
+	if (r)
+		return r;
+	j->filled = st.st_size == AUDIT_JOURNAL_SIZE;
+	j->dev = st.st_dev;
+	j->ino = st.st_ino;
+	return 0;
 }
 
 int audit_journal_open(struct audit_journal *ret, int dir_fd, const char *name, struct err *e)
 {
-	char own[NAME_MAX + 1];
-	struct stat st;
 	int r;
 
-	*ret = (struct audit_journal){ .fd = -1 };
-	if (!own_name(own, name))
+	*ret = (struct audit_journal){ .fd = -1, .dir_fd = dir_fd };
+	if (snprintf(ret->name, sizeof(ret->name), "%s.journal", name) >= (int)sizeof(ret->name))
 		return err_set(e, ENAMETOOLONG, "%s: the name is too long", name);
-	ret->fd = openat(dir_fd, own, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	ret->found = ret->fd >= 0 || errno != ENOENT;
-	if (!ret->found)
-		ret->fd = openat(dir_fd, own, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (ret->fd < 0)
-		return err_sys(e, errno, "%s", own);
-	r = fd_own_file(ret->fd, own, &st, e);
-	if (r)
-		return r;
-	ret->filled = st.st_size == AUDIT_JOURNAL_SIZE;
-	return 0;
+	r = open_locked(ret, e);
+	/* Whoever had it before may have removed it between our open and our lock. */
+	for (unsigned tries = 0; r == 0 && !in_place(ret); tries++) {
+		ret->fd = fd_close(ret->fd);
+		r = tries < TRIES_MAX ? open_locked(ret, e) : err_set(e, ESTALE, "%s is removed again and again", ret->name);
+	}
+	return r;
 }
 
-void audit_journal_remove(struct audit_journal *j, int dir_fd, const char *name)
+void audit_journal_remove(struct audit_journal *j)
 {
-	char own[NAME_MAX + 1];
-
-	if (j->fd >= 0 && own_name(own, name))
-		(void)unlinkat(dir_fd, own, 0);
+	if (j->fd >= 0 && in_place(j))
+		(void)unlinkat(j->dir_fd, j->name, 0);
 }
 
 void audit_journal_close(struct audit_journal *j)
@@ -123,6 +144,8 @@ int audit_journal_put(struct audit_journal *j, struct bytes lines, const struct 
 
 	if (!j->filled || lines.len > AUDIT_JOURNAL_SIZE || blocks(lines.len) > AUDIT_JOURNAL_SIZE - j->at)
 		return -ENOSPC;
+	if (!in_place(j))
+		return -ESTALE;
 	memcpy(r.magic, magic, sizeof(r.magic));
 	memcpy(r.last, last->sha256, sizeof(r.last));
 	check_of(&r, r.check);

@@ -9,6 +9,9 @@
 #ifndef SAW_STORE_AUDIT_JOURNAL_H
 #define SAW_STORE_AUDIT_JOURNAL_H
 
+#include <limits.h>
+#include <sys/types.h>
+
 #include "base/buf.h"
 #include "store/audit_chain.h"
 
@@ -16,6 +19,10 @@ enum { AUDIT_JOURNAL_SIZE = 2 * 1024 * 1024, AUDIT_JOURNAL_BLOCK = 4096 };
 
 struct audit_journal {
 	int fd;
+	int dir_fd; /* borrowed */
+	char name[NAME_MAX + 1];
+	dev_t dev;
+	ino_t ino;
 	bool found; /* it was there before: a log at rest has none */
 	bool filled; /* has all its blocks */
 	uint64_t base;
@@ -31,11 +38,12 @@ struct audit_journal_held {
 	struct buf lines; /* with their line ends; none: nothing else counts */
 };
 
-/* Opens or makes NAME.journal (0600) in the folder of the log NAME; it takes its space with audit_journal_fill(). */
+/* Opens or makes NAME.journal (0600) in the folder of the log NAME, and locks it: a log that was moved away while it is written still has the
+ * journal of its old name. It takes its space with audit_journal_fill(). Borrows dir_fd. -EWOULDBLOCK: another process has it. */
 int audit_journal_open(struct audit_journal *ret, int dir_fd, const char *name, struct err *e);
 void audit_journal_close(struct audit_journal *j);
-/* Of a log that is on disk: the file goes, if the folder lets us; a log at rest is one file. */
-void audit_journal_remove(struct audit_journal *j, int dir_fd, const char *name);
+/* Of a log that is on disk: the file goes, if it is ours and the folder lets us; a log at rest is one file. */
+void audit_journal_remove(struct audit_journal *j);
 
 /* Gives the file all its blocks, once; blocks for some milliseconds. -errno: it stays empty, and is tried again with the next call. */
 int audit_journal_fill(struct audit_journal *j);
@@ -47,7 +55,7 @@ int audit_journal_forget(struct audit_journal *j);
 void audit_journal_start(struct audit_journal *j, uint64_t base);
 
 /* Adds whole lines, the last of which hashes to `last`, and waits until they are on disk. -ENOSPC: no room (or not filled): sync the log, then
- * start. Else -errno of the disk: they are not held; the next put stands in their place. */
+ * start. -ESTALE: so too, as somebody removed or moved the file, and nobody would find what it has. Else -errno of the disk: they are not held; the next put stands in their place. */
 int audit_journal_put(struct audit_journal *j, struct bytes lines, const struct audit_log_head *last);
 
 /* Reads it back. 0 (also where it holds nothing), -ENOMEM, or -errno. Free with audit_journal_held_deinit(), also then. */
