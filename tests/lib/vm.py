@@ -9,6 +9,8 @@ import sys
 import tempfile
 
 from gateway import HERE, Gateway
+from sawd import title
+from workspace import children
 
 IMAGE_MINUTES = 15
 
@@ -56,6 +58,18 @@ class ControlPlane:
 
     def json(self, *args, **kw):
         return json.loads(self.cli(*args, "--json", **kw).stdout)
+
+    def processes(self):
+        """{pid: title} of sawd, its workspaces and every client of it: whatever was started with this run folder, and all below."""
+        tops = [int((pathlib.Path(self.run) / "sawd.lock").read_text())]
+        for environ in pathlib.Path("/proc").glob("[0-9]*/environ"):
+            try:
+                if f"SAW_RUN={self.run}".encode() in environ.read_bytes().split(b"\0"):
+                    tops.append(int(environ.parent.name))
+            except OSError:
+                continue  # it has ended, or is another user's
+        titles = {pid: title(pid) for pid in tops}
+        return {**titles, **{pid: t for top in tops for pid, t in children(top)}}
 
     def down(self):
         self.cli("down", "--all", check=False)
