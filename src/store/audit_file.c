@@ -60,23 +60,31 @@ int audit_file_open(struct audit_file *ret, const char *path, uint64_t max, stru
 	return r;
 }
 
+/* Without the times: a file whose times were asked for gets a new one with its next write (multigrain timestamps, Linux 6.13), and its
+ * inode then goes to disk with each sync, and with it that of the journal beside it. */
+static bool look(int fd, const char *name, int flags, struct statx *ret)
+{
+	return statx(fd, name, flags, STATX_INO | STATX_SIZE, ret) == 0;
+}
+
+/* On disk, and nobody cut from it what its journal has. */
+static bool at_rest(struct audit_file *f)
+{
+	struct statx st;
+
+	return !f->lost && fdatasync(f->fd) == 0 && look(f->fd, "", AT_EMPTY_PATH, &st) && st.stx_size >= f->size;
+}
+
 void audit_file_close(struct audit_file *f)
 {
 	/* One that was not there before is no sign of a crash (store/audit_recover.h), also where open refused the log. */
-	if (f->open ? !f->lost && fdatasync(f->fd) == 0 : !f->journal.found)
+	if (f->open ? at_rest(f) : !f->journal.found)
 		audit_journal_remove(&f->journal);
 	audit_journal_close(&f->journal);
 	f->fd = fd_close(f->fd);
 	f->dir_fd = fd_close(f->dir_fd);
 	free(f->path);
 	f->path = NULL;
-}
-
-/* Without the times: a file whose times were asked for gets a new one with its next write (multigrain timestamps, Linux 6.13), and its
- * inode then goes to disk with each sync, and with it that of the journal beside it. */
-static bool look(int fd, const char *name, int flags, struct statx *ret)
-{
-	return statx(fd, name, flags, STATX_INO | STATX_SIZE, ret) == 0;
 }
 
 /* The name still leads to our file, and nobody else wrote to it or cut it. */

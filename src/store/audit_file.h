@@ -16,7 +16,7 @@ struct audit_file {
 	bool dirty; /* bytes behind both are nobody's */
 	bool open; /* without an error */
 	bool lost; /* the log's own sync failed: the kernel may have let go of what only the journal has */
-	uint64_t torn; /* bytes that open moved to FILE.torn */
+	uint64_t torn; /* bytes that open put into FILE.torn */
 	unsigned syncs; /* since the start, without the journal */
 	struct audit_journal journal;
 };
@@ -24,7 +24,7 @@ struct audit_file {
 /* Makes the file and its journal, or continues them behind the last whole line, which *ret_head names, once what a crash left is in order
  * (store/audit_recover.h, also for `max`). Errors as audit_log_open() has them (store/audit_log.h). Close it also after an error. */
 int audit_file_open(struct audit_file *ret, const char *path, uint64_t max, struct audit_log_head *ret_head, struct err *e);
-/* Lets what was put reach the disk first, also what only the journal has there; then the journal goes. */
+/* Lets what was put reach the disk first, also what only the journal has there; then the journal goes, unless somebody cut the log. */
 void audit_file_close(struct audit_file *f);
 
 /* Writes behind what was put before. On an error nothing counts of it. -ESTALE: somebody else moved, cut or wrote the file. */

@@ -654,13 +654,22 @@ TEST(nothing_is_answered_from_a_journal_that_was_removed_or_moved)
 	}
 }
 
-TEST(a_log_that_was_moved_away_leaves_a_journal_that_is_nobodys)
+TEST(a_log_that_was_moved_away_leaves_a_journal_that_is_nobodys_and_its_lines_are_put_aside)
 {
+	struct audit_journal_held h;
+	struct buf aside;
+
 	fresh();
 	(void)crash_behind(WARM + MORE, ENDS);
+	h = held();
 	CHECK(unlink(path) == 0);
 	(void)crash_behind(1, ENDS);
 	CHECK_INT(reopened(), 1);
+	aside = content(torn);
+	CHECK_INT(aside.len, h.lines.len + 1);
+	CHECK(aside.len > h.lines.len && memcmp(aside.p, h.lines.p, h.lines.len) == 0);
+	audit_journal_held_deinit(&h);
+	buf_deinit(&aside);
 	/* also where the new one is moved away before its journal was due */
 	(void)crash_behind(WARM + MORE, ENDS);
 	CHECK(unlink(path) == 0);
@@ -668,6 +677,22 @@ TEST(a_log_that_was_moved_away_leaves_a_journal_that_is_nobodys)
 	CHECK_INT(verified(), MORE);
 	CHECK(unlink(path) == 0);
 	CHECK_INT(reopened(), 0);
+}
+
+TEST(a_log_that_was_cut_while_it_was_written_keeps_its_journal_and_is_completed)
+{
+	struct audit_log *l;
+	struct stat st;
+
+	fresh();
+	l = open_log(0);
+	CHECK_INT(commits(l, WARM + MORE), 0);
+	CHECK(stat(path, &st) == 0 && truncate(path, st.st_size - 700) == 0);
+	CHECK_INT(commits(l, 1), -ESTALE);
+	audit_log_free(l);
+	CHECK(access(journal, F_OK) == 0);
+	CHECK_INT(reopened(), WARM + MORE);
+	CHECK(access(journal, F_OK) < 0);
 }
 
 /* Whoever could make a file beside a log to come. */

@@ -190,19 +190,29 @@ static int follow(struct audit_file *f, const struct audit_journal_held *h, uint
 	return f->size - *ret_end > max + OCSF_LINE_MAX ? not_ours(f, "more of its end does not chain than a crash leaves", e) : 0;
 }
 
+/* A log that was moved away leaves a journal that is nobody's; one that would begin a log is none of ours (audit_file_sync). Whatever it has
+ * may be the only copy. */
+static int disown(struct audit_file *f, const struct audit_journal_held *h, struct err *e)
+{
+	int r = keep(f, buf_view(&h->lines), e);
+
+	if (r)
+		return r;
+	r = audit_journal_forget(&f->journal);
+	return r ? err_sys(e, -r, "%s.journal", f->path) : 0;
+}
+
 static int recover(struct audit_file *f, const struct audit_journal_held *h, uint64_t max, struct audit_log_head *ret_head, struct err *e)
 {
 	uint64_t end;
 	int r = 0;
 
-	/* A log that was moved away leaves a journal that is nobody's; one that would begin a log is none of ours (audit_file_sync). */
 	if (h->lines.len && f->size && h->base) {
 		r = replay(f, h, e);
 		r = r ? r : follow(f, h, max, ret_head, &end, e);
 	} else {
-		if (h->lines.len && (r = audit_journal_forget(&f->journal)) != 0)
-			return err_sys(e, -r, "%s.journal", f->path);
-		r = last_line(f, f->size, max, ret_head, &end, e);
+		r = h->lines.len ? disown(f, h, e) : 0;
+		r = r ? r : last_line(f, f->size, max, ret_head, &end, e);
 	}
 	return r ? r : put_aside(f, end, e);
 }

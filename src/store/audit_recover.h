@@ -2,7 +2,7 @@
  *
  * Behind what is on disk stand the bytes of groups that nobody was answered for. A crash of the machine takes any of their pages, also one
  * in the middle with a later one there (zeros then: the file has its length, not that block); behind the first fault nothing counts,
- * whatever it is. All that does not count goes to FILE.torn. */
+ * whatever it is. All that does not count goes to FILE.torn, and so do the lines of a journal whose log is not there. */
 #ifndef SAW_STORE_AUDIT_RECOVER_H
 #define SAW_STORE_AUDIT_RECOVER_H
 

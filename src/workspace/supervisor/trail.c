@@ -62,7 +62,7 @@ int trail_new(struct trail **ret, struct ws *w, const char *path, struct err *e)
 		return r;
 	}
 	if (audit_log_torn(t->log))
-		log_line("audit log: %llu bytes of a torn last line were moved to %s.torn",
+		log_line("audit log: %llu bytes that a crash left were moved to %s.torn",
 			 (unsigned long long)audit_log_torn(t->log), path);
 	*ret = t;
 	return 0;
