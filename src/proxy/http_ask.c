@@ -89,6 +89,8 @@ static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 		return r;
 	if (entry.mode != f->flow.entry.mode)
 		return REASON_POLICY_CHANGED;
+	if (!entry.encoded_slash && memmem(q.path.p, q.path.len, "%2F", 3)) /* made canonical under a policy that took it */
+		return REASON_HTTP_ENCODED_SLASH;
 	policy_judge(p, &entry, &q, &v);
 	if (v.needs != POLICY_NEEDS_NOTHING && f->reading) {
 		q.body = http_reading_facts(f->reading, p, &entry, v.needs);

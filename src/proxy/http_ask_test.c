@@ -315,6 +315,25 @@ TEST(what_only_looks_like_a_hidden_method_arrives)
 	}
 }
 
+TEST(a_request_that_is_held_goes_with_no_encoded_slash_that_the_new_policy_does_not_take)
+{
+	const struct policy_entry entry = { .mode = POLICY_HTTP, .rule = bytes_str("site"), .credential = POLICY_NONE, .encoded_slash = true };
+
+	for (int taken = 0; taken < 2; taken++) {
+		http_rig_start_entry(http_flow_start, &entry);
+		http_rig_ask("POST /ok/a%2fb HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n");
+		CHECK_INT(http_rig.n_events, 0);
+		http_rig.entry.encoded_slash = taken;
+		http_rig_policy_changes(false);
+		http_rig_ask("0\r\n\r\n");
+		CHECK_INT(http_rig.n_dials, taken);
+		CHECK_INT(http_rig.n_events, 1);
+		CHECK(strncmp(http_rig.events[0], taken ? "allowed ok POST /ok/a%2Fb" : "denied encoded_slash POST /ok/a%2Fb", taken ? 25 : 35) == 0);
+		CHECK(taken || strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 403 ", 13) == 0);
+		http_rig_end();
+	}
+}
+
 TEST(expect_is_answered_by_us_after_the_verdict_and_not_forwarded)
 {
 	http_rig_start(http_flow_start);
@@ -334,7 +353,7 @@ TEST(expect_is_answered_by_us_after_the_verdict_and_not_forwarded)
 TEST(an_early_answer_ends_the_exchange_and_both_connections)
 {
 	http_rig_start(http_flow_start);
-	http_rig_ask(POST "Content-Length: 100\r\n\r\nhello");
+	http_rig_ask(POST_TEXT "Content-Length: 100\r\n\r\nhello");
 	http_rig_reply(0, "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
 	CHECK_STR(http_rig_seen(&http_rig.got), "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 	CHECK(http_rig_guest_at_end());
