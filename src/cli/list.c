@@ -9,7 +9,7 @@
 #include "cli/table.h"
 #include "cli/verbs.h"
 
-enum { OUT_MAX = 64 * 1024 * 1024 };
+enum { OUT_MAX = 64 * 1024 * 1024, MARKS_MAX = 4096 };
 
 /* "2GiB", "512MiB", or bytes where it is neither. */
 static const char *size_text(uint64_t v, char ret[32])
@@ -37,6 +37,26 @@ static enum say_colour colour_of(const char *state)
 	return strcmp(state, "stopped") == 0 ? SAY_DIM : SAY_YELLOW;
 }
 
+/* What a policy does not enforce is no detail: " (lab, observes: a, b)", or "". */
+static void policy_marks(const struct api_doc *d, const struct json_node *policy, const char *colour, struct buf *out)
+{
+	struct buf names BUF_AUTO = { 0 };
+	bool lab = false;
+
+	buf_init(&names, MARKS_MAX);
+	(void)json_bool(json_get(d->nodes, policy, "lab"), &lab);
+	if (!json_text(json_get(d->nodes, policy, "observes"), &names))
+		buf_reset(&names);
+	if (!lab && !names.len)
+		return;
+	buf_fmt(out, " %s(%s%s", colour, lab ? "lab" : "", lab && names.len ? ", " : "");
+	if (names.len) {
+		buf_str(out, "observes: ");
+		say_clean(out, buf_view(&names));
+	}
+	buf_fmt(out, ")%s", *colour ? say_colour(stdout, SAY_PLAIN) : "");
+}
+
 static void row(struct buf *out, const struct api_doc *d, const struct json_node *w)
 {
 	const struct json_node *policy = json_get(d->nodes, w, "policy");
@@ -45,11 +65,13 @@ static void row(struct buf *out, const struct api_doc *d, const struct json_node
 
 	table_cell(d, w, "name", name);
 	table_cell(d, w, "state", state);
-	buf_fmt(out, "%-20s %s%-12s%s %-8s %-9s %4" PRIu64 " %8s  %-16s %s\n", name, say_colour(stdout, colour_of(state)), state,
+	buf_fmt(out, "%-20s %s%-12s%s %-8s %-9s %4" PRIu64 " %8s  %-16s %s", name, say_colour(stdout, colour_of(state)), state,
 		say_colour(stdout, SAY_PLAIN), table_age(table_cell(d, w, "since", since), time),
 		*table_cell(d, w, "accel_in_use", accel) == '\0' ? "-" : strcmp(accel, "tcg") == 0 ? "emulated" : accel,
 		api_number(d, w, "cpus"), size_text(api_number(d, w, "memory_bytes"), memory), table_cell(d, policy, "name", label),
 		table_cell(d, w, "image", image));
+	policy_marks(d, policy, say_colour(stdout, SAY_YELLOW), out);
+	buf_byte(out, '\n');
 }
 
 enum { L_JSON, L_NAMES };
@@ -156,7 +178,9 @@ static void show_policy(struct buf *out, const struct api_doc *d, const struct j
 			table_cell(d, policy, "release", release), rolled_back ? ", rolled back" : "");
 	else
 		buf_str(out, table_cell(d, policy, "file", from));
-	buf_fmt(out, "), generation %" PRIu64 "%s\n", generation, loaded && loaded != generation ? ", not loaded yet" : "");
+	buf_fmt(out, "), generation %" PRIu64 "%s", generation, loaded && loaded != generation ? ", not loaded yet" : "");
+	policy_marks(d, policy, say_colour(stdout, SAY_YELLOW), out);
+	buf_byte(out, '\n');
 }
 
 static void show_text(struct buf *out, const struct api_doc *d)

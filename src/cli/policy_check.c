@@ -33,6 +33,7 @@ static void digest_hex(const struct policy *p, char ret[SHA256_HEX_MAX])
 static int report_json(const char *path, bool ok, const struct policy *p,
 		       const struct policy_problems *problems, const char *output)
 {
+	BUF_AUTO struct buf observes = { .max = POLICY_OBSERVES_MAX + 1 };
 	BUF_AUTO struct buf out;
 	char hex[SHA256_HEX_MAX];
 	struct json_out j;
@@ -50,6 +51,8 @@ static int report_json(const char *path, bool ok, const struct policy *p,
 		json_out_key_bytes(&j, "policy", policy_label(p));
 		json_out_key_str(&j, "sha256", hex);
 		json_out_key_bool(&j, "lab", policy_lab(p));
+		policy_observes(p, &observes);
+		json_out_key_bytes(&j, "observes", buf_view(&observes));
 		json_out_key_u64(&j, "hosts", c.rows);
 		json_out_key_u64(&j, "ports", c.n_ports);
 		json_out_key_u64(&j, "bytes", p->blob.len);

@@ -78,6 +78,7 @@ void sawd_row_put(struct msg *m, const struct sawd_row *r)
 	msg_bytes(m, r->policy_name);
 	msg_bytes(m, r->policy_sha256);
 	msg_u64(m, r->policy_lab);
+	msg_bytes(m, r->policy_observes);
 	msg_bytes(m, r->policy_release);
 	msg_u64(m, r->policy_serial);
 	msg_u64(m, r->policy_rollback);
@@ -105,6 +106,7 @@ bool sawd_row_get(struct msg_in *in, struct sawd_row *ret)
 	r.policy_name = msg_get_bytes(in, SAWD_POLICY_NAME_MAX);
 	r.policy_sha256 = msg_get_bytes(in, SAWD_KEY_LEN);
 	r.policy_lab = msg_get_max(in, 1);
+	r.policy_observes = msg_get_bytes(in, SAWD_OBSERVES_MAX);
 	r.policy_release = msg_get_bytes(in, SAWD_RELEASE_LEN);
 	r.policy_serial = msg_get_u64(in);
 	r.policy_rollback = msg_get_u64(in);

@@ -34,6 +34,7 @@ enum {
 	SAWD_PROXY_MAX = 270,
 	SAWD_ARGS_MAX = 2000,
 	SAWD_POLICY_NAME_MAX = 256,
+	SAWD_OBSERVES_MAX = 512, /* as POLICY_OBSERVES_MAX */
 	SAWD_CHANNEL_MAX = 128,
 	SAWD_RELEASE_LEN = 64, /* hex */
 };
@@ -71,6 +72,7 @@ struct sawd_row {
 	struct bytes policy_name;
 	struct bytes policy_sha256; /* 32 bytes */
 	uint64_t policy_lab;
+	struct bytes policy_observes; /* names of the entries that only observe, or "" */
 	struct bytes policy_release; /* hex, or "" */
 	uint64_t policy_serial;
 	uint64_t policy_rollback; /* the serial it was rolled back to; 0: it was not */

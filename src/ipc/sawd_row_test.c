@@ -17,6 +17,7 @@ TEST(a_record_comes_back_as_it_was_sent)
 		.detail = bytes_str("why"),
 		.policy_release = bytes_str("0123"),
 		.policy_serial = 5,
+		.policy_observes = bytes_str("a, b"),
 		.generation = 3,
 		.tunnels = 7,
 	};
@@ -27,6 +28,7 @@ TEST(a_record_comes_back_as_it_was_sent)
 	sawd_row_put(&m, &r);
 	CHECK(msg_done(&m) && msg_open(&in, bytes_of(m.p, m.len)) && sawd_row_get(&in, &back) && msg_end(&in));
 	CHECK(bytes_is(back.asked.name, "dev") && bytes_is(back.detail, "why") && back.tunnels == 7 && back.generation == 3);
+	CHECK(bytes_is(back.policy_observes, "a, b"));
 	CHECK(bytes_is(back.policy_release, "0123") && back.policy_serial == 5 && bytes_is(back.asked.policy_channel, "a/b"));
 	for (size_t cut = 2; cut < m.len; cut++) {
 		CHECK(msg_open(&in, bytes_of(m.p, cut)));

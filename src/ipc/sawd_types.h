@@ -46,11 +46,13 @@ enum sawd_type {
 
 	/* core <-> compiler; COMPILE also from a supervisor, as its parent */
 	MSG_SAWD_COMPILE = 630, /* core -> compiler: (u req, u for production, fd sealed text) */
-	MSG_SAWD_COMPILED, /* back: (u req, b name, b sha256 of the blob's content, 32 bytes; u lab, fd sealed blob) */
+	MSG_SAWD_COMPILED, /* back: (u req, b name, b sha256 of the blob's content, 32 bytes; u lab,
+			   * b entries that only observe, fd sealed blob) */
 	MSG_SAWD_REFUSED, /* back: (u req, u n, n times (u line, u column, b message)), n <= SAWD_PROBLEMS_MAX, errors only */
 	MSG_SAWD_CHECK, /* core -> compiler: (u req, b channel, u n, n times b trusted public key, fd sealed bundle): CHECKED, UNSOUND or
 			 * REFUSED */
-	MSG_SAWD_CHECKED, /* back: (u req, b release, 32 bytes; u serial, b policy name, u lab, b fingerprint of the key, u created real ms,
+	MSG_SAWD_CHECKED, /* back: (u req, b release, 32 bytes; u serial, b policy name, u lab, b entries that only
+			   * observe, b fingerprint of the key, u created real ms,
 			   * u expires real ms or 0, fd sealed blob) */
 	MSG_SAWD_UNSOUND, /* back: (u req, u enum reason, b why or "") */
 
@@ -127,7 +129,7 @@ enum sawd_type {
 	MSG_API_SECRET_ROW, /* (u req, b id, u version, u created real ms, u rotated real ms or 0, b fault or "", u how many workspaces'
 			     * policies bind it, u n of them, n <= SAWD_SECRET_NAMES_MAX, n times b name) */
 	MSG_API_CHANNEL, /* (u req, b name, b release, 64 hex digits; u serial, u top serial, u rolled back to or 0, b policy name, b sha256 in
-			  * hex, u lab, b fingerprint, u expires real ms or 0, u moved real ms, u workspaces on it) */
+			  * hex, u lab, b entries that only observe, b fingerprint, u expires real ms or 0, u moved real ms, u workspaces on it) */
 	MSG_API_CUT, /* (b session id or "", b workspace id or "", b why): end its tunnels */
 };
 

@@ -1,5 +1,7 @@
 #include "rules/policy.h"
 
+#include <inttypes.h>
+
 #include "base/must.h"
 #include "rules/policy_view.h"
 #include "rules/policy_hash.h"
@@ -298,6 +300,28 @@ bool policy_intercepted_next(const struct policy *p, uint32_t *at, struct bytes 
 			}
 	}
 	return false;
+}
+
+void policy_observes(const struct policy *p, struct buf *out)
+{
+	enum { MORE_MAX = 24 }; /* ", and 4294967295 more" */
+	const struct blob_entry *entries = blob_at(p, BLOB_ENTRIES);
+	size_t start = out->len;
+	uint32_t left = 0;
+
+	for (uint32_t i = 0; i < blob_n(p, BLOB_ENTRIES); i++) {
+		struct bytes name = blob_text(p, entries[i].name);
+
+		if (!(entries[i].flags & BLOB_OBSERVE))
+			continue;
+		if (left || out->len - start + name.len + 2 + MORE_MAX > POLICY_OBSERVES_MAX) {
+			left++;
+			continue;
+		}
+		(void)buf_fmt(out, "%s%.*s", out->len > start ? ", " : "", (int)name.len, (const char *)name.p);
+	}
+	if (left)
+		(void)buf_fmt(out, "%s%" PRIu32 " more", out->len > start ? ", and " : "", left);
 }
 
 const char *policy_mode_text(enum policy_mode m)

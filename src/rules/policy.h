@@ -5,6 +5,7 @@
 #ifndef SAW_RULES_POLICY_H
 #define SAW_RULES_POLICY_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "rules/reason.h"
 #include "wire/ip.h"
@@ -16,6 +17,7 @@ enum {
 	POLICY_PORTS_MAX = 64, /* distinct ports of one policy: one listener each */
 	POLICY_WILDCARD_BUDGET =
 		256, /* distinct names below one wildcard, unless the entry says otherwise */
+	POLICY_OBSERVES_MAX = 512, /* bytes of what policy_observes() says */
 	POLICY_CREDENTIALS_MAX = 256,
 	POLICY_POINTERS_MAX = 16, /* distinct JSON pointers of one entry */
 	POLICY_CA_MAX = 64 * 1024, /* bytes of an entry's `ca` */
@@ -42,6 +44,9 @@ struct bytes
 policy_sha256(const struct policy
 		      *p); /* 32 bytes over the rest of the blob: names the compiled content */
 bool policy_lab(const struct policy *p);
+/* Appends the names of the entries that only observe, as many as fit: "a, b, and 3 more"; nothing when none does. `out` has room for
+ * POLICY_OBSERVES_MAX bytes. */
+void policy_observes(const struct policy *p, struct buf *out);
 
 /* Ports that need a listener, ascending, distinct. Gives how many (<= POLICY_PORTS_MAX). */
 size_t policy_ports(const struct policy *p, uint16_t ret[POLICY_PORTS_MAX]);

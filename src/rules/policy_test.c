@@ -64,6 +64,26 @@ TEST(ports_and_reach_are_listed)
 	kit_free(&k);
 }
 
+TEST(the_entries_that_only_observe_are_named_as_far_as_there_is_room)
+{
+	struct buf text BUF_AUTO = { .max = 65536 };
+	struct buf said BUF_AUTO = { .max = POLICY_OBSERVES_MAX + 1 };
+	struct kit k = kit_compile(TEXT);
+
+	policy_observes(&k.policy, &said);
+	CHECK_INT(said.len, 0);
+	kit_free(&k);
+	(void)buf_str(&text, "version: 1\nname: t\nverdicts: {read: allow}\nnetwork:\n");
+	for (int i = 0; i < 200; i++)
+		(void)buf_fmt(&text, "  - {name: entry-%03d, hosts: [h%d.example], ports: [80], mode: http, protocol: rest, access: read-only%s}\n", i, i,
+			      i % 2 ? ", observe: true" : "");
+	k = kit_compile(buf_cstr(&text));
+	policy_observes(&k.policy, &said);
+	CHECK(!said.failed && said.len <= POLICY_OBSERVES_MAX);
+	CHECK(strncmp(buf_cstr(&said), "entry-001, entry-003, ", 22) == 0 && strstr(buf_cstr(&said), "entry-087, and 56 more"));
+	kit_free(&k);
+}
+
 TEST(a_damaged_blob_is_refused_whole)
 {
 	struct kit k = kit_compile(TEXT);

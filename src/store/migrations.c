@@ -66,6 +66,9 @@ const char *const migrations[] = {
 	" serial BIGINT NOT NULL,"
 	" PRIMARY KEY (channel, serial)"
 	");",
+	/* 3: names of the entries that only observe; '' in records of before. */
+	"ALTER TABLE workspaces ADD COLUMN policy_observes TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE releases ADD COLUMN policy_observes TEXT NOT NULL DEFAULT '';",
 };
 
 const size_t n_migrations = sizeof(migrations) / sizeof(migrations[0]);

@@ -5,10 +5,10 @@
 
 enum { DIGITS_MIN = 8, DIGITS_MAX = 64 };
 
-#define RELEASE "id, serial, policy_name, policy_sha256, policy_lab, signer, created_ms, expires_ms, pushed_ms"
+#define RELEASE "id, serial, policy_name, policy_sha256, policy_lab, signer, created_ms, expires_ms, pushed_ms, policy_observes"
 #define CHANNEL "name, release, serial, top_serial, rollback, moved_ms"
 
-static const char insert_sql[] = "INSERT INTO releases (" RELEASE ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
+static const char insert_sql[] = "INSERT INTO releases (" RELEASE ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "
 				 "ON CONFLICT (id) DO NOTHING";
 static const char find_sql[] = "SELECT " RELEASE " FROM releases WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 2";
 static const char policy_sql[] = "SELECT 1 FROM releases WHERE policy_sha256 = ?1 LIMIT 1";
@@ -42,6 +42,7 @@ static void read_release(struct db_stmt *s, struct release *r)
 	r->created_ms = db_u64(s, 6);
 	r->expires_ms = db_u64(s, 7);
 	r->pushed_ms = db_u64(s, 8);
+	text(s, 9, r->policy_observes, sizeof(r->policy_observes));
 }
 
 static void read_channel(struct db_stmt *s, struct channel *c)
@@ -70,6 +71,7 @@ int releases_insert(struct db *d, const struct release *r, struct err *e)
 	db_bind_u64(s, 7, r->created_ms);
 	db_bind_u64(s, 8, r->expires_ms);
 	db_bind_u64(s, 9, r->pushed_ms);
+	db_bind_text(s, 10, bytes_str(r->policy_observes));
 	return db_run(s, e);
 }
 

@@ -11,6 +11,7 @@ struct release {
 	char policy_name[257];
 	char policy_sha256[65]; /* hex; of the compiled content, as in struct workspace */
 	uint64_t policy_lab;
+	char policy_observes[513]; /* names of the entries that only observe; "" for those of a version that did not ask */
 	char key[65]; /* fingerprint of the key that signed it */
 	uint64_t created_ms;
 	uint64_t expires_ms; /* 0: never */

@@ -36,7 +36,7 @@ static void gone(struct db *d)
 
 static struct release made(uint64_t serial)
 {
-	struct release r = { .serial = serial, .policy_name = "corporate", .key = "SHA256:x", .created_ms = 5, .pushed_ms = 6 };
+	struct release r = { .serial = serial, .policy_name = "corporate", .policy_observes = "a", .key = "SHA256:x", .created_ms = 5, .pushed_ms = 6 };
 
 	(void)snprintf(r.id, sizeof(r.id), "%064llx", (unsigned long long)serial);
 	return r;
@@ -149,6 +149,7 @@ TEST(a_move_reaches_the_records_on_the_channel_and_no_other)
 	CHECK(back.serial == 8 && back.generation == 5 && back.rollback == 0);
 	CHECK_STR(back.release, r.id);
 	CHECK_STR(back.policy_name, "corporate");
+	CHECK_STR(back.policy_observes, "a");
 	CHECK_INT(workspaces_by_id(d, bytes_str("ws-000000000002"), &back, &e), 1);
 	CHECK(back.serial == 0 && back.generation == 4);
 	CHECK(workspaces_on_channel(d, "corporate/stable", &e) == 1 && workspaces_on_channel(d, "x/y", &e) == 0);

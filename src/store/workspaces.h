@@ -35,6 +35,7 @@ struct workspace {
 	char policy_name[257];
 	char policy_sha256[65]; /* hex; of the compiled content */
 	uint64_t policy_lab;
+	char policy_observes[513]; /* names of the entries that only observe; "" for those of a version that did not ask */
 	uint64_t generation;
 	uint64_t pending; /* enum workspace_pending */
 	uint64_t uid_base;

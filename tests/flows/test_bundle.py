@@ -620,6 +620,29 @@ def test_a_release_is_promoted_from_channel_to_channel(plane, security, tmp_path
     cli(plane, "policy", "channel", "set", STABLE, bundle.release(lab)[:12], code=1)
 
 
+def test_k10_a_workspace_whose_policy_only_observes_says_so_until_it_enforces(plane, security, tmp_path):
+    cli(plane, "policy", "key", "add", security.public)
+    entry = "  - {{name: {0}, hosts: [{0}.example], ports: [80], mode: http, protocol: rest, access: read-only{1}}}\n"
+    head = "version: 1\nname: corporate\nlab: true\nverdicts: {read: allow}\nnetwork:\n"
+    seen = head + entry.format("a", ", observe: true") + entry.format("b", "") + entry.format("c", ", observe: true")
+    push(plane, bundle.make(tmp_path / "1", security, 1, text=seen), "lab/x")
+    cli(plane, "create", "follows", "--policy", "lab/x", "--driver", "try", "--no-start")
+    cli(plane, "create", "own", "--policy", write(tmp_path / "own.yaml", seen), "--driver", "try", "--no-start")
+    for name in ("follows", "own"):
+        policy = plane.show(name)["policy"]
+        assert (policy["lab"], policy["observes"]) == (True, "a, c")
+        shown, = [line for line in cli(plane, "show", name).stdout.splitlines() if line.startswith("policy ")]
+        listed, = [line for line in cli(plane, "ls").stdout.splitlines() if line.startswith(name + " ")]
+        assert shown.endswith(" (lab, observes: a, c)") and listed.endswith(" (lab, observes: a, c)"), (shown, listed)
+    channel, = plane.call("GET", "/v1/channels").json["channels"]
+    assert (channel["policy"]["lab"], channel["policy"]["observes"]) == (True, "a, c")
+    assert json.loads(cli(plane, "policy", "check", tmp_path / "own.yaml", "--json").stdout)["observes"] == "a, c"
+    push(plane, bundle.make(tmp_path / "2", security, 2, text=seen.replace(", observe: true", "").replace("lab: true\n", "")), "lab/x")
+    policy = plane.show("follows")["policy"]
+    assert (policy["lab"], policy["observes"]) == (False, "") and plane.show("own")["policy"]["observes"] == "a, c"
+    assert "observes" not in cli(plane, "show", "follows").stdout and "(lab" not in cli(plane, "show", "follows").stdout
+
+
 def test_keys_are_trusted_and_not_trusted_any_more_with_an_event_each(plane, security, tmp_path):
     assert "local" in cli(plane, "policy", "key").stdout
     cli(plane, "policy", "key", "add", security.public, "--name", "corp")

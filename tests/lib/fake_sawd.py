@@ -19,7 +19,7 @@ def workspace(name, **changes):
     w = {"id": WORKSPACE_ID, "name": name, "owner": "ann", "driver": "machine", "state": "running", "desired": "running", "detail": "",
          "since": "2026-11-24T17:00:00.000Z", "created_at": "2026-11-24T16:00:00.000Z", "image": "debian", "image_digest": "ab" * 32,
          "cpus": 2, "memory_bytes": 2 << 30, "disk_bytes": 10 << 30, "accel": "auto", "accel_in_use": "kvm",
-         "policy": {"file": "p.yaml", "name": "corporate", "sha256": "cd" * 32, "generation": 1, "loaded_generation": 1, "lab": False},
+         "policy": {"file": "p.yaml", "name": "corporate", "sha256": "cd" * 32, "generation": 1, "loaded_generation": 1, "lab": False, "observes": ""},
          "upstream_proxy": "", "kernel_args": "", "restarts": 0, "sessions": 0}
     w.update(changes)
     return w

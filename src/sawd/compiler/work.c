@@ -86,6 +86,14 @@ static bool compile(struct chan *to, uint64_t req, struct bytes text, bool produ
 	return true;
 }
 
+static void put_observes(const struct policy *p)
+{
+	BUF_AUTO struct buf names = { .max = POLICY_OBSERVES_MAX + 1 };
+
+	policy_observes(p, &names);
+	msg_bytes(&out, buf_view(&names));
+}
+
 static void answer(struct chan *to, uint64_t req, const struct policy *p)
 {
 	struct err e = { 0 };
@@ -101,6 +109,7 @@ static void answer(struct chan *to, uint64_t req, const struct policy *p)
 	msg_bytes(&out, policy_label(p));
 	msg_bytes(&out, policy_sha256(p));
 	msg_u64(&out, policy_lab(p));
+	put_observes(p);
 	msg_fd(&out, fd);
 	chan_send(to, &out);
 }
@@ -149,6 +158,7 @@ static void tell_checked(struct chan *to, uint64_t req, const struct bundle_chec
 	msg_u64(&out, c->manifest.serial);
 	msg_bytes(&out, policy_label(p));
 	msg_u64(&out, policy_lab(p));
+	put_observes(p);
 	msg_str(&out, fingerprint);
 	msg_u64(&out, c->manifest.created_ms);
 	msg_u64(&out, c->manifest.expires_ms);

@@ -78,6 +78,7 @@ void api_row(struct core *c, uint64_t req, const struct workspace *row)
 		.policy_name = bytes_str(row->policy_name),
 		.policy_sha256 = bytes_of(sha, sizeof(sha)),
 		.policy_lab = row->policy_lab != 0,
+		.policy_observes = bytes_str(row->policy_observes),
 		.policy_release = bytes_str(row->release),
 		.policy_serial = row->serial,
 		.policy_rollback = row->rollback,

@@ -55,6 +55,7 @@ static int answer(struct core *c, uint64_t req, const struct channel *ch, struct
 	msg_str(&core_out, r.policy_name);
 	msg_str(&core_out, r.policy_sha256);
 	msg_u64(&core_out, r.policy_lab);
+	msg_str(&core_out, r.policy_observes);
 	msg_str(&core_out, r.key);
 	msg_u64(&core_out, r.expires_ms);
 	msg_u64(&core_out, ch->moved_ms);
@@ -172,10 +173,12 @@ static bool on_sound(struct move *m, struct msg_in *in)
 	struct bytes name = msg_get_bytes(in, SAWD_POLICY_NAME_MAX);
 	FD_AUTO int blob_fd = -1;
 	struct err e = { 0 };
+	struct bytes observes;
 	struct bytes key;
 	int res;
 
 	r.policy_lab = msg_get_max(in, 1);
+	observes = msg_get_bytes(in, SAWD_OBSERVES_MAX);
 	key = msg_get_bytes(in, sizeof(r.key) - 1);
 	r.created_ms = msg_get_u64(in);
 	r.expires_ms = msg_get_u64(in);
@@ -185,6 +188,7 @@ static bool on_sound(struct move *m, struct msg_in *in)
 		return false;
 	sha256_hex(id.p, r.id);
 	(void)snprintf(r.policy_name, sizeof(r.policy_name), "%.*s", (int)name.len, (const char *)name.p);
+	(void)snprintf(r.policy_observes, sizeof(r.policy_observes), "%.*s", (int)observes.len, (const char *)observes.p);
 	(void)snprintf(r.key, sizeof(r.key), "%.*s", (int)key.len, (const char *)key.p);
 	res = policies_store(m->core, blob_fd, r.policy_sha256, &e);
 	if (res == 0 && *m->wanted && strcmp(m->wanted, r.id) != 0)

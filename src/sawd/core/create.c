@@ -184,6 +184,7 @@ static void use_release(struct workspace *w, const struct release *r, const char
 	w->rollback = r->serial < w->serial ? r->serial : rollback;
 	w->serial = r->serial;
 	w->policy_lab = r->policy_lab;
+	set_text(w->policy_observes, sizeof(w->policy_observes), bytes_str(r->policy_observes));
 	set_text(w->policy_file, sizeof(w->policy_file), bytes_str(file));
 	set_text(w->policy_name, sizeof(w->policy_name), bytes_str(r->policy_name));
 	set_text(w->policy_sha256, sizeof(w->policy_sha256), bytes_str(r->policy_sha256));

@@ -147,6 +147,7 @@ static bool on_compiled(struct signing *s, struct msg_in *in)
 	struct bytes name = msg_get_bytes(in, SAWD_POLICY_NAME_MAX);
 	struct bytes hash = msg_get_bytes(in, SHA256_LEN);
 	uint64_t lab = msg_get_max(in, 1);
+	struct bytes observes = msg_get_bytes(in, SAWD_OBSERVES_MAX);
 	FD_AUTO int fd = msg_take_fd(in);
 	struct err e = { 0 };
 	int r;
@@ -156,6 +157,7 @@ static bool on_compiled(struct signing *s, struct msg_in *in)
 		return false;
 	(void)snprintf(s->release.policy_name, sizeof(s->release.policy_name), "%.*s", (int)name.len, (const char *)name.p);
 	s->release.policy_lab = lab;
+	(void)snprintf(s->release.policy_observes, sizeof(s->release.policy_observes), "%.*s", (int)observes.len, (const char *)observes.p);
 	r = policies_store(s->core, fd, s->release.policy_sha256, &e);
 	if (r < 0)
 		fault(s, r, &e);

@@ -174,6 +174,7 @@ static void put_channel(struct json_out *j, struct msg_in *in)
 	text(j, "name", in, SAWD_POLICY_NAME_MAX);
 	text(j, "sha256", in, SAWD_RELEASE_LEN);
 	json_out_key_bool(j, "lab", msg_get_max(in, 1) == 1);
+	text(j, "observes", in, SAWD_OBSERVES_MAX);
 	json_out_object_end(j);
 	text(j, "key", in, BUNDLE_FINGERPRINT_MAX);
 	when(j, "expires_at", in);

@@ -137,6 +137,7 @@ static bool on_compiled(void *owner, struct msg_in *in)
 	(void)owner;
 	(void)hash; /* hold computes it */
 	(void)msg_get_max(in, 1);
+	(void)msg_get_bytes(in, POLICY_OBSERVES_MAX);
 	fd = msg_take_fd(in);
 	if (!msg_end(in) || req != REQ || now.later.loop)
 		return false;
