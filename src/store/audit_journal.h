@@ -54,8 +54,9 @@ int audit_journal_forget(struct audit_journal *j);
 /* From now on it holds what comes behind `base` bytes of the log, which are on disk. */
 void audit_journal_start(struct audit_journal *j, uint64_t base);
 
-/* Adds whole lines, the last of which hashes to `last`, and waits until they are on disk. -ENOSPC: no room (or not filled): sync the log, then
- * start. -ESTALE: so too, as somebody removed or moved the file, and nobody would find what it has. Else -errno of the disk: they are not held; the next put stands in their place. */
+/* Adds whole lines, the last of which hashes to `last`, and waits until they are on disk. -ENOSPC: no room (or not filled): sync the log,
+ * then start. -ESTALE: so too, as somebody removed or moved the file, and nobody would find what it has. Else -errno of the disk: they are
+ * not held; the next put stands in their place. */
 int audit_journal_put(struct audit_journal *j, struct bytes lines, const struct audit_log_head *last);
 
 /* Reads it back. 0 (also where it holds nothing), -ENOMEM, or -errno. Free with audit_journal_held_deinit(), also then. */
