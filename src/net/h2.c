@@ -48,5 +48,7 @@ unsigned h2_fault_status(enum h2_fault f)
 		return 414;
 	if (f == H2_BAD_CONNECT)
 		return 501;
+	if (f == H2_MEMORY)
+		return 503;
 	return f >= H2_BAD_PSEUDO && f <= H2_BAD_STREAM ? 400 : 502;
 }

@@ -69,12 +69,12 @@ enum h2_fault {
 	H2_FLOOD_FRAMES, /* priorities, window updates */
 	H2_FLOOD_HEADERS, /* HPACK bomb: a list over H2_LIST_MAX */
 	H2_STALLED, /* windows kept shut; said by h2_close() of a caller whose patience ended */
-	H2_MEMORY,
+	H2_MEMORY, /* its connection's or all connections' ceiling (net/h2_total.h): a stream too */
 	H2_FAULT_END
 };
 /* "malformed pseudo header"; for messages and tests. */
 const char *h2_fault_text(enum h2_fault f);
-/* The status that answers a guest with this stream's fault where one still can be given: 400, 414, 431, 501, 502. */
+/* The status that answers a guest with this stream's fault where one still can be given: 400, 414, 431, 501, 502, 503. */
 unsigned h2_fault_status(enum h2_fault f);
 
 struct h2;
@@ -88,7 +88,7 @@ struct h2_ops {
 	/* There is more to read than at the last call of h2_stream_read(), or room for what h2_stream_write() did not take, or the
 	 * stream is gone. Said once: an owner that leaves something unread is not told of it again. */
 	void (*on_wake)(void *owner, struct h2_stream *s);
-	/* Server: a stream that was malformed before it was offered; it has been reset. Once for each. A stream that was offered
+	/* Server: a stream that was malformed, or refused for want of memory, before it was offered; it has been reset. Once for each. A stream that was offered
 	 * says it by h2_stream_gone(). May be NULL for clients. */
 	void (*on_malformed)(void *owner, uint32_t id, enum h2_fault f);
 	/* Outside of the calls above something came to be taken, or a client's stream was released. May be NULL. */

@@ -53,6 +53,15 @@ static int refuse(struct h2 *c, int32_t id)
 	return 0;
 }
 
+/* Its connection stands and hears that it may ask again; its owner hears of each. */
+static int refuse_for_memory(struct h2_stream *s)
+{
+	if (!h2_budget_pay(&s->c->budget, H2_COST_REFUSED))
+		return fail(s->c, H2_FLOOD_RESET);
+	h2_stream_reset(s, H2_MEMORY);
+	return 0;
+}
+
 /* Every stream gets its turn: frames of one that has much to send would hold back the others' otherwise. */
 static void share_fairly(struct h2 *c, int32_t id)
 {
@@ -76,7 +85,7 @@ static int begin_request(struct h2 *c, int32_t id)
 	share_fairly(c, id);
 	c->in_head = s;
 	h2_head_begin(&c->head, H2_HEAD_REQUEST);
-	return 0;
+	return h2_total_may_begin() ? 0 : refuse_for_memory(s);
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
@@ -99,6 +108,14 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	return 0;
 }
 
+static void take_field(struct h2 *c, struct bytes name, struct bytes value)
+{
+	if (!h2_total_may_grow() && c->head.fault == H2_OK)
+		c->head.fault = H2_MEMORY;
+	h2_head_field(&c->head, name, value);
+	h2_charge(c);
+}
+
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
 		     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
 		     void *user)
@@ -111,7 +128,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	if (!c->in_head)
 		c->head.list_len += name_len + value_len;
 	else
-		h2_head_field(&c->head, bytes_of(name, name_len), bytes_of(value, value_len));
+		take_field(c, bytes_of(name, name_len), bytes_of(value, value_len));
 	return c->head.list_len > H2_LIST_MAX ? fail(c, H2_FLOOD_HEADERS) : 0;
 }
 

@@ -5,15 +5,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/h2_total.h"
+
+static bool may_take(const struct h2_heap *h, size_t size)
+{
+	return h->used <= h->max && size <= h->max - h->used && h2_total_has(size);
+}
+
+/* malloc() may give more than was asked for: that counts too. */
+static void took(struct h2_heap *h, const void *p)
+{
+	h2_total_set(&h->used, h->used + malloc_usable_size((void *)(uintptr_t)p));
+}
+
 static void *heap_malloc(size_t size, void *user)
 {
 	struct h2_heap *h = user;
 	void *p;
 
-	if (h->used > h->max || size > h->max - h->used)
+	if (!may_take(h, size))
 		return NULL;
 	p = malloc(size);
-	h->used += malloc_usable_size(p);
+	took(h, p);
 	return p;
 }
 
@@ -22,7 +35,7 @@ static void heap_free(void *p, void *user)
 	struct h2_heap *h = user;
 	size_t size = malloc_usable_size(p);
 
-	h->used -= size;
+	h2_total_set(&h->used, h->used - size);
 	if (h->wipes && p)
 		explicit_bzero(p, size);
 	free(p);
@@ -33,10 +46,10 @@ static void *heap_calloc(size_t n, size_t size, void *user)
 	struct h2_heap *h = user;
 	void *p;
 
-	if (!n || !size || h->used > h->max || size > (h->max - h->used) / n)
+	if (!n || !size || size > SIZE_MAX / n || !may_take(h, n * size))
 		return NULL;
 	p = calloc(n, size);
-	h->used += malloc_usable_size(p);
+	took(h, p);
 	return p;
 }
 
@@ -59,11 +72,11 @@ static void *heap_realloc(void *p, size_t size, void *user)
 	size_t before = malloc_usable_size(p);
 	void *q;
 
-	if (h->used > h->max || (size > before && size - before > h->max - h->used))
+	if (!may_take(h, size > before ? size - before : 0))
 		return NULL;
 	q = h->wipes ? move(p, before, size) : realloc(p, size);
 	if (q)
-		h->used += malloc_usable_size(q) - before;
+		h2_total_set(&h->used, h->used - before + malloc_usable_size(q));
 	return q;
 }
 

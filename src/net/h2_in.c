@@ -67,6 +67,7 @@ void h2_in_head(struct h2_stream *s, bool end_stream)
 {
 	enum h2_fault f = take_head(s, end_stream);
 
+	h2_stream_charge(s);
 	if (f != H2_OK) {
 		h2_stream_reset(s, f);
 		return;
@@ -95,8 +96,9 @@ void h2_in_data(struct h2_stream *s, struct bytes data)
 		buf_consume(&s->in_data, s->in_data_off);
 		s->in_data_off = 0;
 	}
-	if (f == H2_OK && !buf_bytes(&s->in_data, data))
+	if (f == H2_OK && (!h2_total_fits(&s->in_data, data.len) || !buf_bytes(&s->in_data, data)))
 		f = H2_MEMORY;
+	h2_stream_charge(s);
 	if (f != H2_OK) {
 		consume(s, data.len);
 		h2_stream_reset(s, f);
@@ -196,6 +198,7 @@ static bool read_last(struct h2_stream *s)
 	(void)buf_str(&s->in_text, "0\r\n");
 	(void)buf_bytes(&s->in_text, buf_view(&s->in_trailers));
 	(void)buf_str(&s->in_text, "\r\n");
+	h2_stream_charge(s);
 	return true;
 }
 

@@ -228,6 +228,10 @@ static size_t write_head(struct h2_stream *s, struct bytes in)
 	enum http1_fault f;
 	size_t len;
 
+	if (!h2_total_may_grow()) {
+		h2_stream_reset(s, H2_MEMORY);
+		return in.len;
+	}
 	if (before) {
 		in.len = lesser(in.len, s->out_head.max - before);
 		(void)buf_bytes(&s->out_head, in);
@@ -268,8 +272,8 @@ static size_t write_body(struct h2_stream *s, struct bytes in)
 		buf_consume(&s->out_data, s->out_data_off);
 		s->out_data_off = 0;
 	}
-	if (a == HTTP1_BAD || !buf_bytes(&s->out_data, data)) {
-		h2_stream_reset(s, H2_OURS);
+	if (a == HTTP1_BAD || !h2_total_fits(&s->out_data, data.len) || !buf_bytes(&s->out_data, data)) {
+		h2_stream_reset(s, a == HTTP1_BAD ? H2_OURS : H2_MEMORY);
 		return in.len;
 	}
 	s->c->out_total += data.len;
@@ -297,6 +301,7 @@ size_t h2_stream_write(struct h2_stream *s, struct bytes in)
 			break;
 		}
 	}
+	h2_stream_charge(s);
 	h2_wipe_stack(s->c);
 	if (s->gone != H2_OK || (s->id && !s->open))
 		return in.len;

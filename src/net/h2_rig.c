@@ -6,6 +6,7 @@
 #include "base/tap.h"
 #include "net/h2_client.h"
 #include "net/h2_server.h"
+#include "net/h2_total.h"
 
 static void look(struct h2_rig *r, size_t i)
 {
@@ -115,13 +116,17 @@ void h2_rig_client_wiping(struct h2_rig *r)
 
 void h2_rig_end(struct h2_rig *r)
 {
+	size_t others;
+
 	for (size_t i = 0; i < r->n_streams; i++) {
 		h2_rig_release(r, i);
 		buf_deinit(&r->streams[i].text);
 	}
 	(void)h2_rig_seen(r);
 	CHECK(h2_fault(r->c) != H2_OK || h2_streams(r->c) == 0);
+	others = h2_total() - h2_memory(r->c);
 	r->c = h2_free(r->c);
+	CHECK_INT(h2_total(), others);
 	nghttp2_hd_inflate_del(r->inflater);
 	buf_deinit(&r->events);
 	buf_deinit(&r->in);

@@ -72,9 +72,21 @@ static int greet(struct h2 *c)
 	return r;
 }
 
+static size_t holds(const struct h2 *c)
+{
+	const struct h2_head *h = &c->head;
+
+	return sizeof(*c) + h->start.cap + h->authority.cap + h->fields.cap + h->cookie.cap;
+}
+
+void h2_charge(struct h2 *c)
+{
+	h2_total_set(&c->charged, holds(c));
+}
+
 struct h2 *h2_new(const struct h2_ops *ops, void *owner, bool server, bool wipes)
 {
-	struct h2 *c = calloc(1, sizeof(*c));
+	struct h2 *c = h2_total_may_grow() ? calloc(1, sizeof(*c)) : NULL;
 
 	if (!c)
 		return NULL;
@@ -83,8 +95,11 @@ struct h2 *h2_new(const struct h2_ops *ops, void *owner, bool server, bool wipes
 	c->server = server;
 	h2_budget_init(&c->budget);
 	h2_head_init(&c->head);
+	h2_charge(c);
 	if (open_session(c, wipes) != 0 || greet(c) != 0)
 		return h2_free(c);
+	if (server && !h2_total_may_begin())
+		h2_fail(c, H2_MEMORY);
 	return c;
 }
 
@@ -106,13 +121,14 @@ struct h2 *h2_free(struct h2 *c)
 		h2_stream_free(s);
 	}
 	h2_head_deinit(&c->head);
+	h2_total_set(&c->charged, 0);
 	free(c);
 	return NULL;
 }
 
 static uint32_t goaway_code(enum h2_fault f)
 {
-	if (f >= H2_FLOOD_RESET && f <= H2_STALLED)
+	if (f >= H2_FLOOD_RESET && f <= H2_MEMORY)
 		return NGHTTP2_ENHANCE_YOUR_CALM;
 	if (f == H2_OK || f == H2_CLOSED)
 		return NGHTTP2_NO_ERROR;
@@ -402,17 +418,13 @@ static size_t held(const struct h2_stream *list)
 	size_t sum = 0;
 
 	for (const struct h2_stream *s = list; s; s = s->all.next)
-		sum += sizeof(*s) + s->in_text.cap + s->in_data.cap + s->in_trailers.cap +
-		       s->out_head.cap + s->out_data.cap + s->out_trailers.cap;
+		sum += h2_stream_holds(s);
 	return sum;
 }
 
 size_t h2_memory(const struct h2 *c)
 {
-	const struct h2_head *h = &c->head;
-
-	return sizeof(*c) + c->heap.used + held(c->all) + held(c->pool) + h->start.cap +
-	       h->authority.cap + h->fields.cap + h->cookie.cap;
+	return holds(c) + c->heap.used + held(c->all) + held(c->pool);
 }
 
 void h2_drain(struct h2 *c)

@@ -7,6 +7,7 @@
 #include "net/h2_budget.h"
 #include "net/h2_head.h"
 #include "net/h2_heap.h"
+#include "net/h2_total.h"
 
 enum {
 	H2_POOL_MAX = 16,
@@ -28,6 +29,7 @@ struct h2_stream {
 	struct h2_link all;
 	struct h2_link woken;
 	struct h2_link waiting; /* for room */
+	size_t charged; /* net/h2_total.h */
 	enum h2_fault gone;
 	bool offered; /* its owner knows of it */
 	bool released;
@@ -76,6 +78,7 @@ struct h2 {
 	bool draining;
 	enum h2_fault fault;
 	struct h2_budget budget;
+	size_t charged; /* this and `head`; net/h2_total.h */
 	struct h2_head head; /* the header block that is arriving: one at a time */
 	struct h2_stream *in_head; /* whose it is */
 	struct h2_stream *all;
@@ -92,6 +95,8 @@ struct h2 {
 
 /* h2_session.c */
 struct h2 *h2_new(const struct h2_ops *ops, void *owner, bool server, bool wipes);
+/* After what may have changed what `head` holds. */
+void h2_charge(struct h2 *c);
 /* A flood or broken frame: GOAWAY, and the end of all streams. The first fault counts. */
 void h2_fail(struct h2 *c, enum h2_fault f);
 /* Calls the owner for streams that were woken. */
@@ -109,6 +114,10 @@ struct h2_stream *h2_stream_new(struct h2 *c);
 /* Frees it once its owner and nghttp2 are through with it. */
 void h2_stream_settle(struct h2_stream *s);
 void h2_stream_free(struct h2_stream *s);
+/* Bytes of memory. */
+size_t h2_stream_holds(const struct h2_stream *s);
+/* After what may have changed what its buffers hold. */
+void h2_stream_charge(struct h2_stream *s);
 void h2_stream_wake(struct h2_stream *s);
 void h2_stream_wait(struct h2_stream *s);
 /* The stream ends for its owner; what is unread and unsent is dropped. */

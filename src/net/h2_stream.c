@@ -57,6 +57,17 @@ static void buffers_deinit(struct h2_stream *s)
 	buf_deinit(&s->out_trailers);
 }
 
+size_t h2_stream_holds(const struct h2_stream *s)
+{
+	return sizeof(*s) + s->in_text.cap + s->in_data.cap + s->in_trailers.cap + s->out_head.cap + s->out_data.cap +
+	       s->out_trailers.cap;
+}
+
+void h2_stream_charge(struct h2_stream *s)
+{
+	h2_total_set(&s->charged, h2_stream_holds(s));
+}
+
 static void rest_one(struct buf *b)
 {
 	if (b->cap > H2_POOL_KEEPS)
@@ -74,7 +85,8 @@ static struct h2_stream *from_pool(struct h2 *c)
 		return NULL;
 	c->pool = s->all.next;
 	c->n_pool--;
-	fresh = (struct h2_stream){ .in_text = s->in_text,
+	fresh = (struct h2_stream){ .charged = s->charged,
+				    .in_text = s->in_text,
 				    .in_data = s->in_data,
 				    .in_trailers = s->in_trailers,
 				    .out_head = s->out_head,
@@ -89,10 +101,11 @@ struct h2_stream *h2_stream_new(struct h2 *c)
 	struct h2_stream *s = from_pool(c);
 
 	if (!s) {
-		s = calloc(1, sizeof(*s));
+		s = h2_total_has(sizeof(*s)) ? calloc(1, sizeof(*s)) : NULL;
 		if (!s)
 			return NULL;
 		buffers_init(s, c->heap.wipes);
+		h2_stream_charge(s);
 	}
 	s->c = c;
 	link_in(&c->all, &s->all, s, offsetof(struct h2_stream, all));
@@ -113,6 +126,7 @@ void h2_stream_free(struct h2_stream *s)
 {
 	unlink_all(s);
 	buffers_deinit(s);
+	h2_total_set(&s->charged, 0);
 	free(s);
 }
 
@@ -131,6 +145,7 @@ static void recycle(struct h2_stream *s)
 	rest_one(&s->out_head);
 	rest_one(&s->out_data);
 	rest_one(&s->out_trailers);
+	h2_stream_charge(s);
 	s->all.next = c->pool;
 	c->pool = s;
 	c->n_pool++;
@@ -176,6 +191,8 @@ static uint32_t reset_code(const struct h2_stream *s, enum h2_fault f)
 {
 	if (f >= H2_BAD_PSEUDO && f <= H2_TARGET_TOO_LONG)
 		return NGHTTP2_PROTOCOL_ERROR;
+	if (f == H2_MEMORY && s->c->server)
+		return s->offered ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_REFUSED_STREAM;
 	return s->c->server ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL;
 }
 

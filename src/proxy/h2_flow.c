@@ -95,6 +95,8 @@ static enum reason reason_of(enum h2_fault fault)
 		return REASON_HTTP_TOO_LARGE;
 	case H2_STALLED:
 		return REASON_HTTP_TIMEOUT;
+	case H2_MEMORY:
+		return REASON_TOO_MANY_FLOWS;
 	default:
 		return REASON_H2_MALFORMED;
 	}
@@ -296,10 +298,14 @@ void h2_flow_start(const struct flow *facts, struct tls *tls)
 	static const struct flow_ops ops = { .on_policy = on_policy, .on_stop = on_stop };
 	static const struct h2_ops h2_ops = { .on_stream = on_stream, .on_wake = on_wake, .on_malformed = on_malformed, .on_output = on_output };
 	struct h2_flow *f = calloc(1, sizeof(*f));
+	struct event ev;
 
 	if (f)
 		f->h2 = h2_server_new(&h2_ops, f);
 	if (!f || !f->h2) {
+		ev = flow_event(facts, EVENT_FLOW, EVENT_DENIED, REASON_TOO_MANY_FLOWS);
+		ev.detail = bytes_str(h2_fault_text(H2_MEMORY));
+		gate_note(facts->gate, &ev);
 		free(f);
 		tls_free(tls);
 		(void)fd_close(facts->fd);

@@ -8,6 +8,7 @@
 #include "crypt/sha256.h"
 #include "ipc/audit_msg.h"
 #include "ipc/types.h"
+#include "net/h2_total.h"
 #include "os/clock_kit.h"
 #include "os/fd.h"
 #include "proxy/flows.h"
@@ -35,6 +36,7 @@ static struct {
 	unsigned n_http;
 	unsigned n_other;
 	enum reason last; /* of the others */
+	enum reason last_http;
 } rig;
 
 static bool on_event(void *owner, struct msg_in *in)
@@ -47,8 +49,7 @@ static bool on_event(void *owner, struct msg_in *in)
 	must(audit_msg_get(in, &ev));
 	rig.n_http += ev.kind == EVENT_HTTP;
 	rig.n_other += ev.kind != EVENT_HTTP;
-	if (ev.kind != EVENT_HTTP)
-		rig.last = (enum reason)ev.reason;
+	*(ev.kind == EVENT_HTTP ? &rig.last_http : &rig.last) = (enum reason)ev.reason;
 	if (id) {
 		msg_start(&out, MSG_EVENT_DONE);
 		msg_u64(&out, id);
@@ -250,4 +251,55 @@ TEST(a_guest_that_only_sends_pings_does_not_prolong_the_time_until_its_first_req
 	CHECK_INT(rig.n_other, 1);
 	CHECK_INT(rig.last, REASON_FIRST_BYTES_LATE);
 	end(&facts);
+}
+
+/* --- when all connections together hold what they may --- */
+
+TEST(a_stream_that_is_refused_for_want_of_memory_is_one_event_and_the_next_is_served)
+{
+	struct buf got BUF_AUTO = { 0 };
+	struct flow facts;
+	size_t others = 0;
+
+	begin_in_still_time(&facts, &got);
+	SAY(&facts, PREFACE);
+	CHECK(!ended(&facts, &got));
+	h2_total_set(&others, H2_TOTAL_NEW);
+	SAY(&facts, ASK("\1"));
+	CHECK(!ended(&facts, &got) && !has_goaway(&got));
+	CHECK_INT(rig.n_http, 1);
+	CHECK_INT(rig.last_http, REASON_TOO_MANY_FLOWS);
+	h2_total_set(&others, 0);
+	SAY(&facts, ASK("\3"));
+	CHECK(!ended(&facts, &got));
+	CHECK_INT(rig.n_http, 2);
+	CHECK_INT(rig.last_http, REASON_HTTP_METHOD_UNLISTED);
+	CHECK_INT(rig.n_other, 0);
+	end(&facts);
+	CHECK_INT(h2_total(), 0);
+}
+
+TEST(a_connection_that_is_refused_for_want_of_memory_is_one_event)
+{
+	struct buf got BUF_AUTO = { 0 };
+	struct flow facts;
+	size_t others = 0;
+
+	h2_total_set(&others, H2_TOTAL_NEW);
+	begin_in_still_time(&facts, &got);
+	CHECK(ended(&facts, &got) && has_goaway(&got));
+	CHECK_INT(flows_count(gate_flows(rig.gate)), 0);
+	CHECK_INT(rig.n_http, 0);
+	CHECK_INT(rig.n_other, 1);
+	CHECK_INT(rig.last, REASON_TOO_MANY_FLOWS);
+	end(&facts);
+	h2_total_set(&others, H2_TOTAL_CONTENT); /* not even that goodbye */
+	begin_in_still_time(&facts, &got);
+	kit_clock_turns(rig.loop);
+	CHECK_INT(flows_count(gate_flows(rig.gate)), 0);
+	CHECK_INT(rig.n_other, 1);
+	CHECK_INT(rig.last, REASON_TOO_MANY_FLOWS);
+	end(&facts);
+	h2_total_set(&others, 0);
+	CHECK_INT(h2_total(), 0);
 }

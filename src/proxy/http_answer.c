@@ -84,7 +84,7 @@ void http_answer_failed(struct http_flow *f, enum reason reason)
 		http_refuse_silently(f, 502, reason);
 		return;
 	}
-	http_refuse(f, reason == REASON_UPSTREAM_TIMEOUT ? 504 : 502, EVENT_FAILED, reason);
+	http_refuse(f, reason == REASON_UPSTREAM_TIMEOUT ? 504 : reason == REASON_TOO_MANY_FLOWS ? 503 : 502, EVENT_FAILED, reason);
 }
 
 /* The guest keeps no session of the host's that it is to have none of. Only who talks to the host takes it away, and says so. */

@@ -93,7 +93,7 @@ static void on_host(void *owner, const struct host_conn *c)
 	f->upstream_judged = policy_address_ok(gate_policy(f->flow.gate), &f->flow.entry, c->ip);
 	f->upstream_vetted = true;
 	if (c->fd >= 0 && !open_upstream(f, c))
-		reason = REASON_ROLE_DOWN;
+		reason = REASON_TOO_MANY_FLOWS;
 	h2_host_dialed(&f->ask, reason != REASON_OK ? H2_HOST_FAILED : c->h2 ? H2_HOST_IS_H2 : H2_HOST_IS_HTTP1);
 	if (reason == REASON_UPSTREAM_UNVERIFIED)
 		(void)snprintf(f->stripped, sizeof(f->stripped), "%s", c->detail);

@@ -149,6 +149,8 @@ static enum reason ended_by(const struct http_flow *f)
 	case H2_NOT_PROCESSED:
 	case H2_CLOSED:
 		return REASON_UPSTREAM_CLOSED;
+	case H2_MEMORY: /* of ours */
+		return REASON_TOO_MANY_FLOWS;
 	default: /* against the rules, or a flood */
 		return REASON_UPSTREAM_MALFORMED;
 	}
