@@ -74,41 +74,13 @@ static void finish(struct h2_flow *f, bool reset)
 	loop_later(loop_of(f), &f->gone, free_later, f);
 }
 
-static enum reason reason_of(enum h2_fault fault)
-{
-	if (fault >= H2_FLOOD_RESET && fault <= H2_FLOOD_HEADERS)
-		return REASON_H2_FLOOD;
-	switch ((int)fault) {
-	case H2_BAD_METHOD:
-		return REASON_HTTP_METHOD;
-	case H2_BAD_CONNECT:
-		return REASON_HTTP_METHOD_UNLISTED;
-	case H2_BAD_AUTHORITY:
-		return REASON_HTTP_AUTHORITY;
-	case H2_BAD_TARGET:
-		return REASON_HTTP_TARGET;
-	case H2_BAD_NAME:
-	case H2_BAD_VALUE:
-		return REASON_HTTP_HEADER;
-	case H2_HEAD_TOO_LARGE:
-	case H2_TARGET_TOO_LONG:
-		return REASON_HTTP_TOO_LARGE;
-	case H2_STALLED:
-		return REASON_HTTP_TIMEOUT;
-	case H2_MEMORY:
-		return REASON_TOO_MANY_FLOWS;
-	default:
-		return REASON_H2_MALFORMED;
-	}
-}
-
 /* The end of the whole connection by the guest's fault is one event. */
 static void broken(struct h2_flow *f, enum h2_fault fault)
 {
 	if (f->recorded || fault == H2_OK || fault == H2_CLOSED)
 		return;
 	f->recorded = true;
-	note(f, EVENT_DENIED, reason_of(fault), h2_fault_text(fault));
+	note(f, EVENT_DENIED, http_side_reason(fault), h2_fault_text(fault));
 }
 
 static void deadline(struct h2_flow *f);
@@ -180,7 +152,7 @@ static void on_wake(void *owner, struct h2_stream *s)
 static void on_malformed(void *owner, uint32_t id, enum h2_fault fault)
 {
 	struct h2_flow *f = owner;
-	struct event ev = flow_event(&f->flow, EVENT_HTTP, EVENT_DENIED, reason_of(fault));
+	struct event ev = flow_event(&f->flow, EVENT_HTTP, EVENT_DENIED, http_side_reason(fault));
 
 	(void)id;
 	ev.status = (uint16_t)h2_fault_status(fault);

@@ -108,7 +108,7 @@ TEST(what_the_host_did_nothing_with_is_sent_once_more_and_only_once)
 TEST(a_request_of_which_some_is_gone_already_is_not_sent_again)
 {
 	start("");
-	ask("POST /ok HTTP/1.1\r\n" H2_HOST_FIELD "Content-Length: 5\r\n\r\nhel");
+	ask("POST /ok HTTP/1.1\r\n" H2_HOST_FIELD "Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhel");
 	CHECK_INT(host.n_streams, 1);
 	refuse_stream(1);
 	CHECK_INT(host.n_streams, 1);

@@ -249,6 +249,18 @@ void http_flow_pump(struct http_flow *f)
 		       f->phase == HTTP_RELAY && !f->body_done && more_of_body(f));
 }
 
+/* A request that is on record as allowed came only in part. What ended its connection is that one's own event. */
+static void note_cut(struct http_flow *f)
+{
+	bool own = (f->guest.fault >= H2_BAD_PSEUDO && f->guest.fault < H2_PROTOCOL) || f->guest.fault == H2_OURS || f->guest.fault == H2_MEMORY;
+	unsigned fault = own ? f->guest.fault : H2_CLOSED;
+	struct event ev = http_request_event(f, EVENT_FAILED, http_side_reason(fault));
+
+	if (own)
+		ev.detail = bytes_str(h2_fault_text(fault));
+	gate_note(f->flow.gate, &ev);
+}
+
 static void on_guest(void *owner, uint32_t events)
 {
 	struct http_flow *f = owner;
@@ -256,10 +268,13 @@ static void on_guest(void *owner, uint32_t events)
 
 	if (over && f->phase == HTTP_SOCKET) /* its last frames lie ready, and would not be told of again */
 		http_side_unwatch(&f->guest);
-	if (over && f->phase != HTTP_SOCKET && f->phase != HTTP_HEAD && f->phase != HTTP_HOLD && f->phase != HTTP_LINGER)
+	if (over && f->phase != HTTP_SOCKET && f->phase != HTTP_HEAD && f->phase != HTTP_HOLD && f->phase != HTTP_LINGER) {
+		if (f->phase == HTTP_RELAY && !f->body_done)
+			note_cut(f);
 		http_flow_finish(f, false);
-	else
+	} else {
 		http_flow_pump(f);
+	}
 }
 
 void http_flow_on_upstream(void *owner, uint32_t events)

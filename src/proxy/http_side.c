@@ -80,6 +80,41 @@ static enum h2_fault fault_of(const struct h2_stream *s)
 	return f == H2_CLOSED && all != H2_OK ? all : f;
 }
 
+enum reason http_side_reason(unsigned fault)
+{
+	if (fault >= H2_FLOOD_RESET && fault <= H2_FLOOD_HEADERS)
+		return REASON_H2_FLOOD;
+	switch (fault) {
+	case H2_OK:
+	case H2_PEER_RESET:
+	case H2_NOT_PROCESSED:
+	case H2_CLOSED:
+		return REASON_GUEST_CLOSED;
+	case H2_OURS:
+		return REASON_UPSTREAM_MALFORMED;
+	case H2_BAD_METHOD:
+		return REASON_HTTP_METHOD;
+	case H2_BAD_CONNECT:
+		return REASON_HTTP_METHOD_UNLISTED;
+	case H2_BAD_AUTHORITY:
+		return REASON_HTTP_AUTHORITY;
+	case H2_BAD_TARGET:
+		return REASON_HTTP_TARGET;
+	case H2_BAD_NAME:
+	case H2_BAD_VALUE:
+		return REASON_HTTP_HEADER;
+	case H2_HEAD_TOO_LARGE:
+	case H2_TARGET_TOO_LONG:
+		return REASON_HTTP_TOO_LARGE;
+	case H2_STALLED:
+		return REASON_HTTP_TIMEOUT;
+	case H2_MEMORY:
+		return REASON_TOO_MANY_FLOWS;
+	default:
+		return REASON_H2_MALFORMED;
+	}
+}
+
 void http_side_wake(struct http_side *s)
 {
 	uint32_t events = EPOLLIN | EPOLLOUT;

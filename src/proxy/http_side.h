@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "os/loop.h"
+#include "rules/reason.h"
 
 struct tls;
 struct h2_stream;
@@ -48,6 +49,8 @@ void http_side_asks(struct http_side *s);
 /* Takes the stream. Its connection's on_wake must call http_side_wake(). */
 void http_side_open_stream(struct http_side *s, struct h2_stream *stream, http_side_fn fn, void *owner);
 void http_side_wake(struct http_side *s);
+/* What an `enum h2_fault` of the guest's is called in an event. */
+enum reason http_side_reason(unsigned fault);
 /* Closes and frees the buffers; can be opened again. */
 void http_side_close(struct http_side *s);
 /* Opens `to` on the socket of a side with nothing unread or unwritten, and leaves that closed, without a system call. False (and closed

@@ -200,6 +200,19 @@ def test_f6_streams_that_the_guest_spoils_reach_the_host_so_often_only(gw, origi
     assert curl(gw, host=host)["code"] == 0
 
 
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("kind,reason", [("short", "malformed_h2"), ("long", "malformed_h2"), ("reset", "guest_closed")])
+def test_f3_a_request_that_goes_already_and_breaks_off_is_on_record_with_its_reason(gw, origin, host, kind, reason):
+    with gw.attack() as a:
+        got = gw.do("h2_break_off", host, PORT, "/echo", kind)
+        assert got["streams"]["1"]["status"] == 200, got
+        of_inlet = lambda e: [x["status_code"] for x in e if x["disposition"] == "Error" and "inlet" in x["metadata"]["log_provider"]]
+        events = a.wait_events(of_inlet)
+        codes = of_inlet(events)
+        assert codes == [reason], events
+    assert curl(gw, host=host)["code"] == 0
+
+
 # ---- many flows, one connection ----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("host", HOSTS)

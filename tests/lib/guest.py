@@ -233,6 +233,12 @@ def h2_flood(host, kind, n=20000, read=False):
         return guest_h2.flood(s, kind, host, n, read)
 
 
+def h2_break_off(host, port, path, kind):
+    """See guest_h2.break_off."""
+    with tls(host, port, alpn=["h2"]) as s:
+        return guest_h2.break_off(s, f"{host}:{port}", path, kind)
+
+
 def h2_spoil(host, port, path, n):
     """See guest_h2.spoil."""
     with tls(host, port, alpn=["h2"]) as s:

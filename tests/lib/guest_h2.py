@@ -184,6 +184,20 @@ def shut_window(sock, host, path, streams, timeout):
     return reader.result()
 
 
+def break_off(sock, host, path, kind, timeout=8):
+    """A call with a length that is answered in part (it has gone to the host), and then has another."""
+    sock.settimeout(timeout)
+    reader = start(sock)
+    reader.send(frame(HEADERS, END_HEADERS, 1, block(get(host, path, "POST", [["content-type", "application/grpc"], ["content-length", "10"]]))))
+    while not reader.of(1)["fields"] and reader.step():
+        pass
+    reader.send({"short": frame(DATA, END_STREAM, 1, b"x" * 5), "long": frame(DATA, 0, 1, b"x" * 11), "reset": frame(RST_STREAM, 0, 1, bytes(4))}[kind] +
+                frame(PING, 0, 0, bytes(8)))
+    while not reader.pinged and reader.step():
+        pass
+    return reader.result()
+
+
 def spoil(sock, host, path, n, timeout=8):
     """Opens up to n calls, each answered in part (it has gone to the host), then overruns its window so that the peer must reset it. What that
     costs, content of another call brings."""
