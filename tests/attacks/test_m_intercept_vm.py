@@ -27,7 +27,6 @@ CLIENTS = {
     "python": ("python3 -c 'import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).status)' https://good.example/hello", "200"),
     "git": ("git ls-remote https://good.example/repo.git", TIP + "\tHEAD"),
     "node": ("node -e 'require(\"https\").get(process.argv[1], r => console.log(r.statusCode))' https://good.example/hello", "200"),
-    "npm": ("npm ping --json --registry https://good.example/", '"path": "/-/ping"'),
 }
 
 
