@@ -344,7 +344,7 @@ def test_h14_a_rotated_credential_closes_the_connections_of_the_one_before(outle
 def test_h14_a_call_without_end_does_not_outlive_its_credential(outlet, origin):
     with outlet.dial("cred.example", PORT) as s:
         s.settimeout(4)
-        s.sendall(request("/echo", "POST", "Transfer-Encoding: chunked\r\n") + b"5\r\nhello\r\n")
+        s.sendall(request("/echo", "POST", "Content-Type: application/octet-stream\r\nTransfer-Encoding: chunked\r\n") + b"5\r\nhello\r\n")
         got = b""
         while b"hello" not in got:
             got += s.recv(65536)
