@@ -169,7 +169,7 @@ bool http_ask_coded(const struct http1_head *h)
 /* Whose sender may hide a method in it where we do not look, and which is short or goes on soon. */
 static bool is_form(enum http1_form_kind kind)
 {
-	return kind == HTTP1_FORM_URLENCODED || kind == HTTP1_FORM_MULTIPART;
+	return kind == HTTP1_FORM_URLENCODED || kind == HTTP1_FORM_MULTIPART || kind == HTTP1_FORM_PARTS;
 }
 
 /* What no policy can allow here, whatever its rules say. */
@@ -180,7 +180,8 @@ static enum reason never(const struct http_flow *f, const struct http1_head *h)
 
 	if (f->request.override)
 		return REASON_HTTP_OVERRIDE;
-	if (is_form(http1_form_kind_of(h)) && http_ask_coded(h)) /* servers take codings off, and then look for `_method` */
+	/* Servers take codings off, and then look for `_method`. Uploads of several parts are sent compressed by honest clients (Google's for Java). */
+	if (is_form(http1_form_kind_of(h)) && http1_form_kind_of(h) != HTTP1_FORM_PARTS && http_ask_coded(h))
 		return REASON_HTTP_FORM_CODED;
 	while (http1_list_next(h, "upgrade", &at, &protocol))
 		if (bytes_ieq(bytes_of(protocol.p, bytes_find(protocol, '/')), bytes_str("websocket")) && !opens_websocket(f, h))

@@ -92,10 +92,12 @@ static bool other_charset(struct bytes type)
 
 static enum policy_body_state label_of(const struct http1_head *h)
 {
+	enum http1_form_kind kind = http1_form_kind_of(h);
+
 	for (size_t i = 0; i < h->n_fields; i++)
 		if (bytes_ieq(h->fields[i].name, bytes_str("content-type")) && other_charset(h->fields[i].value))
 			return POLICY_BODY_UNCLEAR;
-	return http1_form_kind_of(h) == HTTP1_FORM_MULTIPART ? POLICY_BODY_UNCLEAR : POLICY_BODY_READ;
+	return kind == HTTP1_FORM_MULTIPART || kind == HTTP1_FORM_PARTS ? POLICY_BODY_UNCLEAR : POLICY_BODY_READ;
 }
 
 /* As a form it is one pair, whose name begins with a brace, unless something in it separates pairs. */

@@ -51,8 +51,10 @@ enum http1_form_kind http1_form_kind_of(const struct http1_head *h)
 	(void)http1_find(h, "content-type", &value);
 	if (media_is(value, "application/x-www-form-urlencoded"))
 		return HTTP1_FORM_URLENCODED;
-	if (has_prefix(value, "multipart/")) /* Rack reads mixed and related ones too */
+	if (media_is(value, "multipart/form-data"))
 		return HTTP1_FORM_MULTIPART;
+	if (has_prefix(value, "multipart/")) /* Rack reads mixed and related ones too */
+		return HTTP1_FORM_PARTS;
 	if (!bytes_is(h->method, "POST"))
 		return HTTP1_FORM_NONE;
 	if (media_is(value, ""))
@@ -224,7 +226,7 @@ bool http1_form_feed(struct http1_form *f, struct bytes piece)
 	for (size_t i = 0; i < piece.len && !f->found && f->kind != HTTP1_FORM_NONE; i++)
 		if (f->kind == HTTP1_FORM_URLENCODED)
 			urlencoded(f, piece.p[i]);
-		else if (f->kind == HTTP1_FORM_MULTIPART)
+		else if (f->kind == HTTP1_FORM_MULTIPART || f->kind == HTTP1_FORM_PARTS)
 			multipart(f, piece.p[i]);
 		else
 			json(f, piece.p[i]);

@@ -8,12 +8,13 @@
 enum http1_form_kind {
 	HTTP1_FORM_NONE,
 	HTTP1_FORM_URLENCODED,
-	HTTP1_FORM_MULTIPART,
+	HTTP1_FORM_MULTIPART, /* multipart/form-data */
+	HTTP1_FORM_PARTS, /* any other multipart type: read alike, but uploads that are not meant as forms have it */
 	HTTP1_FORM_JSON, /* no form, but some take its members for the fields of one */
 };
 
-/* Of a request that http1_request_canon() took, by its Content-Type: any multipart type is a form, and a POST that names no type is one
- * too (Rack). JSON: of a POST. */
+/* Of a request that http1_request_canon() took, by its Content-Type: any multipart type is looked through, and a POST that names no type is a
+ * form (Rack). JSON: of a POST. */
 enum http1_form_kind http1_form_kind_of(const struct http1_head *h);
 
 /* Fields are private to http1_form.c. Fed in pieces of any size. */

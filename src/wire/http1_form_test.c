@@ -123,8 +123,8 @@ TEST(a_form_is_known_by_its_media_type)
 	CHECK_INT(kind_of("PUT", "Content-Type: application/x-www-form-urlencoded\r\n"), HTTP1_FORM_URLENCODED);
 	CHECK_INT(kind_of("POST", "content-type: Application/X-WWW-Form-Urlencoded; charset=utf-8\r\n"), HTTP1_FORM_URLENCODED);
 	CHECK_INT(kind_of("POST", "Content-Type: multipart/form-data; boundary=b\r\n"), HTTP1_FORM_MULTIPART);
-	CHECK_INT(kind_of("POST", "Content-Type: Multipart/Mixed; boundary=b\r\n"), HTTP1_FORM_MULTIPART);
-	CHECK_INT(kind_of("POST", "Content-Type: multipart/related; boundary=b\r\n"), HTTP1_FORM_MULTIPART);
+	CHECK_INT(kind_of("POST", "Content-Type: Multipart/Mixed; boundary=b\r\n"), HTTP1_FORM_PARTS);
+	CHECK_INT(kind_of("POST", "Content-Type: multipart/related; boundary=b\r\n"), HTTP1_FORM_PARTS);
 	CHECK_INT(kind_of("POST", "Content-Type: application/x-www-form-urlencodedx\r\n"), HTTP1_FORM_NONE);
 	CHECK_INT(kind_of("POST", "Content-Type: application/octet-stream\r\n"), HTTP1_FORM_NONE);
 	CHECK_INT(kind_of("POST", "Content-Type: application/x-git-receive-pack-request\r\n"), HTTP1_FORM_NONE);

@@ -314,7 +314,7 @@ def test_g11_a_method_override_in_query_or_body_is_refused(gw, target, fields, b
 
 @pytest.mark.parametrize("fields,reason,status", [
     ("Content-Type: multipart/form-data; boundary=x\r\n" + FORM, "malformed_header", 400), ("Content_Type: multipart/mixed; boundary=x\r\n", "malformed_header", 400),
-    ("Content-Encoding: gzip\r\n", "coded_form", 403), ("Content-Type: multipart/mixed; boundary=x\r\nContent-Encoding: gzip\r\n", "coded_form", 403)])
+    ("Content-Encoding: gzip\r\n", "coded_form", 403), ("Content-Type: multipart/form-data; boundary=x\r\nContent-Encoding: gzip\r\n", "coded_form", 403)])
 def test_g11_a_form_in_which_nobody_can_look_is_refused(gw, fields, reason, status):
     with gw.attack() as a:
         got = send(gw, f"POST /data/x HTTP/1.1\r\nHost: plain.example\r\n{fields}Content-Length: 14\r\n\r\n_method=DELETE", want=1)
@@ -322,7 +322,7 @@ def test_g11_a_form_in_which_nobody_can_look_is_refused(gw, fields, reason, stat
         a.denied(reason)
 
 
-@pytest.mark.parametrize("fields,body", [("", ""), ("", '{"draft": true}'), ("Content-Type: application/octet-stream\r\n", "_method=DELETE"), (FORM, "x_method=CC&method=DELETE"),
+@pytest.mark.parametrize("fields,body", [("", ""), ("", '{"draft": true}'), ("Content-Type: multipart/related; boundary=x\r\nContent-Encoding: gzip\r\n", "coded"), ("Content-Type: application/octet-stream\r\n", "_method=DELETE"), (FORM, "x_method=CC&method=DELETE"),
                                          ("Content-Type: application/json\r\n", '{"query": "&_method=", "variables": {"_method": 1}}')])
 def test_g11_what_only_looks_like_one_arrives(gw, fields, body):
     got = send(gw, f"POST /data/x HTTP/1.1\r\nHost: plain.example\r\n{fields}Content-Length: {len(body)}\r\n\r\n{body}", want=1)
