@@ -293,6 +293,7 @@ TEST(a_connection_that_is_refused_for_want_of_memory_is_one_event)
 	CHECK_INT(rig.n_other, 1);
 	CHECK_INT(rig.last, REASON_TOO_MANY_FLOWS);
 	end(&facts);
+	buf_deinit(&got);
 	h2_total_set(&others, H2_TOTAL_CONTENT); /* not even that goodbye */
 	begin_in_still_time(&facts, &got);
 	kit_clock_turns(rig.loop);
