@@ -98,9 +98,9 @@ def certificate(arena, folder, names):
 
 
 class Origin:
-    def __init__(self, arena, folder):
+    def __init__(self, arena, folder, hosts=HOSTS):
         self.folder = pathlib.Path(folder)
-        leaf, key = certificate(arena, self.folder, HOSTS)
+        leaf, key = certificate(arena, self.folder, hosts)
         at = arena.enter[:arena.enter.index("unshare")] if "unshare" in arena.enter else arena.enter
         self.process = subprocess.Popen([*at, sys.executable, "-B", str(HERE / "client_origin.py"), ADDRESS, "443", str(leaf), str(key), str(self.folder)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
