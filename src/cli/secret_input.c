@@ -11,6 +11,7 @@
 
 #include "cli/say.h"
 #include "os/fd.h"
+#include "os/jail.h"
 #include "wire/credential.h"
 
 enum {
@@ -119,8 +120,12 @@ static int from_file(const char *file, struct buf *ret)
 int secret_input_read(const char *id, const char *file, struct buf *ret)
 {
 	enum credential_fault f;
-	int r = !file && isatty(STDIN_FILENO) ? from_person(id, ret) : from_file(file, ret);
+	struct err e = { 0 };
+	int r;
 
+	if (jail_hide_memory(&e) < 0)
+		return say_fail(CLI_FAILED, "%s", e.text);
+	r = !file && isatty(STDIN_FILENO) ? from_person(id, ret) : from_file(file, ret);
 	if (r != CLI_DONE)
 		return r;
 	f = credential_check(buf_view(ret));

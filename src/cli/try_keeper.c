@@ -12,6 +12,7 @@
 #include "crypt/ca.h"
 #include "ipc/types.h"
 #include "os/fd.h"
+#include "os/jail.h"
 #include "os/paths.h"
 #include "wire/credential.h"
 
@@ -132,6 +133,7 @@ int try_keeper_new(struct try_keeper **ret, struct loop *l, struct bytes blob, c
 	buf_init(&k->root_der, CA_ROOT_MAX);
 	if (!policy_open(&k->policy, blob, e))
 		r = -EINVAL;
+	r = r < 0 ? r : jail_hide_memory(e);
 	r = r < 0 || !secrets ? r : add_secrets(k, secrets, e);
 	r = r < 0 ? r : make_root(k, dir, e);
 	if (r < 0)

@@ -99,6 +99,17 @@ static int set_max_fds(uint64_t max_fds, struct err *e)
 	return set_limit(RLIMIT_NOFILE, max_fds, e);
 }
 
+int jail_hide_memory(struct err *e)
+{
+#ifndef SAW_SANITIZED
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return err_sys(e, errno, "clear dumpable");
+#else
+	(void)e;
+#endif
+	return 0;
+}
+
 int jail_capabilities(uint64_t keep, uint64_t max_fds, int may_fork, struct err *e)
 {
 	int r;
@@ -108,9 +119,11 @@ int jail_capabilities(uint64_t keep, uint64_t max_fds, int may_fork, struct err 
 	/* Limits first: to raise a soft limit up to the hard one needs nothing, to go above would need a capability. */
 	r = max_fds ? set_max_fds(max_fds, e) : 0;
 	r = r < 0 ? r : set_limit(RLIMIT_CORE, 0, e);
+	if (r == 0) {
+		r = jail_hide_memory(e);
+		r = r < 0 ? err_in(e, r, "jail: capabilities") : 0;
+	}
 #ifndef SAW_SANITIZED
-	if (r == 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
-		return err_sys(e, errno, "jail: capabilities: clear dumpable");
 	if (r == 0 && !may_fork)
 		r = set_limit(RLIMIT_NPROC, 0, e);
 #else

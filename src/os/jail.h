@@ -28,6 +28,9 @@ int jail_identity_with(uint64_t uid, gid_t group, struct err *e);
  * the bounding set (as far as we may), sets no_new_privs and clears dumpable. `max_fds` is the limit of open descriptors
  * (0: keep); core dumps are off; `may_fork` false: the limit of processes is 0. */
 int jail_capabilities(uint64_t keep, uint64_t max_fds, int may_fork, struct err *e);
+/* For a program without a jail that holds a value: no core dump has its memory, and nobody but root may look into it, until it executes
+ * another. Sanitized builds: nothing. */
+int jail_hide_memory(struct err *e);
 /* Empties the capability sets but for `keep` again, for a role that needs some while it sets up. */
 int jail_capabilities_drop(uint64_t keep, struct err *e);
 
