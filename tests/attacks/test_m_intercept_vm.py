@@ -28,6 +28,10 @@ CLIENTS = {
     "git": ("git ls-remote https://good.example/repo.git", TIP + "\tHEAD"),
     "node": ("node -e 'require(\"https\").get(process.argv[1], r => console.log(r.statusCode))' https://good.example/hello", "200"),
 }
+# npm's cafile stands in the place of what node trusts: what NODE_EXTRA_CA_CERTS names, and, as Debian builds it, OpenSSL's own store
+# (`node --help`: --use-openssl-ca is the default), for which npm once worked whatever else was taken away.
+NO_STORE, NO_EXTRA, NO_CAFILE = "SSL_CERT_FILE=/dev/null SSL_CERT_DIR=/nowhere", "-u NODE_EXTRA_CA_CERTS", "--globalconfig=/dev/null"
+NPM_TRUSTS_BY = {"the variable": (NO_STORE, NO_CAFILE), "its cafile": (f"{NO_EXTRA} {NO_STORE}", ""), "nothing": (f"{NO_EXTRA} {NO_STORE}", NO_CAFILE)}
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +74,19 @@ def test_stock_clients_trust_the_workspaces_certificate(plane, vm, client):
         got = plane.cli("ssh", vm.name, "--", command, check=False, timeout=120)
         assert got.returncode == 0 and says in got.stdout, got
         assert a.seen()["requests"], "nothing came to the host"
+
+
+@pytest.mark.parametrize("by", list(NPM_TRUSTS_BY))
+def test_npm_trusts_the_workspaces_certificate_by_either_way_alone_and_by_no_other(plane, vm, by):
+    env, option = NPM_TRUSTS_BY[by]
+    command = f"env {env} npm ping --json --registry https://good.example/ --fetch-retries=0 {option}"
+    with vm.attack() as a:
+        got = plane.cli("ssh", vm.name, "--", command, check=False, timeout=120)
+        asked = a.seen()["requests"]
+    if by == "nothing":
+        assert got.returncode != 0 and "issuer certificate" in got.stderr and not asked, got
+    else:
+        assert got.returncode == 0 and '"path": "/-/ping"' in got.stdout and asked, got
 
 
 def test_java_and_chromium_find_the_authority_where_they_look(vm):
