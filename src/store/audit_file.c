@@ -56,6 +56,7 @@ int audit_file_open(struct audit_file *ret, const char *path, uint64_t max, stru
 		r = err_sys(e, errno, "%s", path);
 	if (r == 0)
 		audit_journal_start(&ret->journal, ret->size);
+	ret->suspect = ret->journal.found; /* what its writer before us refused is nowhere on record */
 	ret->open = r == 0;
 	return r;
 }
@@ -155,17 +156,36 @@ static int sync_log(struct audit_file *f, struct err *e)
 	return f->lost ? err_sys(e, errno, "%s", f->path) : 0;
 }
 
+/* The log's own sync took a group: the journal starts over. A record that was refused would bring its lines back in place of these: it goes
+ * first, and where it cannot this group is refused too. */
+static int start_over(struct audit_file *f, struct err *e)
+{
+	int r = f->suspect ? audit_journal_forget(&f->journal) : 0;
+
+	if (r)
+		r = err_sys(e, -r, "%s.journal", f->path);
+	else
+		f->suspect = false;
+	audit_journal_start(&f->journal, r ? f->size : f->size + f->put);
+	return r;
+}
+
 /* The first line of a log never goes by the journal: one that was moved away is told by its size from one that was lost. */
 int audit_file_sync(struct audit_file *f, struct bytes lines, const struct audit_log_head *last, struct err *e)
 {
 	int r = f->size ? audit_journal_put(&f->journal, lines, last) : -ENOSPC;
 
-	if (r) {
+	if (r == 0) {
+		f->suspect = false;
+	} else {
+		bool tried = r != -ENOSPC && r != -ESTALE;
+
 		r = sync_log(f, e);
+		f->suspect |= tried && r != 0;
 		if (r == 0 && f->syncs < WARM && ++f->syncs == WARM)
 			(void)audit_journal_fill(&f->journal);
 		if (r == 0)
-			audit_journal_start(&f->journal, f->size + f->put);
+			r = start_over(f, e);
 	}
 	if (r)
 		f->dirty = true;

@@ -16,6 +16,7 @@ struct audit_file {
 	bool dirty; /* bytes behind both are nobody's */
 	bool open; /* without an error */
 	bool lost; /* the log's own sync failed: the kernel may have let go of what only the journal has */
+	bool suspect; /* the disk may have a record of the journal that was refused */
 	uint64_t torn; /* bytes that open put into FILE.torn */
 	unsigned syncs; /* since the start, without the journal */
 	struct audit_journal journal;

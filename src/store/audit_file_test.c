@@ -137,6 +137,96 @@ TEST(a_full_journal_is_kept_until_the_log_is_synced)
 	buf_deinit(&all);
 }
 
+/* The line that would follow the log's last one. */
+static struct buf next_line(const char *detail)
+{
+	struct buf log BUF_AUTO = kit_content(kit_path);
+	struct buf more BUF_AUTO;
+	struct buf line;
+	struct audit_log *l = kit_open(0);
+
+	CHECK(kit_add(l, detail) && audit_log_commit(l, &kit_err) == 0);
+	audit_log_free(l);
+	more = kit_content(kit_path);
+	buf_init(&line, more.len);
+	CHECK(more.len > log.len && buf_add(&line, more.p + log.len, more.len - log.len));
+	kit_put_content(kit_path, buf_view(&log));
+	return line;
+}
+
+/* Syncs neither of the log nor of its journal work, and `refused` is refused, but the disk has its record; then those of the log work again,
+ * then all. 0, or the line that failed. */
+static int answered_behind_a_refused_record(struct bytes refused, struct bytes answered)
+{
+	struct audit_log_head head;
+	struct audit_journal disk;
+	struct audit_file f;
+	struct bytes left = refused;
+	uint64_t size;
+
+	if (audit_file_open(&f, kit_path, 0, &head, &kit_err))
+		return __LINE__;
+	/* A journal was found: its writer may have refused something at its end. */
+	if (!f.suspect)
+		return __LINE__;
+	f.suspect = false;
+	size = f.size;
+	disk = f.journal;
+	disk.fd = dup(f.journal.fd);
+	if (!kit_sync_fails(f.fd) || !kit_sync_fails(f.journal.fd))
+		return KIT_CANNOT_FILTER;
+	if (put_line(&f, &left) != -EIO || f.size != size || !f.suspect)
+		return __LINE__;
+	audit_chain_hash(bytes_of(refused.p, refused.len - 1), head.sha256);
+	if (audit_journal_put(&disk, refused, &head))
+		return __LINE__;
+	audit_file_cut(&f);
+	f.fd = dup(f.fd);
+	left = answered;
+	if (put_line(&f, &left) != -EIO || f.size != size || f.journal.base != size || !strstr(kit_err.text, "journal"))
+		return __LINE__;
+	if (audit_journal_put(&disk, refused, &head))
+		return __LINE__;
+	audit_file_cut(&f);
+	f.journal.fd = disk.fd;
+	f.journal.at = AUDIT_JOURNAL_SIZE; /* full: the log's own sync takes the next one */
+	return put_line(&f, &left) == 0 && f.size == size + answered.len && !f.suspect ? 0 : __LINE__;
+}
+
+TEST(a_refused_record_does_not_come_back_in_place_of_a_line_that_was_answered)
+{
+	struct buf refused;
+	struct buf answered;
+	struct buf before;
+	struct buf now;
+	uint8_t *blocks = calloc(1, AUDIT_JOURNAL_SIZE);
+	pid_t pid;
+
+	kit_fresh();
+	(void)kit_crash_behind(KIT_WARM + KIT_MORE, KIT_ENDS);
+	audit_log_free(kit_open(0));
+	refused = next_line("refused");
+	answered = next_line("answered");
+	before = kit_content(kit_path);
+	kit_put_content(kit_journal, bytes_of(blocks, AUDIT_JOURNAL_SIZE));
+	(void)fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		_exit(answered_behind_a_refused_record(buf_view(&refused), buf_view(&answered)) & 0xff);
+	if (kit_child_passed(pid)) {
+		audit_log_free(kit_open(0));
+		CHECK(buf_bytes(&before, buf_view(&answered)));
+		now = kit_content(kit_path);
+		CHECK(bytes_eq(buf_view(&now), buf_view(&before)));
+		CHECK(access(kit_torn, F_OK) < 0);
+		buf_deinit(&now);
+	}
+	buf_deinit(&refused);
+	buf_deinit(&answered);
+	buf_deinit(&before);
+	free(blocks);
+}
+
 static struct buf whole_log;
 
 static void other_writer_ends(void)
