@@ -58,6 +58,24 @@ TEST(answers_are_scanned_where_the_deciding_rule_says_so)
 	kit_free(&k);
 }
 
+TEST(answers_are_scanned_wherever_the_secret_stands_in_the_target)
+{
+#define TWO(more) TOP "credentials:\n  github: {inject: {query: key, allow_query: true}, hosts: [api.example], paths: ['/**']}\n" ENTRY("") \
+		"  - {name: also, hosts: [api.example], ports: [443], mode: intercept, protocol: rest, credential: github, access: full" more "}\n"
+	struct policy_request r = { .method = bytes_str("GET"), .path = bytes_str("/x") };
+	struct kit k = kit_compile(TWO(", reflective: true")); /* says no more than the other */
+	struct policy_verdict v;
+	struct policy_entry e;
+
+	CHECK_INT(policy_find(&k.policy, bytes_str("api.example"), 443, &e), REASON_OK);
+	policy_judge(&k.policy, &e, &r, &v);
+	CHECK(e.reflective && v.reason == REASON_OK && v.reflective);
+	kit_free(&k);
+	k = kit_compile(TWO(", reflective: false"));
+	CHECK(policy_find(&k.policy, bytes_str("api.example"), 443, &e) == REASON_OK && e.reflective);
+	kit_free(&k);
+}
+
 TEST(roots_of_an_entry_are_certificates_and_nothing_else)
 {
 	struct kit k = kit_compile(TOP "network:\n  - name: api\n    hosts: [api.example]\n    ports: [443]\n    mode: intercept\n"

@@ -126,6 +126,9 @@ TEST(another_way_to_add_a_secret_is_told)
 	check(BY("bearer: true"), BY("header: Authorization, format: 'Bearer {}'"), "");
 	check(BY("bearer: true"), BY("header: x-other, format: 'Bearer {}'"), "spends key on api.example:443 /** (entry api)\n");
 	check(BY("basic: {user: a}"), BY("basic: {user: b}"), "spends key on api.example:443 /** (entry api)\n");
+	check(BY("bearer: true"), BY("query: k, allow_query: true"), "spends key on api.example:443 /** (entry api)\n");
+	check(BY("query: k, allow_query: true"), BY("bearer: true"),
+	      "spends key on api.example:443 /** (entry api)\nanswers not scanned for the secret from api.example:443 (entry api)\n");
 }
 
 TEST(interception_is_no_more_than_what_passed_unread)

@@ -185,6 +185,7 @@ static void check_binding(struct model *m, uint32_t i)
 				    field_show(c->paths[k].text, shown));
 }
 
+/* Who is asked by a target names it again: redirects, links, the addresses of further pages. */
 static void find_credential(struct model *m, struct model_entry *e)
 {
 	char shown[FIELD_SHOW_MAX];
@@ -193,6 +194,7 @@ static void find_credential(struct model *m, struct model_entry *e)
 		if (bytes_eq(m->credentials[i].id.text, e->credential.text)) {
 			e->credential_index = i;
 			m->credentials[i].used = true;
+			e->reflective = e->reflective || m->credentials[i].inject == POLICY_INJECT_QUERY;
 			return;
 		}
 	model_error(m, e->credential.at, "no credential `%s` under `credentials`; bind it there, or mend the name",

@@ -40,15 +40,35 @@ def gateway(arena, build, tmp_path_factory):
     g.stop()
 
 
+@pytest.fixture(scope="module")
+def query(arena, build, tmp_path_factory):
+    """Nothing says `reflective`: the secret stands in the target, which honest hosts repeat."""
+    arena.zone(ZONE)
+    text = policy(arena.ca).replace('{header: Authorization, format: "Bearer {}"}', "{query: key, allow_query: true}")
+    g = Gateway(arena, build, text, tmp_path_factory.mktemp("query"), secrets={"token": SECRET})
+    yield g
+    g.stop()
+
+
 @pytest.fixture(autouse=True)
 def world(arena):
     script = {"/" + k: {"hex": v.hex(), "close": k == "events"} for k, v in ECHOES.items()}
     script["/gzip"] = {"hex": whole(gzip.compress(S), b"Content-Encoding: gzip").hex()}
     script["/nearly"] = {"hex": whole(b"you sent " + S[:-1]).hex()}
+    script |= {f"/{k}?key={SECRET}": {"hex": v.hex()} for k, v in AGAIN.items()}
+    script[f"/nearly?key={SECRET}"] = {"hex": whole(b"you sent " + S[:-1], b"Location: /d/?key=").hex()}
     arena.zone(ZONE)
     arena.ask("script", script=script)
     yield
     arena.ask("script", script={})
+
+
+# What honest hosts answer when they were asked by a target with the key in it.
+AGAIN = {
+    "redirect": b"HTTP/1.1 301 Moved\r\nLocation: /d/?key=" + S + b"\r\nContent-Length: 0\r\n\r\n",
+    "link": whole(b"[]", b"Link: <https://cred.example/link?page=2&key=" + S + b'>; rel="next"'),
+    "next": whole(b'{"next": "https:\\/\\/cred.example\\/next?page=2\\u0026key=' + S + b'"}'),
+}
 
 
 def failures(a, n=1):
@@ -82,4 +102,24 @@ def test_an_answer_without_it_passes_whole(gateway):
     with gateway.attack() as a:
         got = gateway.do("command", ["curl", "-sS", "https://cred.example/nearly"])
         assert got["out"] == "you sent " + SECRET[:-1], got
+        a.allowed(4002)
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+@pytest.mark.parametrize("answer", sorted(AGAIN))
+def test_h4_a_credential_of_the_query_does_not_come_back_by_the_targets_that_hosts_name(query, answer, version):
+    with query.attack() as a:
+        got = query.do("command", ["curl", "-sS", "-i", version, f"https://cred.example/{answer}"])
+        everything = got["out"] + got["err"]
+        assert SECRET not in everything and SECRET[:8] not in everything, got
+        assert got["code"] != 0 or " 502" in got["out"].splitlines()[0], got
+        assert failures(a) == ["credential_reflected"]
+        assert [r["target"] for r in a.seen()["requests"]] == [f"/{answer}?key={SECRET}"], "it was sent once, and to its host"
+        assert SECRET not in str(a.events())
+
+
+def test_an_honest_answer_to_a_credential_of_the_query_passes_whole(query):
+    with query.attack() as a:
+        got = query.do("command", ["curl", "-sS", "-i", "https://cred.example/nearly"])
+        assert got["out"].endswith("you sent " + SECRET[:-1]) and "/d/?key=" in got["out"], got
         a.allowed(4002)
