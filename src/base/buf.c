@@ -17,12 +17,25 @@ void buf_init_wiping(struct buf *b, size_t max)
 	*b = (struct buf){ .max = max, .wipes = true };
 }
 
+void buf_charge(struct buf *b, struct buf_sum *sum)
+{
+	must(!b->cap);
+	b->sum = sum;
+}
+
 void buf_deinit(struct buf *b)
 {
 	if (b->wipes && b->p)
 		explicit_bzero(b->p, b->cap);
 	free(b->p);
-	*b = (struct buf){ .max = b->max, .wipes = b->wipes };
+	if (b->sum)
+		b->sum->used -= b->cap;
+	*b = (struct buf){ .max = b->max, .wipes = b->wipes, .sum = b->sum };
+}
+
+static bool has_room(const struct buf_sum *sum, size_t more)
+{
+	return sum->used <= sum->max && more <= sum->max - sum->used;
 }
 
 /* realloc() would leave the old bytes behind. */
@@ -59,11 +72,13 @@ uint8_t *buf_room_grown(struct buf *b, size_t len)
 		cap = cap > b->max / 2 ? b->max : cap * 2;
 	if (cap > b->max && b->len + len <= b->max)
 		cap = b->max ? b->max : 1;
-	p = grow(b, cap);
+	p = !b->sum || has_room(b->sum, cap - b->cap) ? grow(b, cap) : NULL;
 	if (!p) {
 		b->failed = true;
 		return NULL;
 	}
+	if (b->sum)
+		b->sum->used += cap - b->cap;
 	b->p = p;
 	b->cap = cap;
 	return b->p + b->len;

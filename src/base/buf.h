@@ -7,13 +7,20 @@
 
 #include "base/bytes.h"
 
+/* What some bufs hold together: their memory, whether it is filled or not. Over `max` none of them grows. */
+struct buf_sum {
+	size_t used;
+	size_t max;
+};
+
 /* Read `p`, `len` and `failed`; change only through the functions. */
 struct buf {
 	uint8_t *p;
 	size_t len;
 	size_t cap;
 	size_t max;
-	bool failed; /* over `max` or out of memory; contents stay as they were before the failure */
+	struct buf_sum *sum; /* NULL: charged to none */
+	bool failed; /* over `max`, or the sum's, or out of memory; contents stay as they were before the failure */
 	bool wipes; /* whatever it gives up is overwritten first: what was consumed or reset, the memory it grew out of or frees */
 };
 
@@ -21,6 +28,8 @@ struct buf {
 void buf_init(struct buf *b, size_t max);
 /* The same for contents that may be secret: see `wipes`. Stays so after buf_deinit(). */
 void buf_init_wiping(struct buf *b, size_t max);
+/* An empty one is charged to `sum` from now on, also after buf_deinit(). */
+void buf_charge(struct buf *b, struct buf_sum *sum);
 /* Frees; safe twice; leaves an empty buffer with the same ceiling. */
 void buf_deinit(struct buf *b);
 #define BUF_AUTO __attribute__((cleanup(buf_deinit)))

@@ -103,6 +103,35 @@ TEST(a_wiping_buffer_leaves_nothing_behind_what_it_drops)
 	CHECK(b.wipes && b.max == 4096 && !b.p);
 }
 
+TEST(a_sum_counts_what_its_buffers_have_taken_and_lets_none_grow_over_its_ceiling)
+{
+	struct buf_sum sum = { .max = 3000 };
+	struct buf a BUF_AUTO = { 0 };
+	struct buf b BUF_AUTO = { 0 };
+
+	buf_init(&a, 100000);
+	buf_init_wiping(&b, 100000);
+	buf_charge(&a, &sum);
+	buf_charge(&b, &sum);
+	CHECK(buf_str(&a, "x"));
+	CHECK(sum.used == a.cap && a.cap > 1); /* memory, not contents */
+	while (b.cap < 2048)
+		CHECK(buf_str(&b, "0123456789"));
+	CHECK(sum.used == a.cap + b.cap);
+	while (buf_str(&b, "0123456789"))
+		CHECK(sum.used <= sum.max);
+	CHECK(b.failed && b.cap == 2048 && b.len > 2030);
+	buf_reset(&b);
+	CHECK(sum.used == a.cap + b.cap);
+	buf_deinit(&b);
+	CHECK(sum.used == a.cap && b.sum == &sum);
+	CHECK(buf_str(&b, "again") && sum.used == a.cap + b.cap);
+	buf_deinit(&a);
+	buf_deinit(&a);
+	buf_deinit(&b);
+	CHECK(sum.used == 0);
+}
+
 TEST(text_in_pieces_is_valid_exactly_when_the_whole_is)
 {
 	static const char *const texts[] = {

@@ -69,7 +69,7 @@ enum h2_fault {
 	H2_FLOOD_FRAMES, /* priorities, window updates */
 	H2_FLOOD_HEADERS, /* HPACK bomb: a list over H2_LIST_MAX */
 	H2_STALLED, /* windows kept shut; said by h2_close() of a caller whose patience ended */
-	H2_MEMORY, /* its connection's or all connections' ceiling (net/h2_total.h): a stream too */
+	H2_MEMORY, /* its connection's or all connections' ceiling (net/held.h): a stream too */
 	H2_FAULT_END
 };
 /* "malformed pseudo header"; for messages and tests. */

@@ -2,7 +2,7 @@
 
 #include "base/must.h"
 #include "net/h2_client.h"
-#include "net/h2_total.h"
+#include "net/held.h"
 #include "wire/http1_body.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -129,7 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		(void)h2_feed(c, bytes_of(rest.p, n), now++);
 		rest = bytes_skip(rest, n);
-		must(h2_memory(c) < MEMORY_MAX && h2_memory(c) == h2_total());
+		must(h2_memory(c) < MEMORY_MAX && h2_memory(c) == held_total());
 		buf_reset(&out);
 		h2_take(c, &out, 1 + step * 16);
 	}
@@ -143,6 +143,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < ASKS; i++)
 		buf_deinit(&calls[i].text);
 	(void)h2_free(c);
-	must(h2_total() == 0);
+	must(held_total() == 0);
 	return 0;
 }

@@ -85,7 +85,7 @@ static int begin_request(struct h2 *c, int32_t id)
 	share_fairly(c, id);
 	c->in_head = s;
 	h2_head_begin(&c->head, H2_HEAD_REQUEST);
-	return h2_total_may_begin() ? 0 : refuse_for_memory(s);
+	return held_may_begin() ? 0 : refuse_for_memory(s);
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
@@ -110,7 +110,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 
 static void take_field(struct h2 *c, struct bytes name, struct bytes value)
 {
-	if (!h2_total_may_grow() && c->head.fault == H2_OK)
+	if (!held_may_grow() && c->head.fault == H2_OK)
 		c->head.fault = H2_MEMORY;
 	h2_head_field(&c->head, name, value);
 	h2_charge(c);

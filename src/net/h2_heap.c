@@ -5,17 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/h2_total.h"
+#include "net/held.h"
 
 static bool may_take(const struct h2_heap *h, size_t size)
 {
-	return h->used <= h->max && size <= h->max - h->used && h2_total_has(size);
+	return h->used <= h->max && size <= h->max - h->used && held_has(size);
 }
 
 /* malloc() may give more than was asked for: that counts too. */
 static void took(struct h2_heap *h, const void *p)
 {
-	h2_total_set(&h->used, h->used + malloc_usable_size((void *)(uintptr_t)p));
+	held_set(&h->used, h->used + malloc_usable_size((void *)(uintptr_t)p));
 }
 
 static void *heap_malloc(size_t size, void *user)
@@ -35,7 +35,7 @@ static void heap_free(void *p, void *user)
 	struct h2_heap *h = user;
 	size_t size = malloc_usable_size(p);
 
-	h2_total_set(&h->used, h->used - size);
+	held_set(&h->used, h->used - size);
 	if (h->wipes && p)
 		explicit_bzero(p, size);
 	free(p);
@@ -76,7 +76,7 @@ static void *heap_realloc(void *p, size_t size, void *user)
 		return NULL;
 	q = h->wipes ? move(p, before, size) : realloc(p, size);
 	if (q)
-		h2_total_set(&h->used, h->used - before + malloc_usable_size(q));
+		held_set(&h->used, h->used - before + malloc_usable_size(q));
 	return q;
 }
 

@@ -1,4 +1,4 @@
-/* The memory that nghttp2 holds for one connection: counted, with a ceiling of its own and one for all (net/h2_total.h), and wiped where
+/* The memory that nghttp2 holds for one connection: counted, with a ceiling of its own and one for all (net/held.h), and wiped where
  * it may hold a secret. */
 #ifndef SAW_NET_H2_HEAP_H
 #define SAW_NET_H2_HEAP_H

@@ -96,7 +96,7 @@ void h2_in_data(struct h2_stream *s, struct bytes data)
 		buf_consume(&s->in_data, s->in_data_off);
 		s->in_data_off = 0;
 	}
-	if (f == H2_OK && (!h2_total_fits(&s->in_data, data.len) || !buf_bytes(&s->in_data, data)))
+	if (f == H2_OK && (!held_fits(&s->in_data, data.len) || !buf_bytes(&s->in_data, data)))
 		f = H2_MEMORY;
 	h2_stream_charge(s);
 	if (f != H2_OK) {

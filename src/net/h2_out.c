@@ -228,7 +228,7 @@ static size_t write_head(struct h2_stream *s, struct bytes in)
 	enum http1_fault f;
 	size_t len;
 
-	if (!h2_total_may_grow()) {
+	if (!held_may_grow()) {
 		h2_stream_reset(s, H2_MEMORY);
 		return in.len;
 	}
@@ -272,7 +272,7 @@ static size_t write_body(struct h2_stream *s, struct bytes in)
 		buf_consume(&s->out_data, s->out_data_off);
 		s->out_data_off = 0;
 	}
-	if (a == HTTP1_BAD || !h2_total_fits(&s->out_data, data.len) || !buf_bytes(&s->out_data, data)) {
+	if (a == HTTP1_BAD || !held_fits(&s->out_data, data.len) || !buf_bytes(&s->out_data, data)) {
 		h2_stream_reset(s, a == HTTP1_BAD ? H2_OURS : H2_MEMORY);
 		return in.len;
 	}

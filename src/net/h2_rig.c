@@ -6,7 +6,7 @@
 #include "base/tap.h"
 #include "net/h2_client.h"
 #include "net/h2_server.h"
-#include "net/h2_total.h"
+#include "net/held.h"
 
 static void look(struct h2_rig *r, size_t i)
 {
@@ -124,9 +124,9 @@ void h2_rig_end(struct h2_rig *r)
 	}
 	(void)h2_rig_seen(r);
 	CHECK(h2_fault(r->c) != H2_OK || h2_streams(r->c) == 0);
-	others = h2_total() - h2_memory(r->c);
+	others = held_total() - h2_memory(r->c);
 	r->c = h2_free(r->c);
-	CHECK_INT(h2_total(), others);
+	CHECK_INT(held_total(), others);
 	nghttp2_hd_inflate_del(r->inflater);
 	buf_deinit(&r->events);
 	buf_deinit(&r->in);

@@ -2,7 +2,7 @@
 
 #include "base/must.h"
 #include "net/h2_server.h"
-#include "net/h2_total.h"
+#include "net/held.h"
 #include "wire/http1_body.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -147,7 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		(void)h2_feed(c, bytes_of(rest.p, n), now++);
 		rest = bytes_skip(rest, n);
-		must(h2_memory(c) < MEMORY_MAX && h2_memory(c) == h2_total());
+		must(h2_memory(c) < MEMORY_MAX && h2_memory(c) == held_total());
 		must(h2_streams(c) == n_open);
 		if (step % 3 || now % 8 == 0) {
 			buf_reset(&out);
@@ -157,6 +157,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	h2_eof(c);
 	must(n_open == 0);
 	(void)h2_free(c);
-	must(h2_total() == 0);
+	must(held_total() == 0);
 	return 0;
 }

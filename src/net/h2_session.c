@@ -81,12 +81,12 @@ static size_t holds(const struct h2 *c)
 
 void h2_charge(struct h2 *c)
 {
-	h2_total_set(&c->charged, holds(c));
+	held_set(&c->charged, holds(c));
 }
 
 struct h2 *h2_new(const struct h2_ops *ops, void *owner, bool server, bool wipes)
 {
-	struct h2 *c = h2_total_may_grow() ? calloc(1, sizeof(*c)) : NULL;
+	struct h2 *c = held_may_grow() ? calloc(1, sizeof(*c)) : NULL;
 
 	if (!c)
 		return NULL;
@@ -98,7 +98,7 @@ struct h2 *h2_new(const struct h2_ops *ops, void *owner, bool server, bool wipes
 	h2_charge(c);
 	if (open_session(c, wipes) != 0 || greet(c) != 0)
 		return h2_free(c);
-	if (server && !h2_total_may_begin())
+	if (server && !held_may_begin())
 		h2_fail(c, H2_MEMORY);
 	return c;
 }
@@ -121,7 +121,7 @@ struct h2 *h2_free(struct h2 *c)
 		h2_stream_free(s);
 	}
 	h2_head_deinit(&c->head);
-	h2_total_set(&c->charged, 0);
+	held_set(&c->charged, 0);
 	free(c);
 	return NULL;
 }

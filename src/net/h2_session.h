@@ -7,7 +7,7 @@
 #include "net/h2_budget.h"
 #include "net/h2_head.h"
 #include "net/h2_heap.h"
-#include "net/h2_total.h"
+#include "net/held.h"
 
 enum {
 	H2_POOL_MAX = 16,
@@ -29,7 +29,7 @@ struct h2_stream {
 	struct h2_link all;
 	struct h2_link woken;
 	struct h2_link waiting; /* for room */
-	size_t charged; /* net/h2_total.h */
+	size_t charged; /* net/held.h */
 	enum h2_fault gone;
 	bool offered; /* its owner knows of it */
 	bool released;
@@ -78,7 +78,7 @@ struct h2 {
 	bool draining;
 	enum h2_fault fault;
 	struct h2_budget budget;
-	size_t charged; /* this and `head`; net/h2_total.h */
+	size_t charged; /* this and `head`; net/held.h */
 	struct h2_head head; /* the header block that is arriving: one at a time */
 	struct h2_stream *in_head; /* whose it is */
 	struct h2_stream *all;

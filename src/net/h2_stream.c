@@ -65,7 +65,7 @@ size_t h2_stream_holds(const struct h2_stream *s)
 
 void h2_stream_charge(struct h2_stream *s)
 {
-	h2_total_set(&s->charged, h2_stream_holds(s));
+	held_set(&s->charged, h2_stream_holds(s));
 }
 
 static void rest_one(struct buf *b)
@@ -101,7 +101,7 @@ struct h2_stream *h2_stream_new(struct h2 *c)
 	struct h2_stream *s = from_pool(c);
 
 	if (!s) {
-		s = h2_total_has(sizeof(*s)) ? calloc(1, sizeof(*s)) : NULL;
+		s = held_has(sizeof(*s)) ? calloc(1, sizeof(*s)) : NULL;
 		if (!s)
 			return NULL;
 		buffers_init(s, c->heap.wipes);
@@ -126,7 +126,7 @@ void h2_stream_free(struct h2_stream *s)
 {
 	unlink_all(s);
 	buffers_deinit(s);
-	h2_total_set(&s->charged, 0);
+	held_set(&s->charged, 0);
 	free(s);
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "net/held.h"
 #include "wire/packet.h"
 #include "proxy/gate_main.h"
 
@@ -48,6 +49,7 @@ void flow_unregister(struct flow *f)
 	f->next = NULL;
 	f->prev = NULL;
 	gate_flows(f->gate)->n--;
+	held_ended();
 }
 
 /* A flow may leave the register in its own callback, and only itself. */

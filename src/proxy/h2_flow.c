@@ -176,7 +176,7 @@ static void on_output(void *owner)
 static void send(struct h2_flow *f)
 {
 	do {
-		h2_take(f->h2, &f->side.out, HTTP_SIDE_OUT_FULL);
+		h2_take(f->h2, &f->side.out, http_side_out_full());
 		f->bytes_in += http_side_flush(&f->side);
 	} while (h2_pending(f->h2) && f->side.out.len == 0 && !f->side.deaf);
 }
@@ -193,7 +193,7 @@ static bool may_read(struct h2_flow *f)
 
 	if (!f->pause.slot && (gate_busy(g) || gate_noisy(g, GATE_NOISE_FLOW)))
 		(void)loop_timer_arm(loop_of(f), &f->pause, H2_FLOW_PAUSE_MS, on_pause_over, f);
-	return !f->pause.slot && h2_wants(f->h2) && f->side.out.len < HTTP_SIDE_OUT_FULL;
+	return !f->pause.slot && h2_wants(f->h2) && !http_side_full(&f->side);
 }
 
 static void receive(struct h2_flow *f)
@@ -208,6 +208,8 @@ static void receive(struct h2_flow *f)
 		broken(f, h2_feed(f->h2, buf_view(&f->side.in), loop_now_ms(loop_of(f))));
 		buf_reset(&f->side.in);
 	}
+	if (f->side.starved)
+		h2_close(f->h2, H2_MEMORY);
 	if (f->side.eof)
 		h2_eof(f->h2);
 }
@@ -221,7 +223,7 @@ static void pump(struct h2_flow *f)
 	f->feeding = true;
 	receive(f);
 	send(f);
-	broken(f, h2_fault(f->h2));
+	broken(f, f->side.starved ? H2_MEMORY : h2_fault(f->h2));
 	f->feeding = false;
 	if (f->side.deaf || (h2_finished(f->h2) && f->side.out.len == 0) || (f->side.eof && h2_streams(f->h2) == 0)) {
 		finish(f, false);

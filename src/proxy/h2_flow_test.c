@@ -8,7 +8,7 @@
 #include "crypt/sha256.h"
 #include "ipc/audit_msg.h"
 #include "ipc/types.h"
-#include "net/h2_total.h"
+#include "net/held.h"
 #include "os/clock_kit.h"
 #include "os/fd.h"
 #include "proxy/flows.h"
@@ -264,19 +264,19 @@ TEST(a_stream_that_is_refused_for_want_of_memory_is_one_event_and_the_next_is_se
 	begin_in_still_time(&facts, &got);
 	SAY(&facts, PREFACE);
 	CHECK(!ended(&facts, &got));
-	h2_total_set(&others, H2_TOTAL_NEW);
+	held_set(&others, HELD_NEW);
 	SAY(&facts, ASK("\1"));
 	CHECK(!ended(&facts, &got) && !has_goaway(&got));
 	CHECK_INT(rig.n_http, 1);
 	CHECK_INT(rig.last_http, REASON_TOO_MANY_FLOWS);
-	h2_total_set(&others, 0);
+	held_set(&others, 0);
 	SAY(&facts, ASK("\3"));
 	CHECK(!ended(&facts, &got));
 	CHECK_INT(rig.n_http, 2);
 	CHECK_INT(rig.last_http, REASON_HTTP_METHOD_UNLISTED);
 	CHECK_INT(rig.n_other, 0);
 	end(&facts);
-	CHECK_INT(h2_total(), 0);
+	CHECK_INT(held_total(), 0);
 }
 
 TEST(a_connection_that_is_refused_for_want_of_memory_is_one_event)
@@ -285,7 +285,7 @@ TEST(a_connection_that_is_refused_for_want_of_memory_is_one_event)
 	struct flow facts;
 	size_t others = 0;
 
-	h2_total_set(&others, H2_TOTAL_NEW);
+	held_set(&others, HELD_NEW);
 	begin_in_still_time(&facts, &got);
 	CHECK(ended(&facts, &got) && has_goaway(&got));
 	CHECK_INT(flows_count(gate_flows(rig.gate)), 0);
@@ -294,13 +294,13 @@ TEST(a_connection_that_is_refused_for_want_of_memory_is_one_event)
 	CHECK_INT(rig.last, REASON_TOO_MANY_FLOWS);
 	end(&facts);
 	buf_deinit(&got);
-	h2_total_set(&others, H2_TOTAL_CONTENT); /* not even that goodbye */
+	held_set(&others, HELD_CONTENT); /* not even that goodbye */
 	begin_in_still_time(&facts, &got);
 	kit_clock_turns(rig.loop);
 	CHECK_INT(flows_count(gate_flows(rig.gate)), 0);
 	CHECK_INT(rig.n_other, 1);
 	CHECK_INT(rig.last, REASON_TOO_MANY_FLOWS);
 	end(&facts);
-	h2_total_set(&others, 0);
-	CHECK_INT(h2_total(), 0);
+	held_set(&others, 0);
+	CHECK_INT(held_total(), 0);
 }

@@ -112,14 +112,14 @@ static void die(struct conn *c)
 static void send(struct conn *c)
 {
 	do {
-		h2_take(c->h2, &c->side.out, HTTP_SIDE_OUT_FULL);
+		h2_take(c->h2, &c->side.out, http_side_out_full());
 		(void)http_side_flush(&c->side);
 	} while (h2_pending(c->h2) && c->side.out.len == 0 && !c->side.deaf);
 }
 
 static bool may_read(const struct conn *c)
 {
-	return h2_wants(c->h2) && c->side.out.len < HTTP_SIDE_OUT_FULL;
+	return h2_wants(c->h2) && !http_side_full(&c->side);
 }
 
 static void receive(struct conn *c)
@@ -134,6 +134,8 @@ static void receive(struct conn *c)
 		(void)h2_feed(c->h2, buf_view(&c->side.in), loop_now_ms(c->loop));
 		buf_reset(&c->side.in);
 	}
+	if (c->side.starved)
+		h2_close(c->h2, H2_MEMORY);
 }
 
 static void deadline(struct conn *c);
@@ -204,7 +206,7 @@ static void pump(struct conn *c)
 		return;
 	c->pumping = true;
 	if (c->dead) {
-		h2_take(c->h2, &c->side.out, HTTP_SIDE_OUT_FULL);
+		h2_take(c->h2, &c->side.out, http_side_out_full());
 		buf_deinit(&c->side.out);
 	} else {
 		do
@@ -242,7 +244,7 @@ bool h2_host_add(struct loop *l, const struct h2_host_key *k, int fd, struct tls
 	c->loop = l;
 	http_side_init(&c->side, H2_HOST_READ);
 	if (k->secret_version) /* frames are coded, but that hides nothing */
-		buf_init_wiping(&c->side.out, c->side.out.max);
+		http_side_wipes(&c->side);
 	if (http_side_open(&c->side, l, fd, tls, on_side, c) < 0) {
 		h2_free(c->h2);
 		free(c);

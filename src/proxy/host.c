@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "net/held.h"
 #include "net/tls.h"
 #include "os/fd.h"
 #include "wire/credential.h"
@@ -100,6 +101,8 @@ static void on_dialed(void *owner, int fd, struct ip ip, enum reason reason)
 		finish(h, reason, reason != REASON_ROLE_DOWN, "");
 	else if (changed(h) || h->way == GATE_OUTLET || h->flow->entry.mode != POLICY_INTERCEPT)
 		finish(h, REASON_OK, false, "");
+	else if (!held_may_grow())
+		finish(h, REASON_TOO_MANY_FLOWS, false, "");
 	else if (start_tls(h))
 		shake(h);
 	else

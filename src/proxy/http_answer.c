@@ -152,6 +152,8 @@ static bool answer_head(struct http_flow *f)
 	size_t len;
 
 	a = http1_response_head(&f->answer_scan, buf_view(&f->upstream.in), &h, &len, &fault);
+	if (a == HTTP1_MORE && f->upstream.cramped)
+		http_answer_failed(f, REASON_TOO_MANY_FLOWS);
 	if (a == HTTP1_MORE)
 		return false;
 	if (a == HTTP1_BAD || !http1_response_length(&h, f->to_head, &l, &fault) ||
@@ -180,7 +182,7 @@ static bool answer_head(struct http_flow *f)
 static bool pass(struct http_flow *f, struct bytes data, bool last)
 {
 	if (f->watch && (!http_watch_pass(f->watch, data, last, &data) || (last && http_watch_leaks(f->watch, buf_view(&f->trailers))))) {
-		http_answer_failed(f, REASON_CREDENTIAL_REFLECTED);
+		http_answer_failed(f, http_watch_starved(f->watch) ? REASON_TOO_MANY_FLOWS : REASON_CREDENTIAL_REFLECTED);
 		return false;
 	}
 	http1_piece(&f->guest.out, f->answer_framing, data);
@@ -225,17 +227,17 @@ void http_answer_relay(struct http_flow *f)
 		bool moved = true;
 
 		f->bytes_in += n;
-		while (moved && f->phase == HTTP_RELAY && !f->answer_done && f->guest.out.len < HTTP_SIDE_OUT_FULL)
+		while (moved && f->phase == HTTP_RELAY && !f->answer_done && !http_side_full(&f->guest))
 			moved = f->upstream.in.len && (f->answering ? answer_piece(f) : answer_head(f));
 		if (f->phase != HTTP_RELAY)
 			return;
 		(void)http_side_flush(&f->guest);
-		if (f->answer_done || f->guest.out.len >= HTTP_SIDE_OUT_FULL || (n == 0 && moved == false)) {
+		if (f->answer_done || http_side_full(&f->guest) || (n == 0 && moved == false && !f->upstream.cramped)) {
 			f->answer_more = false;
 			break;
 		}
 	}
 	if (!f->answer_done && f->upstream.eof && (f->upstream.in.len == 0 || !f->answering) &&
-	    f->guest.out.len < HTTP_SIDE_OUT_FULL)
+	    !http_side_full(&f->guest))
 		answer_cut(f);
 }

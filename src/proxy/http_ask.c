@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "net/held.h"
 #include "rules/policy_git.h"
 #include "wire/credential_fields.h"
 #include "wire/http1_fields.h"
@@ -296,31 +297,45 @@ static void begin_body(struct http_flow *f, const struct http1_head *h)
 	f->body_begun = f->body_done;
 	f->keep = f->request.keep;
 	buf_init(&f->held, f->reading ? HTTP_READING_HELD_MAX + HTTP_SIDE_READ : 2 * HTTP_FLOW_HOLD_MAX);
+	held_buf(&f->held);
 	if (f->reading && f->body_done)
 		http_reading_end(f->reading);
 }
 
-static bool head_fault(struct http_flow *f, enum http1_fault fault)
+/* Enough of the first line for the event; it may be anything. */
+static void keep_line(struct http_flow *f)
 {
 	struct bytes line = buf_view(&f->guest.in);
 
-	/* Enough of the first line for the event; it may be anything. */
 	line.len = bytes_find(line, '\r');
 	if (line.len > EVENT_TEXT_MAX)
 		line.len = EVENT_TEXT_MAX;
 	buf_reset(&f->canon);
+	(void)buf_bytes(&f->canon, line);
+}
+
+static bool head_fault(struct http_flow *f, enum http1_fault fault)
+{
+	buf_reset(&f->canon);
 	if (fault != HTTP1_FAULT_NOT_HTTP)
-		(void)buf_bytes(&f->canon, line);
+		keep_line(f);
 	http_refuse_fault(f, fault);
+	return true;
+}
+
+static bool head_finds_no_memory(struct http_flow *f)
+{
+	keep_line(f);
+	http_refuse_memory(f, EVENT_DENIED);
 	return true;
 }
 
 static bool head_waits(struct http_flow *f, bool fresh)
 {
-	if (f->guest.eof && f->guest.in.len == 0) {
+	if (f->guest.eof && f->guest.in.len == 0 && !f->guest.starved) {
 		http_flow_finish(f, false);
 	} else if (f->guest.eof) {
-		http_refuse(f, 400, EVENT_DENIED, REASON_GUEST_CLOSED);
+		http_refuse_left(f);
 	} else if (fresh) {
 		http_flow_deadline(f, HTTP_FLOW_HEAD_MS);
 		return false;
@@ -362,12 +377,14 @@ bool http_ask_head(struct http_flow *f)
 		return head_waits(f, false);
 	switch (http1_request_head(&f->scan, buf_view(&f->guest.in), &h, &len, &fault)) {
 	case HTTP1_MORE:
-		return head_waits(f, fresh);
+		return f->guest.cramped ? head_finds_no_memory(f) : head_waits(f, fresh);
 	case HTTP1_BAD:
 		return head_fault(f, fault);
 	case HTTP1_DONE:
 		break;
 	}
+	if (!held_may_grow())
+		return head_finds_no_memory(f);
 	if (gate_is_outlet(f->flow.gate))
 		told = http_dress_told(f, &h, bytes_of(f->guest.in.p, len));
 	if (!take(f, &h))
@@ -417,6 +434,10 @@ bool http_ask_body(struct http_flow *f, struct buf *out, size_t full)
 			return false;
 		}
 		http1_piece(out, f->request.length.framing, data);
+		if (out->failed) { /* a body with a hole must not go */
+			http_refuse_memory(f, f->phase == HTTP_HOLD ? EVENT_DENIED : EVENT_FAILED);
+			return false;
+		}
 		f->body_done = answer == HTTP1_DONE;
 		f->body_begun = f->body_begun || data.len || f->body_done;
 		if (f->reading)
@@ -430,6 +451,10 @@ bool http_ask_body(struct http_flow *f, struct buf *out, size_t full)
 		if (f->body_done) {
 			http_dress_trailers(f);
 			http1_last_with(out, f->request.length.framing, buf_view(&f->body_trailers));
+			if (out->failed) {
+				http_refuse_memory(f, f->phase == HTTP_HOLD ? EVENT_DENIED : EVENT_FAILED);
+				return false;
+			}
 		}
 		buf_consume(&f->guest.in, used);
 	}
@@ -439,7 +464,7 @@ bool http_ask_body(struct http_flow *f, struct buf *out, size_t full)
 static bool guest_left(struct http_flow *f)
 {
 	if (f->guest.eof)
-		http_refuse(f, 400, EVENT_DENIED, REASON_GUEST_CLOSED);
+		http_refuse_left(f);
 	return f->guest.eof;
 }
 

@@ -2,7 +2,7 @@
 
 #include "base/must.h"
 #include "base/tap.h"
-#include "net/h2_total.h"
+#include "net/held.h"
 #include "proxy/h2_host_rig.h"
 
 /* The flow finds a connection of HTTP/2 to its host: good.example on port 80, as the rig has it. */
@@ -136,14 +136,14 @@ TEST(an_answer_for_which_there_is_no_memory_is_no_fault_of_the_hosts)
 	ask(ASK);
 	h2_host_rig_answer(&host, 0, OK);
 	(void)h2_host_rig_move(&host);
-	h2_total_set(&others, H2_TOTAL_CONTENT);
+	held_set(&others, HELD_CONTENT);
 	settle();
-	h2_total_set(&others, 0);
+	held_set(&others, 0);
 	CHECK(strncmp(http_rig_seen(&http_rig.got), "HTTP/1.1 503 ", 13) == 0);
 	CHECK_INT(http_rig.n_events, 2);
 	CHECK(strncmp(http_rig.events[1], "failed too_many_flows GET /ok", 29) == 0);
 	end();
-	CHECK_INT(h2_total(), 0);
+	CHECK_INT(held_total(), 0);
 }
 
 TEST(what_is_sent_again_wears_its_credential_again)

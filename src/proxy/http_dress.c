@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "net/held.h"
 #include "wire/http1_trailer.h"
 
 /* Only the process that talks to the host itself dresses a request: towards outlet it goes as it was judged. */
@@ -86,6 +87,7 @@ void http_dress_trailers(struct http_flow *f)
 	if (lines.len == 0 || !policy_credential_at(gate_policy(f->flow.gate), f->flow.entry.credential, &credential))
 		return;
 	buf_init(&kept, HTTP1_TRAILERS_LEN_MAX);
+	held_buf(&kept);
 	while (http1_trailer_next(&lines, &field))
 		if (!dress_carries(&credential, field.name))
 			(void)http1_trailer_put(&kept, field.name, field.value);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "net/h2.h"
+#include "net/held.h"
 #include "net/tls.h"
 #include "os/fd.h"
 #include "proxy/dress.h"
@@ -33,6 +34,7 @@ static void free_later(struct loop_later *l)
 	buf_deinit(&f->body_trailers);
 	http_watch_free(f->watch);
 	http_socket_free(f->socket);
+	held_set(&f->charged, 0);
 	free(f);
 }
 
@@ -60,11 +62,23 @@ static void keep_upstream(struct http_flow *f)
 	idle_put(&f->upstream, gate_loop(f->flow.gate), &at);
 }
 
+/* Some of it was lost, and nobody has said so. */
+static void note_starved(struct http_flow *f)
+{
+	struct event ev;
+
+	if ((!f->guest.starved && !f->upstream.starved) || f->refusal != REASON_OK)
+		return;
+	ev = http_request_event(f, EVENT_FAILED, REASON_TOO_MANY_FLOWS);
+	gate_note(f->flow.gate, &ev);
+}
+
 void http_flow_finish(struct http_flow *f, bool reset)
 {
 	if (f->phase == HTTP_GONE)
 		return;
 	http_answer_note(f);
+	note_starved(f);
 	if (end_matters(f))
 		note_end(f);
 	f->phase = HTTP_GONE;
@@ -201,7 +215,7 @@ static bool reads_guest(const struct http_flow *f)
 	case HTTP_SOCKET:
 		return http_socket_reads_guest(f);
 	case HTTP_RELAY:
-		return !f->body_done && f->upstream.out.len < HTTP_SIDE_OUT_FULL && !f->upstream.deaf;
+		return !f->body_done && !http_side_full(&f->upstream) && !f->upstream.deaf;
 	case HTTP_DIAL:
 	case HTTP_EVENT:
 	case HTTP_REFUSE:
@@ -245,7 +259,7 @@ void http_flow_pump(struct http_flow *f)
 		return;
 	}
 	http_side_want(&f->guest, reads_guest(f), f->phase == HTTP_RELAY && f->answer_more);
-	http_side_want(&f->upstream, f->phase != HTTP_RELAY || (!f->answer_done && f->guest.out.len < HTTP_SIDE_OUT_FULL),
+	http_side_want(&f->upstream, f->phase != HTTP_RELAY || (!f->answer_done && !http_side_full(&f->guest)),
 		       f->phase == HTTP_RELAY && !f->body_done && more_of_body(f));
 }
 
@@ -433,6 +447,7 @@ static struct http_flow *start(const struct flow *facts)
 {
 	static const struct flow_ops ops = { .on_policy = on_policy, .on_secret = on_secret, .on_stop = on_stop };
 	struct http_flow *f = calloc(1, sizeof(*f));
+	struct buf *bufs[] = { &f->canon, &f->held, &f->wire, &f->change, &f->trailers, &f->body_trailers };
 
 	if (!f)
 		return NULL;
@@ -446,11 +461,14 @@ static struct http_flow *start(const struct flow *facts)
 	buf_init(&f->wire, DRESS_MAX);
 	if (gate_is_outlet(facts->gate)) { /* what a request wears leaves no copy behind */
 		buf_init_wiping(&f->wire, DRESS_MAX);
-		buf_init_wiping(&f->upstream.out, f->upstream.out.max);
+		http_side_wipes(&f->upstream);
 	}
 	buf_init(&f->change, POLICY_CHANGE_MAX);
 	buf_init(&f->trailers, HTTP1_TRAILERS_LEN_MAX);
 	buf_init(&f->body_trailers, HTTP1_TRAILERS_LEN_MAX);
+	for (size_t i = 0; i < sizeof(bufs) / sizeof(bufs[0]); i++)
+		held_buf(bufs[i]);
+	held_set(&f->charged, sizeof(*f));
 	http_flow_next(f);
 	flow_register(&f->flow);
 	return f;

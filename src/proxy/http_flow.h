@@ -76,6 +76,7 @@ struct http_flow {
 	uint64_t moved; /* as the sides count, when the deadline was last set */
 	size_t lingered;
 	bool on_stream; /* the guest speaks HTTP/2 */
+	size_t charged; /* this itself; net/held.h */
 	bool unlisted; /* the policy in force no longer has this flow: no further request */
 
 	/* the present request */
@@ -203,6 +204,10 @@ void http_answer_failed(struct http_flow *f, enum reason reason);
  * EVENT_FAILED for what was allowed before. */
 void http_refuse(struct http_flow *f, unsigned status, enum event_action action, enum reason reason);
 void http_refuse_fault(struct http_flow *f, enum http1_fault fault);
+/* The guest is gone before its request was whole, or what it sent found no memory. */
+void http_refuse_left(struct http_flow *f);
+/* There is no memory for this request (net/held.h). */
+void http_refuse_memory(struct http_flow *f, enum event_action action);
 /* As http_refuse, for what another role has put on record already. */
 void http_refuse_silently(struct http_flow *f, unsigned status, enum reason reason);
 /* The drained body is over, or its time: now the answer. */

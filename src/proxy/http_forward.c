@@ -134,7 +134,7 @@ bool http_forward_safe(const struct http_flow *f)
 
 static bool may_retry(const struct http_flow *f)
 {
-	if (!can_repeat(f))
+	if (!can_repeat(f) || f->upstream.starved)
 		return false;
 	if (f->upstream.fault == H2_NOT_PROCESSED) /* the host promises that it did nothing with it */
 		return true;
@@ -148,7 +148,7 @@ static enum reason ended_by(const struct http_flow *f)
 	case H2_PEER_RESET:
 	case H2_NOT_PROCESSED:
 	case H2_CLOSED:
-		return REASON_UPSTREAM_CLOSED;
+		return f->upstream.starved ? REASON_TOO_MANY_FLOWS : REASON_UPSTREAM_CLOSED;
 	case H2_MEMORY: /* of ours */
 		return REASON_TOO_MANY_FLOWS;
 	default: /* against the rules, or a flood */
@@ -193,14 +193,19 @@ static bool relay_body(struct http_flow *f)
 	size_t went;
 
 	do { /* a stream tells of room only where it had none, so that what it took must be followed at once */
-		if (!f->upstream.deaf && !http_ask_body(f, &f->upstream.out, HTTP_SIDE_OUT_FULL))
+		if (!f->upstream.deaf && !http_ask_body(f, &f->upstream.out, http_side_out_full()))
 			return false;
 		went = http_side_flush(&f->upstream);
 	} while (went && f->upstream.stream && !f->body_done);
+	if (f->upstream.deaf && f->upstream.starved) { /* the host has a beginning that nothing completes */
+		http_answer_failed(f, REASON_TOO_MANY_FLOWS);
+		return false;
+	}
 	if (!f->body_done && f->guest.eof && f->guest.in.len == 0) {
 		struct event ev = http_request_event(f, EVENT_FAILED, REASON_GUEST_CLOSED);
 
-		gate_note(f->flow.gate, &ev);
+		if (!f->guest.starved) /* http_flow_finish() says that */
+			gate_note(f->flow.gate, &ev);
 		http_flow_finish(f, true);
 		return false;
 	}

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "net/held.h"
 #include "wire/gzip.h"
 #include "wire/http1_form.h"
 
@@ -27,6 +28,7 @@ struct http_reading {
 	size_t fixed; /* what it costs from the start */
 	size_t held; /* what the caller keeps beside it */
 	size_t charged;
+	size_t charged_all; /* the same without what is held: net/held.h */
 };
 
 static size_t all_charged; /* of this process: one workspace */
@@ -113,6 +115,7 @@ static void charge(struct http_reading *r)
 	all_charged -= r->charged;
 	r->charged = r->fixed + r->held + r->plain.cap + r->arena.used;
 	all_charged += r->charged;
+	held_set(&r->charged_all, r->charged - r->held);
 }
 
 struct http_reading *http_reading_new(enum policy_needs needs, const struct http1_head *h)
@@ -146,6 +149,7 @@ struct http_reading *http_reading_free(struct http_reading *r)
 	if (!r)
 		return NULL;
 	all_charged -= r->charged;
+	held_set(&r->charged_all, 0);
 	gzip_free(r->gunzip);
 	free(r->commands);
 	arena_deinit(&r->arena);

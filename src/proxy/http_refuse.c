@@ -184,6 +184,19 @@ void http_refuse_fault(struct http_flow *f, enum http1_fault fault)
 	http_refuse(f, http1_fault_status(fault), EVENT_DENIED, http_fault_reason(fault));
 }
 
+void http_refuse_left(struct http_flow *f)
+{
+	if (f->guest.starved)
+		http_refuse_memory(f, EVENT_DENIED);
+	else
+		http_refuse(f, 400, EVENT_DENIED, REASON_GUEST_CLOSED);
+}
+
+void http_refuse_memory(struct http_flow *f, enum event_action action)
+{
+	http_refuse(f, 503, action, REASON_TOO_MANY_FLOWS);
+}
+
 void http_refuse_silently(struct http_flow *f, unsigned status, enum reason reason)
 {
 	propose(f, reason);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "net/h2.h"
+#include "net/held.h"
 #include "net/tls.h"
 #include "os/fd.h"
 
@@ -14,6 +15,14 @@ void http_side_init(struct http_side *s, size_t in_max)
 	*s = (struct http_side){ .fd = -1 };
 	buf_init(&s->in, in_max);
 	buf_init(&s->out, SIZE_MAX / 4);
+	held_buf(&s->in);
+	held_buf(&s->out);
+}
+
+void http_side_wipes(struct http_side *s)
+{
+	buf_init_wiping(&s->out, s->out.max);
+	held_buf(&s->out);
 }
 
 static void fresh(struct http_side *s, http_side_fn fn, void *owner)
@@ -23,6 +32,8 @@ static void fresh(struct http_side *s, http_side_fn fn, void *owner)
 	s->open = true;
 	s->readable = false;
 	s->plenty = false;
+	s->cramped = false;
+	s->starved = false;
 	s->read_wants_out = false;
 	s->write_wants_in = false;
 	s->eof = false;
@@ -237,16 +248,37 @@ static size_t read_socket(struct http_side *s, uint8_t *p, size_t room)
 	return (size_t)n;
 }
 
+static size_t starve(struct http_side *s)
+{
+	s->starved = true;
+	return end(s, true);
+}
+
 static size_t read_stream(struct http_side *s, size_t room)
 {
 	size_t n = room >= H2_READ_MIN ? h2_stream_read(s->stream, &s->in, room) : 0;
 
+	if (s->in.failed) /* a piece is missing */
+		return starve(s);
 	if (n == 0 && h2_stream_read_done(s->stream))
 		return end(s, false);
 	if (n == 0 && h2_stream_gone(s->stream) != H2_OK)
 		return end(s, true);
 	s->readable = n > 0 || room < H2_READ_MIN;
 	return n;
+}
+
+/* Most messages are small, and while memory is short everybody reads little at a time. When it is nearly out nobody takes more than a small
+ * message needs or `in` has already: who stands goes on with that. */
+static size_t room_now(const struct http_side *s, size_t room)
+{
+	size_t has = s->in.cap > HTTP_SIDE_READ_FIRST ? s->in.cap : HTTP_SIDE_READ_FIRST;
+
+	if ((!s->plenty || !held_may_begin()) && room > HTTP_SIDE_READ_FIRST)
+		room = HTTP_SIDE_READ_FIRST;
+	if (!held_may_grow() && room > has - s->in.len)
+		room = has - s->in.len;
+	return room;
 }
 
 size_t http_side_read(struct http_side *s, size_t max)
@@ -262,10 +294,12 @@ size_t http_side_read(struct http_side *s, size_t max)
 	if (s->stream) {
 		n = read_stream(s, room);
 	} else {
-		if (!s->plenty && room > HTTP_SIDE_READ_FIRST)
-			room = HTTP_SIDE_READ_FIRST;
+		room = room_now(s, room);
+		s->cramped = room == 0;
+		if (s->cramped)
+			return 0;
 		p = buf_room(&s->in, room);
-		n = !p ? end(s, true) : s->tls ? read_tls(s, p, room) : read_socket(s, p, room);
+		n = !p ? starve(s) : s->tls ? read_tls(s, p, room) : read_socket(s, p, room);
 		buf_grew(&s->in, n);
 		s->plenty = n == room;
 	}
@@ -314,6 +348,16 @@ static size_t write_socket(struct http_side *s)
 	return n > 0 ? (size_t)n : 0;
 }
 
+size_t http_side_out_full(void)
+{
+	return held_may_begin() ? (size_t)HTTP_SIDE_OUT_FULL : (size_t)HTTP_SIDE_OUT_SHORT;
+}
+
+bool http_side_full(const struct http_side *s)
+{
+	return s->out.len >= HTTP_SIDE_OUT_SHORT && s->out.len >= http_side_out_full();
+}
+
 size_t http_side_flush(struct http_side *s)
 {
 	size_t all = 0;
@@ -328,7 +372,7 @@ size_t http_side_flush(struct http_side *s)
 	}
 	s->moved += all;
 	if (s->out.failed) /* a piece is missing: what follows would mean something else */
-		s->deaf = true;
+		s->deaf = s->starved = true;
 	if (s->deaf)
 		buf_reset(&s->out);
 	return all;

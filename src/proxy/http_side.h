@@ -14,6 +14,7 @@ enum {
 	HTTP_SIDE_READ = 64 * 1024, /* at most so much is read at once */
 	HTTP_SIDE_READ_FIRST = 8 * 1024, /* the same until a read has filled that: most messages are small, and so is their memory */
 	HTTP_SIDE_OUT_FULL = 64 * 1024, /* with so much waiting nothing more is read from the other side */
+	HTTP_SIDE_OUT_SHORT = 8 * 1024, /* the same while memory is short (net/held.h): who does not read gets no more */
 };
 
 /* Something can be read or written, or the side hung up. */
@@ -31,6 +32,8 @@ struct http_side {
 	struct buf out;
 	bool readable; /* the loop said so, and no read has come back empty, or short with the loop watching, since */
 	bool plenty; /* the last read took all that it had room for */
+	bool cramped; /* the last read took nothing, since `in` is full and there is no memory for more of it */
+	bool starved; /* it is over, or deaf, because there was no memory at all */
 	bool read_wants_out; /* TLS: reading goes on when the socket takes something */
 	bool write_wants_in; /* ... and the other way round */
 	bool eof; /* nothing will come any more */
@@ -42,6 +45,8 @@ struct http_side {
 
 /* `in_max`: ceiling of what may lie unread in `in`. */
 void http_side_init(struct http_side *s, size_t in_max);
+/* What is written to it may hold a secret. Before it is opened. */
+void http_side_wipes(struct http_side *s);
 /* Takes `fd`, and `tls` on it whose handshake is done (NULL: in clear), and watches it. */
 int http_side_open(struct http_side *s, struct loop *l, int fd, struct tls *tls, http_side_fn fn, void *owner);
 /* An open socket whose owner asks hosts: it is heard after what they said in the same turn. */
@@ -70,6 +75,9 @@ bool http_side_silent(struct http_side *s);
 /* The same without a system call, from a callback of one that asks, or of a later rank: all that came until this turn of the loop was
  * heard. False: perhaps it said something. */
 bool http_side_heard_silent(const struct http_side *s);
+/* So much may wait in `out` now, before the other side is read no more; and whether it does. */
+size_t http_side_out_full(void);
+bool http_side_full(const struct http_side *s);
 /* Writes as much of `out` as the other end takes. Gives how much went. */
 size_t http_side_flush(struct http_side *s);
 /* Hung up: no event will come any more, and what can be read lies ready. */

@@ -129,7 +129,7 @@ static bool move(struct http_flow *f, struct http_side *from, struct http_side *
 	for (int round = 0; round < ROUNDS || http_side_unwatched(from); round++) {
 		enum ws_code code;
 
-		if (to->out.len >= HTTP_SIDE_OUT_FULL)
+		if (http_side_full(to))
 			return true;
 		*count += http_side_read(from, HTTP_SIDE_READ);
 		if (from->in.len == 0)
@@ -173,12 +173,12 @@ bool http_socket_relay(struct http_flow *f)
 
 bool http_socket_reads_guest(const struct http_flow *f)
 {
-	return f->upstream.out.len < HTTP_SIDE_OUT_FULL;
+	return !http_side_full(&f->upstream);
 }
 
 bool http_socket_reads_upstream(const struct http_flow *f)
 {
-	return f->guest.out.len < HTTP_SIDE_OUT_FULL;
+	return !http_side_full(&f->guest);
 }
 
 bool http_socket_more(const struct http_flow *f, bool towards_guest)

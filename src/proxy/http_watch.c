@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "crypt/secret.h"
+#include "net/held.h"
 #include "wire/secret_scan.h"
 
 /* What the scanner knows of the secret lies beside the secret. Of the content only what may be its beginning is held back. */
@@ -12,7 +13,10 @@ struct known {
 	struct secret_scan scan;
 };
 
+enum { SECRETS_HOLD = 16 * 1024 /* the pages of both */ };
+
 struct http_watch {
+	size_t charged; /* net/held.h */
 	struct secret *value;
 	struct secret *known; /* struct known */
 	struct buf held;
@@ -46,6 +50,8 @@ struct http_watch *http_watch_new(struct bytes secret)
 	if (!w)
 		return NULL;
 	buf_init_wiping(&w->held, HTTP_WATCH_HELD_MAX);
+	held_buf(&w->held);
+	held_set(&w->charged, sizeof(*w) + (secret.len ? SECRETS_HOLD : 0));
 	return secret.len == 0 || learn(w, secret) ? w : http_watch_free(w);
 }
 
@@ -56,6 +62,7 @@ struct http_watch *http_watch_free(struct http_watch *w)
 	w->known = secret_free(w->known);
 	w->value = secret_free(w->value);
 	buf_deinit(&w->held);
+	held_set(&w->charged, 0);
 	free(w);
 	return NULL;
 }
@@ -70,6 +77,11 @@ bool http_watch_leaks(const struct http_watch *w, struct bytes text)
 	size_t safe;
 
 	return w->value && secret_scan_find(scan_of(w), text, true, &safe);
+}
+
+bool http_watch_starved(const struct http_watch *w)
+{
+	return w->held.failed;
 }
 
 bool http_watch_pass(struct http_watch *w, struct bytes data, bool last, struct bytes *ret)

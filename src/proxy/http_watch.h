@@ -18,8 +18,10 @@ struct http_watch *http_watch_free(struct http_watch *w);
 bool http_watch_scans(const struct http_watch *w);
 /* The secret is in this text, which stands by itself. */
 bool http_watch_leaks(const struct http_watch *w, struct bytes text);
+/* Content found no memory: nothing may pass any more. */
+bool http_watch_starved(const struct http_watch *w);
 /* Content goes by: takes `data` and gives what may pass now, good until the next call. `last`: nothing comes behind it. False: the
- * secret is in what came; nothing may pass any more. */
+ * secret is in what came, or it is starved; nothing may pass any more. */
 bool http_watch_pass(struct http_watch *w, struct bytes data, bool last, struct bytes *ret);
 
 /* The content that begins is a model's, and not coded. */

@@ -94,7 +94,7 @@
 	X(ANSWER_CODED, "coded_answer", "the host's answer must be read, and it has a content coding", "ask the host's owner to answer without one when asked to") \
 	X(WEBSOCKET_MALFORMED, "malformed_websocket", "what the client sent on its WebSocket is no frame of one", "send masked frames of RFC 6455, without extensions") \
 	X(WEBSOCKET_IDLE, "websocket_idle", "nothing moved on the WebSocket for too long", "send a ping now and then") \
-	X(TOO_MANY_FLOWS, "too_many_flows", "the workspace has too many open connections", "close some")                \
+	X(TOO_MANY_FLOWS, "too_many_flows", "the workspace has too many open connections, or they hold too much memory", "close some, and read what comes on the others") \
 	X(POLICY_CHANGED, "policy_changed", "the policy no longer allows this connection", "ask Security")              \
 	X(POLICY_INVALID, "policy_refused", "the policy file was refused; the last good one stays", "see the message")  \
 	X(AUDIT_UNWRITABLE, "audit_not_writable", "the audit log cannot be written, so nothing happens", "free disk space on the host") \

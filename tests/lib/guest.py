@@ -388,6 +388,24 @@ def release(i):
     held[i].close()
 
 
+def pile_up(host, path, most):
+    """Opens connections, asks on each and reads nothing, until one is refused or all stand; gives how often which status was answered."""
+    import guest_flood
+    return guest_flood.pile_up(held, lambda: address(host), host, path, most)
+
+
+def dribble(host, n, size):
+    """Connections of TLS on which a head of so many bytes comes, and never its end; gives how many stand."""
+    import guest_flood
+    return guest_flood.dribble(held, tls, host, n, size)
+
+
+def let_go():
+    for s in held:
+        s.close()
+    held.clear()
+
+
 def command(args, timeout=60, stdin=""):
     done = subprocess.run(args, capture_output=True, text=True, errors="replace", timeout=timeout, input=stdin, check=False)
     return {"code": done.returncode, "out": done.stdout[-20000:], "err": done.stderr[-20000:]}

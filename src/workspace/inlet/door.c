@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "net/held.h"
 #include "os/fd.h"
 #include "proxy/flows.h"
 #include "workspace/inlet/intercept.h"
@@ -83,7 +84,7 @@ static void start(const struct doors *d, struct flow *f)
 	enum reason reason = judge(d, f);
 
 	if (reason == REASON_OK &&
-	    flows_count(gate_flows(d->gate)) - refusal_count() >= d->flows_max)
+	    (flows_count(gate_flows(d->gate)) - refusal_count() >= d->flows_max || !held_may_begin()))
 		reason = REASON_TOO_MANY_FLOWS;
 	if (reason != REASON_OK) {
 		refusal_explain(f, reason, bytes_of(NULL, 0));

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "net/held.h"
 #include "wire/tls_hello.h"
 
 void hello_cancel(struct hello *h)
@@ -91,7 +92,9 @@ static void on_io(struct loop_io *io, uint32_t events)
 	ssize_t n = p ? recv(h->flow->fd, p, room < STEP ? room : STEP, MSG_DONTWAIT) : 0;
 
 	(void)events;
-	if (n > 0) {
+	if (!p) {
+		finish(h, HELLO_REFUSED, REASON_TOO_MANY_FLOWS, TLS_ALERT_INTERNAL_ERROR, nothing());
+	} else if (n > 0) {
 		buf_grew(&h->head, (size_t)n);
 		judge(h);
 	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -110,6 +113,7 @@ bool hello_start(struct hello *h, const struct flow *f, hello_done_fn done, void
 
 	*h = (struct hello){ .flow = f, .done = done, .owner = owner };
 	buf_init(&h->head, TLS_HELLO_BYTES_MAX);
+	held_buf(&h->head);
 	if (loop_io_add(l, &h->io, f->fd, EPOLLIN, on_io, h, NULL) == 0 && loop_timer_arm(l, &h->deadline, FLOW_FIRST_BYTES_MS, on_deadline, h))
 		return true;
 	hello_cancel(h);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "net/held.h"
 #include "net/tls.h"
 #include "os/fd.h"
 #include "proxy/h2_flow.h"
@@ -127,7 +128,7 @@ static void on_late(struct loop_timer *timer)
 static void begin(struct intercept *t)
 {
 	struct authority_leaf leaf;
-	enum reason r = authority_leaf(t->authority, name_bytes(&t->flow.name), &leaf);
+	enum reason r = held_may_grow() ? authority_leaf(t->authority, name_bytes(&t->flow.name), &leaf) : REASON_TOO_MANY_FLOWS;
 	struct tls_server_side side = { .name = t->flow.name.text, .prefix = buf_view(&t->hello.head), .alpn = TLS_ALPN_HTTP1 | TLS_ALPN_H2 };
 	bool ok;
 

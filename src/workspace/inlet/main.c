@@ -11,6 +11,7 @@
 #include "ipc/pulse.h"
 #include "ipc/types.h"
 #include "net/tls.h"
+#include "net/tls_heap.h"
 #include "os/fd.h"
 #include "os/jail.h"
 #include "os/log.h"
@@ -385,7 +386,8 @@ int main(void)
 	_Static_assert(IPC_LISTEN_OBSERVER == 4, "a place for each kind of listener");
 	log_init("inlet");
 	(void)mallopt(M_TRIM_THRESHOLD, HEAP_KEEP);
-	r = jail_identity(0, &e);
+	r = tls_heap_count(&e);
+	r = r < 0 ? r : jail_identity(0, &e);
 	r = r < 0 ? r : loop_new(&in.loop, &e);
 	r = r < 0 ? r
 		  : chan_new(&in.parent, in.loop, IPC_PARENT_FD, permits,

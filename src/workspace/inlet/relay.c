@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "net/held.h"
 #include "os/fd.h"
 
 /* Level-triggered. A direction is in one of two states: reading (its source is watched for
@@ -154,7 +155,8 @@ static enum moved copy_some(struct relay *r, struct relay_way *w)
 	if (sent == n)
 		return MOVED_SOME;
 	w->head = &w->rest;
-	return buf_add(w->head, copy + sent, (size_t)(n - sent)) ? MOVED_BLOCKED : MOVED_FAILED;
+	r->starved = !buf_add(w->head, copy + sent, (size_t)(n - sent));
+	return r->starved ? MOVED_FAILED : MOVED_BLOCKED;
 }
 
 /* Moves what can be moved now. False: this direction has failed. */
@@ -272,6 +274,7 @@ int relay_start(struct relay *r, struct loop *l, int fd0, int fd1, struct buf *h
 		r->end[i] = (struct relay_end){ .relay = r, .fd = i ? fd1 : fd0 };
 		r->way[i] = (struct relay_way){ .from = i, .to = !i };
 		buf_init(&r->way[i].rest, COPY_MAX);
+		held_buf(&r->way[i].rest);
 		tune(r->end[i].fd);
 	}
 	r->way[0].head = head && head->len ? head : NULL;

@@ -49,6 +49,7 @@ struct relay {
 	struct loop *loop;
 	struct relay_end end[2];
 	struct relay_way way[2]; /* 0: from end 0 to end 1 */
+	bool starved; /* it has failed since there was no memory (net/held.h) */
 	void (*on_end)(void *owner, bool clean);
 	void *owner;
 };

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "base/json_out.h"
+#include "net/held.h"
 #include "os/fd.h"
 #include "wire/http1_authority.h"
 #include "wire/http1_body.h"
@@ -218,6 +219,10 @@ static void serve(struct self_flow *f, const struct http1_head *h)
 	(void)buf_byte(&f->line, ' ');
 	(void)buf_bytes(&f->line, h->target);
 	f->to_head = bytes_is(h->method, "HEAD");
+	if (!held_may_begin()) {
+		refuse(f, 503, REASON_TOO_MANY_FLOWS);
+		return;
+	}
 	if (fault == HTTP1_FAULT_NONE && http1_request_length(h, &length, &fault))
 		fault = http1_target_canon(h->target, false, &target, &t);
 	if (fault != HTTP1_FAULT_NONE) {
@@ -260,7 +265,9 @@ static void read_head(struct self_flow *f)
 		refuse(f, http1_fault_status(fault), http_fault_reason(fault));
 		break;
 	case HTTP1_MORE:
-		if (f->guest.eof)
+		if (f->guest.cramped)
+			refuse(f, 503, REASON_TOO_MANY_FLOWS);
+		else if (f->guest.eof)
 			finish(f);
 		else if (fresh && f->scan.at)
 			deadline(f, HTTP_FLOW_HEAD_MS);
@@ -327,6 +334,8 @@ void self_flow_start(const struct flow *facts)
 	http_side_init(&f->guest, HTTP1_HEAD_LEN_MAX + HTTP_FLOW_HOLD_MAX);
 	buf_init(&f->content, SELF_ANSWER_MAX);
 	buf_init(&f->line, HTTP1_LINE_MAX + HTTP1_METHOD_MAX + 2);
+	held_buf(&f->content);
+	held_buf(&f->line);
 	flow_register(&f->flow);
 	if (http_side_open(&f->guest, gate_loop(facts->gate), facts->fd, NULL, on_guest, f) < 0)
 		finish(f);

@@ -99,8 +99,10 @@ static void end(struct tunnel *t, enum event_action action, enum reason reason, 
 
 static void on_relay_end(void *owner, bool clean)
 {
-	end(owner, EVENT_CLOSED, REASON_OK, clean,
-	    clean ? "" : "one side broke the connection off");
+	const struct tunnel *t = owner;
+
+	end(owner, EVENT_CLOSED, t->relay.starved ? REASON_TOO_MANY_FLOWS : REASON_OK, clean,
+	    clean || t->relay.starved ? "" : "one side broke the connection off");
 }
 
 static enum tls_alert alert_of(enum reason reason)

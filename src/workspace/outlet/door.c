@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "ipc/types.h"
+#include "net/held.h"
 #include "os/fd.h"
 #include "os/log.h"
 #include "proxy/flows.h"
@@ -49,7 +50,7 @@ static enum reason judge(const struct door *d, struct flow *f)
 	r = policy_find(p, name, f->dst_port, &f->entry);
 	if (r == REASON_OK && (!policy_guarded(p, name) || (f->entry.mode != POLICY_INTERCEPT && f->entry.mode != POLICY_HTTP)))
 		return REASON_WRONG_DOOR;
-	if (r == REASON_OK && flows_count(gate_flows(d->gate)) >= d->flows_max)
+	if (r == REASON_OK && (flows_count(gate_flows(d->gate)) >= d->flows_max || !held_may_begin()))
 		return REASON_TOO_MANY_FLOWS;
 	return r;
 }

@@ -10,6 +10,7 @@
 #include "ipc/pulse.h"
 #include "ipc/types.h"
 #include "net/tls.h"
+#include "net/tls_heap.h"
 #include "os/fd.h"
 #include "os/jail.h"
 #include "os/log.h"
@@ -293,7 +294,8 @@ int main(void)
 
 	log_init("outlet");
 	(void)mallopt(M_TRIM_THRESHOLD, HEAP_KEEP);
-	r = jail_identity(0, &e);
+	r = tls_heap_count(&e);
+	r = r < 0 ? r : jail_identity(0, &e);
 	r = r < 0 ? r : loop_new(&o.loop, &e);
 	r = r < 0 ? r : chan_new(&o.parent, o.loop, IPC_PARENT_FD, permits, sizeof(permits) / sizeof(permits[0]), on_parent_end, &o, &e);
 	r = r < 0 ? r : loop_run(o.loop, &e);

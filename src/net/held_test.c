@@ -1,4 +1,4 @@
-#include "net/h2_total.h"
+#include "net/held.h"
 
 #include "base/must.h"
 #include "base/tap.h"
@@ -13,7 +13,7 @@
 #define LONG "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
 #define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-enum { MANY = 400, STREAMS = 16, FRAME = 16 * 1024, ROOM = 64 * 1024 /* enough for one connection and its stream */ };
+enum { MANY = 800, STREAMS = 16, FRAME = 16 * 1024, ROOM = 64 * 1024 /* enough for one connection and its stream */ };
 
 static struct h2_rig rig;
 static struct h2_rig another;
@@ -21,18 +21,18 @@ static size_t others;
 
 static void others_hold(size_t all)
 {
-	h2_total_set(&others, all - (h2_total() - others));
+	held_set(&others, all - (held_total() - others));
 }
 
 static void over(void)
 {
-	h2_total_set(&others, 0);
-	CHECK_INT(h2_total(), 0);
+	held_set(&others, 0);
+	CHECK_INT(held_total(), 0);
 }
 
 static void check_counted(void)
 {
-	CHECK_INT(h2_total(), others + (rig.c ? h2_memory(rig.c) : 0) + (another.c ? h2_memory(another.c) : 0));
+	CHECK_INT(held_total(), others + (rig.c ? h2_memory(rig.c) : 0) + (another.c ? h2_memory(another.c) : 0));
 }
 
 TEST(what_connections_hold_is_counted_whatever_they_do_and_given_back_to_the_last_byte)
@@ -73,7 +73,7 @@ TEST(what_connections_hold_is_counted_whatever_they_do_and_given_back_to_the_las
 	h2_rig_data(&another, 1, 0, "an answer");
 	CHECK_INT(h2_rig_feed(&another), H2_OK);
 	check_counted();
-	CHECK(h2_total() > (size_t)60 * 1000);
+	CHECK(held_total() > (size_t)60 * 1000);
 	for (size_t i = 0; i < rig.n_streams; i++)
 		h2_rig_release(&rig, i);
 	check_counted();
@@ -89,7 +89,7 @@ TEST(a_new_stream_is_refused_while_the_rest_goes_on_and_taken_once_there_is_memo
 	h2_rig_headers(&rig, 1, 0, H2_RIG_POST);
 	CHECK_INT(h2_rig_feed(&rig), H2_OK);
 	CHECK_STR(h2_rig_events(&rig), "stream 1\n");
-	others_hold(H2_TOTAL_NEW);
+	others_hold(HELD_NEW);
 	h2_rig_headers(&rig, 3, 0, H2_RIG_POST "|x-more=y");
 	h2_rig_data(&rig, 3, H2_RIG_END, "not processed");
 	h2_rig_headers(&rig, 5, H2_RIG_END, H2_RIG_GET);
@@ -102,7 +102,7 @@ TEST(a_new_stream_is_refused_while_the_rest_goes_on_and_taken_once_there_is_memo
 	CHECK(bytes_ends(bytes_str(h2_rig_said(&rig, 0)), bytes_str("\r\n\r\n5\r\nhello\r\n0\r\n\r\n")));
 	h2_rig_say(&rig, 0, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
 	CHECK_STR(h2_rig_seen(&rig), "HEADERS 1 :status=200|content-length=2\nDATA 1 end 2\n");
-	others_hold(H2_TOTAL_NEW - ROOM);
+	others_hold(HELD_NEW - ROOM);
 	h2_rig_headers(&rig, 7, H2_RIG_END, H2_RIG_GET "|x-more=y"); /* tables are as the peer believes */
 	CHECK_INT(h2_rig_feed(&rig), H2_OK);
 	CHECK_STR(h2_rig_events(&rig), "stream 7\n");
@@ -117,7 +117,7 @@ TEST(who_keeps_asking_for_streams_that_are_refused_is_a_flood)
 	unsigned n = 0;
 
 	h2_rig_server(&rig);
-	others_hold(H2_TOTAL_NEW);
+	others_hold(HELD_NEW);
 	while (h2_fault(rig.c) == H2_OK && n < 1000) {
 		h2_rig_headers(&rig, 2 * n++ + 1, H2_RIG_END, H2_RIG_GET);
 		(void)h2_rig_feed(&rig);
@@ -134,7 +134,7 @@ TEST(a_new_connection_of_the_guest_is_told_to_calm_down_until_there_is_memory_ag
 	struct buf out BUF_AUTO = { 0 };
 
 	buf_init(&out, 1000);
-	others_hold(H2_TOTAL_NEW);
+	others_hold(HELD_NEW);
 	rig.c = h2_server_new(&(const struct h2_ops){ 0 }, NULL);
 	must(rig.c != NULL);
 	CHECK_INT(h2_fault(rig.c), H2_MEMORY);
@@ -147,12 +147,12 @@ TEST(a_new_connection_of_the_guest_is_told_to_calm_down_until_there_is_memory_ag
 	rig.c = h2_free(rig.c);
 	h2_rig_client(&another); /* for what the guest has asked already */
 	h2_rig_end(&another);
-	others_hold(H2_TOTAL_NEW - ROOM);
+	others_hold(HELD_NEW - ROOM);
 	h2_rig_server(&rig);
 	h2_rig_end(&rig);
-	others_hold(H2_TOTAL_CONTENT);
+	others_hold(HELD_CONTENT);
 	CHECK(!h2_server_new(&(const struct h2_ops){ 0 }, NULL) && !h2_client_new(&(const struct h2_ops){ 0 }, NULL));
-	CHECK_INT(h2_total(), H2_TOTAL_CONTENT);
+	CHECK_INT(held_total(), HELD_CONTENT);
 	over();
 }
 
@@ -166,17 +166,17 @@ TEST(content_for_which_there_is_no_memory_ends_its_stream_only)
 	h2_rig_headers(&rig, 5, H2_RIG_END, H2_RIG_GET);
 	CHECK_INT(h2_rig_feed(&rig), H2_OK);
 	(void)h2_rig_events(&rig);
-	others_hold(H2_TOTAL_CONTENT);
+	others_hold(HELD_CONTENT);
 	h2_rig_data(&rig, 1, 0, "fits into what it has");
 	h2_rig_data(&rig, 3, 0, "needs more");
 	CHECK_INT(h2_rig_feed(&rig), H2_OK);
 	CHECK_STR(h2_rig_events(&rig), "gone 3: out of memory\n");
 	CHECK_STR(h2_rig_seen(&rig), "RST 3 11\n");
-	others_hold(H2_TOTAL_CONTENT);
+	others_hold(HELD_CONTENT);
 	h2_rig_say(&rig, 2, "HTTP/1.1 204 No Content\r\n\r\n"); /* a head is refused here too */
 	CHECK_STR(h2_rig_seen(&rig), "RST 5 11\n");
 	CHECK_STR(h2_rig_events(&rig), "gone 5: out of memory\n");
-	others_hold(H2_TOTAL_CONTENT - ROOM);
+	others_hold(HELD_CONTENT - ROOM);
 	h2_rig_data(&rig, 1, H2_RIG_END, "!");
 	CHECK_INT(h2_rig_feed(&rig), H2_OK);
 	rig.keep_unread = false;
@@ -196,15 +196,15 @@ TEST(what_a_host_says_without_memory_for_it_ends_its_stream_only)
 	(void)h2_rig_ask(&another, "POST /ok HTTP/1.1\r\nHost: good.example\r\nContent-Length: 9\r\n\r\n");
 	(void)h2_rig_ask(&another, "GET /ok HTTP/1.1\r\nHost: good.example\r\n\r\n");
 	(void)h2_rig_seen(&another);
-	others_hold(H2_TOTAL_CONTENT);
+	others_hold(HELD_CONTENT);
 	h2_rig_headers(&another, 1, H2_RIG_END, ":status=204");
 	CHECK_INT(h2_rig_feed(&another), H2_OK);
 	CHECK_STR(h2_rig_events(&another), "gone 1: out of memory\n");
-	others_hold(H2_TOTAL_CONTENT);
+	others_hold(HELD_CONTENT);
 	h2_rig_say(&another, 1, "some");
 	CHECK_STR(h2_rig_seen(&another), "RST 1 8\nRST 3 8\n");
 	(void)h2_rig_events(&another);
-	others_hold(H2_TOTAL_CONTENT - ROOM);
+	others_hold(HELD_CONTENT - ROOM);
 	h2_rig_headers(&another, 5, H2_RIG_END, ":status=204");
 	CHECK_INT(h2_rig_feed(&another), H2_OK);
 	CHECK(strstr(h2_rig_said(&another, 2), "204") != NULL);
@@ -220,16 +220,34 @@ TEST(nghttp2_gets_nothing_over_the_ceiling_of_all)
 	void *p;
 
 	h2_heap_init(&h, 100 * 1000, false, &mem);
-	others_hold(H2_TOTAL_MAX - 1000);
+	others_hold(HELD_MAX - 1000);
 	CHECK(mem.malloc(1001, mem.mem_user_data) == NULL);
 	CHECK(mem.calloc(2, 501, mem.mem_user_data) == NULL);
 	p = mem.malloc(600, mem.mem_user_data);
 	CHECK(p != NULL);
 	CHECK(mem.realloc(p, 1200, mem.mem_user_data) == NULL);
-	CHECK_INT(h2_total(), others + h.used);
+	CHECK_INT(held_total(), others + h.used);
 	mem.free(p, mem.mem_user_data);
 	CHECK_INT(h.used, 0);
-	CHECK_INT(h2_total(), others);
+	CHECK_INT(held_total(), others);
+	over();
+}
+
+TEST(a_charged_buffer_grows_up_to_the_ceiling_of_all)
+{
+	struct buf b BUF_AUTO = { 0 };
+
+	buf_init(&b, 1024 * 1024);
+	held_buf(&b);
+	others_hold(HELD_MAX - 100 * 1000);
+	while (buf_str(&b, LONG))
+		CHECK(held_total() == others + b.cap && held_total() <= HELD_MAX);
+	CHECK(b.failed && b.cap == (size_t)64 * 1024);
+	buf_deinit(&b);
+	others_hold(0);
+	while (b.len < (size_t)512 * 1024)
+		CHECK(buf_str(&b, LONG));
+	buf_deinit(&b);
 	over();
 }
 
@@ -306,13 +324,13 @@ TEST(many_connections_together_hold_no_more_than_the_ceiling)
 	}
 	for (size_t i = 0; i < MANY; i++) {
 		CHECK_INT(h2_feed(all[i], buf_view(&content), 0), H2_OK);
-		most = h2_total() > most ? h2_total() : most;
+		most = held_total() > most ? held_total() : most;
 	}
 	for (size_t i = 0; i < MANY; i++)
 		sum += h2_memory(all[i]);
 	printf("# %u streams ended, at most %zu bytes\n", real.n_gone, most);
-	CHECK_INT(h2_total(), sum);
-	CHECK(most >= H2_TOTAL_CONTENT && most < H2_TOTAL_MAX);
+	CHECK_INT(held_total(), sum);
+	CHECK(most >= HELD_CONTENT && most < HELD_MAX);
 	CHECK(real.n_gone > MANY * STREAMS / 8 && real.n_gone < MANY * STREAMS && real.n_refused == 0);
 	for (size_t i = 0; i < MANY / 2; i++)
 		all[i] = h2_free(all[i]);

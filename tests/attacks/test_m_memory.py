@@ -1,0 +1,81 @@
+"""What a guest and its hosts make the gateway hold has a ceiling (net/held.h): at it new connections are refused, what stands goes on, and when
+the flood is gone memory is given back."""
+import select
+import time
+
+import pytest
+
+from conftest import POLICY
+from gateway import Gateway, closing, decision
+from intercept_policy import SECRET, policy
+from processes import memory, roles
+
+pytestmark = pytest.mark.release  # resident memory means nothing under ASan
+MB = 1024  # kilobytes
+NEW, MOST, SLACK = 384 * MB, 512 * MB, 64 * MB  # HELD_NEW, HELD_MAX; malloc's own, and what lies between buffers
+
+
+@pytest.fixture(scope="module")
+def mitm(arena, build, tmp_path_factory):
+    g = Gateway(arena, build, policy(arena.ca), tmp_path_factory.mktemp("memory"), secrets={"token": SECRET})
+    yield g
+    g.stop()
+
+
+REQUEST = "GET /ordinary HTTP/1.1\r\nHost: plain.example\r\n\r\n".encode().hex()
+
+
+def ordinary(gw, stands, send=None):
+    """The answer to an ordinary request on a connection that stands; it comes in pieces."""
+    text = ""
+    while not text.endswith("}"):
+        got = gw.do("held_step", stands, send)
+        assert got["got"], (text, got)
+        text, send = text + bytes.fromhex(got["got"]).decode(), None
+    return text
+
+
+def memory_below(pid, most, timeout=10):
+    until = time.monotonic() + timeout
+    while memory(pid) >= most and time.monotonic() < until:
+        select.select([], [], [], 0.05)
+    return memory(pid)
+
+
+def test_answers_that_nobody_reads_fill_no_more_than_the_ceiling_and_what_stands_goes_on(gateway):
+    gw = gateway(POLICY)
+    stands = gw.do("hold", "plain.example", 80, REQUEST)
+    assert "/ordinary" in ordinary(gw, stands)
+    inlet = roles(gw)["saw-inlet"]
+    before = memory(inlet)
+    with gw.attack() as a:
+        got = gw.do("pile_up", "plain.example", "/bytes/200000", 4032)
+        held = memory(inlet) - before
+        print(f"{got}: {held // MB} MiB")
+        assert got.get("503", 0) > 0 and set(got) == {"200", "503"}, got
+        assert NEW // 2 < held < MOST + SLACK, held
+        answer = ordinary(gw, stands, REQUEST)
+        assert answer.startswith("HTTP/1.1 200 ") and "/ordinary" in answer
+        blocked = a.wait_events(lambda e: len([x for x in e if decision(x) == "Blocked"]) >= got["503"])
+        assert [e["status_code"] for e in blocked if decision(e) == "Blocked"] == got["503"] * ["too_many_flows"]
+        assert len([e for e in blocked if e["class_uid"] == 4002 and decision(e) == "Allowed"]) == got["200"] + 1
+        gw.do("let_go")
+        assert memory_below(inlet, before + SLACK) < before + SLACK, (before, memory(inlet))
+    assert roles(gw)["saw-inlet"] == inlet
+    with gw.attack() as a:
+        assert gw.do("http", "plain.example", "GET /after HTTP/1.1\r\nHost: plain.example\r\n\r\n", want=1)["statuses"] == [200]
+        a.wait_events(lambda e: [x for x in e if x["class_uid"] == 4002 and not closing(x)])
+        assert not [e for e in a.events() if decision(e) == "Blocked"]
+
+
+def test_a_head_that_dribbles_in_costs_what_it_fills_and_gives_it_back(mitm):
+    n, size = 300, 30 * 1024
+    inlet = roles(mitm)["saw-inlet"]
+    mitm.do("http", "good.example", "GET /warm HTTP/1.1\r\nHost: good.example\r\n\r\n", port=443, tls=True, want=1)
+    before = memory(inlet)
+    mitm.do("dribble", "good.example", n, size)
+    each = (memory(inlet) - before) / n
+    print(f"{each:.0f} KiB a connection")
+    assert size // 1024 < each < 96, f"{each:.0f} KiB a connection with a head of {size} bytes that is not whole"
+    mitm.do("let_go")
+    assert memory_below(inlet, before + 8 * MB) < before + 8 * MB, (before, memory(inlet))

@@ -1,0 +1,68 @@
+"""Many connections at a time, for tests of what they make the gateway hold."""
+import resource
+import select
+import socket
+import time
+
+BATCH = 64
+WINDOW = 4096  # what the guest's own kernel takes of an answer that nobody reads
+
+
+def _many():
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _status(s, until):
+    """Without taking anything off the socket: "200", "503", or "" for none."""
+    while time.monotonic() < until:
+        s.settimeout(max(0.01, until - time.monotonic()))
+        try:
+            got = s.recv(16, socket.MSG_PEEK)
+        except socket.timeout:
+            break
+        except OSError:
+            return "reset"
+        if len(got) >= 12:
+            return got[9:12].decode("latin-1")
+        if not got:
+            return "closed"
+        select.select([], [], [], 0.01)
+    return ""
+
+
+def pile_up(held, address, host, path, most):
+    """`held` gets them all."""
+    _many()
+    where, got = address(), {}
+    request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+    for _ in range(0, most, BATCH):
+        batch = []
+        for _ in range(BATCH):
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WINDOW)
+            s.settimeout(20)
+            s.connect((where, 80))
+            s.sendall(request)
+            batch.append(s)
+        held.extend(batch)
+        until = time.monotonic() + 30
+        for s in batch:
+            answer = _status(s, until)
+            got[answer] = got.get(answer, 0) + 1
+        if set(got) != {"200"}:
+            break
+    return got
+
+
+def dribble(held, tls, host, n, size):
+    _many()
+    for _ in range(n):
+        s = tls(host)
+        s.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\n".encode())
+        held.append(s)
+    line = b"X: " + 1000 * b"x" + b"\r\n"
+    for _ in range(0, size, len(line)):
+        for s in held[-n:]:
+            s.sendall(line)
+    return len(held)
