@@ -83,14 +83,15 @@ static void compare_upstream(struct policy_spend_pair *s)
 	const struct blob_entry *e = s->to_entry, *f = s->from_entry;
 	BUF_AUTO struct buf line = { .max = LINE_MAX_LEN };
 
-	if (e->upstream.len == 0 ||
-	    (f && f->upstream_port == e->upstream_port && bytes_eq(text_of(s->from, f->upstream), text_of(s->to, e->upstream))))
+	/* from where `from` leads elsewhere a name that leads nowhere leads to itself */
+	if (f ? f->upstream_port == e->upstream_port && bytes_eq(text_of(s->from, f->upstream), text_of(s->to, e->upstream))
+	      : e->upstream.len == 0)
 		return;
 	buf_str(&line, "leads ");
 	buf_bytes(&line, s->host);
 	buf_fmt(&line, ":%u to ", s->port);
-	buf_bytes(&line, text_of(s->to, e->upstream));
-	buf_fmt(&line, ":%u", e->upstream_port);
+	buf_bytes(&line, e->upstream.len ? text_of(s->to, e->upstream) : s->host);
+	buf_fmt(&line, ":%u", e->upstream.len ? e->upstream_port : s->port);
 	end(s, &line);
 }
 

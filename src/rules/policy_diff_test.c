@@ -1,5 +1,7 @@
 #include "rules/policy_diff.h"
 
+#include "rules/policy_body.h"
+#include "rules/policy_path.h"
 #include "rules/policy_test_kit.h"
 
 #define TOP "version: 1\nverdicts: {read: allow, write: allow}\nnetwork:\n"
@@ -153,4 +155,266 @@ TEST(pushes_websockets_and_hosts_behind_names_are_told)
 	      TOP TLS("rules: [" READ ", {class: write, methods: [GET], paths: [/live], websocket: opaque}" WRITE("/x") "]"),
 	      "writes websocket /live (entry api)\n");
 	check(UP("a.example"), UP("b.example"), "leads i.internal:443 to b.example:443 (entry i)\n");
+}
+
+TEST(an_allow_before_a_deny_that_stays_is_told)
+{
+#define DENIED "version: 1\nverdicts: {read: allow, write: deny}\nnetwork:\n"
+#define REVIEWED "version: 1\nverdicts: {read: allow, write: review}\nnetwork:\n"
+#define ASIDE(path) ", {class: write, methods: [GET, HEAD], paths: ['" path "']}"
+#define KEYS ", {class: read, methods: [GET, HEAD], paths: [/x/keys]}"
+	check(DENIED HTTP("a.example", READ ASIDE("/x/**")), DENIED HTTP("a.example", READ ASIDE("/x/**") KEYS), "requests GET,HEAD /x/keys (entry a)\n");
+	check(REVIEWED HTTP("a.example", READ ASIDE("/x/**")), REVIEWED HTTP("a.example", READ ASIDE("/x/**") KEYS), "requests GET,HEAD /x/keys (entry a)\n");
+	check(DENIED HTTP("a.example", READ ASIDE("/x/**") KEYS), DENIED HTTP("a.example", READ ASIDE("/x/**")), "");
+}
+
+TEST(what_a_narrower_deny_inside_an_allow_held_back_is_told)
+{
+	check(DENIED HTTP("a.example", READ ASIDE("/x/**") ", {class: read, methods: [GET, HEAD], paths: ['/x/y/**']}, {deny: true, methods: [GET], paths: [/x/y/z]}"),
+	      DENIED HTTP("a.example", READ ASIDE("/x/**") ", {class: read, methods: [GET, HEAD], paths: ['/x/y/**']}"), "requests GET,HEAD /x/y/** (entry a)\n");
+}
+
+#define PUSH(more) \
+	"  - {name: src, hosts: [git.example], ports: [443], mode: intercept, protocol: git, rules: [{class: read, git: push, paths: ['/**'], refs: ['refs/**'], " \
+	"change: [create]}" more "]}\n"
+
+TEST(a_push_before_a_review_that_stays_is_told)
+{
+#define HOLD ", {class: write, git: push, paths: ['/o/**'], refs: ['refs/**'], change: [create]}"
+	check(REVIEWED PUSH(HOLD), REVIEWED PUSH(HOLD ", {class: read, git: push, paths: [/o/r], refs: ['refs/heads/x'], change: [create]}"),
+	      "requests push create /o/r refs/heads/x (entry src)\n");
+}
+
+TEST(an_allow_whose_condition_cannot_be_told_held_back_the_one_behind_it)
+{
+#define TWICE(more) "version: 1\nverdicts: {read: allow, draft: allow}\nnetwork:\n" HTTP("a.example", READ ", {class: draft, methods: [GET], paths: [/x], query: {q: [z]}}" more)
+	check(TWICE(""), "version: 1\nverdicts: {read: allow}\nnetwork:\n" HTTP("a.example", READ), "requests GET,HEAD /** (entry a)\n");
+	check(TWICE(""), TWICE(""), "");
+}
+
+TEST(each_flag_that_lets_more_pass_is_told)
+{
+#define FLAG(flag) "  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: rest, " flag "rules: [" READ WRITE("/x") "]}\n"
+#define OPTIONS(more) "version: 1\nverdicts: {read: allow}\nnetwork:\n  - {name: src, hosts: [git.example], ports: [443], mode: intercept, protocol: git, rules: [" \
+		"{class: read, git: push, paths: ['/**'], refs: ['refs/**'], change: [create]" more "}]}\n"
+#define SCAN(how) TLS("credential: key, rules: [{class: read, methods: [GET], paths: ['/**']" how "}" WRITE("/w") "]")
+	check(TOP FLAG(""), TOP FLAG("encoded_slash: true, "), "requests with %2F in their paths (entry a)\n");
+	check(TOP FLAG("encoded_slash: true, "), TOP FLAG(""), "");
+	check(OPTIONS(""), OPTIONS(", push_options: true"), "requests push create /** with push options (entry src)\n");
+	check(OPTIONS(", push_options: true"), OPTIONS(""), "");
+	check(CREDS("'/**'") SCAN(", reflective: true"), CREDS("'/**'") SCAN(""), "answers not scanned for the secret of GET,HEAD /** (entry api)\n");
+	check(CREDS("'/**'") SCAN(""), CREDS("'/**'") SCAN(", reflective: true"), "");
+}
+
+TEST(what_a_binding_or_a_host_behind_a_name_held_back_is_told)
+{
+#define ITSELF "version: 1\nverdicts: {read: allow, write: allow}\nnetwork:\n  - {name: i, hosts: [i.internal], ports: [443], mode: intercept, protocol: rest, access: full}\n"
+	check(CREDS("/w") TLS("credential: key, rules: [" READ WRITE("/w") "]"), TOP TLS("rules: [" READ WRITE("/w") "]"),
+	      "cookies from api.example:443 (entry api)\nrequests GET,HEAD /** (entry api)\n");
+	check(UP("a.example"), ITSELF, "leads i.internal:443 to i.internal:443 (entry i)\n");
+	check(ITSELF, UP("a.example"), "leads i.internal:443 to a.example:443 (entry i)\n");
+}
+
+/* Random pairs of policies: what the judge newly allows has a line with its method and a pattern that has its path. */
+enum { RULES_MAX = 6, ROUNDS = 2500 };
+
+struct dice {
+	uint64_t seed;
+	bool git;
+};
+
+static unsigned throw(struct dice *d, unsigned n)
+{
+	d->seed ^= d->seed << 13;
+	d->seed ^= d->seed >> 7;
+	d->seed ^= d->seed << 17;
+	return (unsigned)(d->seed >> 33) % n;
+}
+
+struct draft {
+	unsigned n;
+	unsigned verdicts[3];
+	char rules[RULES_MAX + 1][224];
+};
+
+static const char *const classes[] = { "read", "draft", "write" };
+
+static void draw_rule(struct dice *d, char ret[224])
+{
+	static const char *const patterns[] = { "/**", "/a/**", "/a/b", "/a/*", "/a/b/**", "/*", "/a/b/c", "/*/b", "/a/b*" };
+	static const char *const methods[] = { "methods: [GET]", "methods: [POST]", "methods: [GET, POST]", "methods: [PUT]", "methods: [POST, PUT]" };
+	static const char *const changes[] = { "create", "delete", "create, delete", "create, update, force", "create, update, force, delete" };
+	static const char *const conditions[] = { "", "", "", "", ", query: {q: [x]}", ", query: {q: ['*']}", ", headers: [x-h]", ", query: {q: [x]}, headers: [x-h]" };
+	static const char *const refs[] = { "refs/**", "refs/heads/x", "refs/heads/*", "refs/tags/**" };
+	unsigned a = throw(d, 9), b = throw(d, 9), kind = throw(d, 4);
+	char paths[64], kind_text[32], what[100];
+
+	(void)snprintf(paths, sizeof(paths), a == b || throw(d, 3) ? "'%s'" : "'%s', '%s'", patterns[a], patterns[b]);
+	(void)snprintf(kind_text, sizeof(kind_text), kind == 3 ? "deny: true" : "class: %s", classes[kind % 3]);
+	if (d->git)
+		(void)snprintf(what, sizeof(what), "git: push, change: [%s], refs: ['%s']%s", changes[throw(d, 5)], refs[throw(d, 4)],
+			       kind != 3 && throw(d, 3) == 0 ? ", push_options: true" : "");
+	else
+		(void)snprintf(what, sizeof(what), "%s%s", methods[throw(d, 5)], conditions[throw(d, 8)]);
+	(void)snprintf(ret, 224, "{%s, paths: [%s], %s}", kind_text, paths, what);
+}
+
+/* One rule more, one less, another one, or another verdict. */
+static void change_draft(struct dice *d, struct draft *p)
+{
+	unsigned how = throw(d, 10);
+
+	if (how < 4) {
+		draw_rule(d, p->rules[p->n++]);
+	} else if (how < 6 && p->n > 1) {
+		unsigned i = throw(d, p->n--);
+
+		memmove(p->rules[i], p->rules[i + 1], (p->n - i) * sizeof(p->rules[0]));
+	} else if (how < 9) {
+		draw_rule(d, p->rules[throw(d, p->n)]);
+	} else {
+		p->verdicts[throw(d, 3)] = throw(d, 3);
+	}
+}
+
+static struct kit compile_draft(const struct dice *d, const struct draft *p)
+{
+	static const char *const words[] = { "allow", "deny", "review" };
+	BUF_AUTO struct buf text = { .max = 1 << 16 };
+	struct kit k;
+
+	buf_str(&text, "version: 1\nverdicts: {");
+	for (unsigned c = 0, said = 0; c < 3; c++)
+		for (unsigned i = 0; i < p->n; i++)
+			if (strstr(p->rules[i], classes[c])) {
+				buf_fmt(&text, "%s%s: %s", said++ ? ", " : "", classes[c], words[p->verdicts[c]]);
+				break;
+			}
+	buf_fmt(&text, "}\nnetwork:\n  - {name: a, hosts: [a.example], ports: [443], mode: intercept, protocol: %s, rules: [\n", d->git ? "git" : "rest");
+	for (unsigned i = 0; i < p->n; i++)
+		buf_fmt(&text, "      %s%s\n", p->rules[i], i + 1 < p->n ? "," : "]}");
+	kit_compile_bytes(&k, buf_view(&text), false);
+	return k;
+}
+
+static bool allows(const struct kit *k, const struct policy_request *r)
+{
+	struct policy_verdict v = { .reason = REASON_COUNT };
+	struct policy_entry e;
+
+	if (CHECK_INT(policy_find(&k->policy, bytes_str("a.example"), 443, &e), REASON_OK))
+		policy_judge(&k->policy, &e, r, &v);
+	return v.reason == REASON_OK;
+}
+
+static bool is_told(const char *lines, const char *act, const char *path)
+{
+	char words[64], pattern[64];
+
+	for (const char *line = lines; *line; line = strchr(line, '\n') + 1)
+		if ((sscanf(line, "%*s push %63s %63s", words, pattern) == 2 || sscanf(line, "%*s %63s %63s", words, pattern) == 2) &&
+		    (strstr(words, act) || strcmp(words, "any") == 0) && policy_path_match(bytes_str(pattern), bytes_str(path)))
+			return true;
+	return false;
+}
+
+struct compared {
+	const struct kit *from, *to;
+	const char *lines;
+	unsigned wider; /* requests that are newly allowed */
+	unsigned silent; /* and not told */
+};
+
+static void compare_one(struct compared *c, const struct policy_request *r, const char *act, const char *path)
+{
+	if (allows(c->from, r) || !allows(c->to, r))
+		return;
+	c->wider++;
+	if (is_told(c->lines, act, path))
+		return;
+	c->silent++;
+	printf("# silent about %s %s?%.*s\n", act, path, (int)r->query.len, (const char *)r->query.p);
+}
+
+static const char *const asked_paths[] = { "/a", "/a/b", "/a/b/c", "/c", "/a/c", "/c/b", "/a/b/c/d", "/a/bx" };
+
+static void compare_rest(struct compared *c, const char *path)
+{
+	static const char *const methods[] = { "GET", "HEAD", "POST", "PUT" }, *const queries[] = { "", "q=x", "q=y", "q=x&q=x" };
+	struct policy_request r = { .path = bytes_str(path), .has_header = kit_no_header };
+
+	for (unsigned i = 0; i < 4 * 4 * 2; i++) {
+		r.method = bytes_str(methods[i % 4]);
+		r.query = bytes_str(queries[i / 4 % 4]);
+		r.has_query = r.query.len;
+		r.headers = i / 16 ? "x-h" : NULL;
+		compare_one(c, &r, methods[i % 4], path);
+	}
+}
+
+static void compare_pushes(struct compared *c, const char *path)
+{
+	static const char *const acts[] = { "create", "update", "delete" }, *const refs[] = { "refs/heads/x", "refs/heads/y", "refs/tags/v1", "refs/notes/n" };
+	static const enum git_command_kind kinds[] = { GIT_CREATE, GIT_UPDATE, GIT_DELETE };
+	char target[64];
+
+	(void)snprintf(target, sizeof(target), "%s/git-receive-pack", path);
+	for (unsigned i = 0; i < 3 * 4 * 2; i++) {
+		struct git_command one = { .kind = kinds[i % 3], .ref = bytes_str(refs[i / 3 % 4]) };
+		struct policy_body body = { .commands = &one, .n_commands = 1, .is_push = true, .push_options = i / 12 };
+		struct policy_request r = { .method = bytes_str("POST"), .path = bytes_str(target), .body = &body };
+
+		compare_one(c, &r, acts[i % 3], path);
+	}
+}
+
+/* Counts pairs that compiled in *ret_pairs. */
+static void compare_round(struct dice *d, unsigned *ret_pairs, unsigned *ret_wider)
+{
+	struct draft p = { .n = 1 + throw(d, RULES_MAX - 1) };
+	BUF_AUTO struct buf lines = { .max = 1 << 20 };
+	struct compared c = { 0 };
+	struct kit a, b;
+
+	for (unsigned i = 0; i < 3; i++)
+		p.verdicts[i] = throw(d, 3);
+	for (unsigned i = 0; i < p.n; i++)
+		draw_rule(d, p.rules[i]);
+	a = compile_draft(d, &p);
+	change_draft(d, &p);
+	b = compile_draft(d, &p);
+	if (a.ok)
+		CHECK(policy_diff(&a.policy, &a.policy, collect, &lines) && lines.len == 0);
+	if (a.ok && b.ok) {
+		CHECK(policy_diff(&a.policy, &b.policy, collect, &lines));
+		c = (struct compared){ .from = &a, .to = &b, .lines = buf_cstr(&lines) };
+		for (size_t i = 0; i < sizeof(asked_paths) / sizeof(asked_paths[0]); i++)
+			(d->git ? compare_pushes : compare_rest)(&c, asked_paths[i]);
+		CHECK_INT(c.silent, 0);
+		(*ret_pairs)++;
+		*ret_wider += c.wider > 0;
+	}
+	kit_free(&a);
+	kit_free(&b);
+}
+
+static void compare_rounds(bool git)
+{
+	struct dice d = { .seed = 88172645463325252ULL, .git = git };
+	unsigned pairs = 0, wider = 0;
+
+	for (unsigned i = 0; i < ROUNDS; i++)
+		compare_round(&d, &pairs, &wider);
+	printf("# %u pairs, %u of them with something newly allowed\n", pairs, wider);
+	CHECK(wider > 100);
+}
+
+TEST(no_random_request_becomes_allowed_in_silence)
+{
+	compare_rounds(false);
+}
+
+TEST(no_random_push_becomes_allowed_in_silence)
+{
+	compare_rounds(true);
 }
