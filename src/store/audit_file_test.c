@@ -33,6 +33,21 @@ int flock(int fd, int operation)
 	return (int)syscall(SYS_flock, fd, operation);
 }
 
+static unsigned past_the_cache; /* writes that went there */
+static bool larger_blocks; /* of the disk: it takes no such write of ours */
+
+ssize_t pwrite(int fd, const void *data, size_t len, off_t at)
+{
+	if (fcntl(fd, F_GETFL) & O_DIRECT) {
+		past_the_cache++;
+		if (larger_blocks) {
+			errno = EINVAL;
+			return -1;
+		}
+	}
+	return (ssize_t)syscall(SYS_pwrite64, fd, data, len, at);
+}
+
 TEST(a_log_of_few_events_is_one_file_and_a_busy_one_goes_by_its_journal)
 {
 	struct audit_journal_held h;
@@ -50,6 +65,47 @@ TEST(a_log_of_few_events_is_one_file_and_a_busy_one_goes_by_its_journal)
 	CHECK_INT(h.last.sequence, KIT_WARM + KIT_MORE);
 	audit_journal_held_deinit(&h);
 	CHECK_INT(kit_verified(), KIT_WARM + KIT_MORE);
+}
+
+static bool has_direct(void)
+{
+	int fd FD_AUTO = open(kit_journal, O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+
+	return fd >= 0;
+}
+
+TEST(each_group_of_a_busy_log_is_one_write_past_the_page_cache_where_there_is_such_a_thing)
+{
+	struct audit_log *l;
+
+	kit_fresh();
+	if (!has_direct()) {
+		tap_skip("this file system writes by the page cache only");
+		return;
+	}
+	kit_fresh();
+	l = kit_open(0);
+	CHECK_INT(kit_commits(l, KIT_WARM), 0);
+	past_the_cache = 0;
+	CHECK_INT(kit_commits(l, KIT_MORE), 0);
+	CHECK_INT(past_the_cache, KIT_MORE);
+	audit_log_free(l);
+	CHECK_INT(kit_reopened(), KIT_WARM + KIT_MORE);
+}
+
+TEST(a_disk_of_larger_blocks_has_its_journal_by_the_page_cache)
+{
+	struct audit_journal_held h;
+
+	kit_fresh();
+	larger_blocks = true;
+	(void)kit_crash_behind(KIT_WARM + KIT_MORE, KIT_ENDS);
+	larger_blocks = false;
+	h = kit_held();
+	CHECK_INT(h.before.sequence, KIT_WARM);
+	CHECK_INT(h.last.sequence, KIT_WARM + KIT_MORE);
+	audit_journal_held_deinit(&h);
+	CHECK_INT(kit_reopened(), KIT_WARM + KIT_MORE);
 }
 
 TEST(a_journal_that_is_full_starts_over_behind_a_log_that_is_synced)

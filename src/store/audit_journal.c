@@ -8,7 +8,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "crypt/sha256.h"
@@ -24,7 +23,7 @@ struct record {
 	uint8_t check[SHA256_LEN]; /* of all of this before it */
 };
 
-enum { TRIES_MAX = 10 };
+enum { TRIES_MAX = 10, KEEP_MAX = 256 * 1024 /* memory kept between records */ };
 
 static const char magic[8] = "sawjrnl1";
 
@@ -47,6 +46,14 @@ static bool in_place(const struct audit_journal *j)
 	       makedev(st.stx_dev_major, st.stx_dev_minor) == j->dev;
 }
 
+/* False where the file system has no such thing. */
+static bool use_direct(int fd, bool on)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && fcntl(fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT) == 0 && on;
+}
+
 static int open_locked(struct audit_journal *j, struct err *e)
 {
 	struct stat st;
@@ -66,6 +73,7 @@ static int open_locked(struct audit_journal *j, struct err *e)
 	j->filled = st.st_size == AUDIT_JOURNAL_SIZE;
 	j->dev = st.st_dev;
 	j->ino = st.st_ino;
+	j->direct = use_direct(j->fd, true);
 	return 0;
 }
 
@@ -94,6 +102,9 @@ void audit_journal_remove(struct audit_journal *j)
 void audit_journal_close(struct audit_journal *j)
 {
 	j->fd = fd_close(j->fd);
+	free(j->blocks);
+	j->blocks = NULL;
+	j->cap = 0;
 }
 
 int audit_journal_fill(struct audit_journal *j)
@@ -103,10 +114,12 @@ int audit_journal_fill(struct audit_journal *j)
 
 	if (j->filled)
 		return 0;
+	(void)use_direct(j->fd, false);
 	for (size_t at = 0; r == 0 && at < AUDIT_JOURNAL_SIZE; at += sizeof(zeros))
 		r = fd_pwrite_all(j->fd, bytes_of(zeros, sizeof(zeros)), at);
 	if (r == 0 && fsync(j->fd))
 		r = -errno;
+	j->direct = use_direct(j->fd, j->direct);
 	if (r && ftruncate(j->fd, 0))
 		return r;
 	j->filled = r == 0;
@@ -120,12 +133,42 @@ void audit_journal_start(struct audit_journal *j, uint64_t base)
 	j->at = 0;
 }
 
+/* Room for `len` bytes, whole blocks. False: no memory. */
+static bool have_blocks(struct audit_journal *j, size_t len)
+{
+	if (len > j->cap || (j->cap > KEEP_MAX && len <= KEEP_MAX)) {
+		free(j->blocks);
+		j->cap = len > KEEP_MAX ? len : KEEP_MAX;
+		j->blocks = aligned_alloc(AUDIT_JOURNAL_BLOCK, j->cap);
+		if (!j->blocks)
+			j->cap = 0;
+	}
+	return j->cap > 0;
+}
+
+static int write_blocks(struct audit_journal *j, size_t len, size_t at)
+{
+	ssize_t n;
+
+	for (;;) {
+		n = pwrite(j->fd, j->blocks, len, (off_t)at);
+		if (n < 0 && errno == EINVAL && j->direct)
+			j->direct = use_direct(j->fd, false); /* a disk of larger blocks */
+		else if (n >= 0 || errno != EINTR)
+			break;
+	}
+	if (n < 0)
+		return -errno;
+	return n == (ssize_t)len ? 0 : -EIO;
+}
+
 /* Ends the row here. */
 static int no_record(struct audit_journal *j, size_t at)
 {
-	static const struct record none;
-
-	return fd_pwrite_all(j->fd, bytes_of(&none, sizeof(none)), at);
+	if (!have_blocks(j, AUDIT_JOURNAL_BLOCK))
+		return -ENOMEM;
+	memset(j->blocks, 0, AUDIT_JOURNAL_BLOCK);
+	return write_blocks(j, AUDIT_JOURNAL_BLOCK, at);
 }
 
 int audit_journal_forget(struct audit_journal *j)
@@ -137,29 +180,29 @@ int audit_journal_forget(struct audit_journal *j)
 
 int audit_journal_put(struct audit_journal *j, struct bytes lines, const struct audit_log_head *last)
 {
-	struct record r = { .index = htobe64(j->index), .base = htobe64(j->base), .len = htobe64(lines.len) };
-	struct iovec v[] = { { .iov_base = &r, .iov_len = sizeof(r) },
-			     { .iov_base = (void *)(uintptr_t)lines.p, .iov_len = lines.len } };
-	ssize_t n;
+	struct record head = { .index = htobe64(j->index), .base = htobe64(j->base), .len = htobe64(lines.len) };
+	size_t len = blocks(lines.len);
+	int r;
 
-	if (!j->filled || lines.len > AUDIT_JOURNAL_SIZE || blocks(lines.len) > AUDIT_JOURNAL_SIZE - j->at)
+	if (!j->filled || lines.len > AUDIT_JOURNAL_SIZE || len > AUDIT_JOURNAL_SIZE - j->at || !have_blocks(j, len))
 		return -ENOSPC;
 	if (!in_place(j))
 		return -ESTALE;
-	memcpy(r.magic, magic, sizeof(r.magic));
-	memcpy(r.last, last->sha256, sizeof(r.last));
-	check_of(&r, r.check);
-	do
-		n = pwritev(j->fd, v, 2, (off_t)j->at);
-	while (n < 0 && errno == EINTR);
-	if (n != (ssize_t)(sizeof(r) + lines.len) || fdatasync(j->fd)) {
-		int fault = n < 0 || n == (ssize_t)(sizeof(r) + lines.len) ? -errno : -EIO;
-
+	memcpy(head.magic, magic, sizeof(head.magic));
+	memcpy(head.last, last->sha256, sizeof(head.last));
+	check_of(&head, head.check);
+	memcpy(j->blocks, &head, sizeof(head));
+	memcpy(j->blocks + sizeof(head), lines.p, lines.len);
+	memset(j->blocks + sizeof(head) + lines.len, 0, len - sizeof(head) - lines.len);
+	r = write_blocks(j, len, j->at);
+	if (r == 0 && fdatasync(j->fd))
+		r = -errno;
+	if (r) {
 		/* Its sender is told that it was not written. */
 		(void)no_record(j, j->at);
-		return fault;
+		return r;
 	}
-	j->at += blocks(lines.len);
+	j->at += len;
 	j->index++;
 	return 0;
 }
@@ -232,8 +275,11 @@ int audit_journal_load(const struct audit_journal *j, struct audit_journal_held 
 {
 	size_t len = j->filled ? AUDIT_JOURNAL_SIZE : 0;
 	uint8_t *file = malloc(len + 1);
-	int r = file ? fd_pread_all(j->fd, file, len, 0) : -ENOMEM;
+	int r;
 
+	(void)use_direct(j->fd, false);
+	r = file ? fd_pread_all(j->fd, file, len, 0) : -ENOMEM;
+	(void)use_direct(j->fd, j->direct);
 	if (r == 0)
 		r = audit_journal_read(bytes_of(file, len), ret);
 	else
