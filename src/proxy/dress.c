@@ -12,11 +12,23 @@ bool dress_carries(const struct policy_credential *c, struct bytes name)
 	return c->inject != POLICY_INJECT_QUERY && http1_names_alike(name, c->header);
 }
 
+/* By these a client gets an answer in pieces (RFC 9110, 14; RFC 3229), or in letters that nobody here reads. Request-Range is what Range was
+ * called before, which servers still take; Azure has one of its own. */
+static bool asks_otherwise(struct bytes name)
+{
+	static const char *const names[] = { "accept-encoding", "range", "request-range", "x-ms-range", "if-range", "a-im", "accept-charset" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (http1_names_alike(name, bytes_str(names[i])))
+			return true;
+	return false;
+}
+
 static bool taken(const struct dress *d, struct bytes name)
 {
 	if (bytes_ieq(name, bytes_str("host")))
 		return true;
-	if (d->uncoded && (bytes_ieq(name, bytes_str("accept-encoding")) || bytes_ieq(name, bytes_str("range"))))
+	if (d->uncoded && asks_otherwise(name))
 		return true;
 	if ((d->credential || d->bare) && credential_field(name))
 		return true;

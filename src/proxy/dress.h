@@ -15,7 +15,7 @@ struct dress {
 	const struct policy_credential *credential; /* NULL: none */
 	bool bare; /* the client's own carriers go even so */
 	struct bytes secret;
-	bool uncoded; /* ask for the answer without a content coding, whole */
+	bool uncoded; /* ask for the answer without a content coding, whole, in no charset of the client's */
 };
 
 /* Appends to `out`: the canonical head `canon` (of wire/http1_request.h, with its empty line) less every carrier of credentials that

@@ -25,6 +25,21 @@ TEST(no_field_that_a_host_may_take_for_the_credential_stays_beside_it)
 		  HEAD("/a", "X-TeamId: other\r\nX-Team-Ids: other\r\nX-Team.Id: s3c\r\n"));
 }
 
+TEST(an_answer_that_is_read_is_asked_for_whole_and_plain)
+{
+	struct buf out BUF_AUTO = { 0 };
+	struct buf stripped BUF_AUTO = { 0 };
+	const struct dress d = { .default_port = 443, .uncoded = true };
+
+	buf_init(&out, DRESS_MAX);
+	buf_init(&stripped, 512);
+	CHECK(dress(&d, bytes_str(HEAD("/a", "Range: bytes=0-1\r\nRequest-Range: bytes=0-1\r\nrequest_range: x\r\nX-MS-Range: bytes=0-1\r\nIf-Range: \"e\"\r\n"
+					     "A-IM: gzip\r\nAccept-Charset: utf-16\r\nAccept-Encoding: br\r\nAccept: a/b\r\nX-Range: mine\r\n")),
+		    &out, &stripped));
+	CHECK_STR(buf_cstr(&out), HEAD("/a", "Accept: a/b\r\nX-Range: mine\r\nAccept-Encoding: identity\r\n"));
+	CHECK_STR(buf_cstr(&stripped), "range, request-range, request_range, x-ms-range, if-range, a-im, accept-charset, accept-encoding");
+}
+
 TEST(no_parameter_that_a_host_may_take_for_the_credential_stays_beside_it)
 {
 	const struct policy_credential c = { .inject = POLICY_INJECT_QUERY, .header = bytes_str("my_k!") };

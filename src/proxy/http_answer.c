@@ -122,10 +122,36 @@ static void take_answer(struct http_flow *f, struct http1_head *h, const struct 
 	http1_body_keep_trailers(&f->answer_body, &f->trailers);
 }
 
+/* Part by part a secret passes unseen. That these were not asked for (dress.c) does not keep a host from sending them. */
+static bool is_part(const struct http1_head *h)
+{
+	static const char parts[] = "multipart/byteranges";
+
+	for (size_t i = 0; i < h->n_fields; i++) {
+		const struct http1_field *f = &h->fields[i];
+
+		if (bytes_ieq(f->name, bytes_str("content-range")) || bytes_ieq(f->name, bytes_str("im")))
+			return true;
+		if (bytes_ieq(f->name, bytes_str("content-type")) && f->value.len >= strlen(parts) &&
+		    bytes_ieq(bytes_of(f->value.p, strlen(parts)), bytes_str(parts)))
+			return true;
+	}
+	return h->status == 206 || h->status == 226;
+}
+
+/* A secret could be in it that the scan does not find. */
+static enum reason unreadable(const struct http1_head *h, const struct http1_length *l)
+{
+	if (l->framing == HTTP1_NO_BODY)
+		return REASON_OK;
+	return http_ask_coded(h) ? REASON_ANSWER_CODED : is_part(h) ? REASON_ANSWER_PARTIAL : REASON_OK;
+}
+
 /* False: the answer has failed. `raw`: the head as it came, an interim one too. */
 static bool head_may_pass(struct http_flow *f, struct bytes raw, const struct http1_head *h, const struct http1_length *l)
 {
 	struct bytes type = bytes_of(NULL, 0);
+	enum reason r;
 
 	if (!f->watch)
 		return true;
@@ -133,8 +159,9 @@ static bool head_may_pass(struct http_flow *f, struct bytes raw, const struct ht
 		http_answer_failed(f, REASON_CREDENTIAL_REFLECTED);
 		return false;
 	}
-	if (http_watch_scans(f->watch) && l->framing != HTTP1_NO_BODY && http_ask_coded(h)) {
-		http_answer_failed(f, REASON_ANSWER_CODED);
+	r = http_watch_scans(f->watch) ? unreadable(h, l) : REASON_OK;
+	if (r != REASON_OK) {
+		http_answer_failed(f, r);
 		return false;
 	}
 	if (h->status >= 200 && f->flow.entry.ai != POLICY_AI_NONE && !http_ask_coded(h) && http1_find(h, "content-type", &type) == 1)

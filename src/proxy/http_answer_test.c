@@ -147,6 +147,29 @@ TEST(h5_a_coded_answer_is_refused_where_it_must_be_read)
 	http_rig_end();
 }
 
+TEST(h5_a_part_of_an_answer_is_refused_where_all_of_it_must_be_read)
+{
+	static const char *const parts[] = {
+		"206 Partial Content\r\n", "226 IM Used\r\n", "200 OK\r\nContent-Range: bytes 0-1/25\r\n", "200 OK\r\nIM: feed\r\n",
+		"200 OK\r\nContent-Type: Multipart/ByteRanges; boundary=x\r\n", "404 No\r\ncontent-range: bytes 0-1/25\r\n",
+	};
+	char answer[200];
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		start_reflective();
+		(void)snprintf(answer, sizeof(answer), "HTTP/1.1 %sContent-Length: 2\r\n\r\ns3", parts[i]);
+		http_rig_reply(0, answer);
+		CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 502 ", 13) == 0);
+		CHECK(strncmp(http_rig.events[1], "failed partial_answer GET /ok site/1 (read) 502", 47) == 0);
+		http_rig_end();
+	}
+	http_rig_start(http_flow_start); /* nothing is looked for */
+	http_rig_ask(GET);
+	http_rig_reply(0, "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1/25\r\nContent-Length: 2\r\n\r\nhi");
+	CHECK(strstr(buf_cstr(&http_rig.got), "\r\n\r\nhi"));
+	http_rig_end();
+}
+
 /* --- models --- */
 
 #define ASK "POST /ok HTTP/1.1\r\n" HOST "Accept-Encoding: gzip\r\nContent-Length: 0\r\n\r\n"

@@ -48,6 +48,7 @@ static const char *never(enum reason r)
 	case REASON_WEBSOCKET_MALFORMED:
 	case REASON_CREDENTIAL_REFLECTED:
 	case REASON_ANSWER_CODED:
+	case REASON_ANSWER_PARTIAL:
 		return reason_sentence(r);
 	case REASON_UPGRADE_REFUSED:
 		return "of all upgrades only a WebSocket's, by a plain handshake of HTTP/1.1, is ever passed on";

@@ -92,6 +92,7 @@
 	X(UPSTREAM_TIMEOUT, "upstream_timeout", "the host did not answer in time", "try again")                         \
 	X(CREDENTIAL_REFLECTED, "credential_reflected", "the host's answer shows the credential that was added", "ask Security to bind the credential to narrower paths") \
 	X(ANSWER_CODED, "coded_answer", "the host's answer must be read, and it has a content coding", "ask the host's owner to answer without one when asked to") \
+	X(ANSWER_PARTIAL, "partial_answer", "the host's answer must be read whole, and it is a part", "ask for the whole of it, and ask the host's owner to answer so") \
 	X(WEBSOCKET_MALFORMED, "malformed_websocket", "what the client sent on its WebSocket is no frame of one", "send masked frames of RFC 6455, without extensions") \
 	X(WEBSOCKET_IDLE, "websocket_idle", "nothing moved on the WebSocket for too long", "send a ping now and then") \
 	X(TOO_MANY_FLOWS, "too_many_flows", "the workspace has too many open connections, or they hold too much memory", "close some, and read what comes on the others") \

@@ -54,6 +54,7 @@ def query(arena, build, tmp_path_factory):
 def world(arena):
     script = {"/" + k: {"hex": v.hex(), "close": k == "events"} for k, v in ECHOES.items()}
     script["/gzip"] = {"hex": whole(gzip.compress(S), b"Content-Encoding: gzip").hex()}
+    script |= {"/" + k: {"hex": v.hex()} for k, v in PARTS.items()}
     script["/nearly"] = {"hex": whole(b"you sent " + S[:-1]).hex()}
     script |= {f"/{k}?key={SECRET}": {"hex": v.hex()} for k, v in AGAIN.items()}
     script[f"/nearly?key={SECRET}"] = {"hex": whole(b"you sent " + S[:-1], b"Location: /d/?key=").hex()}
@@ -69,6 +70,17 @@ AGAIN = {
     "link": whole(b"[]", b"Link: <https://cred.example/link?page=2&key=" + S + b'>; rel="next"'),
     "next": whole(b'{"next": "https:\\/\\/cred.example\\/next?page=2\\u0026key=' + S + b'"}'),
 }
+
+
+# The beginning of the secret alone; the rest would be asked for next.
+PARTS = {
+    "206": b"HTTP/1.1 206 Partial Content\r\nContent-Length: 13\r\n\r\n" + S[:13],
+    "226": b"HTTP/1.1 226 IM Used\r\nContent-Length: 13\r\n\r\n" + S[:13],
+    "content-range": whole(S[:13], b"Content-Range: bytes 0-12/25"),
+    "im": whole(S[:13], b"IM: range"),
+    "byteranges": whole(b"--b\r\nContent-Range: bytes 0-12/25\r\n\r\n" + S[:13] + b"\r\n--b--\r\n", b"Content-Type: multipart/byteranges; boundary=b"),
+}
+ASKED = {"Range": "bytes=0-12", "Request-Range": "bytes=0-12", "X-MS-Range": "bytes=0-12", "If-Range": '"e"', "A-IM": "range", "Accept-Charset": "utf-16"}
 
 
 def failures(a, n=1):
@@ -96,6 +108,27 @@ def test_h5_a_coded_answer_fails_closed_and_ranges_are_not_asked_for(gateway):
         assert failures(a) == ["coded_answer"]
         fields = [dict(r["fields"]) for r in a.seen()["requests"]]
         assert [(f.get("accept-encoding"), f.get("range")) for f in fields] == [("identity", None)]
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+@pytest.mark.parametrize("part", sorted(PARTS))
+def test_h5_a_part_of_an_answer_is_refused(gateway, part, version):
+    with gateway.attack() as a:
+        got = gateway.do("command", ["curl", "-sS", "-i", version, "-H", "Request-Range: bytes=0-12", f"https://cred.example/{part}"])
+        assert " 502" in got["out"].splitlines()[0] and "partial_answer" in got["out"] and SECRET[:8] not in got["out"], got
+        assert failures(a) == ["partial_answer"]
+        fields = [dict(r["fields"]) for r in a.seen()["requests"]]
+        assert [(f["authorization"], f.get("request-range")) for f in fields] == [("Bearer " + SECRET, None)]
+
+
+@pytest.mark.parametrize("name", sorted(ASKED))
+def test_h5_nobody_asks_for_a_part_or_for_other_letters(gateway, name):
+    with gateway.attack() as a:
+        got = gateway.do("command", ["curl", "-sS", "-H", f"{name}: {ASKED[name]}", "https://cred.example/nearly"])
+        assert got["out"] == "you sent " + SECRET[:-1], got
+        event, = a.allowed(4002)
+        assert name.lower() in event["status_detail"], event
+        assert name.lower() not in dict(a.seen()["requests"][0]["fields"])
 
 
 def test_an_answer_without_it_passes_whole(gateway):
