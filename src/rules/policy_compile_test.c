@@ -303,6 +303,8 @@ TEST(p28_addresses_are_private_ranges_without_host_bits)
 		{ "010.0.0.0/8", "leading zeros" },
 		{ "10.0.0.0/33", "range" },
 		{ "'fe80::/10'", "link-local" },
+		{ "168.63.129.16", "metadata" },
+		{ "'fd00:ec2::254'", "metadata" },
 		{ "127.0.0.0/8", "lab" },
 		{ "'::1'", "lab" },
 		{ "'::ffff:10.0.0.0/104'", "IPv4 range" },
@@ -334,6 +336,22 @@ TEST(p28_addresses_are_private_ranges_without_host_bits)
 	      !policy_address_ok(&k.policy, &e, ip));
 	CHECK(ip_parse(bytes_str("127.0.0.1"), &ip) && !policy_address_ok(&k.policy, &e, ip));
 	CHECK(ip_parse(bytes_str("169.254.169.254"), &ip) && !policy_address_ok(&k.policy, &e, ip));
+	kit_free(&k);
+}
+
+TEST(a_clouds_metadata_service_is_not_dialled_by_who_lists_the_range_around_it)
+{
+	static const char *const services[] = { "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254" };
+	struct kit k = kit_compile("version: 1\nlab: true\nverdicts: {read: allow}\nnetwork:\n" HTTP
+				   "access: read-only, addresses: [100.64.0.0/10, 168.63.0.0/16, 192.0.0.0/24, 'fd00::/8']}\n");
+	struct policy_entry e;
+	struct ip ip;
+
+	CHECK_INT(policy_find(&k.policy, bytes_str("a.example"), 80, &e), REASON_OK);
+	CHECK(ip_parse(bytes_str("100.100.100.201"), &ip) && policy_address_ok(&k.policy, &e, ip));
+	CHECK(ip_parse(bytes_str("192.0.0.193"), &ip) && policy_address_ok(&k.policy, &e, ip));
+	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++)
+		CHECK(ip_parse(bytes_str(services[i]), &ip) && !policy_address_ok(&k.policy, &e, ip));
 	kit_free(&k);
 }
 

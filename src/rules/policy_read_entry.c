@@ -198,7 +198,7 @@ static void read_address(struct model *m, struct model_entry *e, const struct ya
 	case IP_SCOPE_NEVER:
 		model_error(
 			m, t.at,
-			"`%s` touches link-local, multicast or unassigned addresses, which are never dialled; list the private range itself",
+			"`%s` touches link-local, metadata, multicast or unassigned addresses, which are never dialled; list the private range itself",
 			field_show(t.text, shown));
 		return;
 	case IP_SCOPE_LOOPBACK:

@@ -43,14 +43,16 @@ enum ip_scope {
 	IP_SCOPE_PUBLIC,
 	IP_SCOPE_PRIVATE, /* only by a rule's `addresses`: RFC 1918, 100.64/10, fc00::/7, the documentation and benchmark nets, IANA special */
 	IP_SCOPE_LOOPBACK, /* only by `addresses` of a policy marked `lab: true` */
-	IP_SCOPE_NEVER, /* link-local (metadata), multicast, broadcast, unspecified, 240/4, site-local, tunnelled forms of any of these */
+	/* Link-local, what a cloud's host serves its machines (metadata) wherever it is, multicast, broadcast, unspecified, 240/4, site-local,
+	 * tunnelled forms of any of these. */
+	IP_SCOPE_NEVER,
 };
 
 /* IANA special-purpose registries (RFC 6890 and successors). A carried IPv4 address counts with its own scope, never better
  * than private for the carrier. */
 enum ip_scope ip_scope_of(struct ip ip);
-/* The worst scope of any range of those registries that the prefix touches. Addresses carried inside it are judged one by one,
- * when they are used. */
+/* The worst scope of any range of those registries that the prefix touches. Addresses carried inside it, and those in the midst of it
+ * at which a cloud's host serves its machines, are judged one by one, when they are used. */
 enum ip_scope ip_prefix_scope(struct ip_prefix p);
 
 #endif

@@ -1,7 +1,9 @@
 /* What kind of network an address belongs to.
  *
- * Two tables follow IANA's special-purpose registries. Where rows nest, the worst scope of all rows that hold the address counts,
- * so their order does not matter. IPv6 that no row covers and that is outside 2000::/3 is not assigned to anybody: never. */
+ * One table follows IANA's special-purpose registries. Where rows nest, the worst scope of all rows that hold the address counts,
+ * so their order does not matter. IPv6 that no row covers and that is outside 2000::/3 is not assigned to anybody: never.
+ *
+ * The other table is of what clouds answer to their machines with, credentials among it, at addresses in the midst of ordinary ranges: never. */
 #include "wire/ip.h"
 
 struct range {
@@ -53,6 +55,19 @@ static const struct range ranges[] = {
 	{ V6(8, 0xff), IP_SCOPE_NEVER }, /* multicast */
 };
 
+/* Beside 169.254.0.0/16, where most of them are. Sources: the clouds' manuals. */
+static const struct ip_prefix services[] = {
+	V4(100, 100, 100, 200, 32), /* Alibaba: metadata */
+	V4(168, 63, 129, 16, 32), /* Azure: the host's agent, name server */
+	V4(192, 0, 0, 192, 32), /* Oracle: metadata */
+	V6(128, 0xfd, 0x00, 0x00, 0x42, [15] = 0x42), /* Scaleway: metadata */
+	V6(128, 0xfd, 0x00, 0x00, 0xc1, [12] = 0xa9, 0xfe, 0xa9, 0xfe), /* Oracle: metadata */
+	V6(128, 0xfd, 0x00, 0x01, 0x00, [12] = 0x01, [14] = 0x02), /* Alibaba: metadata */
+	V6(128, 0xfd, 0x00, 0xa9, 0xfe, 0xa9, 0xfe, [15] = 0x01), /* Akamai: metadata */
+	V6(32, 0xfd, 0x00, 0x0e, 0xc2), /* AWS: metadata, pods' credentials, name server, time */
+	V6(128, 0xfd, 0x20, 0x00, 0xce, [14] = 0x02, [15] = 0x54), /* Google: metadata */
+};
+
 static enum ip_scope worse(enum ip_scope a, enum ip_scope b)
 {
 	return a > b ? a : b;
@@ -102,7 +117,15 @@ bool ip_embedded_v4(struct ip ip, struct ip *ret)
 	return false;
 }
 
-static enum ip_scope own_scope(struct ip ip)
+static bool is_service(struct ip_prefix p)
+{
+	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++)
+		if (ip_prefix_has(services[i], p.ip) && p.bits >= services[i].bits)
+			return true;
+	return false;
+}
+
+static enum ip_scope range_scope(struct ip ip)
 {
 	enum ip_scope scope = IP_SCOPE_PUBLIC;
 	bool known = false;
@@ -115,6 +138,11 @@ static enum ip_scope own_scope(struct ip ip)
 	if (ip.family == 6 && !known && (ip.b[0] & 0xe0) != 0x20)
 		return IP_SCOPE_NEVER;
 	return scope;
+}
+
+static enum ip_scope own_scope(struct ip ip)
+{
+	return is_service((struct ip_prefix){ ip, ip.family == 4 ? 32 : 128 }) ? IP_SCOPE_NEVER : range_scope(ip);
 }
 
 /* The local-use NAT64 prefix may be a /48 or longer, and the place of the IPv4 address depends on it (RFC 6052, section 2.2). The
@@ -167,12 +195,12 @@ static bool all_assigned(struct ip_prefix p)
 
 enum ip_scope ip_prefix_scope(struct ip_prefix p)
 {
-	enum ip_scope scope = own_scope(p.ip);
+	enum ip_scope scope = range_scope(p.ip);
 
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
 		if (ip_prefix_has(p, ranges[i].prefix.ip) && p.bits <= ranges[i].prefix.bits)
 			scope = worse(scope, ranges[i].scope);
 	if (p.bits == (p.ip.family == 4 ? 32 : 128))
 		scope = worse(scope, ip_scope_of(p.ip));
-	return all_assigned(p) ? scope : IP_SCOPE_NEVER;
+	return all_assigned(p) && !is_service(p) ? scope : IP_SCOPE_NEVER;
 }

@@ -75,13 +75,48 @@ TEST(scopes_follow_the_registries)
 		{ "::127.0.0.1", IP_SCOPE_NEVER },
 		{ "4000::1", IP_SCOPE_NEVER },
 		{ "fe00::1", IP_SCOPE_NEVER },
-		{ "fd00:ec2::254", IP_SCOPE_PRIVATE },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (!CHECK_INT(ip_scope_of(ip(rows[i].text)), rows[i].scope))
 			printf("#   address %s\n", rows[i].text);
 	CHECK_INT(ip_scope_of((struct ip){ 0 }), IP_SCOPE_NEVER);
+}
+
+TEST(what_a_clouds_host_serves_its_machines_is_never_dialled)
+{
+	static const char *const services[] = {
+		"169.254.169.254", "169.254.170.2",	"100.100.100.200",   "168.63.129.16",
+		"192.0.0.192",	   "fd00:42::42",	"fd00:c1::a9fe:a9fe", "fd00:100::100:200",
+		"fd00:ec2::254",   "fd00:ec2::23",	"fd20:ce::254",	     "fd00:a9fe:a9fe::1",
+		"::ffff:168.63.129.16", "64:ff9b::168.63.129.16", "2002:a83f:8110::1", "64:ff9b::100.100.100.200",
+	};
+	static const struct {
+		const char *text;
+		enum ip_scope scope;
+	} beside[] = {
+		{ "168.63.129.15", IP_SCOPE_PUBLIC },	{ "168.63.129.17", IP_SCOPE_PUBLIC },	{ "100.100.100.201", IP_SCOPE_PRIVATE },
+		{ "192.0.0.193", IP_SCOPE_PRIVATE },	{ "fd00:ec3::254", IP_SCOPE_PRIVATE },	{ "fd20:ce::253", IP_SCOPE_PRIVATE },
+	};
+
+	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
+		if (!CHECK_INT(ip_scope_of(ip(services[i])), IP_SCOPE_NEVER))
+			printf("#   address %s\n", services[i]);
+		CHECK_INT(ip_prefix_scope(prefix(services[i])), IP_SCOPE_NEVER);
+	}
+	for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++)
+		CHECK_INT(ip_scope_of(ip(beside[i].text)), beside[i].scope);
+}
+
+/* Who uses such a range would else have to list all of it but one address. */
+TEST(a_range_around_such_a_service_may_be_listed)
+{
+	CHECK_INT(ip_prefix_scope(prefix("100.64.0.0/10")), IP_SCOPE_PRIVATE);
+	CHECK_INT(ip_prefix_scope(prefix("100.100.100.200/31")), IP_SCOPE_PRIVATE);
+	CHECK_INT(ip_prefix_scope(prefix("168.63.129.16/28")), IP_SCOPE_PUBLIC);
+	CHECK_INT(ip_prefix_scope(prefix("fd00::/8")), IP_SCOPE_PRIVATE);
+	CHECK_INT(ip_prefix_scope(prefix("fd00:ec2::/32")), IP_SCOPE_NEVER);
+	CHECK_INT(ip_prefix_scope(prefix("fd00:ec2:1::/48")), IP_SCOPE_NEVER);
 }
 
 TEST(a_carrier_is_never_better_than_what_it_carries)

@@ -124,6 +124,7 @@ def test_an_unlisted_name_or_port_is_refused_without_a_question(world, dialer):
 
 @pytest.mark.parametrize("address", ["127.0.0.66", "127.0.0.1", "0.0.0.0", "10.0.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
                                      "198.18.0.7", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fd00:ec2::254",
+                                     "168.63.129.16", "100.100.100.200", "192.0.0.192", "fd20:ce::254", "::ffff:168.63.129.16",
                                      "::ffff:10.0.0.1", "::ffff:127.0.0.66", "64:ff9b::7f00:42", "64:ff9b:1::a00:1", "2002:7f00:42::1",
                                      "2001:0:1::80ff:ffbd", "ff02::1"])
 def test_a_name_with_a_forbidden_address_only_is_refused(world, dialer, address):  # A4, A5, A9, B10
