@@ -15,6 +15,7 @@ enum {
 	TLS_SESSION_AGE_MAX_S = 3600, /* of a host's session, and of a ticket given to a guest */
 	TLS_QUIET_RECORDS_MAX = 32, /* handshake records in a row, without data between them, that a peer may send afterwards */
 	TLS_READ_BURST = 128 * 1024, /* bytes that one call takes from the socket at most: other flows have their turn too */
+	TLS_KEYS_MAX = 64, /* bytes of guarded memory (crypt/secure_heap.h) that a session holds: its ephemeral key, for as long as it lasts */
 };
 
 /* ALPN protocols (RFC 7301), for sets and for the one that was chosen. */

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <sys/socket.h>
 
@@ -6,6 +7,7 @@
 #include "base/tap.h"
 #include "crypt/ca.h"
 #include "crypt/leaf.h"
+#include "crypt/secure_heap.h"
 #include "net/tls_kit.h"
 #include "os/fd.h"
 
@@ -352,6 +354,35 @@ TEST(a_minted_leaf_serves_without_being_parsed_again)
 		must(tls_client_new(k.ctx, k.guest_fd, &c, &client, NULL) == 0);
 		CHECK_INT(kit_shake(client, server).client, TLS_DONE);
 		CHECK_INT(tls_fault(client), TLS_FAULT_NONE);
+		kit_reconnect(&k);
+	}
+}
+
+/* How much guarded memory a process needs for the sessions that it may have. */
+TEST(a_session_holds_no_more_guarded_memory_than_is_promised)
+{
+	static const char *const groups[] = { "X25519", "X25519", "P-256", "P-521:P-384:P-256" };
+	struct kit k KIT_AUTO;
+	bool made;
+
+	(void)secure_heap_init_sized((size_t)1 << 20, &made);
+	if (!made) {
+		tap_skip("no guarded memory on this host");
+		return;
+	}
+	kit_init(&k);
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		SSL *guest KIT_RAW_AUTO = kit_raw(k.guest_fd, NULL, NULL, "a.example");
+		struct tls *server TLS_AUTO = kit_server(&k, 0);
+		size_t before = CRYPTO_secure_used();
+		size_t both;
+
+		must(SSL_set1_groups_list(guest, groups[i]) == 1);
+		CHECK_INT(kit_shake_raw_client(guest, server).server, TLS_DONE);
+		both = CRYPTO_secure_used() - before;
+		/* the first one also brings what libcrypto makes once */
+		if (i)
+			CHECK(both > 0 && both <= 2 * TLS_KEYS_MAX);
 		kit_reconnect(&k);
 	}
 }

@@ -1,12 +1,15 @@
 """Group H: what a guest can do to a credential that the gateway adds for it."""
 import os
+import re
+import ssl
 import subprocess
 
 import pytest
 
+from ca_keys import issued_key, key_spellings
 from gateway import Gateway
 from intercept_policy import SECRET, policy
-from processes import holds, roles
+from processes import holds, roles, stray
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +125,25 @@ def test_h13_the_secret_is_in_outlet_and_in_nothing_else(mitm, sanitized):
     # `saw try`, which is above all of these, stands in for keeper, which holds secrets too
     holders = {name for name, pid in pids.items() if holds(pid, value)}
     assert holders == {"saw-outlet"}, holders
+
+
+def test_h13_the_keys_that_sign_for_the_guest_are_in_guarded_memory_alone(mitm, sanitized):
+    """Those of the intermediate and of the leaf, after handshakes of both versions: locked and left out of dumps, and nowhere else in inlet."""
+    if os.geteuid() != 0 or sanitized:
+        pytest.skip("only root sees the memory of other processes; a sanitizer keeps what was freed")
+    inlet = roles(mitm)["saw-inlet"]
+    for host in ("cred.example", "good.example"):
+        for version in ("--tls-max 1.2", "--tlsv1.3"):
+            done = mitm.do("command", ["curl", "-sS", "-o", "/dev/null", *version.split(), f"https://{host}/hello"])
+            assert done["code"] == 0, done
+    shown = mitm.do("command", ["openssl", "s_client", "-connect", mitm.do("address", "cred.example") + ":443", "-servername", "cred.example", "-showcerts"])
+    chain = [ssl.PEM_cert_to_DER_cert(c) for c in re.findall("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", shown["out"], re.S)]
+    assert len(chain) == 2, shown
+    for certificate in chain:
+        key = issued_key(inlet, [certificate])
+        assert key, "not in inlet"
+        found, inside = stray(inlet, key_spellings("key", key))
+        assert not found and inside, (found, inside)
 
 
 def test_h16_without_its_secret_a_request_is_never_sent(gateway, arena):

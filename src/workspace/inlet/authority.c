@@ -5,12 +5,19 @@
 #include <string.h>
 
 #include "crypt/leaf.h"
+#include "crypt/secure_heap.h"
 #include "ipc/chan.h"
 #include "ipc/types.h"
 #include "net/tls.h"
 #include "os/log.h"
+#include "proxy/flow.h"
 
 /* An issue is used as a whole, from its CA_DONE on; until then the one before stays. */
+
+/* libssl's keys are there too, of a session to the guest and one to the host a flow. Where there is no room a handshake fails. */
+enum { KEYS_BYTES = 2 * 1024 * 1024, FLOW_SESSIONS = 2 };
+
+_Static_assert(KEYS_BYTES / 2 >= FLOWS_MAX * FLOW_SESSIONS * TLS_KEYS_MAX, "room for the sessions of all flows, and as much again");
 
 struct authority {
 	struct gate *gate;
@@ -25,6 +32,18 @@ struct authority {
 };
 
 static struct msg out;
+
+int authority_guard_memory(struct err *e)
+{
+	bool made = false;
+
+	if (secure_heap_init_sized(KEYS_BYTES, &made))
+		return 0;
+	if (!made)
+		return err_set(e, ENOMEM, "guarded memory for keys cannot be made");
+	log_line("keys may be swapped out: raise the limit of locked memory (ulimit -l)");
+	return 0;
+}
 
 static bool listed(void *ctx, struct bytes name)
 {

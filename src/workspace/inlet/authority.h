@@ -9,6 +9,9 @@ struct authority;
 struct tls_cert;
 struct evp_pkey_st;
 
+/* Before anything of libcrypto and libssl, once: from then on private keys are in fenced memory, left out of core dumps and locked where
+ * the host lets us. */
+int authority_guard_memory(struct err *e);
 /* Borrows the gate: only names that the policy in force intercepts are signed for. */
 int authority_new(struct authority **ret, struct gate *g, struct err *e);
 struct authority *authority_free(struct authority *a);

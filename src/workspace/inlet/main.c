@@ -96,7 +96,8 @@ static int set_up(struct inlet *in, uint64_t uid, int journal_fd, int roots_fd, 
 		return err_set(e, EMFILE,
 			       "the limit of open descriptors is %llu: raise it to %d (ulimit -n)",
 			       (unsigned long long)fds, INLET_FDS_MAX);
-	r = pool_open(&in->pool, journal_fd, e);
+	r = authority_guard_memory(e);
+	r = r < 0 ? r : pool_open(&in->pool, journal_fd, e);
 	r = r < 0 ? r : fd_map_sealed(roots_fd, IPC_ROOTS_MAX, &in->roots, &in->roots_len, e);
 	if (r == 0 && !leaf_warm())
 		r = err_set(e, EIO, "libcrypto cannot make certificates");
