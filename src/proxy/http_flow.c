@@ -377,14 +377,17 @@ static void on_leave(struct loop_timer *t)
 
 	if (f->phase != HTTP_RELAY) /* it ended, and what is left has deadlines of its own */
 		return;
-	http_refuse(f, 403, EVENT_DENIED, REASON_POLICY_CHANGED);
+	if (f->unlisted)
+		http_refuse(f, 403, EVENT_DENIED, REASON_POLICY_CHANGED);
+	else
+		http_refuse(f, 502, EVENT_FAILED, REASON_CREDENTIAL_MISSING);
 	http_flow_pump(f);
 }
 
-/* Another change of policy does not prolong the time. What goes through outlet is cut there, and ends here with it: one event. */
+/* Another change does not prolong the time. What goes through outlet is cut there, and ends here with it: one event. */
 static void leave_in_time(struct http_flow *f)
 {
-	if (!f->unlisted)
+	if (!f->unlisted && !f->upstream_stale)
 		loop_timer_disarm(&f->leave);
 	else if (!f->leave.slot && f->phase == HTTP_RELAY && !f->through_outlet &&
 		 !loop_timer_arm(gate_loop(f->flow.gate), &f->leave, HTTP_FLOW_LEAVE_MS, on_leave, f))
@@ -419,11 +422,11 @@ static void on_policy(struct flow *flow)
 /* A request without a length that goes on: both sides may talk as long as they like, as in a call of gRPC. */
 static bool is_call(const struct http_flow *f)
 {
-	return f->phase == HTTP_RELAY && f->upstream.stream && !f->body_done && f->request.length.framing == HTTP1_CHUNKED;
+	return f->phase == HTTP_RELAY && !f->body_done && f->request.length.framing == HTTP1_CHUNKED;
 }
 
-/* The present exchange was sent before the change and ends in its own time; the connection carries no other. A WebSocket and a call are
- * exchanges without an end, so they go. */
+/* The present exchange was sent before the change and ends in its own time, which is short; the connection carries no other. A WebSocket and
+ * a call are exchanges without an end, so they go. */
 static void on_secret(struct flow *flow, struct bytes id)
 {
 	struct http_flow *f = (struct http_flow *)flow;
@@ -436,6 +439,7 @@ static void on_secret(struct flow *flow, struct bytes id)
 		http_side_close(&f->upstream);
 	if (f->phase == HTTP_SOCKET || is_call(f))
 		http_refuse(f, 502, EVENT_FAILED, REASON_CREDENTIAL_MISSING);
+	leave_in_time(f);
 }
 
 static void on_stop(struct flow *flow)

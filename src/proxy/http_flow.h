@@ -34,7 +34,7 @@ enum {
 	HTTP_FLOW_DIAL_MS = 70000, /* the gate gives up on a dialer that hangs sooner than this */
 	HTTP_FLOW_EVENT_MS = 10000, /* the same for the supervisor */
 	HTTP_FLOW_STREAM_MS = 15 * 60 * 1000, /* an answer that does not go on, on either side */
-	HTTP_FLOW_LEAVE_MS = 60000, /* a request under way whose name and port the policy no longer lists */
+	HTTP_FLOW_LEAVE_MS = 60000, /* a request under way whose name and port the policy no longer lists, or whose credential is no more */
 	HTTP_FLOW_LINGER_MS = 2000,
 	HTTP_FLOW_LINGER_MAX = 256 * 1024, /* bytes of the guest thrown away meanwhile */
 	HTTP_FLOW_DRAIN_MS = 60000, /* these two in all, where the client reads its answer when it has sent the whole body */

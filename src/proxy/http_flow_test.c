@@ -308,6 +308,78 @@ TEST(a_request_of_a_name_that_is_still_listed_has_no_such_deadline)
 	goes_on();
 }
 
+/* --- credentials that are replaced while they are in use --- */
+
+static void rotate_in_the_middle(const char *asked)
+{
+	const struct policy_entry entry = { .mode = POLICY_HTTP, .rule = bytes_str("site"), .credential = 0 };
+
+	kit_clock_stops();
+	http_rig_start_entry(http_flow_start, &entry);
+	http_rig.secret = "s3cret";
+	http_rig_ask(asked);
+	CHECK(strstr(buf_cstr(&http_rig.origin_got[0]), "Bearer s3cret"));
+	buf_reset(&http_rig.origin_got[0]);
+	http_rig.secret = "fresh";
+	http_rig.rotations++;
+	http_rig.flow->ops->on_secret(http_rig.flow, bytes_str("token"));
+	http_rig_settle();
+}
+
+TEST(h14_a_body_without_a_length_ends_with_the_credential_that_it_was_sent_with)
+{
+	rotate_in_the_middle(POST_TEXT "Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 502 ", 13) == 0 && strstr(buf_cstr(&http_rig.got), "credential_not_available"));
+	http_rig_ask("4\r\nlate\r\n");
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "");
+	CHECK(http_rig_origin_at_end(0));
+	CHECK_INT(http_rig.n_events, 2);
+	CHECK(strncmp(http_rig.events[1], "failed credential_not_available POST /ok", 40) == 0);
+	http_rig_end();
+}
+
+TEST(h14_every_other_exchange_with_it_ends_within_a_minute_however_much_it_moves)
+{
+	static const char *const asked[] = { GET, POST_TEXT "Content-Length: 99\r\n\r\nsome", CHUNKED "4\r\nsome\r\n0\r\n\r\n" };
+
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		rotate_in_the_middle(asked[i]);
+		http_rig_reply(0, LONG);
+		buf_reset(&http_rig.got);
+		later(HTTP_FLOW_LEAVE_MS - 1);
+		http_rig_reply(0, "more");
+		CHECK_STR(http_rig_seen(&http_rig.got), "more");
+		CHECK_INT(http_rig.n_events, 1);
+		http_rig_policy_changes(false); /* prolongs nothing, nor does another rotation */
+		http_rig.rotations++;
+		http_rig.flow->ops->on_secret(http_rig.flow, bytes_str("token"));
+		later(1);
+		CHECK(!http_rig.flow && http_rig_guest_at_end() && http_rig_origin_at_end(0));
+		CHECK_INT(http_rig.n_events, 3);
+		CHECK(strncmp(http_rig.events[1], "failed credential_not_available ", 32) == 0);
+		CHECK(strncmp(http_rig.events[2], "closed ok", 9) == 0);
+		http_rig_end();
+	}
+}
+
+TEST(h14_a_request_that_ends_in_time_is_followed_by_one_with_the_new_credential_and_no_deadline)
+{
+	rotate_in_the_middle(GET);
+	later(HTTP_FLOW_LEAVE_MS - 1);
+	http_rig_reply(0, OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	http_rig_ask(GET);
+	CHECK_INT(http_rig.n_dials, 2);
+	CHECK(strstr(buf_cstr(&http_rig.origin_got[1]), "Bearer fresh"));
+	http_rig_reply(1, LONG);
+	buf_reset(&http_rig.got);
+	later(2 * (uint64_t)HTTP_FLOW_LEAVE_MS);
+	http_rig_reply(1, "more");
+	CHECK_STR(http_rig_seen(&http_rig.got), "more");
+	CHECK_INT(http_rig.n_events, 2);
+	http_rig_end();
+}
+
 /* Who dressed it cuts it, and says so; the other hears the end. */
 TEST(a_request_through_outlet_is_cut_there_alone)
 {

@@ -170,6 +170,74 @@ def test_h14_a_rotated_or_removed_value_is_not_spent_again_on_a_kept_connection(
         hostile.keeper.send("MSG_SECRET", "token", 3, SECRET)
 
 
+UPLOAD = b"Content-Type: application/octet-stream\r\n"
+
+
+def begin(hostile, w, s, head, body):
+    """Sends them, and sees the head at the origin."""
+    s.settimeout(4)
+    s.sendall(request(head, body[0], body=body[1]))
+    end = time.monotonic() + 4
+    while head.encode() not in b"".join(bytes.fromhex(c["raw"]) for c in hostile.arena.ask("since", **w.marks)["connections"]):
+        assert time.monotonic() < end, "the request does not reach the origin"
+
+
+def failed(hostile, w):
+    return [e["code"] for e in hostile.events[w.at:] if e["action"] == "failed"]
+
+
+def rotate(hostile):
+    hostile.keeper.send("MSG_SECRET", "token", time.monotonic_ns(), SECRET)
+
+
+@pytest.mark.parametrize("how", ["gone", "rotated"])
+def test_h14_an_upload_without_a_length_ends_with_its_credential(hostile, how):
+    try:
+        with Watch(hostile) as w, hostile.dial("cred.example") as s:
+            begin(hostile, w, s, "POST /data/open", (UPLOAD + b"Transfer-Encoding: chunked\r\n", b"5\r\nfirst\r\n"))
+            if how == "gone":
+                hostile.keeper.send("MSG_SECRET_GONE", "token")
+            else:
+                rotate(hostile)
+            s.settimeout(1)
+            assert b"credential_not_available" in hostile.read(s), "it is not told within a second"
+            try:
+                s.sendall(b"4\r\nlate\r\n0\r\n\r\n")
+            except ConnectionError:
+                pass
+            rotate(hostile)
+            assert hostile.ask("cred.example", CANARY).startswith(b"HTTP/1.1 200 ")
+            assert [r["target"] for r in w.requests()] == ["/canary"], "the upload was completed with a credential that is no more"
+            assert failed(hostile, w) == ["credential_not_available"]
+    finally:
+        rotate(hostile)
+
+
+def test_h14_an_upload_that_is_whole_and_one_with_a_length_may_finish(hostile):
+    with Watch(hostile) as w, hostile.dial("cred.example") as s:
+        begin(hostile, w, s, "POST /data/short", (UPLOAD + b"Content-Length: 10\r\n", b"first"))
+        rotate(hostile)
+        assert hostile.ask("cred.example", CANARY).startswith(b"HTTP/1.1 200 ")
+        s.sendall(b"-last")
+        assert hostile.read(s).startswith(b"HTTP/1.1 200 ")
+        assert {r["target"]: r["body"] for r in w.requests()}["/data/short"] == "first-last" and not failed(hostile, w)
+
+
+@pytest.mark.slow
+def test_h14_no_answer_outlives_its_credential_by_more_than_a_minute(hostile):
+    with Watch(hostile) as w, hostile.dial("cred.example") as s:
+        begin(hostile, w, s, "GET /drip", (b"", b""))
+        assert b"data: x" in s.recv(65536)
+        began = time.monotonic()
+        rotate(hostile)
+        try:
+            while s.recv(65536):
+                assert time.monotonic() - began < 65, "it goes on"
+        except ConnectionError:
+            pass
+        assert 55 < time.monotonic() - began < 65 and failed(hostile, w) == ["credential_not_available"]
+
+
 @pytest.mark.parametrize("value", [b"a\r\nX-More: b", b"a\nb", b"a\rb", b"a\0b", b"a\tb", b"a\x7f", b"caf\xc3\xa9", b" a", b""], ids=repr)
 def test_h8_a_value_that_no_field_carries_is_no_credential_whoever_sends_it(hostile, value):
     hostile.keeper.send("MSG_SECRET", "token", 8, value)
