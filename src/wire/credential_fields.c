@@ -6,14 +6,18 @@ static const char *const fields[] = {
 	/* RFC 9110, 11; RFC 6265; RFC 2965; RFC 9449; RFC 8471; RFC 9440 */
 	"authorization", "proxy-authorization", "cookie", "cookie2", "dpop", "sec-token-binding", "client-cert", "client-cert-chain",
 	/* what frameworks and gateways call them without anybody's registration */
-	"x-api-key", "api-key", "x-apikey", "apikey", "x-auth-*", "x-access-*", "x-authorization", "token", "x-token", "x-jwt*", "x-key",
+	"x-api-key", "api-key", "x-apikey", "apikey", "x-auth-*", "x-access-*", "x-authorization", "x-jwt*", "x-key",
 	"x-session*", "x-secret*", "x-password", "x-credential*", "x-signature*", "signature", "signature-input" /* RFC 9421 */, "auth",
-	"authentication", "x-authentication", "password", "secret", "bearer",
-	/* families: whatever the service is called */
-	"*-api-key", "*-apikey", "*-authorization", "*-secret", "*-secret-key", "*-access-key", "*-subscription-key", "*-application-key",
-	"*-password", "*-jwt-assertion", "*-otp", "*-token",
-	/* GitLab REST API: personal, project and deploy tokens, CI job tokens; GitHub and Gitea: one-time codes by "*-otp" */
-	"private-token", "job-token", "deploy-token",
+	"authentication", "password", "secret", "bearer", "consumer-key", "x-wsse",
+	/* families: whatever the service is called, and whether it puts hyphens between words (X-TrackerToken, X-MSTR-AuthToken). Of GitLab's REST
+	 * API these are personal, project and deploy tokens and those of CI jobs, of GitHub and Gitea one-time codes, of frameworks those
+	 * against forged requests, which are of no use without a cookie. */
+	"*-api-key", "*apikey", "*-authorization", "*-authentication", "*-secret", "*-secret-key", "*-access-key", "*accesskey",
+	"*-subscription-key", "*-application-key", "*-consumer-key", "*-password", "*-jwt-assertion", "*-otp", "*token",
+	/* who a request is made for, where the credential may speak for others. Kubernetes; GitLab and Gitea; Redmine; Zendesk and others; Box;
+	 * Dropbox; Discourse; Dynamics 365 */
+	"impersonate-*", "x-impersonate-*", "sudo", "*-switch-user", "*-on-behalf-of", "as-user", "dropbox-api-select-*", "api-username",
+	"mscrmcallerid", "callerobjectid",
 	/* AWS Signature Version 4 and its session tokens: all of the signature goes, with what it covers */
 	"x-amz-*", "x-amzn-*",
 	/* Google Cloud: API keys, IAP and serverless identities */
@@ -34,8 +38,10 @@ static const char *const fields[] = {
 	"x-forwarded-client-cert",
 };
 
-/* "*-token" that names no credential: paging and idempotence. */
-static const char *const plain_fields[] = { "*continuation-token", "*page-token", "*idempotency-token", "*sync-token", "*delta-token" };
+/* "*token" that names no credential: paging and idempotence, and locks (RFC 4918, 10.5). */
+static const char *const plain_fields[] = { "*continuation-token", "*page-token", "*idempotency-token", "*sync-token", "*delta-token",
+					    "*continuationtoken", "*pagetoken", "*idempotencytoken", "*synctoken", "*deltatoken",
+					    "lock-token" };
 
 /* Lower case, no separators. */
 static const char *const parameters[] = {
@@ -58,6 +64,8 @@ static const char *const parameters[] = {
 	"code", "subscriptionkey",
 	/* HubSpot, OpenWeather, CircleCI, Jenkins */
 	"hapikey", "appid", "circletoken", "buildtoken",
+	/* who the request is made for: GitLab and Gitea, Discourse */
+	"sudo", "apiusername",
 };
 
 /* CGI-like servers make one variable of names that differ in anything but letters and digits. */

@@ -1,5 +1,6 @@
 /* Which names of header fields and query parameters carry credentials. Where outlet adds a credential, everything of these that a client
- * sent goes: a service that also takes its key from another place must not find the client's own there.
+ * sent goes: a service that also takes its key from another place must not find the client's own there. So does what chooses an identity
+ * under a credential that may speak for others.
  *
  * Names are compared in every spelling that some server folds into the same one. The tables lean to the side of taking too much; what
  * only selects an account, a version or a page stays. A form body that carries access_token (RFC 6750, 2.2) and keys within a path are

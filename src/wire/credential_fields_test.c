@@ -12,13 +12,17 @@ TEST(fields_that_carry_credentials_are_known_in_every_spelling)
 		"CF-Access-Client-Secret", "DD-API-KEY", "DD-APPLICATION-KEY", "X-Shopify-Access-Token", "X-RapidAPI-Key", "xi-api-key",
 		"Circle-Token", "X-JFrog-Art-Api", "X-NuGet-ApiKey", "DPoP", "Client-Cert", "X-SSL-Client-Verify", "X-Ms-Client-Principal-Id",
 		"X-Serverless-Authorization", "token", "X-Parse-REST-API-Key", "X-Algolia-API-Key", "OpenAI-Api-Key", "x-openai-api-key",
-		"X-Csrf-Token", "Signature", "X-Forwarded-Access-Token",
+		"X-Csrf-Token", "Signature", "X-Forwarded-Access-Token", "X-TrackerToken", "X-ChatWorkToken", "X-DocuSign-Authentication",
+		"X-MSTR-AuthToken", "X-AuthToken", "X-AccessToken", "AuthToken", "ApiToken", "SessionToken", "X-UserToken", "X-Consumer-Key", "Consumer-Key",
+		"X_UserToken", "X-MyApiKey", "X-Authentication", "X-WSSE", "Impersonate-User", "Impersonate-Group", "Impersonate-Extra-scopes",
+		"Sudo", "SUDO", "X-Redmine-Switch-User", "X-On-Behalf-Of", "As-User", "Dropbox-API-Select-Admin", "Api-Username", "MSCRMCallerID",
 	};
 	static const char *const no[] = {
 		"", "Accept", "Content-Type", "User-Agent", "Host", "X-Request-Id", "OpenAI-Organization", "anthropic-version", "anthropic-beta",
 		"X-GitHub-Api-Version", "X-Continuation-Token", "x-ms-continuation", "X-Goog-User-Project", "Idempotency-Key", "If-Match",
 		"npm-command", "Git-Protocol", "X-Goog-FieldMask", "authorizatio", "authorizations", "xauthorization", "tokens", "Range",
-		"X-Next-Page-Token", "Origin", "Referer",
+		"X-Next-Page-Token", "Origin", "Referer", "x-ms-continuationtoken", "X-NextPageToken", "Lock-Token", "tokenize", "X-Token-Type",
+		"X-GitHub-Stats", "As-Users", "Pseudo", "X-Consumer-Id", "Stripe-Account", "Authentication-Info",
 	};
 
 	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
@@ -37,10 +41,12 @@ TEST(query_parameters_that_carry_credentials_are_known_in_every_spelling)
 		"access_token%5B0%5D", "+access_token", "%20access_token", "access_token%00x", "api_key", "apikey", "key", "KEY", "token",
 		"private_token", "job_token", "X-Amz-Signature", "X-Amz-Credential", "x-amz-security-token", "X-Goog-Signature",
 		"AWSAccessKeyId", "oauth_token", "oauth_signature", "client_secret", "sig", "code", "subscription-key", "password", "PHPSESSID",
+		"sudo", "api_username",
 	};
 	static const char *const no[] = {
 		"", "q", "page", "page_token", "pageToken", "per_page", "service", "keys", "keyword", "tokens", "client_id", "state", "%", "%6",
-		"%zzkey", "monkey", "prefix", "list-type", "continuation-token", "sort_key", "max-keys", "[token]", "access_token_x_but_much_longer_than_any",
+		"%zzkey", "monkey", "prefix", "list-type", "continuation-token", "sort_key", "max-keys", "[token]", "access_token_x_but_much_longer_than_any", "pseudo",
+		"username",
 	};
 
 	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)

@@ -54,7 +54,9 @@ def test_h1_a_path_that_the_credential_is_not_bound_to_is_refused(gateway, arena
 
 
 CARRIERS = ["Authorization: Bearer mine", "authorization: Basic bWluZTptaW5l", "Proxy-Authorization: Basic bWluZQ==", "Cookie: session=mine", "X-Api-Key: mine",
-            "api-key: mine", "X-Auth-Token: mine", "PRIVATE-TOKEN: mine", "Job-Token: mine", "X-Goog-Api-Key: mine", "X-Amz-Security-Token: mine"]
+            "api-key: mine", "X-Auth-Token: mine", "PRIVATE-TOKEN: mine", "Job-Token: mine", "X-Goog-Api-Key: mine", "X-Amz-Security-Token: mine",
+            *[f"{name}: mine" for name in ("X-TrackerToken", "X-ChatWorkToken", "X-DocuSign-Authentication", "X-MSTR-AuthToken", "X-AuthToken", "X-AccessToken",
+                                           "AuthToken", "ApiToken", "SessionToken", "X-UserToken", "X-Consumer-Key", "Impersonate-User", "Impersonate-Group", "Sudo")]]
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
