@@ -239,11 +239,19 @@ bool policy_address_ok(const struct policy *p, const struct policy_entry *e, str
 	case IP_SCOPE_PRIVATE:
 		return prefix_listed(p, &entries[e->index], ip);
 	case IP_SCOPE_LOOPBACK:
-		return policy_lab(p) && prefix_listed(p, &entries[e->index], ip);
+		return policy_own_address_ok(p, e, ip);
 	case IP_SCOPE_NEVER:
 		return false;
 	}
 	return false;
+}
+
+bool policy_own_address_ok(const struct policy *p, const struct policy_entry *e, struct ip ip)
+{
+	const struct blob_entry *entries = blob_at(p, BLOB_ENTRIES);
+
+	must(e->index < blob_n(p, BLOB_ENTRIES));
+	return ip_scope_of(ip) != IP_SCOPE_NEVER && policy_lab(p) && prefix_listed(p, &entries[e->index], ip);
 }
 
 bool policy_reach_at(const struct policy *p, uint32_t i, struct policy_reach *ret)

@@ -122,6 +122,9 @@ void policy_judge(const struct policy *p, const struct policy_entry *e,
 
 /* May this entry dial this literal? Public, or inside its `addresses` (never IP_SCOPE_NEVER; loopback only under lab). */
 bool policy_address_ok(const struct policy *p, const struct policy_entry *e, struct ip ip);
+/* The same for an address of the gateway's own host: whatever its scope, what is connected to there is a service of this host, behind its
+ * firewall, as on loopback. Never better than policy_address_ok(). */
+bool policy_own_address_ok(const struct policy *p, const struct policy_entry *e, struct ip ip);
 
 /* Walks what a guest may reach, for saw.internal and diff. Returns false past the end. */
 struct policy_reach {

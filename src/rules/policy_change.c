@@ -186,6 +186,10 @@ static void add_address(struct change *c)
 		break;
 	case IP_SCOPE_PRIVATE:
 	case IP_SCOPE_PUBLIC:
+		if (c->r->own_address && !policy_lab(c->p)) {
+			c->never = "the gateway host's own addresses are for policies marked `lab: true`, which no production channel takes";
+			return;
+		}
 		break;
 	}
 	change_place(c, ".addresses: add ");

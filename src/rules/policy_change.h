@@ -31,6 +31,7 @@ struct policy_refused {
 	enum policy_mode mode; /* in which it was asked for, as far as that is known; else 0 */
 	const struct policy_request *request; /* NULL: none was read */
 	struct ip address; /* REASON_ADDRESS_FORBIDDEN: the one that the name resolved to. family 0: not known */
+	bool own_address; /* it is one of the gateway's own host */
 };
 
 /* Appends to `out`, which has room for POLICY_CHANGE_MAX. Whatever does not fit there is NEVER, with that as the reason. */

@@ -167,6 +167,10 @@ TEST(addresses_names_and_budgets_change_by_one_element_each)
 	r.address = address("127.0.0.1");
 	CHECK_INT(change(&k, &r, "no policy allows this: loopback addresses are for policies marked `lab: true`, which no production channel takes"),
 		  POLICY_CHANGE_NEVER);
+	r.own_address = true;
+	r.address = address("8.8.8.8");
+	CHECK_INT(change(&k, &r, "no policy allows this: the gateway host's own addresses are for policies marked `lab: true`, which no production channel takes"),
+		  POLICY_CHANGE_NEVER);
 	r = (struct policy_refused){ .reason = REASON_NAME_BUDGET, .name = bytes_str("x.w.example") };
 	CHECK_INT(change(&k, &r, "network[w].hosts: add x.w.example"), POLICY_CHANGE_EDITS);
 	r = (struct policy_refused){ .reason = REASON_NAME_UNLISTED, .name = bytes_str("new.example") };

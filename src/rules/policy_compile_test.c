@@ -355,6 +355,31 @@ TEST(a_clouds_metadata_service_is_not_dialled_by_who_lists_the_range_around_it)
 	kit_free(&k);
 }
 
+TEST(the_hosts_own_addresses_are_as_loopback_whatever_their_scope)
+{
+	static const char *const network = "verdicts: {read: allow}\nnetwork:\n" HTTP
+					   "access: read-only, addresses: [8.8.8.8, 10.0.0.0/8, 168.63.129.0/24]}\n";
+	char text[256];
+	struct policy_entry e;
+	struct ip ip;
+
+	for (int lab = 0; lab <= 1; lab++) {
+		struct kit k;
+
+		(void)snprintf(text, sizeof(text), "version: 1\nlab: %s\n%s", lab ? "true" : "false", network);
+		k = kit_compile(text);
+		CHECK_INT(policy_find(&k.policy, bytes_str("a.example"), 80, &e), REASON_OK);
+		CHECK(ip_parse(bytes_str("8.8.8.8"), &ip) && policy_address_ok(&k.policy, &e, ip));
+		CHECK_INT(policy_own_address_ok(&k.policy, &e, ip), lab);
+		CHECK(ip_parse(bytes_str("10.0.0.1"), &ip) && policy_address_ok(&k.policy, &e, ip));
+		CHECK_INT(policy_own_address_ok(&k.policy, &e, ip), lab);
+		CHECK(ip_parse(bytes_str("9.9.9.9"), &ip) && policy_address_ok(&k.policy, &e, ip));
+		CHECK(!policy_own_address_ok(&k.policy, &e, ip));
+		CHECK(ip_parse(bytes_str("168.63.129.16"), &ip) && !policy_own_address_ok(&k.policy, &e, ip));
+		kit_free(&k);
+	}
+}
+
 TEST(only_a_lab_policy_dials_loopback)
 {
 	struct kit k = kit_compile("version: 1\nlab: true\nverdicts: {read: allow}\nnetwork:\n" HTTP

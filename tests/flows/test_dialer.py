@@ -136,6 +136,65 @@ def test_a_name_with_a_forbidden_address_only_is_refused(world, dialer, address)
     untouched(world)
 
 
+OURS = (dw.OWN, dw.OWN_SECOND, dw.OWN_ROUTED, dw.OWN6, dw.OWN6_SECOND, dw.OWN6_ROUTED)
+LISTING_OURS = f"""\
+version: 1
+name: dialer-test
+LABnetwork:
+  - {{name: own, hosts: [own.example], ports: [443], mode: passthrough, reason: "test", addresses: [9.9.9.0/24, 9.9.8.0/24, "2a00:8::/31"]}}
+  - {{name: own6, hosts: [own6.example], ports: [443], mode: passthrough, reason: "test", addresses: ["{dw.GOOD6}/128"]}}
+"""
+
+
+@pytest.mark.parametrize("address", OURS)
+def test_a_public_address_of_the_gateways_own_host_is_as_loopback(world, dialer, address):
+    world.resolve = zone(strict_example=[address], own_example=[address])
+    ev = dialer.refused("strict.example")
+    assert (ev["action"], ev["code"], ev["detail"]) == ("denied", "address_not_permitted", f"{address}, an address of the gateway's own host")
+    assert ev["change"] == f'network[strict].addresses: add "{address}/{128 if ":" in address else 32}"'
+    assert dialer.policy(LISTING_OURS.replace("LAB", ""), 30)[1] == 1
+    ev = dialer.refused("own.example")
+    assert ev["code"] == "address_not_permitted" and ev["change"].startswith("no policy allows this: the gateway host's own addresses"), ev
+    untouched(world)
+    assert dialer.policy(LISTING_OURS.replace("LAB", "lab: true\n"), 31)[1] == 1
+    _, ip, s = dialer.dialed("own.example")
+    s.close()
+    assert ip == address and settled(world) == [address]
+    assert dialer.policy(POLICY, 32)[1] == 1
+
+
+def test_a_private_address_of_the_gateways_own_host_is_as_loopback_where_it_is_listed(world, dialer):
+    world.resolve = zone(own6_example=[GOOD6])
+    assert dialer.policy(LISTING_OURS.replace("LAB", ""), 33)[1] == 1
+    assert dialer.refused("own6.example")["detail"] == f"{GOOD6}, an address of the gateway's own host"
+    untouched(world)
+    assert dialer.policy(POLICY, 34)[1] == 1
+
+
+@pytest.mark.parametrize("address", [dw.NEAR, dw.NEAR6, dw.FAR, dw.FAR6])
+def test_a_public_address_that_is_not_the_hosts_own_is_dialled(world, dialer, address):
+    world.resolve = zone(strict_example=[address, *OURS])
+    flow = dialer.dial("strict.example")
+    ev = dialer.event()
+    assert (ev["action"], ev["dst"], ev["detail"]) == ("allowed", address, f"{len(OURS)} addresses of the answer are not permitted and were left out"), ev
+    dialer.peer.send("MSG_DIAL_CANCEL", flow)
+    untouched(world)
+
+
+def test_an_address_that_became_the_hosts_own_meanwhile_is_not_connected_to(world, dialer):
+    world.resolve = zone(strict_example=[dw.NEAR])
+    flow = dialer.dial("strict.example")
+    allowed = dw.ipc_event(dialer.parent.expect("MSG_EVENT")[0])
+    world.ip("addr", "add", f"{dw.NEAR}/24", "dev", "hole")
+    try:
+        dialer.parent.send("MSG_EVENT_DONE", allowed["id"], 1)
+        ev = dialer.event()
+        assert (ev["flow"], ev["action"], ev["code"]) == (flow, "failed", "policy_changed")
+        assert dialer.peer.receive()[0] == "MSG_DIAL_REFUSED"
+    finally:
+        world.ip("addr", "del", f"{dw.NEAR}/24", "dev", "hole")
+
+
 def test_of_a_mixed_answer_only_permitted_addresses_are_tried(world, dialer):  # B10
     world.resolve = zone(good_example=[FORBIDDEN, REFUSING, GOOD, "10.0.0.1", "::1"])
     ev, ip, s = dialer.dialed("good.example")

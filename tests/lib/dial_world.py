@@ -18,6 +18,11 @@ import ipc
 GOOD, OTHER, FORBIDDEN, REFUSING = "127.0.0.10", "127.0.0.11", "127.0.0.66", "127.0.0.12"
 GOOD6 = "fd00::10"
 HOLE = "10.99.0.9"  # packets to it are lost: nobody at the other end of that link
+# Addresses that look public and are this host's own: of an interface, a second one of the same subnet, out of a range that is routed to loopback.
+OWN, OWN_SECOND, OWN_ROUTED = "9.9.9.9", "9.9.9.10", "9.9.8.7"
+OWN6, OWN6_SECOND, OWN6_ROUTED = "2a00:9::9", "2a00:9::10", "2a00:8::7"
+NEAR, NEAR6 = "9.9.9.11", "2a00:9::11"  # public, on a link of this host, and not its own
+FAR, FAR6 = "8.8.8.8", "2a00:7::1"
 SERVERS = ("127.0.0.53", "127.0.0.54")
 PORT = 443
 A, CNAME, SOA, AAAA = 1, 5, 6, 28
@@ -69,14 +74,20 @@ def make_sockets():
     """UDP and TCP of each name server, the origins, the proxy."""
     for line in ("link set lo up", f"-6 addr add {GOOD6}/128 dev lo nodad", "link add hole type veth peer name well",
                  "addr add 10.99.0.1/24 dev hole", "link set hole up", "link set well up",
-                 f"neigh add {HOLE} lladdr 02:00:00:00:00:09 dev hole nud permanent"):
+                 f"neigh add {HOLE} lladdr 02:00:00:00:00:09 dev hole nud permanent",
+                 *(f"addr add {ip} dev hole" for ip in (f"{OWN}/24", f"{OWN_SECOND}/24", f"{OWN6}/64 nodad", f"{OWN6_SECOND}/64 nodad")),
+                 "route add local 9.9.8.0/24 dev lo", "-6 route add local 2a00:8::/64 dev lo", f"route add default via {HOLE}",
+                 f"-6 route add default via {NEAR6} dev hole"):
         subprocess.run(["ip", *line.split()], check=True, stdin=subprocess.DEVNULL)
+    for family in ("ipv4", "ipv6"):  # as on hosts with a moving address: that one can bind to an address says nothing about it
+        pathlib.Path(f"/proc/sys/net/{family}/ip_nonlocal_bind").write_text("1", encoding="ascii")
     udp = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in SERVERS]
     for u, server in zip(udp, SERVERS):
         u.bind((server, 53))
     tcp = [socket.create_server((server, 53)) for server in SERVERS]
-    origins = [socket.create_server((ip, PORT)) for ip in (GOOD, OTHER, FORBIDDEN)]
-    return [*udp, *tcp, *origins, socket.create_server((GOOD6, PORT), family=socket.AF_INET6), socket.create_server(("127.0.0.90", 3128))]
+    origins = [socket.create_server((ip, PORT), family=socket.AF_INET6 if ":" in ip else socket.AF_INET)
+               for ip in (GOOD, OTHER, FORBIDDEN, GOOD6, OWN, OWN_SECOND, OWN_ROUTED, OWN6, OWN6_SECOND, OWN6_ROUTED)]
+    return [*udp, *tcp, *origins, socket.create_server(("127.0.0.90", 3128))]
 
 
 class World:
@@ -92,7 +103,7 @@ class World:
         theirs.close()
         self.enter = ["nsenter", "-t", str(self.maker.pid), "-n", *(["-U", "--preserve-credentials"] if user else [])]
         self.held = ours
-        made = [socket.socket(fileno=fd) for fd in socket.recv_fds(ours, 1, 16)[1]]
+        made = [socket.socket(fileno=fd) for fd in socket.recv_fds(ours, 1, 32)[1]]
         if not made:
             raise RuntimeError("the namespace was not made: see the lines above")
         n = len(SERVERS)
@@ -100,6 +111,9 @@ class World:
         self.wake, self._woken = os.pipe()[::-1]
         self.server = threading.Thread(target=self._serve, daemon=True)
         self.server.start()
+
+    def ip(self, *args):
+        subprocess.run([*self.enter, "ip", *args], check=True, stdin=subprocess.DEVNULL)
 
     def _ask(self, data, proto, server):
         q = Query(data, proto, server)

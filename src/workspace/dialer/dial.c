@@ -20,6 +20,7 @@
 #include "rules/policy_change.h"
 #include "workspace/dialer/lookup.h"
 #include "workspace/dialer/race.h"
+#include "workspace/dialer/sock.h"
 #include "workspace/dialer/talk.h"
 
 enum { DETAIL_MAX = 1024 }; /* an upstream and a proxy, each with its longest name, and all addresses */
@@ -41,6 +42,7 @@ struct dial {
 	struct ip connected;
 	char detail[DETAIL_MAX];
 	struct ip forbidden; /* the first address of the name, when none of them may be dialled */
+	bool forbidden_own; /* it is one of this host */
 	struct lookup lookup;
 	struct race race;
 	struct talk talk;
@@ -119,7 +121,9 @@ __attribute__((format(printf, 2, 3))) static void note(struct dial *d, const cha
 static struct bytes propose(const struct dial *d, enum reason r)
 {
 	static struct buf change = { .max = POLICY_CHANGE_MAX };
-	const struct policy_refused refused = { .reason = r, .name = name_bytes(&d->name), .port = d->port, .address = d->forbidden };
+	const struct policy_refused refused = {
+		.reason = r, .name = name_bytes(&d->name), .port = d->port, .address = d->forbidden, .own_address = d->forbidden_own
+	};
 
 	buf_reset(&change);
 	if (d->dialer->has_policy)
@@ -182,7 +186,8 @@ static bool permitted(const struct dial *d, const struct policy_entry *entry, st
 {
 	if (proxied(d))
 		return ip_scope_of(ip) != IP_SCOPE_NEVER;
-	return policy_address_ok(&d->dialer->policy, entry, ip);
+	return policy_address_ok(&d->dialer->policy, entry, ip) &&
+	       (policy_own_address_ok(&d->dialer->policy, entry, ip) || !sock_is_ours(ip));
 }
 
 /* Moves permitted addresses of `f` to the end of `ret`; gives how many were forbidden. */
@@ -265,8 +270,9 @@ static void on_resolved(void *owner, enum reason r)
 		char first[IP_TEXT_MAX];
 
 		d->forbidden = d->lookup.v4.n ? d->lookup.v4.ips[0] : d->lookup.v6.ips[0];
+		d->forbidden_own = ip_scope_of(d->forbidden) < IP_SCOPE_LOOPBACK && sock_is_ours(d->forbidden);
 		ip_text(d->forbidden, first);
-		note(d, "%s%s", first, forbidden > 1 ? " and others" : "");
+		note(d, "%s%s%s", first, d->forbidden_own ? ", an address of the gateway's own host" : "", forbidden > 1 ? " and others" : "");
 		refuse(d, EVENT_DENIED, REASON_ADDRESS_FORBIDDEN);
 		return;
 	}

@@ -11,6 +11,9 @@ int sock_connect(int type, struct ip ip, uint16_t port);
 int sock_error(int fd);
 /* The host has a route to it. Sends nothing. */
 bool sock_routable(struct ip ip);
+/* What is sent there is delivered on this host itself: one of its addresses, of whatever interface, or a range that is routed to loopback.
+ * So is what cannot be told, as for want of a descriptor. Sends nothing. */
+bool sock_is_ours(struct ip ip);
 /* For a stream that is handed on: no delay, keepalive. */
 void sock_tune(int fd);
 
