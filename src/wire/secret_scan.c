@@ -7,9 +7,9 @@
  * back. One that the end of the bytes at hand interrupts holds them back from its beginning, and is made again when more is there.
  * Tries are short: a guest cannot steer them without knowing the secret. */
 
-enum way { PLAIN, PERCENT, JSON };
+enum way { PLAIN, PERCENT, JSON, ENTITY };
 
-enum { BITS = 6, BREAKS_MAX = 2 };
+enum { BITS = 6, BREAKS_MAX = 2, ENTITY_DIGITS_MAX = 8 };
 
 enum try { NO, YES, SHORT };
 
@@ -55,6 +55,74 @@ static enum try json_escape(struct bytes s, uint32_t *ret_c, size_t *ret_len)
 	return YES;
 }
 
+/* Every name that HTML has for visible ASCII that is neither letter nor digit, and for what breaks a line of base64 (HTML, 13.5). */
+static const struct {
+	const char *name;
+	char c;
+} entities[] = {
+	{ "amp;", '&' },    { "AMP;", '&' },    { "lt;", '<' },       { "LT;", '<' },    { "gt;", '>' },    { "GT;", '>' },    { "quot;", '"' },
+	{ "QUOT;", '"' },   { "apos;", '\'' },  { "sol;", '/' },      { "equals;", '=' }, { "plus;", '+' },  { "lowbar;", '_' }, { "UnderBar;", '_' },
+	{ "excl;", '!' },   { "num;", '#' },    { "dollar;", '$' },   { "percnt;", '%' }, { "lpar;", '(' },  { "rpar;", ')' },  { "ast;", '*' },
+	{ "midast;", '*' }, { "comma;", ',' },  { "period;", '.' },   { "colon;", ':' }, { "semi;", ';' },  { "quest;", '?' }, { "commat;", '@' },
+	{ "lsqb;", '[' },   { "lbrack;", '[' }, { "bsol;", '\\' },    { "rsqb;", ']' },  { "rbrack;", ']' }, { "Hat;", '^' },  { "grave;", '`' },
+	{ "lcub;", '{' },   { "lbrace;", '{' }, { "verbar;", '|' },   { "vert;", '|' },  { "VerticalLine;", '|' }, { "rcub;", '}' }, { "rbrace;", '}' },
+	{ "DiacriticalGrave;", '`' }, { "NewLine;", '\n' },
+};
+
+/* "45;" of &#45; and "2D;" of &#x2D;. */
+static enum try entity_number(struct bytes s, uint32_t base, uint32_t *ret_c, size_t *ret_len)
+{
+	uint32_t v = 0;
+
+	for (size_t i = 0; i <= ENTITY_DIGITS_MAX; i++) {
+		int d = i < s.len ? hex(s.p[i]) : 0;
+
+		if (i == s.len)
+			return SHORT;
+		if (s.p[i] == ';' && i > 0) {
+			*ret_c = v;
+			*ret_len = i + 1;
+			return YES;
+		}
+		if (d < 0 || (uint32_t)d >= base)
+			return NO;
+		v = v * base + (uint32_t)d;
+	}
+	return NO;
+}
+
+static enum try entity_name(struct bytes s, uint32_t *ret_c, size_t *ret_len)
+{
+	for (size_t i = 0; i < sizeof(entities) / sizeof(entities[0]); i++) {
+		struct bytes name = bytes_str(entities[i].name);
+
+		if (s.len < name.len && bytes_starts(name, s))
+			return SHORT;
+		if (bytes_starts(s, name)) {
+			*ret_c = (uint8_t)entities[i].c;
+			*ret_len = name.len;
+			return YES;
+		}
+	}
+	return NO;
+}
+
+/* A character reference of HTML, without the ampersand. */
+static enum try entity(struct bytes s, uint32_t *ret_c, size_t *ret_len)
+{
+	size_t mark;
+	enum try t;
+
+	if (s.len == 0 || s.p[0] != '#')
+		return entity_name(s, ret_c, ret_len);
+	if (s.len == 1)
+		return SHORT;
+	mark = (s.p[1] | 0x20) == 'x' ? 2 : 1;
+	t = entity_number(bytes_skip(s, mark), mark == 2 ? 16 : 10, ret_c, ret_len);
+	*ret_len += mark;
+	return t;
+}
+
 /* The first character of `s` (not empty), which a malformed escape leaves as it is. SHORT: an escape that is not complete. */
 static enum try character(struct bytes s, enum way way, uint32_t *ret_c, size_t *ret_len)
 {
@@ -65,6 +133,8 @@ static enum try character(struct bytes s, enum way way, uint32_t *ret_c, size_t 
 		escape = hex_digits(bytes_skip(s, 1), 2, ret_c);
 	else if (way == JSON && s.p[0] == '\\')
 		escape = json_escape(bytes_skip(s, 1), ret_c, &len);
+	else if (way == ENTITY && s.p[0] == '&')
+		escape = entity(bytes_skip(s, 1), ret_c, &len);
 	if (escape == NO) {
 		*ret_c = s.p[0];
 		len = 0;
@@ -111,6 +181,12 @@ static int value64(uint32_t c)
 	return c == '/' || c == '_' ? 63 : -1;
 }
 
+/* The only way in which this byte is not itself. */
+static enum way way_of(uint8_t c)
+{
+	return c == '%' ? PERCENT : c == '&' ? ENTITY : JSON;
+}
+
 /* The next base64 digit, whether it is escaped or not, with the line break in front of it. */
 static enum try digit64(struct bytes s, bool breaks, int *ret, size_t *ret_len)
 {
@@ -120,7 +196,7 @@ static enum try digit64(struct bytes s, bool breaks, int *ret, size_t *ret_len)
 		uint32_t c = 0;
 		size_t len = 0;
 
-		if (at == s.len || character(bytes_skip(s, at), s.p[at] == '%' ? PERCENT : JSON, &c, &len) == SHORT)
+		if (at == s.len || character(bytes_skip(s, at), way_of(s.p[at]), &c, &len) == SHORT)
 			return SHORT;
 		at += len;
 		if (breaks && n < BREAKS_MAX && (c == '\r' || c == '\n'))
@@ -152,7 +228,7 @@ static enum try begins(struct bytes s, struct bytes secret)
 {
 	enum try best = NO;
 
-	for (enum way w = PLAIN; w <= JSON && best != YES; w++) {
+	for (enum way w = PLAIN; w <= ENTITY && best != YES; w++) {
 		enum try t = spelled(s, secret, w);
 
 		best = t == NO ? best : t;
@@ -181,10 +257,12 @@ static void mark64(uint8_t table[256], uint8_t bit, uint8_t v)
 
 static void mark_secret(struct secret_scan *s, uint8_t bit, struct bytes secret)
 {
-	mark(s->may_begin, bit, secret.p[0] == ' ' ? "%\\+" : "%\\");
+	mark(s->may_begin, bit, secret.p[0] == ' ' ? "%\\&+" : "%\\&");
 	s->may_begin[secret.p[0]] |= bit;
-	mark(s->may_follow, bit, "%\\+\r\n");
-	mark(s->may_escape, bit, "%+0123456789abcdefABCDEFu\"\\/");
+	mark(s->may_follow, bit, "%\\&+\r\n");
+	mark(s->may_escape, bit, "%&+#0123456789abcdefABCDEFu\"\\/");
+	for (size_t i = 0; i < sizeof(entities) / sizeof(entities[0]); i++)
+		s->may_escape[(uint8_t)entities[i].name[0]] |= bit;
 	for (unsigned c = 0; c < 256; c++)
 		if (secret.len == 1 || c == secret.p[1]) {
 			s->may_follow[c] |= bit;
@@ -214,7 +292,7 @@ bool secret_scan_find(const struct secret_scan *s, struct bytes in, bool last, s
 		uint8_t which = s->may_begin[in.p[at]];
 
 		if (at + 1 < in.len)
-			which &= (in.p[at] == '%' || in.p[at] == '\\' ? s->may_escape : s->may_follow)[in.p[at + 1]];
+			which &= (in.p[at] == '%' || in.p[at] == '\\' || in.p[at] == '&' ? s->may_escape : s->may_follow)[in.p[at + 1]];
 		for (size_t i = 0; which >> i; i++) {
 			enum try t = which >> i & 1 ? begins(bytes_skip(in, at), s->secrets[i]) : NO;
 

@@ -1,10 +1,11 @@
 /* Looks for live secrets in a stream of bytes on its way to a guest, so that an echo of one never gets there.
  *
  * A secret is found as it is, percent-encoded (any of its bytes, in either case of digits, a blank also as plus), as text of a JSON string
- * (any of its bytes as \u00XX or a short escape), and in base64 (either alphabet, at any alignment within a longer encoded text, its
- * digits themselves percent-encoded or escaped for JSON, a line break after any of them). Not found: hex, reversed, compressed, split
- * over fields, encoded twice, and whatever else a host does on purpose; rules ask hosts for the identity encoding, and the paths of a
- * binding are the better fence.
+ * (any of its bytes as \u00XX or a short escape), as text of HTML or XML (any of its bytes as &#45; or &#x2D; with up to eight digits, or by any
+ * name that HTML has for it, such as &amp;, &quot;, &apos;, &sol; and &equals;, each with its semicolon), and in base64 (either alphabet, at any
+ * alignment within a longer encoded text, its digits themselves percent-encoded, escaped for JSON or written as HTML does, a line break after any
+ * of them). Not found: hex, reversed, compressed, split over fields, with markup in between, encoded twice (HTML within JSON, too), and whatever
+ * else a host does on purpose; rules ask hosts for the identity encoding, and the paths of a binding are the better fence.
  *
  * Nothing of a secret is kept but what the caller owns: the values stay where they are (guarded memory), and `struct secret_scan`, which
  * knows their first bytes, belongs there too. */
@@ -16,7 +17,7 @@
 enum {
 	SECRET_SCAN_MAX = 8, /* secrets */
 	SECRET_SCAN_BASE64_MIN = 6, /* bytes: shorter ones are not looked for in base64, where chance would find them */
-	SECRET_SCAN_SPELLING = 24, /* the most bytes that a spelling has for each byte of a secret */
+	SECRET_SCAN_SPELLING = 72, /* the most bytes that a spelling has for each byte of a secret: base64 with &DiacriticalGrave in two breaks */
 };
 
 /* Private to secret_scan.c. */

@@ -26,7 +26,21 @@ static bool stream(const struct secret_scan *s, struct bytes text, size_t step, 
 	return false;
 }
 
-/* The first line is the secret, the rest a stream: cut or whole the same; a stream that holds it plainly or in base64 is never passed. */
+/* Each byte in a spelling that `how` chooses. */
+static void put_html(struct buf *put, struct bytes secret, struct bytes how)
+{
+	for (size_t i = 0; i < secret.len; i++) {
+		unsigned h = how.len ? how.p[i % how.len] : 0;
+
+		if (h % 5 == 4 && secret.p[i] != '&')
+			must(buf_byte(put, secret.p[i]));
+		else
+			must(buf_fmt(put, h & 1 ? "&#%05u;" : h & 2 ? "&#x%x;" : "&#X%08X;", (unsigned)secret.p[i]));
+	}
+}
+
+/* The first line is the secret, the rest a stream: cut or whole the same; a stream that holds it plainly, in base64 or as HTML writes it is
+ * never passed. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes in = bytes_of(data, size), secret = bytes_of(data, bytes_find(in, '\n')), text;
@@ -56,5 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&put, 16 * size + 64);
 	must(base64_put(&put, in)); /* the secret at the first alignment, in something longer */
 	must(secret.len < SECRET_SCAN_BASE64_MIN || stream(&s, buf_view(&put), 5, &whole));
+	buf_reset(&put);
+	put_html(&put, secret, text);
+	must(stream(&s, buf_view(&put), 1 + size % 7, &whole));
 	return 0;
 }

@@ -52,7 +52,22 @@ static void json(struct buf *b, const char *s, bool all)
 			(void)buf_fmt(b, *s == '"' || *s == '\\' || *s == '/' ? "\\%c" : "%c", *s);
 }
 
-enum { SPELLINGS = 19 };
+/* As templates do it, and as they could. */
+static void entity(struct buf *b, uint8_t c, size_t how)
+{
+	static const char marks[] = "+/\"%\\_", *const names[] = { "plus", "sol", "quot", "percnt", "bsol", "lowbar" };
+	const char *mark = strchr(marks, c);
+	bool letter = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+
+	if (how < 2 && letter)
+		(void)buf_byte(b, c);
+	else if (how == 0 && mark)
+		(void)buf_fmt(b, "&%s;", names[mark - marks]);
+	else
+		(void)buf_fmt(b, how == 1 ? "&#%u;" : how == 2 ? "&#%08u;" : how == 3 ? "&#x%x;" : "&#X%08X;", (unsigned)c);
+}
+
+enum { BASE64_ENTITY = 24, SPELLINGS = 29 };
 
 /* The `i`th spelling of `value`, within other text. */
 static void spell(struct buf *b, size_t i)
@@ -70,7 +85,17 @@ static void spell(struct buf *b, size_t i)
 		percent(b, value, i & 1, i > 2);
 	else if (i <= 6)
 		json(b, value, i & 1);
-	else if (i <= 18) {
+	else if (i >= 19 && i < BASE64_ENTITY)
+		for (const char *c = value; *c; c++)
+			entity(b, (uint8_t)*c, i - 19);
+	else if (i >= BASE64_ENTITY) {
+		(void)base64_put(&text, bytes_str(value));
+		for (size_t k = 0; k < text.len; k++) {
+			if (k && k % 20 == 0)
+				(void)buf_str(b, i & 1 ? "&#13;&NewLine;" : "\r\n");
+			entity(b, text.p[k], i - BASE64_ENTITY);
+		}
+	} else if (i <= 18) {
 		size_t how = (i - 7) / 3;
 
 		for (size_t k = 0; k < (i - 7) % 3; k++)
@@ -102,7 +127,7 @@ TEST(a_secret_is_found_in_every_spelling_however_the_stream_is_cut_and_nothing_o
 			if (!CHECK(stream(value, buf_view(&text), step, &passed)))
 				printf("# spelling %zu, step %zu: %s\n", i, step, buf_cstr(&text));
 			/* how much stands in front: in base64 up to four digits that the secret does not decide alone */
-			CHECK(passed.len <= strlen("{\"echo\": \"gh%\\ghp_") + (i < 8 ? 0 : i < 13 || i > 15 ? 4 : strlen("\\n%64XV1")));
+			CHECK(passed.len <= strlen("{\"echo\": \"gh%\\ghp_") + (i < 8 || i >= 19 ? 0 : i < 13 || i > 15 ? 4 : strlen("\\n%64XV1")));
 		}
 }
 
@@ -145,6 +170,33 @@ TEST(only_what_may_be_a_beginning_is_held_back)
 	CHECK_INT(safe, 13);
 	CHECK(!secret_scan_find(&s, bytes_str("data: ghp_16D"), false, &safe));
 	CHECK_INT(safe, 13);
+}
+
+TEST(a_reference_of_html_that_is_none_or_another_hides_nothing_and_finds_nothing)
+{
+	static const struct {
+		const char *secret, *text;
+		bool found;
+	} vectors[] = {
+		{ "a-b", "a&#45;b", true },	    { "a-b", "a&#x2d;b", true },	 { "a-b", "a&#00000045;b", true },
+		{ "a-b", "a&#000000045;b", false }, { "a-b", "a&#45b", false },		 { "a-b", "a&#;b", false },
+		{ "a-b", "a&#x;b", false },	    { "a-b", "a&#4a5;b", false },	 { "a-b", "a&#301;b", false },
+		{ "a-b", "a&hyphen;b", false },	    { "a-b", "&#97;-&#98;", true },	 { "&#45;", "&#45;", true },
+		{ "&#45;", "&amp;#45&semi;", true }, { "&amp;", "&amp;amp;", true },	 { "&lt", "&lt", true },
+		{ "a<b", "a&lt;b", true },	    { "a<b", "a&LT;b", true },		 { "a<b", "a&Lt;b", false },
+		{ "&", "&amp;", true },		    { "'", "&#039;", true },		 { "'", "&apos;", true },
+		{ "=x", "&equals;x", true },	    { "`x", "&DiacriticalGrave;x", true }, { "%41", "%&#52;1", true },
+	};
+
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++)
+		for (size_t step = 1; step < 30; step++) {
+			struct buf passed BUF_AUTO;
+
+			if (!CHECK(stream(vectors[i].secret, bytes_str(vectors[i].text), step, &passed) == vectors[i].found))
+				printf("# %s in %s, step %zu\n", vectors[i].secret, vectors[i].text, step);
+			if (!vectors[i].found)
+				CHECK_STR(buf_cstr(&passed), vectors[i].text);
+		}
 }
 
 TEST(every_digit_of_either_alphabet_counts)

@@ -27,6 +27,10 @@ ECHOES = {
     "events": HEAD + b"Content-Type: text/event-stream\r\n\r\ndata: " + S + b"\n\n",
     "base64": whole(base64.b64encode(b"Bearer " + S)),
     "json": whole("".join(f"\\u{c:04x}" for c in S).encode()),
+    # as Go, Django, Handlebars and others write what they were sent into a page
+    "html": whole(b"<p>You sent " + S.replace(b"-", b"&#45;").replace(b".", b"&#x2E;").replace(b"_", b"&lowbar;") + b"</p>"),
+    "html-chunks": chunked(*[bytes([c]) for c in S.replace(b"-", b"&#0045;")]),
+    "html-base64": whole(base64.b64encode(b"Bearer " + S).replace(b"M", b"&#x4d;").replace(b"=", b"&#x3D;")),
     "interim": b"HTTP/1.1 103 Early\r\nLink: " + S + b"\r\n\r\n" + whole(b"hi"),
 }
 
