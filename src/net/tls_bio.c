@@ -26,6 +26,7 @@ static int bio_read(BIO *b, char *p, int len)
 	ssize_t n;
 
 	BIO_clear_retry_flags(b);
+	t->dry = false;
 	if (len <= 0)
 		return 0;
 	if (t->prefix)
@@ -40,7 +41,8 @@ static int bio_read(BIO *b, char *p, int len)
 	t->more = n == len;
 	if (n > 0)
 		t->budget -= (size_t)n < t->budget ? (size_t)n : t->budget;
-	if (n < 0 && errno == EAGAIN)
+	t->dry = n < 0 && errno == EAGAIN;
+	if (t->dry)
 		BIO_set_retry_read(b);
 	else if (n < 0)
 		t->socket_errno = errno;

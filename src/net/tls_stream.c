@@ -186,7 +186,7 @@ enum tls_answer tls_read(struct tls *t, void *p, size_t max, size_t *ret_n)
 
 bool tls_pending(const struct tls *t)
 {
-	return t->open && (t->ended || t->prefix || SSL_has_pending(t->ssl));
+	return t->open && (t->ended || t->prefix || (!t->dry && SSL_has_pending(t->ssl)));
 }
 
 enum tls_answer tls_write(struct tls *t, struct bytes data, size_t *ret_n)

@@ -27,6 +27,7 @@ struct tls {
 	int socket_errno; /* of this call's last system call; 0: none failed */
 	size_t budget; /* bytes that this call may still take from the socket */
 	bool more; /* the last read from the socket was a full one */
+	bool dry; /* libssl asked the socket for more and there was none: no record that it holds is whole */
 	bool open; /* handshake finished */
 	bool said_close;
 	bool ended; /* tls_read() has `end` as its answer from now on */

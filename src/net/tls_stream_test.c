@@ -181,6 +181,29 @@ static void stretch(struct kit *k, struct wire *w)
 	k->guest_fd = w->client_fd;
 }
 
+/* Whoever asks tls_pending() would come back at once, again and again, until the rest comes. */
+TEST(a_record_of_which_a_part_came_is_nothing_to_read)
+{
+	static const uint8_t head[] = { 23, 3, 3, 0x40, 0x11 };
+	struct kit k KIT_AUTO;
+	struct tls *client TLS_AUTO = NULL;
+	struct tls *server TLS_AUTO = NULL;
+	char text[64] = "";
+	size_t n = 0;
+
+	kit_init(&k);
+	connect_both(&k, &client, &server);
+	CHECK_INT(put(client, "ping"), 4);
+	must(send(k.guest_fd, head, sizeof(head), MSG_NOSIGNAL) == sizeof(head) && send(k.guest_fd, "part", 4, MSG_NOSIGNAL) == 4);
+	CHECK_INT(tls_read(server, text, 2, &n), TLS_DONE);
+	CHECK(tls_pending(server));
+	CHECK_INT(tls_read(server, text, sizeof(text), &n), TLS_DONE);
+	CHECK_INT(n, 2);
+	CHECK(!tls_pending(server));
+	CHECK_INT(tls_read(server, text, sizeof(text), &n), TLS_WANT_READ);
+	CHECK(!tls_pending(server));
+}
+
 TEST(a_handshake_and_data_byte_by_byte)
 {
 	struct kit k KIT_AUTO;

@@ -134,6 +134,7 @@ static void large_answer(size_t all, size_t *ret_most)
 	http_rig_settle();
 	CHECK_INT(http_rig.got.len, LARGE + strlen("HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n"));
 	*ret_most = most;
+	CHECK_INT(ours(), sizeof(struct http_flow)); /* it stands, and holds nothing */
 	over();
 }
 

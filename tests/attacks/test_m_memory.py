@@ -8,7 +8,7 @@ import pytest
 from conftest import POLICY
 from gateway import Gateway, closing, decision
 from intercept_policy import SECRET, policy
-from processes import memory, roles
+from processes import memory, roles, ticks
 
 pytestmark = pytest.mark.release  # resident memory means nothing under ASan
 MB = 1024  # kilobytes
@@ -49,16 +49,17 @@ def test_answers_that_nobody_reads_fill_no_more_than_the_ceiling_and_what_stands
     inlet = roles(gw)["saw-inlet"]
     before = memory(inlet)
     with gw.attack() as a:
-        got = gw.do("pile_up", "plain.example", "/bytes/200000", 4032)
+        got = gw.do("pile_up", "plain.example", "/bytes/300000", 4032)
         held = memory(inlet) - before
         print(f"{got}: {held // MB} MiB")
-        assert got.get("503", 0) > 0 and set(got) == {"200", "503"}, got
+        late = got.pop("", 0)  # with so small a window the kernel loses a piece now and then, and waits long before it sends it again
+        assert got.get("503", 0) > 0 and set(got) == {"200", "503"} and late < 8, (got, late)
         assert NEW // 2 < held < MOST + SLACK, held
         answer = ordinary(gw, stands, REQUEST)
         assert answer.startswith("HTTP/1.1 200 ") and "/ordinary" in answer
         blocked = a.wait_events(lambda e: len([x for x in e if decision(x) == "Blocked"]) >= got["503"])
         assert [e["status_code"] for e in blocked if decision(e) == "Blocked"] == got["503"] * ["too_many_flows"]
-        assert len([e for e in blocked if e["class_uid"] == 4002 and decision(e) == "Allowed"]) == got["200"] + 1
+        assert len([e for e in blocked if e["class_uid"] == 4002 and decision(e) == "Allowed"]) == got["200"] + late + 1
         gw.do("let_go")
         assert memory_below(inlet, before + SLACK) < before + SLACK, (before, memory(inlet))
     assert roles(gw)["saw-inlet"] == inlet
@@ -69,13 +70,31 @@ def test_answers_that_nobody_reads_fill_no_more_than_the_ceiling_and_what_stands
 
 
 def test_a_head_that_dribbles_in_costs_what_it_fills_and_gives_it_back(mitm):
-    n, size = 300, 30 * 1024
+    n, size = 100, 30 * 1024
     inlet = roles(mitm)["saw-inlet"]
     mitm.do("http", "good.example", "GET /warm HTTP/1.1\r\nHost: good.example\r\n\r\n", port=443, tls=True, want=1)
     before = memory(inlet)
-    mitm.do("dribble", "good.example", n, size)
+    assert mitm.do("dribble", "good.example", n, size) == n
     each = (memory(inlet) - before) / n
     print(f"{each:.0f} KiB a connection")
     assert size // 1024 < each < 96, f"{each:.0f} KiB a connection with a head of {size} bytes that is not whole"
     mitm.do("let_go")
     assert memory_below(inlet, before + 8 * MB) < before + 8 * MB, (before, memory(inlet))
+
+
+HALF = """
+import os, socket, ssl, sys, select
+s = ssl.create_default_context().wrap_socket(socket.create_connection(("good.example", 443)), server_hostname="good.example")
+s.sendall(b"POST /data/x HTTP/1.1\\r\\nHost: good.example\\r\\nContent-Type: text/plain\\r\\nContent-Length: 100000\\r\\n\\r\\nabc")
+select.select([], [], [], 0.3)
+os.write(s.fileno(), b"\\x17\\x03\\x03\\x40\\x11" + 300 * b"x")
+select.select([], [], [], 2)
+"""
+
+
+def test_a_record_of_which_a_part_came_costs_no_time(mitm):
+    inlet = roles(mitm)["saw-inlet"]
+    before = ticks(inlet)
+    done = mitm.do("command", ["/usr/bin/python3", "-c", HALF])
+    assert done["code"] == 0, done
+    assert ticks(inlet) - before < 25, f"{ticks(inlet) - before} ticks while nothing came"

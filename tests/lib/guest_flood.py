@@ -5,7 +5,7 @@ import socket
 import time
 
 BATCH = 64
-WINDOW = 4096  # what the guest's own kernel takes of an answer that nobody reads
+WINDOW = 8192  # what the guest's own kernel takes of an answer that nobody reads
 
 
 def _many():
@@ -46,23 +46,26 @@ def pile_up(held, address, host, path, most):
             s.sendall(request)
             batch.append(s)
         held.extend(batch)
-        until = time.monotonic() + 30
+        until = time.monotonic() + 10
         for s in batch:
             answer = _status(s, until)
             got[answer] = got.get(answer, 0) + 1
-        if set(got) != {"200"}:
+        if "503" in got:
             break
     return got
 
 
 def dribble(held, tls, host, n, size):
+    """Each connection stands between two requests when the head begins of which the end never comes: its ten seconds begin for all together."""
     _many()
+    text = f"GET /d HTTP/1.1\r\nHost: {host}\r\n".encode()
     for _ in range(n):
         s = tls(host)
-        s.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\n".encode())
+        s.sendall(text + b"\r\n")
+        got = b""
+        while not got.endswith(b"}"):
+            got += s.recv(65536)
         held.append(s)
-    line = b"X: " + 1000 * b"x" + b"\r\n"
-    for _ in range(0, size, len(line)):
-        for s in held[-n:]:
-            s.sendall(line)
+    for s in held[-n:]:
+        s.sendall(text + size // 1004 * (b"X: " + 999 * b"x" + b"\r\n"))
     return len(held)

@@ -33,6 +33,12 @@ def memory(pid):
     return int(next(l for l in open(f"/proc/{pid}/status", encoding="ascii") if l.startswith("VmRSS")).split()[1])
 
 
+def ticks(pid):
+    """CPU time that it has used, in clock ticks (user and system)."""
+    fields = open(f"/proc/{pid}/stat", encoding="ascii").read().rpartition(") ")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
 def _guarded(pid):
     """Starts of the ranges that are locked and stay out of core dumps: where secrets live (crypt/secret.h)."""
     start, out = None, set()
