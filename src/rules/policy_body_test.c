@@ -128,3 +128,18 @@ TEST(facts_of_a_push_are_no_facts_of_json)
 	CHECK_INT(v.reason, REASON_BODY_NOT_PARSABLE);
 	kit_free(&k);
 }
+
+TEST(a_body_is_read_for_a_rule_of_another_spelling)
+{
+	struct kit k = kit_compile("version: 1\nverdicts: {draft: allow}\nnetwork:\n"
+				   "  - {name: a, hosts: [a.example], ports: [443], mode: intercept, protocol: rest, encoded_slash: true, rules: [\n"
+				   "      {class: draft, methods: [POST], paths: ['/**']}, {deny: true, methods: [POST], paths: ['/j/**'], json: {/a: [1]}},\n"
+				   "      {deny: true, methods: [POST], paths: ['/j%2Fx/**']}]}\n");
+
+	CHECK_INT(judge(&k, "POST", "/j%2Fy", NULL, POLICY_BODY_READ).needs, POLICY_NEEDS_JSON);
+	CHECK_INT(judge(&k, "POST", "/j%2Fy", "{\"a\": 1}", POLICY_BODY_READ).reason, REASON_HTTP_DENIED);
+	CHECK_INT(judge(&k, "POST", "/j%2Fy", "{\"a\": 2}", POLICY_BODY_READ).reason, REASON_OK);
+	CHECK_INT(judge(&k, "POST", "/j%2Fx%2Fy", NULL, POLICY_BODY_READ).reason, REASON_HTTP_DENIED);
+	CHECK_INT(judge(&k, "POST", "/k%2Fx", NULL, POLICY_BODY_READ).reason, REASON_OK);
+	kit_free(&k);
+}

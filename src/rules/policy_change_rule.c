@@ -278,7 +278,7 @@ static const char *unclear(const struct change *c)
 		       "a rule reads a query parameter, which comes twice or in a form that servers read in different ways";
 }
 
-void change_request(struct change *c)
+static void change_spelling(struct change *c)
 {
 	const struct policy_request *r = c->r->request;
 	struct found f = { .c = c, .best = BLOB_NONE, .unmet = BLOB_NONE };
@@ -299,6 +299,29 @@ void change_request(struct change *c)
 		c->never = unclear(c);
 	else if (f.rules[f.best].effect != POLICY_EFFECT_ALLOW)
 		lift(c, &f);
+}
+
+/* Some hosts read the path in another spelling, in which a rule holds it back. */
+static void change_other_spelling(struct change *c)
+{
+	const struct policy_refused *as_it_came = c->r;
+	struct policy_request other = *c->r->request;
+	struct policy_refused refused = *c->r;
+	struct policy_spelling s;
+
+	refused.request = &other;
+	if (!policy_judge_other(c->p, c->e, as_it_came->request, &s, &other.path))
+		return;
+	c->r = &refused;
+	change_spelling(c);
+	c->r = as_it_came;
+}
+
+void change_request(struct change *c)
+{
+	change_spelling(c);
+	if (!c->never && policy_spelling_any(c->r->request->path))
+		change_other_spelling(c);
 	if (!c->never)
-		change_bind(c, r->path);
+		change_bind(c, c->r->request->path);
 }

@@ -38,8 +38,8 @@ TEST(an_intercepted_entry_tells_all_that_a_gateway_needs)
 
 TEST(answers_are_scanned_where_the_deciding_rule_says_so)
 {
-	struct kit k = kit_compile(TOP BIND "network:\n  - {name: api, hosts: [api.example], ports: [443], mode: intercept, protocol: rest, credential: github, rules: [\n"
-					    "      {class: read, methods: [GET], paths: ['/**']}, {class: read, methods: [GET], paths: [/echo], reflective: true}]}\n"
+	struct kit k = kit_compile(TOP BIND "network:\n  - {name: api, hosts: [api.example], ports: [443], mode: intercept, protocol: rest, credential: github, encoded_slash: true, rules: [\n"
+					    "      {class: read, methods: [GET], paths: ['/**']}, {class: read, methods: [GET], paths: [/echo, /in/echo], reflective: true}]}\n"
 					    "  - {name: w, hosts: [w.example], ports: [443], mode: intercept, protocol: rest, access: full}\n");
 	struct policy_request r = { .method = bytes_str("GET"), .path = bytes_str("/echo") };
 	struct policy_verdict v;
@@ -49,6 +49,15 @@ TEST(answers_are_scanned_where_the_deciding_rule_says_so)
 	policy_judge(&k.policy, &e, &r, &v);
 	CHECK(v.reason == REASON_OK && v.reflective && !e.reflective);
 	r.path = bytes_str("/x");
+	policy_judge(&k.policy, &e, &r, &v);
+	CHECK(v.reason == REASON_OK && !v.reflective);
+	r.path = bytes_str("/in%2Fecho");
+	policy_judge(&k.policy, &e, &r, &v);
+	CHECK(v.reason == REASON_OK && v.reflective);
+	r.path = bytes_str("/a%2Fb%2Fc%2Fd%2Fe%2Ff%2Fg%2Fh%2Fi%2Fj");
+	policy_judge(&k.policy, &e, &r, &v);
+	CHECK(v.reason == REASON_OK && v.reflective);
+	r.path = bytes_str("/a%2Fb");
 	policy_judge(&k.policy, &e, &r, &v);
 	CHECK(v.reason == REASON_OK && !v.reflective);
 	r.method = bytes_str("DELETE");

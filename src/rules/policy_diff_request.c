@@ -8,6 +8,7 @@
 #include "rules/policy_git.h"
 #include "rules/policy_method.h"
 #include "rules/policy_path.h"
+#include "rules/policy_spelling.h"
 
 enum { LINE_MAX_LEN = 2048, CONDITIONS_SHOWN = 3 };
 
@@ -189,13 +190,62 @@ static bool refused_too(const struct want *w, const struct grant *s, const struc
 	return false;
 }
 
+/* The next character of a pattern, as one that decodes it reads it. */
+static uint8_t next_decoded(struct bytes *rest)
+{
+	bool slash = bytes_starts(*rest, bytes_str("%2F")), plus = bytes_starts(*rest, bytes_str("%2B"));
+	uint8_t c = slash ? '/' : plus ? '+' : rest->p[0];
+
+	*rest = bytes_skip(*rest, slash || plus ? strlen("%2F") : 1);
+	return c;
+}
+
+/* What both begin with, up to a wildcard of either, is different however it is spelt. */
+static bool differ_spelt(struct bytes a, struct bytes b)
+{
+	while (a.len && b.len && a.p[0] != '*' && b.p[0] != '*')
+		if (next_decoded(&a) != next_decoded(&b))
+			return true;
+	return false;
+}
+
+/* The new policy reads paths of this method in all their spellings, too. */
+static bool holds_back(const struct want *w)
+{
+	for (uint32_t i = 0; i < w->to->e->rules.n; i++) {
+		const struct blob_rule *r = rule_of(w->to, i);
+
+		if (strict(r) && (w->to->e->protocol == POLICY_GIT || (r->methods & w->method)))
+			return true;
+	}
+	return false;
+}
+
+/* A request of the wanted pattern may be one of the other, as it comes or in another spelling. */
+static bool touches(const struct want *w, struct bytes pattern)
+{
+	struct bytes wanted = w->grant->pattern;
+	BUF_AUTO struct buf plus = { .max = LINE_MAX_LEN };
+
+	if (policy_path_overlaps(pattern, wanted))
+		return true;
+	if ((w->to->e->flags & BLOB_ENCODED_SLASH) && (bytes_find(wanted, '*') < wanted.len || policy_spelling_any(wanted)) &&
+	    (!holds_back(w) || !differ_spelt(pattern, wanted)))
+		return true;
+	if (!policy_spelling_any(wanted))
+		return false;
+	if (!buf_bytes(&plus, wanted))
+		return true;
+	return policy_path_overlaps(pattern, policy_spelling_plus(wanted, plus.p));
+}
+
 /* Rule `s` of the old policy may refuse some of what is wanted. */
 static bool stops(const struct want *w, const struct grant *s)
 {
 	const struct blob_rule *r = rule_of(w->from, s->rule);
 	bool unclear = r->conditions.n && w->from->e->protocol != POLICY_GIT && !wants_same(w, w->from, r);
 
-	return (r->methods & w->method) && (unclear || refuses(r, w->ask)) && policy_path_overlaps(s->pattern, w->grant->pattern) &&
+	return (r->methods & w->method) && (unclear || refuses(r, w->ask)) && touches(w, s->pattern) &&
 	       !refused_too(w, s, r);
 }
 

@@ -215,6 +215,23 @@ TEST(what_a_binding_or_a_host_behind_a_name_held_back_is_told)
 	check(ITSELF, UP("a.example"), "leads i.internal:443 to a.example:443 (entry i)\n");
 }
 
+TEST(what_a_deny_held_back_in_another_spelling_is_told)
+{
+#define SPELT(rules) \
+	"  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: rest, encoded_slash: true, rules: [{class: write, methods: [POST], paths: [/p]}" rules "]}\n"
+#define GET(path) ", {class: read, methods: [GET], paths: ['" path "']}"
+#define NOT(path) ", {deny: true, methods: [GET], paths: ['" path "']}"
+	check(TOP SPELT(GET("/a%2Fb") GET("/a/**") NOT("/a/b") NOT("/a/n")), TOP SPELT(GET("/a%2Fb") GET("/a/**") NOT("/a/n")),
+	      "requests GET,HEAD /a/** (entry a)\nrequests GET,HEAD /a%2Fb (entry a)\n");
+	check(TOP SPELT(GET("/a/**") GET("/b/**") NOT("/a/b") NOT("/a/n")), TOP SPELT(GET("/a/**") GET("/b/**") NOT("/a/n")), "requests GET,HEAD /a/** (entry a)\n");
+	/* more slashes than a path may have where a rule holds back */
+	check(TOP SPELT(GET("/a/**") GET("/b/**") NOT("/a/b")), TOP SPELT(GET("/a/**") GET("/b/**")),
+	      "requests GET,HEAD /a/** (entry a)\nrequests GET,HEAD /b/** (entry a)\n");
+	check(TOP HTTP("a.example", "{class: read, methods: [GET], paths: ['/c%2B', '/c+']}" WRITE("/p") NOT("/c+")),
+	      TOP HTTP("a.example", "{class: read, methods: [GET], paths: ['/c%2B', '/c+']}" WRITE("/p")),
+	      "requests GET,HEAD /c%2B (entry a)\nrequests GET,HEAD /c+ (entry a)\n");
+}
+
 /* Random pairs of policies: what the judge newly allows has a line with its method and a pattern that has its path. */
 enum { RULES_MAX = 6, ROUNDS = 2500 };
 

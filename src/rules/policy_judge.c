@@ -8,6 +8,7 @@
 #include "rules/policy_method.h"
 #include "rules/policy_path.h"
 #include "rules/policy_query.h"
+#include "rules/policy_spelling.h"
 #include "rules/policy_walk.h"
 
 struct judge {
@@ -188,34 +189,123 @@ static enum reason judge_rest(const struct policy *p, const struct blob_entry *e
 	return reason_of(&j);
 }
 
+/* What one spelling of the path gets. */
+struct answer {
+	enum reason reason;
+	enum policy_needs needs;
+	uint32_t best;
+	uint32_t flags; /* of the rule that decided */
+};
+
+static struct answer judge_one(const struct policy *p, const struct blob_entry *e, const struct policy_request *r)
+{
+	struct answer a = { .best = BLOB_NONE };
+
+	if (e->protocol == POLICY_GIT)
+		a.reason = policy_judge_git(p, e, r, &a.best, &a.needs);
+	else
+		a.reason = judge_rest(p, e, r, &a.best, &a.needs);
+	if (a.best != BLOB_NONE)
+		a.flags = ((const struct blob_rule *)blob_at(p, BLOB_RULES))[e->rules.first + a.best].flags;
+	return a;
+}
+
+/* What the body may still refuse stands below what is refused already. */
+static unsigned strictness(enum reason r)
+{
+	return r == REASON_OK ? 0 : r == REASON_REVIEW_UNAVAILABLE ? 1 : r == REASON_BODY_NEEDED ? 2 : 3;
+}
+
+enum { HELD_BACK = 1, HELD_TO_SCAN = 2 };
+
+/* What rules of the method do beside allowing. */
+static unsigned held(const struct policy *p, const struct blob_entry *e, const struct policy_request *r)
+{
+	const struct blob_rule *rules = (const struct blob_rule *)blob_at(p, BLOB_RULES) + e->rules.first;
+	uint32_t method = r->websocket ? (uint32_t)POLICY_METHOD_WEBSOCKET : policy_method_bit(r->method);
+	unsigned all = 0;
+
+	for (uint32_t i = 0; i < e->rules.n; i++) {
+		if (e->protocol != POLICY_GIT && !(rules[i].methods & method))
+			continue;
+		all |= rules[i].effect != POLICY_EFFECT_ALLOW ? HELD_BACK : rules[i].flags & BLOB_REFLECTIVE ? HELD_TO_SCAN : 0;
+	}
+	return all;
+}
+
+/* The host may read the path in another spelling, so the strictest answer to any of them is the answer. A rule must have that spelling: one that no
+ * rule has is nothing against the path as it came, which some rule allows. */
+static void judge_spellings(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, struct answer *all)
+{
+	unsigned how = held(p, e, r);
+	struct policy_request q = *r;
+	struct policy_spelling s;
+
+	if (!how)
+		return;
+	if (!policy_spelling_start(&s, r->path)) {
+		all->flags |= BLOB_REFLECTIVE;
+		if (how & HELD_BACK)
+			*all = (struct answer){ .reason = REASON_HTTP_SLASHES, .best = BLOB_NONE };
+		return;
+	}
+	while (strictness(all->reason) < strictness(REASON_HTTP_DENIED) && policy_spelling_next(&s, &q.path)) {
+		struct answer a = judge_one(p, e, &q);
+		uint32_t flags = all->flags | (a.flags & BLOB_REFLECTIVE);
+
+		if (a.best != BLOB_NONE && strictness(a.reason) > strictness(all->reason))
+			*all = a;
+		all->flags = flags;
+	}
+}
+
+bool policy_judge_other(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, struct policy_spelling *s, struct bytes *ret)
+{
+	struct policy_request q = *r;
+	unsigned strictest = 0;
+	uint32_t at = 0;
+
+	if (!policy_spelling_start(s, r->path))
+		return false;
+	while (policy_spelling_next(s, &q.path)) {
+		struct answer a = judge_one(p, e, &q);
+
+		if (a.best == BLOB_NONE || strictness(a.reason) <= strictest)
+			continue;
+		strictest = strictness(a.reason);
+		at = s->i;
+	}
+	if (!at)
+		return false;
+	s->i = at - 1;
+	return policy_spelling_next(s, ret);
+}
+
 void policy_judge(const struct policy *p, const struct policy_entry *e,
 		  const struct policy_request *r, struct policy_verdict *ret)
 {
 	const struct blob_rule *rules = blob_at(p, BLOB_RULES);
 	const struct blob_entry *entry;
 	struct policy_verdict v = { 0 };
-	uint32_t flags, best = BLOB_NONE;
+	struct answer a;
 
 	must(e->index < blob_n(p, BLOB_ENTRIES));
 	entry = (const struct blob_entry *)blob_at(p, BLOB_ENTRIES) + e->index;
-	flags = entry->flags;
+	a = judge_one(p, entry, r);
+	if (strictness(a.reason) < strictness(REASON_HTTP_DENIED) && policy_spelling_any(r->path))
+		judge_spellings(p, entry, r, &a);
+	v.reason = a.reason;
+	v.needs = a.needs;
 	v.rule = blob_text(p, entry->name);
-	if (entry->protocol == POLICY_GIT)
-		v.reason = policy_judge_git(p, entry, r, &best, &v.needs);
-	else
-		v.reason = judge_rest(p, entry, r, &best, &v.needs);
-	if (best != BLOB_NONE) {
-		const struct blob_rule *rule = &rules[entry->rules.first + best];
-
-		v.rule = blob_text(p, rule->name);
-		v.class_name = blob_text(p, rule->class);
-		flags |= rule->flags & BLOB_REFLECTIVE;
+	if (a.best != BLOB_NONE) {
+		v.rule = blob_text(p, rules[entry->rules.first + a.best].name);
+		v.class_name = blob_text(p, rules[entry->rules.first + a.best].class);
 	}
 	if (v.reason == REASON_OK && entry->credential != BLOB_NONE &&
 	    !blob_request_bound(p, entry->credential, (enum policy_protocol)entry->protocol, r))
 		v.reason = REASON_CREDENTIAL_UNBOUND;
-	v.reflective = v.reason == REASON_OK && (flags & BLOB_REFLECTIVE);
+	v.reflective = v.reason == REASON_OK && ((entry->flags | a.flags) & BLOB_REFLECTIVE);
 	v.websocket = v.reason == REASON_OK && r->websocket;
-	v.observed = v.reason != REASON_OK && v.needs == POLICY_NEEDS_NOTHING && (flags & BLOB_OBSERVE);
+	v.observed = v.reason != REASON_OK && v.needs == POLICY_NEEDS_NOTHING && (entry->flags & BLOB_OBSERVE);
 	*ret = v;
 }

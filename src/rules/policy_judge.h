@@ -3,6 +3,7 @@
 #define SAW_RULES_POLICY_JUDGE_H
 
 #include "rules/policy_body.h"
+#include "rules/policy_spelling.h"
 #include "rules/policy_view.h"
 
 /* What a condition says of a request. PENDING: it reads the body, which is not there yet. */
@@ -13,6 +14,9 @@ enum policy_met policy_condition_met(const struct policy *p, const struct policy
 enum reason policy_effect_reason(enum policy_effect effect);
 /* Why a rule that reads the body cannot judge one in this state. A body without the facts that the rule needs is not parsable. */
 enum reason policy_body_reason(enum policy_body_state state);
+
+/* The spelling of the path, other than that of `r`, to which the answer is the strictest. False: none is held back by a rule. *ret lies in *s. */
+bool policy_judge_other(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, struct policy_spelling *s, struct bytes *ret);
 
 /* *ret_best: the rule that decided, or BLOB_NONE. */
 enum reason policy_judge_git(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, uint32_t *ret_best,

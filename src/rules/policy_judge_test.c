@@ -119,3 +119,80 @@ TEST(paths_longer_than_any_pattern_are_walked_safely)
 	CHECK_INT(kit_ask(&k, "GET", "a.example", 80, "/a/a/a/b/z"), REASON_OK);
 	kit_free(&k);
 }
+
+#define SLASHES(entry) \
+	"version: 1\nverdicts: {read: allow, draft: review, write: deny}\nnetwork:\n  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: rest, " \
+	"encoded_slash: true, rules: [" entry "]}\n"
+
+TEST(an_encoded_slash_leads_past_no_rule_that_holds_back)
+{
+	struct kit k = kit_compile(SLASHES(
+		"{class: read, methods: [GET, POST], paths: ['/**']}, {deny: true, methods: [GET], paths: ['/admin/**', '/w/*/z']}, "
+		"{class: draft, methods: [GET, POST], paths: ['/review/**']}, {class: write, methods: [GET, POST], paths: ['/held/**']}, "
+		"{class: read, methods: [GET], paths: [/held/open]}"));
+	static const struct {
+		const char *path;
+		enum reason want;
+	} rows[] = {
+		{ "/admin/x", REASON_HTTP_DENIED },
+		{ "/admin%2Fx", REASON_HTTP_DENIED },
+		{ "/admin%2Fx%2Fy", REASON_HTTP_DENIED },
+		{ "/admin%2F", REASON_HTTP_DENIED },
+		{ "/review%2Fx", REASON_REVIEW_UNAVAILABLE },
+		{ "/held%2Fx", REASON_VERDICT_DENY },
+		/* the first and the last one decoded, the one between not */
+		{ "/w%2Fa%2Fb%2Fz", REASON_HTTP_DENIED },
+		{ "/w/a/b/z", REASON_OK },
+		{ "/@scope%2Fname", REASON_OK },
+		{ "/adminx%2Fy", REASON_OK },
+		{ "/held%2Fopen", REASON_OK },
+		{ "/a%2Fb%2Fc%2Fd%2Fe%2Ff%2Fg%2Fh%2Fi", REASON_OK },
+		{ "/a%2Fb%2Fc%2Fd%2Fe%2Ff%2Fg%2Fh%2Fi%2Fj", REASON_HTTP_SLASHES },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!CHECK_INT(kit_ask(&k, "GET", "a.example", 80, rows[i].path), rows[i].want))
+			printf("# %s\n", rows[i].path);
+	CHECK_INT(kit_ask(&k, "POST", "a.example", 80, "/admin%2Fx"), REASON_OK);
+	CHECK_STR(kit_ask_with(&k, "GET", "a.example", 80, "/admin%2Fx", NULL).rule, "a: deny GET,HEAD /admin/** (+1)");
+	CHECK_STR(kit_ask_with(&k, "GET", "a.example", 80, "/held%2Fx", NULL).class, "write");
+	kit_free(&k);
+}
+
+TEST(l1_an_encoded_slash_needs_no_rule_for_its_other_spelling)
+{
+	struct kit k = kit_compile("version: 1\nverdicts: {read: allow}\nnetwork:\n"
+				   "  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: rest, encoded_slash: true, rules: [\n"
+				   "      {class: read, methods: [GET], paths: ['/@scope%2F*']}, {deny: true, methods: [GET], paths: ['/@scope%2Fx']}]}\n"
+				   "  - {name: b, hosts: [b.example], ports: [80], mode: http, protocol: rest, encoded_slash: true, access: read-only}\n");
+
+	CHECK_INT(kit_ask(&k, "GET", "a.example", 80, "/@scope%2Fname"), REASON_OK);
+	CHECK_INT(kit_ask(&k, "GET", "a.example", 80, "/@scope/name"), REASON_HTTP_PATH_UNLISTED);
+	CHECK_INT(kit_ask(&k, "GET", "a.example", 80, "/@scope%2Fx"), REASON_HTTP_DENIED);
+	CHECK_INT(kit_ask(&k, "GET", "b.example", 80, "/a%2Fb%2Fc%2Fd%2Fe%2Ff%2Fg%2Fh%2Fi%2Fj"), REASON_OK);
+	kit_free(&k);
+}
+
+TEST(a_plus_is_held_back_in_both_spellings_and_allowed_in_the_one_listed)
+{
+	struct kit k = kit_compile(SLASHES("{class: read, methods: [GET], paths: ['/all/**', '/one+two', '/one%2Btoo']}, "
+					   "{deny: true, methods: [GET], paths: ['/all/c++/**', '/all/d%2B/**', '/all/e+%2B']}, "
+					   "{class: draft, methods: [GET], paths: ['/all/r+']}, {class: write, methods: [GET], paths: ['/all/w%2B*']}"));
+	static const struct {
+		const char *path;
+		enum reason want;
+	} rows[] = {
+		{ "/all/c++/x", REASON_HTTP_DENIED },	{ "/all/c%2B%2B/x", REASON_HTTP_DENIED }, { "/all/c+%2B/x+y", REASON_HTTP_DENIED },
+		{ "/all/c%2B+/%2B", REASON_HTTP_DENIED }, { "/all/d+/x", REASON_HTTP_DENIED },	  { "/all/d%2B/x", REASON_HTTP_DENIED },
+		{ "/all/e++", REASON_HTTP_DENIED },	{ "/all/e%2B+", REASON_HTTP_DENIED },	  { "/all/r%2B", REASON_REVIEW_UNAVAILABLE },
+		{ "/all/w+x", REASON_VERDICT_DENY },	{ "/all/c/x", REASON_OK },		  { "/all/f%2B", REASON_OK },
+		{ "/one+two", REASON_OK },		{ "/one%2Btwo", REASON_HTTP_PATH_UNLISTED }, { "/one%2Btoo", REASON_OK },
+		{ "/one+too", REASON_HTTP_PATH_UNLISTED }, { "/all%2Fc%2B%2B%2Fx", REASON_HTTP_PATH_UNLISTED }, { "/all/x%2F..%2B", REASON_OK },
+		{ "/all/c%2B%2B%2Fx", REASON_HTTP_DENIED },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!CHECK_INT(kit_ask(&k, "GET", "a.example", 80, rows[i].path), rows[i].want))
+			printf("# %s\n", rows[i].path);
+	kit_free(&k);
+}

@@ -6,6 +6,7 @@
 #include "rules/policy_method.h"
 #include "rules/policy_model.h"
 #include "rules/policy_path.h"
+#include "rules/policy_spelling.h"
 
 struct pattern {
 	struct bytes text;
@@ -156,6 +157,25 @@ static void trie_add(struct writer *w, struct trie *t, const struct pattern *p)
 	t->ends_tail = &end->next;
 }
 
+/* A rule that holds back has its paths also with "+" for "%2B", which is the spelling that the judge asks for beside the one that came. */
+static size_t add_pattern(struct writer *w, struct pattern *patterns, size_t n, const struct model_rule *r, struct pattern one)
+{
+	uint8_t *room;
+
+	patterns[n++] = one;
+	if (r->effect == POLICY_EFFECT_ALLOW || !policy_spelling_any(one.text))
+		return n;
+	room = arena_alloc(w->m->arena, one.text.len, 1);
+	if (!room) {
+		w->failed = true;
+		return n;
+	}
+	one.text = policy_spelling_plus(one.text, room);
+	if (one.text.len < patterns[n - 1].text.len)
+		patterns[n++] = one;
+	return n;
+}
+
 /* The entry's patterns as a tree; gives its root's number. */
 static uint32_t add_trie(struct writer *w, const struct model_entry *e)
 {
@@ -164,7 +184,7 @@ static uint32_t add_trie(struct writer *w, const struct model_entry *e)
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < e->n_rules; i++)
-		n += e->rules[i].n_paths;
+		n += 2 * (size_t)e->rules[i].n_paths;
 	patterns = arena_alloc(w->m->arena, n, sizeof(*patterns));
 	if (!root || !patterns) {
 		w->failed = true;
@@ -173,8 +193,7 @@ static uint32_t add_trie(struct writer *w, const struct model_entry *e)
 	n = 0;
 	for (uint32_t i = 0; i < e->n_rules; i++)
 		for (uint32_t k = 0; k < e->rules[i].n_paths; k++)
-			patterns[n++] =
-				(struct pattern){ .text = e->rules[i].paths[k].text, .rule = i };
+			n = add_pattern(w, patterns, n, &e->rules[i], (struct pattern){ .text = e->rules[i].paths[k].text, .rule = i });
 	if (n > 1)
 		qsort(patterns, n, sizeof(*patterns), pattern_cmp);
 	for (size_t i = 0; i < n && !w->failed; i++)

@@ -49,6 +49,7 @@
 	X(HTTP_TARGET, "malformed_target", "the request target is malformed", "send an origin-form target")             \
 	X(HTTP_DOT_SEGMENT, "dot_segment", "the path has a dot segment", "send the path without . and .. segments")     \
 	X(HTTP_ENCODED_SLASH, "encoded_slash", "the path has an encoded slash", "ask for the rule's encoded-slash flag") \
+	X(HTTP_SLASHES, "too_many_encoded_slashes", "the path has more encoded slashes than can be read both ways where a rule holds back", "write some of them as slashes") \
 	X(HTTP_EMPTY_SEGMENT, "empty_segment", "the path has an empty segment", "send the path without //")             \
 	X(HTTP_PARAMETER, "path_parameter", "the path has a `;` parameter", "send the path without ;")                     \
 	X(HTTP_USERINFO, "userinfo_in_target", "the target has user information", "send credentials in no target")      \

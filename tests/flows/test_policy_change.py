@@ -51,6 +51,8 @@ PUSH_HELD = policy(git({"class": "write", "git": "push", "paths": ["/o/r"], "ref
                    verdicts={"write": "review"})
 GIT_PRESET = policy({"name": "a", "hosts": ["a.example"], **HTTPS, "protocol": "git", "access": "read-only"}, verdicts={"read": "allow"})
 SLASH = policy(rest(rule("read", "GET", paths=["/**"])), verdicts={"read": "allow"})
+SPELT = policy(rest(rule("read", "GET", paths=["/**"]), rule("write", "GET", "HEAD", paths=["/held/**"]), {"deny": True, "methods": ["*"], "paths": ["/admin/x"]},
+                    encoded_slash=True), verdicts={"read": "allow", "write": "deny"})
 GRPC = policy({"name": "a", "hosts": ["a.example"], **HTTPS, "protocol": "grpc", "rules": [{"class": "read", "paths": ["/pkg.S/Get"]}]}, verdicts={"read": "allow"})
 
 U = "https://a.example"
@@ -90,6 +92,8 @@ CASES = {
     "binding": (BOUND, [f"GET {U}/user"], [[f"GET {U}/orgs"]], []),
     "rule-and-binding": (SPENT, [f"GET {U}/user"], [[f"GET {U}/orgs"], [f"POST {U}/user"]], []),
     "encoded-slash": (SLASH, [f"GET {U}/@s%2fp"], [[f"POST {U}/@s%2fp"]], [[f"GET {U}/a%2Fb"]]),
+    "deny-of-another-spelling": (SPELT, [f"GET {U}/admin%2Fx"], [[f"GET {U}/held/x"]], [[f"GET {U}/admin/x"]]),
+    "class-of-another-spelling": (SPELT, [f"GET {U}/held%2Fx"], [[f"GET {U}/held/y"], [f"GET {U}/held%2Fy"], [f"HEAD {U}/held/y"]], [[f"GET {U}/held/x"]]),
     "git-fetch": (FETCH, [f"GET {U}/o/other/info/refs?service=git-upload-pack"],
                   [[f"GET {U}/o/third/info/refs?service=git-upload-pack"], [f"GET {U}/o/other/info/refs?service=git-receive-pack"]],
                   [[f"POST {U}/o/other.git/git-upload-pack"]]),
@@ -105,6 +109,7 @@ CASES = {
 NEVER = {
     "metadata": [READ, "GET http://metadata.google.internal/"], "address": [READ, "GET http://169.254.169.254/"], "dots": [READ, f"GET {U}/pub/../x"],
     "scheme": [READ, "GET http://a.example:443/pub/x"], "trace": [READ, f"TRACE {U}/pub/x"], "not-git": [FETCH, f"GET {U}/o/r/HEAD"],
+    "slashes": [SPELT, f"GET {U}/a" + "%2Fa" * 9],
     "websocket-with-a-secret": [SPENT, "wss://a.example/repos/x"], "repeated-key": [QUERY, f"GET {U}/q?kind=a&kind=a"],
 }
 

@@ -1,0 +1,66 @@
+#include "rules/policy_spelling.h"
+
+#define SLASH "%2F"
+#define PLUS "%2B"
+
+enum { ESCAPE_LEN = 3 };
+
+static unsigned count(struct bytes path, const char *escape)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < path.len; i++)
+		n += path.p[i] == '%' && bytes_starts(bytes_skip(path, i), bytes_str(escape));
+	return n;
+}
+
+bool policy_spelling_any(struct bytes path)
+{
+	return bytes_find(path, '%') < path.len && (count(path, SLASH) || count(path, PLUS));
+}
+
+bool policy_spelling_start(struct policy_spelling *s, struct bytes path)
+{
+	unsigned n = count(path, SLASH);
+
+	if (n > POLICY_SLASHES_MAX || path.len > sizeof(s->room))
+		return false;
+	s->path = path;
+	s->i = 0;
+	s->n_slashes = n;
+	s->n = 1U << (n + (count(path, PLUS) > 0));
+	return true;
+}
+
+/* Bit k of `slashes`: the k-th one is decoded. */
+static size_t spell(struct bytes path, uint32_t slashes, bool plus, uint8_t *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < path.len; i++) {
+		struct bytes rest = bytes_skip(path, i);
+		bool slash = path.p[i] == '%' && bytes_starts(rest, bytes_str(SLASH));
+
+		if ((slash && (slashes & 1)) || (plus && path.p[i] == '%' && bytes_starts(rest, bytes_str(PLUS)))) {
+			out[n++] = slash ? '/' : '+';
+			i += ESCAPE_LEN - 1;
+		} else {
+			out[n++] = path.p[i];
+		}
+		slashes >>= slash;
+	}
+	return n;
+}
+
+bool policy_spelling_next(struct policy_spelling *s, struct bytes *ret)
+{
+	if (++s->i >= s->n)
+		return false;
+	*ret = bytes_of(s->room, spell(s->path, s->i & ((1U << s->n_slashes) - 1), s->i >> s->n_slashes, s->room));
+	return true;
+}
+
+struct bytes policy_spelling_plus(struct bytes text, uint8_t *room)
+{
+	return bytes_of(room, spell(text, 0, true, room));
+}
