@@ -6,8 +6,17 @@
 
 #define GIT ".git"
 
-struct bytes policy_git_repository(struct bytes path)
+/* What git keeps beside a worktree is that worktree's repository. */
+static struct bytes without_folder(struct bytes path)
 {
+	while (path.len > strlen("/" GIT) && bytes_ends(path, bytes_str("/" GIT)))
+		path.len -= strlen("/" GIT);
+	return path;
+}
+
+struct bytes policy_git_repository(struct bytes whole)
+{
+	struct bytes path = without_folder(whole);
 	struct bytes name = bytes_of(path.p, path.len > strlen(GIT) ? path.len - strlen(GIT) : 0);
 
 	if (!bytes_ends(path, bytes_str(GIT)) || name.len == 0 || name.p[name.len - 1] == '/')

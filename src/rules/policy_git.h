@@ -29,7 +29,7 @@ enum policy_git_kind {
 
 /* Which of them a request is; *ret_repository is its path without the service and without a last ".git". */
 enum policy_git_kind policy_git_kind_of(const struct policy_request *r, struct bytes *ret_repository);
-/* "/o/r.git" and "/o/r" are one repository: the name without the ending. */
+/* "/o/r.git", "/o/r/.git" and "/o/r" are one repository: the name without the ending. */
 struct bytes policy_git_repository(struct bytes path);
 
 /* True when a rule may say this: "refs/" and a name as git-check-ref-format(1) has it, `*` within a segment, `**` for whole ones. Else false with

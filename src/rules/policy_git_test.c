@@ -65,7 +65,32 @@ TEST(the_four_requests_of_the_smart_protocol_are_told_from_all_others)
 		CHECK_INT(policy_git_kind_of(&r, &repository), rows[i].kind);
 		CHECK(rows[i].kind == POLICY_GIT_NONE || bytes_is(repository, "/o/r"));
 	}
+	CHECK(bytes_is(policy_git_repository(bytes_str("/o/r/.git")), "/o/r") && bytes_is(policy_git_repository(bytes_str("/o/r.git/.git/.git")), "/o/r"));
+	CHECK(bytes_is(policy_git_repository(bytes_str("/.git/.git")), "/.git") && bytes_is(policy_git_repository(bytes_str("/x.git.git")), "/x.git"));
 	CHECK(bytes_is(policy_git_repository(bytes_str("/.git")), "/.git") && bytes_is(policy_git_repository(bytes_str("/a.git")), "/a"));
+}
+
+TEST(a_denied_repository_is_denied_by_each_of_its_names)
+{
+	static const char *const names[] = { "/o/secret", "/o/secret.git", "/o/secret/.git", "/o/secret.git/.git", "/o%2Fsecret", "/o/secret%2F.git", "/o%2Fsecret.git" };
+	struct kit k = kit_compile("version: 1\nverdicts: {read: allow, write: allow}\nnetwork:\n"
+				   "  - {name: src, hosts: [git.example], ports: [443], mode: intercept, protocol: git, encoded_slash: true, rules: [\n"
+				   "      {class: read, git: fetch, paths: ['/**']}, {class: write, git: push, paths: ['/**'], refs: ['refs/**'], change: [create]},\n"
+				   "      {deny: true, git: fetch, paths: [/o/secret]}, {deny: true, git: push, paths: [/o/secret], refs: ['refs/**'], change: [create]}]}\n");
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char target[128];
+
+		(void)snprintf(target, sizeof(target), "%s/info/refs?service=git-upload-pack", names[i]);
+		CHECK_INT(ask(&k, "GET", target, NULL).reason, REASON_HTTP_DENIED);
+		(void)snprintf(target, sizeof(target), "%s/git-upload-pack", names[i]);
+		CHECK_INT(ask(&k, "POST", target, NULL).reason, REASON_HTTP_DENIED);
+		if (!CHECK_INT(push(&k, names[i], GIT_CREATE, "refs/heads/x").reason, REASON_HTTP_DENIED))
+			printf("# %s\n", names[i]);
+	}
+	CHECK_INT(ask(&k, "POST", "/o/secrets/git-upload-pack", NULL).reason, REASON_OK);
+	CHECK_INT(push(&k, "/o%2Fr", GIT_CREATE, "refs/heads/x").reason, REASON_OK);
+	kit_free(&k);
 }
 
 TEST(i16_the_announcement_and_the_request_both_need_the_grant)
