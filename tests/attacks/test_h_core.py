@@ -52,18 +52,21 @@ def readable(pid):
 
 
 def crash(pid, sig=signal.SIGABRT, parent=None):
-    """Ends it by a signal that leaves a core; True when there is one. Its parent, if it is another one than the test, has to stand still
-    meanwhile: how a process ended stands in /proc until it is collected."""
-    if parent:
-        os.kill(parent, signal.SIGSTOP)
-        wait_for("its parent's stop", lambda: stat(parent)[0] == "T")
-    try:
+    """Ends it by a signal that leaves a core; True when there is one. Where it is another's child, that one has to stand still meanwhile: how
+    a process ended stands in /proc until it is collected, for root to see."""
+    if not parent:
         os.kill(pid, sig)  # SIGQUIT is ignored by what a shell put into the background
+        how = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        assert how.si_status == sig, how
+        return how.si_code == os.CLD_DUMPED
+    os.kill(parent, signal.SIGSTOP)
+    try:
+        wait_for("its parent's stop", lambda: stat(parent)[0] == "T")
+        os.kill(pid, sig)
         wait_for("its end", lambda: stat(pid)[0] == "Z")
         how = int(stat(pid)[49])
     finally:
-        if parent:
-            os.kill(parent, signal.SIGCONT)
+        os.kill(parent, signal.SIGCONT)
     assert how & ~DUMPED == sig, how
     return how & DUMPED != 0
 
@@ -75,12 +78,15 @@ def unread(pipe):
     return n[0]
 
 
+def core_limit(pid):
+    lines = pathlib.Path(f"/proc/{pid}/limits").read_text().splitlines()
+    return next(line for line in lines if line.startswith("Max core file size")).split()[4:6]
+
+
 def closed(pid):
     """No core, by either of two reasons: its limits, and that it is not dumpable. A host that pipes cores to a program knows the second only;
     where a core is a file, a role's Landlock would stop it as well."""
-    lines = pathlib.Path(f"/proc/{pid}/limits").read_text().splitlines()
-    limit = next(line for line in lines if line.startswith("Max core file size")).split()[4:6]
-    return limit == ["0", "0"] and not readable(pid)
+    return core_limit(pid) == ["0", "0"] and not readable(pid)
 
 
 def test_h13_an_ordinary_process_leaves_a_core(unlimited):
@@ -90,6 +96,8 @@ def test_h13_an_ordinary_process_leaves_a_core(unlimited):
 
 @pytest.mark.parametrize("sig", [signal.SIGABRT, signal.SIGSEGV], ids=["abort", "fault"])
 def test_h13_a_crash_of_a_gateways_role_leaves_no_core(arena, build, tmp_path, sig):
+    if os.geteuid() != 0:
+        pytest.skip("the arena's user may look into all that runs there, and only root sees how another's child ended")
     arena.zone(ZONE)
     g = Gateway(arena, build, policy(arena.ca), tmp_path / "gateway", secrets={"token": SECRET})
     try:
@@ -136,7 +144,8 @@ def test_h13_a_crash_of_the_control_planes_roles_leaves_no_core(build):
         assert set(running) == {"front", "core", "keeper", "compiler"}
         for name, pid in running.items():
             assert closed(pid), name
-            assert not crash(pid, parent=s.process.pid), name
+            if os.geteuid() == 0:  # who sees how another's child ended
+                assert not crash(pid, parent=s.process.pid), name
     finally:
         s.kill()
         shutil.rmtree(s.home)
@@ -146,7 +155,7 @@ def test_h13_a_crash_of_outlet_leaves_no_core(arena, build):
     h = HostileInlet(arena, build, policy(arena.ca), {"token": SECRET})
     try:
         assert h.ask("cred.example", b"GET /hello HTTP/1.1\r\nHost: cred.example\r\n\r\n").startswith(b"HTTP/1.1 200 "), "it holds the value"
-        assert closed(h.process.pid) and closed(h.dialer.process.pid)
+        assert closed(h.process.pid) and core_limit(h.dialer.process.pid) == ["0", "0"]
         assert not crash(h.process.pid)
     finally:
         h.dialer.stop()
