@@ -4,6 +4,7 @@
 #include "wire/credential_fields.h"
 #include "wire/http1_fields.h"
 #include "wire/http1_head.h"
+#include "wire/param_name.h"
 
 /* Everything here is written, nothing is edited: a request line, Host, the fields that stay, the credential, an empty line. */
 
@@ -62,9 +63,10 @@ static void put_escaped(struct buf *out, struct bytes text)
 	}
 }
 
+/* As PHP does, and in one case. */
 static uint8_t fold(uint8_t c)
 {
-	if (c == '_' || c == '.')
+	if (c == '_' || c == '.' || c == ' ')
 		return '-';
 	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
 }
@@ -74,7 +76,7 @@ static uint8_t hex(uint8_t c)
 	return (uint8_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10) & 15;
 }
 
-/* The next byte of a canonical query's key, decoded and folded as PHP does. */
+/* The next byte of a canonical query's key, decoded. */
 static uint8_t key_byte(struct bytes *key)
 {
 	bool escaped = key->p[0] == '%' && key->len > 2;
@@ -83,18 +85,36 @@ static uint8_t key_byte(struct bytes *key)
 	if (escaped)
 		c = (uint8_t)(hex(key->p[1]) << 4 | hex(key->p[2]));
 	*key = bytes_skip(*key, escaped ? 3 : 1);
-	return c == ' ' || c == '+' ? '-' : fold(c);
+	return c == '+' ? ' ' : c;
 }
 
-/* Some server takes `key` for that name: `key[]` too, and what blanks stand in front of. */
+/* In one reading of brackets or the other (wire/param_name.h). */
+static bool reads_as(struct bytes key, struct bytes name, bool unclosed)
+{
+	size_t n = 0;
+
+	while (key.len) {
+		uint8_t c = key_byte(&key);
+		enum param_name_byte is;
+
+		if (unclosed && !param_name_unclosed(&c))
+			return false;
+		is = param_name_byte(n, c);
+		if (is == PARAM_NAME_ENDS)
+			break;
+		if (is == PARAM_NAME_SKIPS)
+			continue;
+		if (n == name.len || fold(c) != fold(name.p[n]))
+			return false;
+		n++;
+	}
+	return n == name.len;
+}
+
+/* Some server takes `key` for that name. */
 static bool is_key(struct bytes key, struct bytes name)
 {
-	while (key.len && (key.p[0] == '+' || bytes_starts(key, bytes_str("%20"))))
-		key = bytes_skip(key, key.p[0] == '+' ? 1 : 3);
-	for (size_t i = 0; i < name.len; i++)
-		if (key.len == 0 || key_byte(&key) != fold(name.p[i]))
-			return false;
-	return key.len == 0 || key.p[0] == '[' || bytes_starts(key, bytes_str("%5B")) || bytes_starts(key, bytes_str("%00"));
+	return reads_as(key, name, false) || reads_as(key, name, true);
 }
 
 static size_t pair_len(struct bytes s)

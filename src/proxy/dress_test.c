@@ -57,6 +57,9 @@ TEST(no_parameter_that_a_host_may_take_for_the_credential_stays_beside_it)
 		{ "?my_k%21=x&my.k!=x&my+k!=x&my%20k%21=x&+%20my_k!=x", "?my_k%21=s3c" },
 		{ "?my_k![]=x&my_k!%5B0%5D=x&my_k!%00z=x&my_k!z=1&my_k=1", "?my_k!z=1&my_k=1&my_k%21=s3c" },
 		{ "?a;", "?a&my_k%21=s3c" },
+		{ "?my_k!]=x&[my_k!]=x&[my_k!=x&]my_k!=x&%5Bmy_k!%5D=x&my_k!%5D=x&%5b%5d[my_k!]]=x", "?my_k%21=s3c" },
+		{ "?my[k!=x&my%5Bk!=x&my[k!%00]=x", "?my_k%21=s3c" },
+		{ "?my[k!]=x&[my]_k!=x&ids[]=1&page[size]=2", "?my[k!]=x&[my]_k!=x&ids[]=1&page[size]=2&my_k%21=s3c" },
 	};
 
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {

@@ -1,5 +1,7 @@
 #include "wire/credential_fields.h"
 
+#include "wire/param_name.h"
+
 /* Patterns: lower case, `-` between words; a `*` at one end stands for any rest there. Each line says where its names are written down. */
 
 static const char *const fields[] = {
@@ -130,20 +132,30 @@ static uint8_t next(struct bytes *s)
 	return escaped ? (uint8_t)((unsigned)high << 4 | (unsigned)low) : c;
 }
 
-bool credential_query(struct bytes name)
+/* Compares the bytes that count, in the one reading of brackets or the other (wire/param_name.h). */
+static bool carries(struct bytes name, bool unclosed)
 {
 	uint8_t plain[32] = { 0 }; /* longer than any of the table; what is longer is compared by its front */
 	size_t n = 0;
 
 	while (name.len && n < sizeof(plain)) {
 		uint8_t c = next(&name);
+		enum param_name_byte is;
 
-		if (c == '[' || c == '\0')
+		if (unclosed && !param_name_unclosed(&c))
+			return false;
+		is = param_name_byte(n, c);
+		if (is == PARAM_NAME_ENDS)
 			break;
-		if (c != '-' && c != '_' && c != '.' && c != ' ' && c != '+')
+		if (is == PARAM_NAME_HAS && c != '-' && c != '_' && c != '.' && c != ' ' && c != '+')
 			plain[n++] = fold(c);
 	}
 	return in_table(bytes_of(plain, n), parameters, sizeof(parameters) / sizeof(parameters[0]));
+}
+
+bool credential_query(struct bytes name)
+{
+	return carries(name, false) || carries(name, true);
 }
 
 static size_t pair_len(struct bytes s)

@@ -13,8 +13,8 @@
 /* A request's header field: any case, whatever is neither letter nor digit as `-`. Cookies are carriers as a whole. */
 bool credential_field(struct bytes name);
 
-/* The name of a query parameter, as it stands in the target: escapes are decoded, case, `-`, `_`, `.` and blanks do not count, and a name
- * ends at `[` or NUL (PHP and its kin). */
+/* The name of a query parameter, as it stands in the target: escapes are decoded, case, `-`, `_`, `.` and blanks do not count, and brackets
+ * and NUL are read as servers do (wire/param_name.h). */
 bool credential_query(struct bytes name);
 
 /* Appends `query` (behind the `?`) without the parameters that carry credentials, the others byte for byte in their order. Separators are

@@ -42,11 +42,16 @@ TEST(query_parameters_that_carry_credentials_are_known_in_every_spelling)
 		"private_token", "job_token", "X-Amz-Signature", "X-Amz-Credential", "x-amz-security-token", "X-Goog-Signature",
 		"AWSAccessKeyId", "oauth_token", "oauth_signature", "client_secret", "sig", "code", "subscription-key", "password", "PHPSESSID",
 		"sudo", "api_username",
+		/* Rack and Rails, qs */
+		"private_token]", "[private_token]", "[private_token", "]private_token", "%5Bprivate_token%5D", "%5bprivate_token", "access_token%5D",
+		"]token", "[token]", "[[access_token]]", "][key", "+[token", "token]x",
+		/* PHP */
+		"access[token", "private%5Btoken", "private[token%00]",
 	};
 	static const char *const no[] = {
 		"", "q", "page", "page_token", "pageToken", "per_page", "service", "keys", "keyword", "tokens", "client_id", "state", "%", "%6",
-		"%zzkey", "monkey", "prefix", "list-type", "continuation-token", "sort_key", "max-keys", "[token]", "access_token_x_but_much_longer_than_any", "pseudo",
-		"username",
+		"%zzkey", "monkey", "prefix", "list-type", "continuation-token", "sort_key", "max-keys", "access_token_x_but_much_longer_than_any", "pseudo",
+		"username", "filter[status]", "filter[token]", "ids[]", "page[size]", "access[token]", "private%5Btoken%5D", "[q]", "[]", "]", "tok]en",
 	};
 
 	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
@@ -75,6 +80,7 @@ TEST(a_query_keeps_its_other_parameters_byte_for_byte)
 		{ "a&&b&", "a&&b&", 0 },
 		{ "q=token=x", "q=token=x", 0 },
 		{ "%74oken=x;a", "a", 1 },
+		{ "[q]=1&private_token]=x&%5Btoken%5D=y&page[size]=2&private[token=z&ids[]=3", "[q]=1&page[size]=2&ids[]=3", 3 },
 	};
 
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
