@@ -37,6 +37,7 @@ struct chan {
 	struct queued *last; /* NULL when there is none */
 	size_t n_queued;
 	bool wipe;
+	bool held;
 	bool mute; /* the peer is gone: nothing more is sent, and what it said last is still to be read */
 };
 
@@ -49,6 +50,8 @@ enum {
 	FRAME = PACK_HEAD + PACK_EACH,
 	AGAIN_MS = 10,
 };
+
+_Static_assert(BATCH * PACK_MESSAGES_MAX == CHAN_BATCH_MAX, "what chan_hold() promises");
 
 struct control {
 	_Alignas(struct cmsghdr) char space[CMSG_SPACE(sizeof(int) * MSG_FDS_MAX)];
@@ -150,12 +153,18 @@ static bool is_gone(int error)
 	return error == EPIPE || error == ECONNRESET || error == ECONNREFUSED || error == ENOTCONN;
 }
 
+static void want(struct chan *c, uint32_t events)
+{
+	if (!c->held)
+		loop_io_want(&c->io, events);
+}
+
 static void fall_mute(struct chan *c)
 {
 	c->mute = true;
 	while (c->first)
 		drop_first(c);
-	loop_io_want(&c->io, EPOLLIN);
+	want(c, EPOLLIN);
 }
 
 static void on_again(struct loop_timer *t);
@@ -163,10 +172,10 @@ static void on_again(struct loop_timer *t);
 static void send_again(struct chan *c, int error)
 {
 	if (error != ETOOMANYREFS)
-		loop_io_want(&c->io, EPOLLIN | EPOLLOUT);
+		want(c, EPOLLIN | EPOLLOUT);
 	/* The socket itself takes writes, so that only time can tell. */
 	else if (loop_timer_arm(c->loop, &c->again, AGAIN_MS, on_again, c))
-		loop_io_want(&c->io, EPOLLIN);
+		want(c, EPOLLIN);
 	else
 		finish(c, "out of memory");
 }
@@ -191,7 +200,7 @@ static void flush(struct chan *c)
 		while (n--)
 			drop_first(c);
 	}
-	loop_io_want(&c->io, EPOLLIN);
+	want(c, EPOLLIN);
 }
 
 static void on_again(struct loop_timer *t)
@@ -429,7 +438,7 @@ static void on_io(struct loop_io *io, uint32_t events)
 
 	if (events & EPOLLOUT)
 		flush(c);
-	for (unsigned n = 0; n < TURN_MAX && !c->why;) {
+	for (unsigned n = 0; n < TURN_MAX && !c->why && !c->held;) {
 		unsigned got = receive(c);
 
 		if (!got)
@@ -472,6 +481,23 @@ struct chan *chan_free(struct chan *c)
 	(void)fd_close(c->fd);
 	free(c);
 	return NULL;
+}
+
+void chan_hold(struct chan *c, bool held)
+{
+	unsigned rank = c->io.rank;
+	struct err e = { 0 };
+
+	if (c->why || c->held == held)
+		return;
+	c->held = held;
+	/* Asking for nothing would not do: the end of a peer is told all the same, again and again. */
+	if (held)
+		loop_io_remove(&c->io);
+	else if (loop_io_add(c->loop, &c->io, c->fd, EPOLLIN | (c->first ? EPOLLOUT : 0), on_io, c, &e) < 0)
+		finish(c, "out of memory");
+	else
+		loop_io_rank(&c->io, rank);
 }
 
 void chan_last(struct chan *c)

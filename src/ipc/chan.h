@@ -9,7 +9,7 @@
 #include "ipc/msg.h"
 #include "os/loop.h"
 
-enum { CHAN_QUEUE_MAX = 4 * 1024 * 1024 };
+enum { CHAN_QUEUE_MAX = 4 * 1024 * 1024, CHAN_BATCH_MAX = 16 * 32 /* datagrams, messages of a pack */ };
 
 struct chan;
 
@@ -35,6 +35,11 @@ void chan_send(struct chan *c, const struct msg *m);
 /* The same at the end of the loop's turn, in one system call and as few datagrams (ipc/pack.h) as go with all others that were posted in
  * it; in order with what is sent. For what comes in numbers, between processes of one build. */
 void chan_post(struct chan *c, const struct msg *m);
+
+/* Held: nothing more is read, not even the channel's end, so that the peer waits once the kernel's buffer is full. What came in one system
+ * call with the message being handled is still handled: at most CHAN_BATCH_MAX messages. What we send goes out meanwhile as far as the peer
+ * reads. */
+void chan_hold(struct chan *c, bool held);
 
 /* Its messages are handled after whatever else came in the same turn (loop_io_rank). */
 void chan_last(struct chan *c);

@@ -392,3 +392,63 @@ TEST(a_user_with_too_many_descriptors_under_way_waits_and_keeps_the_channel)
 	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
 	CHECK_INT(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
 }
+
+TEST(a_peer_that_is_held_waits_and_nothing_of_it_is_lost)
+{
+	struct end a;
+	struct end b;
+	struct loop *l = start(&a, &b);
+	int raw = start_raw(l, &b);
+	uint64_t sent = 0;
+
+	chan_hold(b.c, true);
+	chan_hold(b.c, true);
+	msg_start(&m, 1);
+	msg_u64(&m, 1);
+	while (send(raw, m.p, m.len, MSG_DONTWAIT) > 0)
+		sent++;
+	CHECK(sent > 100);
+	chan_send(b.c, &m); /* ours goes out meanwhile */
+	CHECK(recv(raw, (uint8_t[64]){ 0 }, 64, MSG_DONTWAIT) == (ssize_t)m.len);
+	(void)close(raw);
+	for (int i = 0; i < 5; i++)
+		CHECK(loop_turn(l, 0, NULL) == 0);
+	CHECK(b.n == 0 && !b.why);
+	chan_hold(b.c, false);
+	while (!b.why)
+		CHECK(loop_turn(l, 0, NULL) == 0);
+	CHECK(b.n == sent && strcmp(b.why, "closed") == 0);
+	stop(l, &a, &b);
+}
+
+static struct chan *held_by_handler;
+
+static bool on_number_hold(void *owner, struct msg_in *in)
+{
+	chan_hold(held_by_handler, true);
+	return on_number(owner, in);
+}
+
+TEST(a_handler_that_holds_its_channel_gets_no_more_than_a_batch)
+{
+	static const struct chan_permit holding[] = { { 1, on_number_hold } };
+	struct end a;
+	struct end b;
+	struct loop *l = start(&a, &b);
+	struct err e = { 0 };
+	int fds[2];
+
+	CHECK(chan_pair(fds, &e) == 0);
+	b.c = chan_free(b.c);
+	CHECK(chan_new(&b.c, l, fds[0], holding, 1, on_end, &b, &e) == 0);
+	held_by_handler = b.c;
+	msg_start(&m, 1);
+	msg_u64(&m, 1);
+	while (send(fds[1], m.p, m.len, MSG_DONTWAIT) > 0)
+		continue;
+	for (int i = 0; i < 5; i++)
+		CHECK(loop_turn(l, 0, NULL) == 0);
+	CHECK(b.n > 0 && b.n <= CHAN_BATCH_MAX);
+	(void)close(fds[1]);
+	stop(l, &a, &b);
+}

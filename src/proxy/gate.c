@@ -56,7 +56,7 @@ struct gate {
 	struct waits failed;
 	unsigned n_with_dialer;
 	struct loop_later turn;
-	uint64_t noise_ms[GATE_NOISE_COUNT]; /* when what was written is paid for */
+	struct noise noise[GATE_NOISE_COUNT];
 	struct loop_later fail;
 	struct loop_timer late;
 };
@@ -201,7 +201,7 @@ bool gate_busy(const struct gate *g)
 
 bool gate_noisy(const struct gate *g, enum gate_noise kind)
 {
-	return g->noise_ms[kind] > loop_now_ms(g->loop) + GATE_NOISE_BURST * GATE_NOISE_EVENT_MS;
+	return noise_over(&g->noise[kind], loop_now_ms(g->loop));
 }
 
 /* What is allowed and done costs the guest a connection of dialer's or a request's time; questions
@@ -209,13 +209,10 @@ bool gate_noisy(const struct gate *g, enum gate_noise kind)
 static void count_noise(struct gate *g, const struct event *ev)
 {
 	enum gate_noise kind = ev->kind != EVENT_DNS ? GATE_NOISE_FLOW : ev->ip_proto == PACKET_TCP ? GATE_NOISE_DNS_TCP : GATE_NOISE_DNS;
-	uint64_t now = loop_now_ms(g->loop);
 
 	if (kind == GATE_NOISE_FLOW && ev->action != EVENT_DENIED && ev->action != EVENT_NOTE)
 		return;
-	if (g->noise_ms[kind] < now)
-		g->noise_ms[kind] = now;
-	g->noise_ms[kind] += GATE_NOISE_EVENT_MS;
+	noise_add(&g->noise[kind], loop_now_ms(g->loop));
 }
 
 /* Policy */

@@ -4,6 +4,7 @@
 #define SAW_PROXY_GATE_MAIN_H
 
 #include "ipc/chan.h"
+#include "ipc/noise.h"
 #include "proxy/gate.h"
 
 enum {
@@ -12,8 +13,6 @@ enum {
 	GATE_DIALS_MAX = 120, /* with dialer at once, which has room for so many of inlet and of outlet; others wait for their turn */
 	GATE_BUSY_BYTES =
 		1024 * 1024, /* queued towards the supervisor: no new work of the guest is taken */
-	GATE_NOISE_EVENT_MS = 4, /* a noisy guest gets one event in so long ... */
-	GATE_NOISE_BURST = 4096, /* ... after so many at once */
 };
 
 struct flows;
@@ -49,7 +48,7 @@ bool gate_busy(const struct gate *g);
 /* What a guest can make us write down at no cost to itself. Questions by TCP, which wait, are counted apart from those by UDP, which would
  * be lost beside them. */
 enum gate_noise { GATE_NOISE_DNS, GATE_NOISE_DNS_TCP, GATE_NOISE_FLOW, GATE_NOISE_COUNT };
-/* It made so many events of that kind that the log would grow without end: no new work of the kind
+/* It made so many events of that kind that the log would grow without end (ipc/noise.h): no new work of the kind
  * is taken for a moment. Each event is still written; the guest waits. */
 bool gate_noisy(const struct gate *g, enum gate_noise kind);
 

@@ -228,11 +228,11 @@ TEST(questions_by_tcp_make_no_noise_for_those_by_udp)
 	begin();
 	must(chan_pair(pair, NULL) == 0 && chan_new(&parent, rig.loop, pair[0], NULL, 0, on_end, NULL, NULL) == 0);
 	gate_set_parent(rig.gate, parent);
-	for (unsigned i = 0; i < GATE_NOISE_BURST + 300; i++)
+	for (unsigned i = 0; i < NOISE_BURST + 300; i++)
 		gate_note(rig.gate, &ev);
 	CHECK(gate_noisy(rig.gate, GATE_NOISE_DNS_TCP) && !gate_noisy(rig.gate, GATE_NOISE_DNS) && !gate_noisy(rig.gate, GATE_NOISE_FLOW));
 	ev.ip_proto = PACKET_UDP;
-	for (unsigned i = 0; i < GATE_NOISE_BURST + 300; i++)
+	for (unsigned i = 0; i < NOISE_BURST + 300; i++)
 		gate_note(rig.gate, &ev);
 	CHECK(gate_noisy(rig.gate, GATE_NOISE_DNS));
 	chan_free(parent);

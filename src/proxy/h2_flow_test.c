@@ -17,7 +17,7 @@
 
 /* A real gate; the test is the supervisor behind it, and the guest. */
 
-enum { TOO_MANY = GATE_NOISE_BURST + 300, QUIET_TURNS = 20, PATIENCE_TURNS = 5000, FRAME_HEAD = 9, GOAWAY = 7, PAUSE_MS = 1000 };
+enum { TOO_MANY = NOISE_BURST + 300, QUIET_TURNS = 20, PATIENCE_TURNS = 5000, FRAME_HEAD = 9, GOAWAY = 7, PAUSE_MS = 1000 };
 
 static const char policy_text[] = "version: 1\nname: corporate\nverdicts: {read: allow}\nnetwork:\n  - {name: a, hosts: [good.example], ports: [443], mode: intercept, "
 				  "protocol: rest, access: read-only}\n";

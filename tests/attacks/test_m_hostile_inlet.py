@@ -1,5 +1,7 @@
 """An inlet that the guest has taken over, against a real outlet and dialer: no request outside policy gets the credential, and its value never
 comes back."""
+import select
+import threading
 import time
 
 import pytest
@@ -264,3 +266,65 @@ def test_two_dials_with_one_flow_id_cut_nobody_off_from_dialer(hostile):
             for s in (a, b):
                 assert hostile.read(s)[:13] in (b"HTTP/1.1 200 ", b"HTTP/1.1 503 ")
     assert hostile.ask("cred.example", request()).startswith(b"HTTP/1.1 200 ")
+
+
+BURST, EVERY = 4096, 0.004  # ipc/noise.h
+SLACK = 600  # what comes with the message at which a channel is held (CHAN_BATCH_MAX)
+
+
+class Flood(threading.Thread):
+    """Sends wishes for as long as they are taken, and reads the refusals."""
+
+    def __init__(self, door, first, name):
+        super().__init__(daemon=True)
+        self.door, self.flow, self.name, self.sent, self.over = door, first, name, 0, False
+        self.start()
+
+    def run(self):
+        while not self.over:
+            while select.select([self.door.sock], [], [], 0)[0] and self.door.receive():
+                pass
+            if select.select([], [self.door.sock], [], 0.01)[1]:
+                self.flow += 1
+                self.door.send("MSG_DIAL", self.flow, self.name, 443, 1)
+                self.sent += 1
+
+
+@pytest.mark.parametrize("role", ["outlet", "dialer"])
+def test_a_flood_of_refusals_is_slowed_down_and_neither_fills_the_log_nor_ends_a_role(hostile, role):
+    with HostileInlet(hostile.arena, hostile.build, policy(hostile.arena.ca), {"token": SECRET}) as h:
+        door = h.inlet if role == "outlet" else h.to_dialer
+        began, flood = time.monotonic(), Flood(door, 1 << 32, "stranger.example")
+        while time.monotonic() - began < 6:
+            select.select([], [], [], 0.05)
+        took, events = time.monotonic() - began, [e["code"] for e in h.events]
+        flood.over = True
+        flood.join(10)
+        assert BURST < len(events) < BURST + took / EVERY + SLACK and set(events) == {"name_not_listed"}, (len(events), took, flood.sent)
+        assert h.process.poll() is None and h.dialer.process.poll() is None
+        # the other way is as open as before
+        if role == "outlet":
+            assert h.dial("cred.example", door=h.to_dialer) == "wrong_door"
+        else:
+            assert h.ask("cred.example", request()).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_supervisor_that_does_not_read_stops_dialer_and_outlet_and_ends_neither(hostile):
+    with HostileInlet(hostile.arena, hostile.build, policy(hostile.arena.ca), {"token": SECRET}, deaf=True) as h:
+        floods = [Flood(door, 1 << 32, "stranger.example") for door in (h.inlet, h.to_dialer)]
+        before = None
+        while before != (before := [f.sent for f in floods]):
+            select.select([], [], [], 0.5)
+        for f in floods:
+            f.over = True
+            f.join(10)
+        assert h.process.poll() is None and h.dialer.process.poll() is None
+        assert all(1000 < n < 40_000 for n in before), before
+        h.listen()
+        for door in (h.inlet, h.to_dialer):  # behind all that waits there
+            door.send("MSG_DIAL", 1, "stranger.example", 443, 1)
+            while door.receive()[1][0] != 1:
+                pass
+        asked = sum(f.sent for f in floods) + 2
+        assert len(h.codes(0, asked)) == asked == len(h.events)  # each on record
+        assert h.ask("cred.example", request()).startswith(b"HTTP/1.1 200 ")

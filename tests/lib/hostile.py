@@ -34,7 +34,7 @@ class Pump(threading.Thread):
 
 
 class HostileInlet:
-    def __init__(self, arena, build, policy, secrets):
+    def __init__(self, arena, build, policy, secrets, deaf=False):
         self.arena, self.build, self.events, self.flow = arena, build, [], 0
         self.dialer = dial_world.Dialer(arena, build, policy, servers=("127.0.0.53",))
         self.parent, theirs = Channel.pair()
@@ -55,8 +55,19 @@ class HostileInlet:
             self.keeper.send("MSG_SECRET", name, 1, value)
         self.inlet = self._channel("MSG_PEER_INLET")
         self.to_dialer = self.dialer.peer
+        if not deaf:
+            self.listen()
+
+    def listen(self):
+        """The supervisor takes events from now on."""
         Pump(self.parent, self.events)
         Pump(self.dialer.parent, self.events)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
 
     def _start(self, sock):
         n = sock.fileno()

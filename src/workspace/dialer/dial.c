@@ -96,8 +96,10 @@ static struct event event_of(const struct dialer *d, uint64_t flow, const struct
 	return ev;
 }
 
-static void send_event(struct dialer *d, uint64_t id, const struct event *ev)
+static void send_event(struct dialer *d, enum dial_peer peer, uint64_t id, const struct event *ev)
 {
+	if (ev->action == EVENT_DENIED)
+		noise_add(&d->noise[peer], loop_now_ms(d->loop));
 	msg_start(&out, MSG_EVENT);
 	msg_u64(&out, id);
 	audit_msg_put(&out, ev);
@@ -142,7 +144,7 @@ static void report(struct dial *d, enum event_action action, enum reason r)
 	if (action == EVENT_DENIED)
 		ev.change = propose(d, r);
 	d->event = ++d->dialer->last_event;
-	send_event(d->dialer, d->event, &ev);
+	send_event(d->dialer, d->peer, d->event, &ev);
 }
 
 static void refuse(struct dial *d, enum event_action action, enum reason r)
@@ -404,7 +406,7 @@ static void refuse_at_once(struct dialer *dialer, enum dial_peer peer, uint64_t 
 	struct event ev = event_of(dialer, flow, name, port, EVENT_DENIED, REASON_TOO_MANY_FLOWS);
 
 	ev.detail = bytes_str("connections being dialled");
-	send_event(dialer, 0, &ev);
+	send_event(dialer, peer, 0, &ev);
 	answer_refused(dialer, peer, flow, REASON_TOO_MANY_FLOWS);
 }
 

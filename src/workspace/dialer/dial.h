@@ -3,6 +3,7 @@
 #define SAW_DIALER_DIAL_H
 
 #include "ipc/chan.h"
+#include "ipc/noise.h"
 #include "rules/policy.h"
 #include "wire/resolv_conf.h"
 
@@ -26,6 +27,7 @@ struct dialer {
 	uint16_t proxy_port;
 	struct dial *first;
 	unsigned n_dials;
+	struct noise noise[DIAL_PEERS]; /* each peer's refusals */
 	uint64_t last_event;
 };
 

@@ -13,13 +13,19 @@
 #include "wire/proxy_reply.h"
 #include "workspace/dialer/dial.h"
 
-enum { DIALER_FDS = 1024, RESOLV_TEXT_MAX = 32 * 1024, PROXY_TEXT_MAX = 300 };
+enum {
+	DIALER_FDS = 1024,
+	RESOLV_TEXT_MAX = 32 * 1024,
+	PROXY_TEXT_MAX = 300,
+	BUSY_BYTES = 1024 * 1024, /* queued towards the supervisor: peers wait */
+};
 
 struct role {
 	struct dialer d;
 	const void *blob;
 	size_t blob_len;
 	char proxy[PROXY_TEXT_MAX];
+	struct loop_timer pause;
 	bool jailed;
 };
 
@@ -131,8 +137,30 @@ static bool on_resolv(void *owner, struct msg_in *in)
 	return true;
 }
 
+static void pause_over(struct loop_timer *t);
+
+/* A peer whose wishes make more refusals than the log is to take is not listened to for a moment, and none is while the supervisor is slow: no
+ * peer can fill the log, or the queue to the supervisor. Each refusal is still written. */
+static void pause_noisy(struct role *r)
+{
+	bool busy = chan_queued(r->d.parent) > BUSY_BYTES;
+
+	for (unsigned i = 0; i < DIAL_PEERS; i++) {
+		bool pause = busy || noise_over(&r->d.noise[i], loop_now_ms(r->d.loop));
+
+		if (r->d.peers[i])
+			chan_hold(r->d.peers[i], pause && loop_timer_arm(r->d.loop, &r->pause, NOISE_PAUSE_MS, pause_over, r));
+	}
+}
+
+static void pause_over(struct loop_timer *t)
+{
+	pause_noisy(t->owner);
+}
+
 static bool take_dial(struct role *r, enum dial_peer peer, struct msg_in *in)
 {
+	bool ok;
 	uint64_t flow = msg_get_u64(in);
 	struct bytes text = msg_get_bytes(in, NAME_MAX_LEN);
 	uint16_t port = (uint16_t)msg_get_max(in, UINT16_MAX);
@@ -143,7 +171,9 @@ static bool take_dial(struct role *r, enum dial_peer peer, struct msg_in *in)
 		return false;
 	if (name_parse_strict(text, &name) != NAME_OK || !bytes_eq(name_bytes(&name), text))
 		return false;
-	return dial_start(&r->d, peer, flow, &name, port);
+	ok = dial_start(&r->d, peer, flow, &name, port);
+	pause_noisy(r);
+	return ok;
 }
 
 static bool take_cancel(struct role *r, enum dial_peer peer, struct msg_in *in)
@@ -205,6 +235,8 @@ static bool take_peer(struct role *r, enum dial_peer peer, struct msg_in *in)
 	drop_peer(r, peer);
 	if (chan_new(&r->d.peers[peer], r->d.loop, fd, permits, 2, peer == DIAL_INLET ? inlet_end : outlet_end, r, &e) < 0)
 		fail(r, e.text);
+	else
+		pause_noisy(r);
 	return true;
 }
 
@@ -282,6 +314,7 @@ int main(void)
 	if (r.d.loop) {
 		for (unsigned i = 0; i < DIAL_PEERS; i++)
 			drop_peer(&r, (enum dial_peer)i);
+		loop_timer_disarm(&r.pause);
 		chan_free(r.d.parent);
 		(void)loop_turn(r.d.loop, 0, NULL); /* frees what was cancelled */
 		loop_free(r.d.loop);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "ipc/noise.h"
 #include "ipc/types.h"
 #include "net/held.h"
 #include "os/fd.h"
@@ -12,11 +13,13 @@
 #include "proxy/flows.h"
 
 /* Nothing that inlet says is believed: name and port are looked up in our own copy of the policy, and only guarded names are
- * served here; all others have no business in a process that holds secrets. */
+ * served here; all others have no business in a process that holds secrets. An inlet that asks for more refusals than the log is to take is
+ * not listened to for a moment, so that it can neither fill the log nor the queue to the supervisor. */
 
 struct door {
 	struct gate *gate;
 	struct chan *inlet;
+	struct loop_timer pause;
 	size_t flows_max;
 };
 
@@ -37,6 +40,21 @@ static void refuse(struct door *d, const struct flow *f, enum reason r)
 	ev.actor = bytes_str("outlet");
 	gate_note(d->gate, &ev);
 	answer_refused(d, f->id, r);
+}
+
+static void pause_over(struct loop_timer *t);
+
+static void pause_if_noisy(struct door *d)
+{
+	bool pause = gate_busy(d->gate) || gate_noisy(d->gate, GATE_NOISE_FLOW);
+
+	if (d->inlet)
+		chan_hold(d->inlet, pause && loop_timer_arm(gate_loop(d->gate), &d->pause, NOISE_PAUSE_MS, pause_over, d));
+}
+
+static void pause_over(struct loop_timer *t)
+{
+	pause_if_noisy(t->owner);
 }
 
 static enum reason judge(const struct door *d, struct flow *f)
@@ -93,6 +111,7 @@ static bool on_dial(void *owner, struct msg_in *in)
 		open_flow(d, &f);
 	else
 		refuse(d, &f, r);
+	pause_if_noisy(d);
 	return true;
 }
 
@@ -131,6 +150,7 @@ struct door *door_free(struct door *d)
 {
 	if (!d)
 		return NULL;
+	loop_timer_disarm(&d->pause);
 	chan_free(d->inlet);
 	free(d);
 	return NULL;
@@ -138,6 +158,11 @@ struct door *door_free(struct door *d)
 
 int door_set_inlet(struct door *d, int fd, struct err *e)
 {
+	int r;
+
 	d->inlet = chan_free(d->inlet);
-	return chan_new(&d->inlet, gate_loop(d->gate), fd, permits, sizeof(permits) / sizeof(permits[0]), on_inlet_end, d, e);
+	r = chan_new(&d->inlet, gate_loop(d->gate), fd, permits, sizeof(permits) / sizeof(permits[0]), on_inlet_end, d, e);
+	if (r == 0)
+		pause_if_noisy(d);
+	return r;
 }
