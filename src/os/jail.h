@@ -78,6 +78,10 @@ enum jail_set {
 	JAIL_SYS_PAIR = 1024, /* socketpair: channels for others, no socket that reaches anybody */
 };
 int jail_syscalls(unsigned sets, struct err *e);
+/* For a program that is not ours and that no list of calls fits (QEMU), before it is started: here and in all that is executed from here, what
+ * makes, connects or accepts a socket, drives an io_uring, or takes hold of another process answers EPERM; a call by another architecture's
+ * table (i386, x32) kills. Sockets that are open stay usable. jail_syscalls() may still follow. */
+int jail_no_reach(struct err *e);
 
 /* "" in a release build; else what this build leaves out. */
 const char *jail_left_out(void);

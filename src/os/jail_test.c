@@ -16,6 +16,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,6 +80,17 @@ static int like_dialer(void)
 
 	r = r < 0 ? r : jail_no_files(JAIL_NET_CONNECT, NULL);
 	return r < 0 ? r : jail_syscalls(JAIL_SYS_CONNECT, NULL);
+}
+
+/* What saw-machine enters before it starts QEMU; its files are not the matter here. */
+static int like_qemu(void)
+{
+	int r = jail_identity(0, NULL);
+
+	r = r < 0 ? r : jail_capabilities(0, 64, 1, NULL);
+	r = r < 0 ? r : jail_namespaces(NULL);
+	r = r < 0 ? r : jail_no_files(JAIL_NET_NONE, NULL);
+	return r < 0 ? r : jail_no_reach(NULL);
 }
 
 static int without_seccomp(void)
@@ -216,6 +229,70 @@ static int new_namespace(void)
 	return (int)syscall(SYS_unshare, 0x10000000);
 }
 
+/* A socket of this user's own that only this user may use, as sawd's is, asked by a socket that was open before. */
+static int pathname_fd = -1;
+static struct sockaddr_un pathname = { .sun_family = AF_UNIX, .sun_path = "/dev/shm/saw-jail-test.sock" };
+
+static int listen_pathname(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	pathname_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	(void)unlink(pathname.sun_path);
+	if (fd < 0 || pathname_fd < 0 || bind(fd, (struct sockaddr *)&pathname, sizeof(pathname)) < 0 ||
+	    chmod(pathname.sun_path, 0600) < 0 || listen(fd, 8) < 0)
+		return -1;
+	return fd;
+}
+
+static int connect_pathname(void)
+{
+	return connect(pathname_fd, (struct sockaddr *)&pathname, sizeof(pathname));
+}
+
+static int bind_socket(void)
+{
+	struct sockaddr_un none = { .sun_family = AF_UNIX };
+
+	return bind(pathname_fd, (struct sockaddr *)&none, sizeof(none.sun_family));
+}
+
+static int datagram_pair(void)
+{
+	int pair[2];
+
+	return socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair);
+}
+
+static int make_ring(void)
+{
+	char params[120] = { 0 }; /* struct io_uring_params */
+
+	return (int)syscall(SYS_io_uring_setup, 1U, params);
+}
+
+static int take_own_fd(void)
+{
+	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0U);
+
+	return fd < 0 ? 0 : (int)syscall(SYS_pidfd_getfd, fd, 2, 0U);
+}
+
+static int read_own_memory(void)
+{
+	char from = 1;
+	char to = 0;
+	struct iovec a = { &to, 1 };
+	struct iovec b = { &from, 1 };
+
+	return (int)process_vm_readv(getpid(), &a, 1, &b, 1, 0);
+}
+
+static int compare_self(void)
+{
+	return (int)syscall(SYS_kcmp, getpid(), getpid(), 0, 2UL, 2UL);
+}
+
 static int raise_limit(void)
 {
 	struct rlimit l = { 128, 128 };
@@ -276,6 +353,56 @@ TEST(dialer_profile_connects_and_does_nothing_else)
 	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
 		CHECK_INT(run(like_dialer, forbidden[i]), forbidden[i] == listen_tcp ? REFUSED : -SIGSYS);
 }
+
+TEST(a_program_that_is_not_ours_reaches_nobody_and_works_otherwise)
+{
+	static const attempt_fn forbidden[] = { connect_pathname, bind_socket,	 unix_socket,	inet_socket,  netlink_socket,
+						socket_pair,	  datagram_pair, make_ring,	take_own_fd,  read_own_memory,
+						compare_self,	  trace_parent,	 new_namespace };
+	int fd;
+
+	if (left_out())
+		return;
+	fd = listen_pathname();
+	CHECK(fd >= 0);
+	CHECK_INT(run(like_qemu, work_as_usual), DONE);
+	CHECK_INT(run(like_qemu, fork_child), DONE);
+	CHECK_INT(run(like_qemu, executable_memory), DONE);
+	/* nothing else holds the socket's file */
+	CHECK_INT(run(without_seccomp, connect_pathname), DONE);
+	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
+		CHECK_INT(run(like_qemu, forbidden[i]), REFUSED);
+	(void)unlink(pathname.sun_path);
+	(void)close(pathname_fd);
+	(void)close(fd);
+}
+
+#if defined(__x86_64__)
+static int x32_socket(void)
+{
+	return (int)syscall(0x40000000 | SYS_socket, AF_UNIX, SOCK_STREAM, 0);
+}
+
+static int i386_socket(void)
+{
+	long r = 359; /* socket */
+
+	__asm__ volatile("int $0x80" : "+a"(r) : "b"(AF_UNIX), "c"(SOCK_STREAM), "d"(0) : "memory", "r8", "r9", "r10", "r11");
+	return r < 0 ? -1 : 0;
+}
+
+TEST(another_architectures_table_is_no_way_round)
+{
+	int r;
+
+	if (left_out())
+		return;
+	CHECK_INT(run(like_qemu, x32_socket), -SIGSYS);
+	r = run(like_qemu, i386_socket);
+	/* SIGSEGV: this kernel has no such table */
+	CHECK(r == -SIGSYS || r == -SIGSEGV);
+}
+#endif
 
 TEST(each_layer_holds_alone_without_the_filter)
 {

@@ -145,7 +145,8 @@ static int start(struct machine *m, const struct qemu_config *c, uint64_t uid, s
 		return r;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(e, errno, "create QEMU's monitor socket");
-	r = qemu_start(&m->qemu, c, path, pair[1], words_fd, e);
+	r = jail_no_reach(e);
+	r = r < 0 ? r : qemu_start(&m->qemu, c, path, pair[1], words_fd, e);
 	pair[1] = fd_close(pair[1]);
 	if (r < 0) {
 		(void)fd_close(pair[0]);
