@@ -6,41 +6,70 @@
 struct ask {
 	struct ask *next;
 	uint64_t req;
-	enum sawd_role to;
-	ask_fn fn;
+	const struct ask_kind *kind;
 	void *owner;
 };
 
-uint64_t ask_new(struct core *c, enum sawd_role to, ask_fn fn, void *owner)
+uint64_t ask_new(struct core *c, const struct ask_kind *kind, void *owner)
 {
 	struct ask *a = calloc(1, sizeof(*a));
 
 	must(a != NULL);
-	*a = (struct ask){ .next = c->asks, .req = ++c->next_req, .to = to, .fn = fn, .owner = owner };
+	*a = (struct ask){ .next = c->asks, .req = ++c->next_req, .kind = kind, .owner = owner };
 	c->asks = a;
 	return a->req;
 }
 
-bool ask_on_answer(void *owner, struct msg_in *in)
+static bool may_answer(const struct ask_kind *kind, unsigned from, uint16_t type)
 {
-	struct core *c = owner;
+	for (size_t i = 0; kind->to == from && i < ASK_ANSWERS_MAX && kind->answers[i]; i++)
+		if (kind->answers[i] == type)
+			return true;
+	return false;
+}
+
+/* A role is trusted with the answers to what it was asked, and with nothing else. The question stays when its answer is refused: it is
+ * still its role's to answer, or fails with that role's channel. */
+static bool on_answer(struct core *c, unsigned from, struct msg_in *in)
+{
 	uint64_t req = msg_get_u64(in);
+	struct ask **at = &c->asks;
+	struct ask *a;
 
-	for (struct ask **at = &c->asks; *at; at = &(*at)->next) {
-		struct ask *a = *at;
-		bool ok;
-
-		if (a->req != req)
-			continue;
-		*at = a->next;
-		ok = a->fn(a->owner, in);
-		free(a);
-		return ok;
+	while (*at && (*at)->req != req)
+		at = &(*at)->next;
+	a = *at;
+	if (!a) {
+		/* Nobody waits for it any more. */
+		in->left = bytes_of(NULL, 0);
+		in->at_fd = in->n_fds;
+		return !in->bad;
 	}
-	/* Nobody waits for it any more. */
-	in->left = bytes_of(NULL, 0);
-	in->at_fd = in->n_fds;
-	return !in->bad;
+	if (!may_answer(a->kind, from, in->type))
+		return false;
+	*at = a->next;
+	if (a->kind->fn(a->owner, in)) {
+		free(a);
+		return true;
+	}
+	a->next = c->asks;
+	c->asks = a;
+	return false;
+}
+
+bool ask_on_launcher(void *owner, struct msg_in *in)
+{
+	return on_answer(owner, ASK_LAUNCHER, in);
+}
+
+bool ask_on_keeper(void *owner, struct msg_in *in)
+{
+	return on_answer(owner, SAWD_KEEPER, in);
+}
+
+bool ask_on_compiler(void *owner, struct msg_in *in)
+{
+	return on_answer(owner, SAWD_COMPILER, in);
 }
 
 /* The handlers may ask anew; what they ask is at the front of the list, and `role` is away, so they fail at once elsewhere. */
@@ -51,7 +80,7 @@ void ask_role_gone(struct core *c, enum sawd_role role)
 	for (struct ask **at = &c->asks; *at;) {
 		struct ask *a = *at;
 
-		if (a->to != role) {
+		if (a->kind->to != (unsigned)role) {
 			at = &a->next;
 			continue;
 		}
@@ -63,7 +92,7 @@ void ask_role_gone(struct core *c, enum sawd_role role)
 		struct ask *a = gone;
 
 		gone = a->next;
-		(void)a->fn(a->owner, NULL);
+		(void)a->kind->fn(a->owner, NULL);
 		free(a);
 	}
 }

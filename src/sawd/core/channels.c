@@ -229,11 +229,15 @@ static bool on_checked(void *owner, struct msg_in *in)
 	} else {
 		ok = api_refused(m->core, m->req, "the bundle's policy was refused", "correct it and sign it again; the channel stays where it is",
 				 in);
-		journal_refused(m->core, REASON_POLICY_INVALID, m->channel, "");
+		if (ok)
+			journal_refused(m->core, REASON_POLICY_INVALID, m->channel, "");
 	}
-	move_free(m);
+	if (ok)
+		move_free(m);
 	return ok;
 }
+
+static const struct ask_kind verdict = { SAWD_COMPILER, { MSG_SAWD_CHECKED, MSG_SAWD_UNSOUND, MSG_SAWD_REFUSED }, on_checked };
 
 static int ask_compiler(struct move *m, struct err *e)
 {
@@ -248,7 +252,7 @@ static int ask_compiler(struct move *m, struct err *e)
 		return r;
 	if (r > 0)
 		log_line("%s", e->text);
-	req = ask_new(c, SAWD_COMPILER, on_checked, m);
+	req = ask_new(c, &verdict, m);
 	msg_start(&core_out, MSG_SAWD_CHECK);
 	msg_u64(&core_out, req);
 	msg_str(&core_out, m->channel);

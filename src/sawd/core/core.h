@@ -60,12 +60,23 @@ void journal_refused(struct core *c, enum reason why, const char *channel, const
 bool journal_ok(struct core *c);
 
 /* asks.c: questions to other processes, and their answers. `in` is NULL when the process went away before it answered. The handler
- * takes every field; false: the answer is malformed. */
+ * takes every field; false: the answer is malformed, nothing was done and `owner` still waits: the channel ends, and it is called again
+ * with NULL. */
 typedef bool (*ask_fn)(void *owner, struct msg_in *in);
-/* The request number for the message being written. */
-uint64_t ask_new(struct core *c, enum sawd_role to, ask_fn fn, void *owner);
-/* For permit tables: an answer whose first field is the request number; `owner` is the core. */
-bool ask_on_answer(void *owner, struct msg_in *in);
+enum { ASK_ANSWERS_MAX = 3, ASK_LAUNCHER = 0 };
+/* A kind of question: only the role `to` may answer it (ASK_LAUNCHER: the launcher), and only with a message of one of these types. */
+struct ask_kind {
+	unsigned to;
+	uint16_t answers[ASK_ANSWERS_MAX]; /* 0: no more */
+	ask_fn fn;
+};
+/* The request number for the message being written. Borrows `kind`. */
+uint64_t ask_new(struct core *c, const struct ask_kind *kind, void *owner);
+/* For permit tables, one for each channel: an answer whose first field is the request number; `owner` is the core. False: nobody asked
+ * this of that role. */
+bool ask_on_launcher(void *owner, struct msg_in *in);
+bool ask_on_keeper(void *owner, struct msg_in *in);
+bool ask_on_compiler(void *owner, struct msg_in *in);
 void ask_role_gone(struct core *c, enum sawd_role role);
 /* No answer goes to `owner` any more. */
 void ask_forget(struct core *c, const void *owner);

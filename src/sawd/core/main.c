@@ -129,15 +129,15 @@ static bool on_config(void *owner, struct msg_in *in)
 }
 
 static const struct chan_permit keeper_permits[] = {
-	{ MSG_SAWD_HOST_KEY_DONE, ask_on_answer }, { MSG_SAWD_CERT_DONE, ask_on_answer },    { MSG_SAWD_SECRET_READY, ask_on_answer },
-	{ MSG_SAWD_SECRET_DONE, ask_on_answer },   { MSG_SAWD_SECRET_ROWS, ask_on_answer },  { MSG_SAWD_CA_ROOT_DONE, ask_on_answer },
-	{ MSG_SAWD_CHANNEL, ask_on_answer },	   { MSG_SAWD_CHANNEL_ENDED, supply_on_ended },
-	{ MSG_SAWD_SIGNED, ask_on_answer },
+	{ MSG_SAWD_HOST_KEY_DONE, ask_on_keeper }, { MSG_SAWD_CERT_DONE, ask_on_keeper },    { MSG_SAWD_SECRET_READY, ask_on_keeper },
+	{ MSG_SAWD_SECRET_DONE, ask_on_keeper },   { MSG_SAWD_SECRET_ROWS, ask_on_keeper },  { MSG_SAWD_CA_ROOT_DONE, ask_on_keeper },
+	{ MSG_SAWD_CHANNEL, ask_on_keeper },	   { MSG_SAWD_CHANNEL_ENDED, supply_on_ended },
+	{ MSG_SAWD_SIGNED, ask_on_keeper },
 };
-static const struct chan_permit compiler_permits[] = { { MSG_SAWD_COMPILED, ask_on_answer },
-						       { MSG_SAWD_REFUSED, ask_on_answer },
-						       { MSG_SAWD_CHECKED, ask_on_answer },
-						       { MSG_SAWD_UNSOUND, ask_on_answer } };
+static const struct chan_permit compiler_permits[] = { { MSG_SAWD_COMPILED, ask_on_compiler },
+						       { MSG_SAWD_REFUSED, ask_on_compiler },
+						       { MSG_SAWD_CHECKED, ask_on_compiler },
+						       { MSG_SAWD_UNSOUND, ask_on_compiler } };
 
 static void peer_end(struct core *c, enum sawd_role role, const char *why)
 {
@@ -213,8 +213,8 @@ static const struct chan_permit parent_permits[] = {
 	{ MSG_SAWD_CORE_CONFIG, on_config },
 	{ MSG_SAWD_PEER, on_peer },
 	{ MSG_STOP, on_stop },
-	{ MSG_SAWD_SPAWNED, ask_on_answer },
-	{ MSG_SAWD_DISKS_DONE, ask_on_answer },
+	{ MSG_SAWD_SPAWNED, ask_on_launcher },
+	{ MSG_SAWD_DISKS_DONE, ask_on_launcher },
 	{ MSG_SAWD_ENDED, reconcile_on_ended },
 };
 

@@ -87,7 +87,7 @@ static bool on_disks(void *owner, struct msg_in *in)
 	struct bytes why = in ? msg_get_bytes(in, ERR_MAX) : bytes_str("sawd is restarting");
 	char text[SAWD_DETAIL_MAX];
 
-	if (in && in->bad)
+	if (in && !msg_end(in))
 		return false;
 	(void)snprintf(text, sizeof(text), "%.*s", (int)why.len, (const char *)why.p);
 	if (ok)
@@ -97,10 +97,12 @@ static bool on_disks(void *owner, struct msg_in *in)
 	return true;
 }
 
+static const struct ask_kind disks = { ASK_LAUNCHER, { MSG_SAWD_DISKS_DONE }, on_disks };
+
 static void ask_disks(struct ws *w)
 {
 	struct core *c = w->core;
-	uint64_t req = ask_new(c, (enum sawd_role)0, on_disks, w);
+	uint64_t req = ask_new(c, &disks, w);
 
 	msg_start(&core_out, MSG_SAWD_DISKS);
 	msg_u64(&core_out, req);
@@ -118,7 +120,7 @@ static bool on_host_key(void *owner, struct msg_in *in)
 	char folder[PATHS_MAX];
 	struct err e = { 0 };
 
-	if (in && (in->bad || host.len != SAWD_KEY_LEN || ca.len != SAWD_KEY_LEN || !file.len))
+	if (in && (!msg_end(in) || host.len != SAWD_KEY_LEN || ca.len != SAWD_KEY_LEN || !file.len))
 		return false;
 	if (!in) {
 		reconcile_provisioned(w, "the keeper of keys is restarting");
@@ -131,10 +133,12 @@ static bool on_host_key(void *owner, struct msg_in *in)
 	return true;
 }
 
+static const struct ask_kind host_key = { SAWD_KEEPER, { MSG_SAWD_HOST_KEY_DONE }, on_host_key };
+
 static void ask_host_key(struct ws *w)
 {
 	struct core *c = w->core;
-	uint64_t req = ask_new(c, SAWD_KEEPER, on_host_key, w);
+	uint64_t req = ask_new(c, &host_key, w);
 
 	msg_start(&core_out, MSG_SAWD_HOST_KEY);
 	msg_u64(&core_out, req);
@@ -150,7 +154,7 @@ static bool on_root(void *owner, struct msg_in *in)
 	struct bytes why = in ? msg_get_bytes(in, SAWD_SECRET_WHY_MAX) : bytes_str("the keeper of keys is restarting");
 	char text[SAWD_DETAIL_MAX];
 
-	if (in && in->bad)
+	if (in && !msg_end(in))
 		return false;
 	(void)snprintf(w->root_pem, sizeof(w->root_pem), "%.*s", (int)pem.len, pem.len ? (const char *)pem.p : "");
 	(void)snprintf(text, sizeof(text), "%.*s", (int)why.len, (const char *)why.p);
@@ -160,6 +164,8 @@ static bool on_root(void *owner, struct msg_in *in)
 		reconcile_provisioned(w, text);
 	return true;
 }
+
+static const struct ask_kind root = { SAWD_KEEPER, { MSG_SAWD_CA_ROOT_DONE }, on_root };
 
 void provision_start(struct ws *w)
 {
@@ -181,7 +187,7 @@ void provision_start(struct ws *w)
 		reconcile_provisioned(w, "the keeper of keys is restarting");
 		return;
 	}
-	req = ask_new(c, SAWD_KEEPER, on_root, w);
+	req = ask_new(c, &root, w);
 	msg_start(&core_out, MSG_SAWD_CA_ROOT);
 	msg_u64(&core_out, req);
 	msg_str(&core_out, w->row.id);

@@ -96,7 +96,7 @@ static bool on_spawned(void *owner, struct msg_in *in)
 	bool ok = in && msg_get_max(in, 1) == 1;
 	struct bytes why = in ? msg_get_bytes(in, ERR_MAX) : bytes_of(NULL, 0);
 
-	if (in && in->bad)
+	if (in && !msg_end(in))
 		return false;
 	w->busy = false;
 	if (!ok)
@@ -105,6 +105,8 @@ static bool on_spawned(void *owner, struct msg_in *in)
 		ws_kick(w);
 	return true;
 }
+
+static const struct ask_kind spawned = { ASK_LAUNCHER, { MSG_SAWD_SPAWNED }, on_spawned };
 
 static void start(struct ws *w)
 {
@@ -139,7 +141,7 @@ static void start(struct ws *w)
 	w->sup_state = (enum ipc_state)0;
 	w->busy = true;
 	w->deadline_ms = now(w) + WS_CONNECT_MAX_MS;
-	req = w->spawn_req = ask_new(c, (enum sawd_role)0, on_spawned, w);
+	req = w->spawn_req = ask_new(c, &spawned, w);
 	msg_start(&core_out, MSG_SAWD_SPAWN);
 	msg_u64(&core_out, req);
 	msg_str(&core_out, w->row.id);

@@ -122,7 +122,7 @@ static bool on_done(void *owner, struct msg_in *in)
 		r.created_ms = msg_get_u64(in);
 		r.rotated_ms = msg_get_u64(in);
 		why = msg_get_bytes(in, SAWD_SECRET_WHY_MAX);
-		if (in->bad)
+		if (!msg_end(in))
 			return false;
 		(void)snprintf(text, sizeof(text), "%.*s", (int)why.len, (const char *)why.p);
 	}
@@ -139,6 +139,8 @@ static bool on_done(void *owner, struct msg_in *in)
 	return true;
 }
 
+static const struct ask_kind made = { SAWD_KEEPER, { MSG_SAWD_SECRET_DONE }, on_done };
+
 static const char *operation(const struct call *k, uint64_t version)
 {
 	if (k->op == SAWD_SECRET_REMOVE)
@@ -149,7 +151,7 @@ static const char *operation(const struct call *k, uint64_t version)
 static void commit(struct call *k, bool go)
 {
 	struct core *c = k->core;
-	uint64_t req = go ? ask_new(c, SAWD_KEEPER, on_done, k) : 0;
+	uint64_t req = go ? ask_new(c, &made, k) : 0;
 
 	msg_start(&core_out, MSG_SAWD_SECRET_COMMIT);
 	msg_u64(&core_out, req);
@@ -169,7 +171,7 @@ static bool on_ready(void *owner, struct msg_in *in)
 	struct err e = { 0 };
 	int r = 0;
 
-	if (in && (in->bad || !a))
+	if (in && (!msg_end(in) || !a))
 		return false;
 	(void)snprintf(text, sizeof(text), "%.*s", (int)why.len, why.len ? (const char *)why.p : "");
 	if (!in) {
@@ -189,6 +191,8 @@ static bool on_ready(void *owner, struct msg_in *in)
 	return true;
 }
 
+static const struct ask_kind ready = { SAWD_KEEPER, { MSG_SAWD_SECRET_READY }, on_ready };
+
 static void change(struct core *c, uint64_t req, struct bytes id, enum sawd_secret_op op, int fd)
 {
 	struct call *k;
@@ -206,7 +210,7 @@ static void change(struct core *c, uint64_t req, struct bytes id, enum sawd_secr
 	}
 	*k = (struct call){ .core = c, .req = req, .op = op };
 	memcpy(k->id, id.p, id.len);
-	k->change = ask_new(c, SAWD_KEEPER, on_ready, k);
+	k->change = ask_new(c, &ready, k);
 	msg_start(&core_out, MSG_SAWD_SECRET_CHANGE);
 	msg_u64(&core_out, k->change);
 	msg_str(&core_out, c->owner);
@@ -247,21 +251,29 @@ struct listing {
 	uint64_t req;
 };
 
+static bool get_row(struct msg_in *in, struct row *ret)
+{
+	ret->id = msg_get_bytes(in, CREDENTIAL_ID_MAX);
+	ret->version = msg_get_u64(in);
+	ret->created_ms = msg_get_u64(in);
+	ret->rotated_ms = msg_get_u64(in);
+	ret->fault = msg_get_bytes(in, SAWD_SECRET_FAULT_MAX);
+	return !in->bad;
+}
+
 static bool on_rows(void *owner, struct msg_in *in)
 {
 	struct listing *l = owner;
 	struct bound *bound = in ? bound_new(l->core) : NULL;
 	uint64_t n = in ? msg_get_max(in, SAWD_SECRETS_MAX) : 0;
+	struct row r;
 
-	for (uint64_t i = 0; i < n && !in->bad; i++) {
-		struct row r = { .id = msg_get_bytes(in, CREDENTIAL_ID_MAX) };
-
-		r.version = msg_get_u64(in);
-		r.created_ms = msg_get_u64(in);
-		r.rotated_ms = msg_get_u64(in);
-		r.fault = msg_get_bytes(in, SAWD_SECRET_FAULT_MAX);
-		if (bound && !in->bad)
+	for (uint64_t i = 0; i < n && get_row(in, &r); i++)
+		if (bound)
 			send_row(l->core, l->req, &r, bound);
+	if (in && !msg_end(in)) {
+		bound_free(bound);
+		return false;
 	}
 	if (!in)
 		keeper_away(l->core, l->req);
@@ -271,8 +283,10 @@ static bool on_rows(void *owner, struct msg_in *in)
 		end(l->core, l->req);
 	bound_free(bound);
 	free(l);
-	return !in || !in->bad;
+	return true;
 }
+
+static const struct ask_kind rows = { SAWD_KEEPER, { MSG_SAWD_SECRET_ROWS }, on_rows };
 
 bool secrets_on_list(void *owner, struct msg_in *in)
 {
@@ -289,7 +303,7 @@ bool secrets_on_list(void *owner, struct msg_in *in)
 		return true;
 	}
 	*l = (struct listing){ .core = c, .req = req };
-	ask = ask_new(c, SAWD_KEEPER, on_rows, l);
+	ask = ask_new(c, &rows, l);
 	msg_start(&core_out, MSG_SAWD_SECRET_LIST);
 	msg_u64(&core_out, ask);
 	msg_str(&core_out, c->owner);

@@ -183,7 +183,7 @@ static bool on_cert(void *owner, struct msg_in *in)
 	struct err e = { 0 };
 	int r = 0;
 
-	if (in && in->bad)
+	if (in && !msg_end(in))
 		return false;
 	if (!blob.len)
 		r = err_set(&e, EAGAIN, "no certificate could be made: the keeper of keys is restarting");
@@ -205,6 +205,8 @@ static bool on_cert(void *owner, struct msg_in *in)
 	core_send(c, SAWD_FRONT);
 	return true;
 }
+
+static const struct ask_kind certificate = { SAWD_KEEPER, { MSG_SAWD_CERT_DONE }, on_cert };
 
 static struct session *session_new(struct core *c, const struct ws *w, uint64_t req)
 {
@@ -228,7 +230,7 @@ static struct session *session_new(struct core *c, const struct ws *w, uint64_t 
 static void ask_cert(struct session *s, struct bytes key, uint64_t permits)
 {
 	struct core *c = s->core;
-	uint64_t req = ask_new(c, SAWD_KEEPER, on_cert, s);
+	uint64_t req = ask_new(c, &certificate, s);
 	char key_id[SSH_CERT_TEXT_MAX];
 
 	(void)snprintf(key_id, sizeof(key_id), "%s@%s session %s", c->owner, s->workspace, s->id);

@@ -86,9 +86,11 @@ static bool on_signed(void *owner, struct msg_in *in)
 		unavailable(s, "the keeper of keys is restarting");
 		return true;
 	}
-	if (!msg_end(in) || key.len != ED25519_PUBLIC || signature.len != ED25519_SIGNATURE) {
+	if (!msg_end(in))
+		return false;
+	if (key.len != ED25519_PUBLIC || signature.len != ED25519_SIGNATURE) {
 		fault(s, -EIO, &(struct err){ "the keeper of keys could not sign the policy" });
-		return msg_end(in);
+		return true;
 	}
 	r = store(s, signature, &e);
 	if (r < 0)
@@ -97,6 +99,8 @@ static bool on_signed(void *owner, struct msg_in *in)
 		end(s, &s->release);
 	return true;
 }
+
+static const struct ask_kind signature = { SAWD_KEEPER, { MSG_SAWD_SIGNED }, on_signed };
 
 /* The serial grows by itself: with time, and always above the last one. */
 static int make_manifest(struct signing *s, struct err *e)
@@ -135,7 +139,7 @@ static void ask_keeper(struct signing *s)
 		fault(s, r, &e);
 		return;
 	}
-	req = ask_new(c, SAWD_KEEPER, on_signed, s);
+	req = ask_new(c, &signature, s);
 	msg_start(&core_out, MSG_SAWD_SIGN);
 	msg_u64(&core_out, req);
 	msg_bytes(&core_out, buf_view(&s->manifest));
@@ -170,23 +174,21 @@ static bool on_compiler(void *owner, struct msg_in *in)
 {
 	struct signing *s = owner;
 	char text[SAWD_FILE_NAME_MAX + 64];
-	bool ok;
 
 	if (!in) {
 		unavailable(s, "the policy compiler is restarting");
 		return true;
 	}
-	if (in->type == MSG_SAWD_COMPILED) {
-		ok = on_compiled(s, in);
-		if (!ok)
-			fault(s, -EIO, &(struct err){ "the policy compiler answered nonsense" });
-		return ok;
-	}
+	if (in->type == MSG_SAWD_COMPILED)
+		return on_compiled(s, in);
 	(void)snprintf(text, sizeof(text), "policy %.900s was refused", s->file);
-	ok = api_refused(s->core, s->req, text, s->remedy, in);
+	if (!api_refused(s->core, s->req, text, s->remedy, in))
+		return false;
 	end(s, NULL);
-	return ok;
+	return true;
 }
+
+static const struct ask_kind compiled = { SAWD_COMPILER, { MSG_SAWD_COMPILED, MSG_SAWD_REFUSED }, on_compiler };
 
 void sign_policy(struct core *c, uint64_t req, const struct sign_order *o, sign_fn done, void *owner)
 {
@@ -207,7 +209,7 @@ void sign_policy(struct core *c, uint64_t req, const struct sign_order *o, sign_
 		(void)on_compiler(s, NULL);
 		return;
 	}
-	ask = ask_new(c, SAWD_COMPILER, on_compiler, s);
+	ask = ask_new(c, &compiled, s);
 	msg_start(&core_out, MSG_SAWD_COMPILE);
 	msg_u64(&core_out, ask);
 	msg_u64(&core_out, 0);

@@ -34,7 +34,7 @@ static bool pass_on(struct ws *w, struct msg_in *in, enum ipc_type type)
 	struct bytes why = in ? msg_get_bytes(in, SAWD_SECRET_WHY_MAX) : bytes_of(NULL, 0);
 	FD_AUTO int fd = ok ? msg_take_fd(in) : -1;
 
-	if (in && in->bad)
+	if (in && !msg_end(in))
 		return false;
 	if (in && !ok) {
 		log_line("%s: no channel to the keeper of secrets: %.*s", w->row.name, (int)why.len, (const char *)why.p);
@@ -57,6 +57,9 @@ static bool on_inlet_channel(void *owner, struct msg_in *in)
 {
 	return pass_on(owner, in, MSG_KEEPER_INLET);
 }
+
+static const struct ask_kind outlet_channel = { SAWD_KEEPER, { MSG_SAWD_CHANNEL }, on_outlet_channel };
+static const struct ask_kind inlet_channel = { SAWD_KEEPER, { MSG_SAWD_CHANNEL }, on_inlet_channel };
 
 /* Both policies' bindings, where they differ. */
 static void put_ids(struct ws *w, const char *other)
@@ -95,12 +98,12 @@ void supply_open(struct ws *w)
 	if (!possible(w))
 		return;
 	loop_timer_disarm(&w->supply_retry);
-	req = ask_new(c, SAWD_KEEPER, on_outlet_channel, w);
+	req = ask_new(c, &outlet_channel, w);
 	msg_start(&core_out, MSG_SAWD_SECRET_OPEN);
 	msg_u64(&core_out, req);
 	put_ids(w, w->bound_sha256);
 	core_send(c, SAWD_KEEPER);
-	req = ask_new(c, SAWD_KEEPER, on_inlet_channel, w);
+	req = ask_new(c, &inlet_channel, w);
 	msg_start(&core_out, MSG_SAWD_CA_OPEN);
 	msg_u64(&core_out, req);
 	put_names(w, w->bound_sha256, &fd);
