@@ -2,6 +2,7 @@
 
 #include "rules/http_reason.h"
 #include "rules/policy_change.h"
+#include "wire/http1_form.h"
 #include "wire/http1_head.h"
 #include "wire/http1_target.h"
 
@@ -70,10 +71,44 @@ static void propose(const struct policy *p, const struct policy_ask *q, const st
 		(void)policy_change(p, &refused, &t->change);
 }
 
+static bool names_method(enum http1_form_kind kind, struct bytes text)
+{
+	struct http1_form form;
+
+	http1_form_init(&form, kind);
+	(void)http1_form_feed(&form, text);
+	return http1_form_end(&form);
+}
+
+/* In the head, as the gateway looks before it asks any rule. */
+static bool head_overrides(const struct policy_ask *q, const struct policy_request *r)
+{
+	static const char *const fields[] = { "x-http-method-override", "x-http-method", "x-method-override", "x-method" };
+
+	for (size_t i = 0; q->has_header && i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (q->has_header(q->headers, bytes_str(fields[i])))
+			return true;
+	return r->has_query && names_method(HTTP1_FORM_URLENCODED, r->query);
+}
+
+/* In the body, which comes while it waits or goes on: what its head refused is refused for that. */
+static bool body_overrides(const struct policy_ask *q, const struct policy_told *t)
+{
+	return q->body && bytes_is(q->method, "POST") &&
+	       (t->verdict.reason == REASON_OK || t->verdict.observed || t->verdict.needs != POLICY_NEEDS_NOTHING) &&
+	       names_method(HTTP1_FORM_JSON, *q->body);
+}
+
 static enum reason judge_request(const struct policy *p, const struct policy_ask *q, struct policy_request *r, struct policy_body *body, struct arena *arena,
 				 struct policy_told *t)
 {
+	if (head_overrides(q, r))
+		return REASON_HTTP_OVERRIDE;
 	policy_judge(p, &t->entry, r, &t->verdict);
+	if (body_overrides(q, t)) {
+		t->verdict.needs = POLICY_NEEDS_NOTHING;
+		return REASON_HTTP_OVERRIDE;
+	}
 	/* Read or not: what must change is told from all that is known. */
 	if (t->entry.protocol == POLICY_GIT ? q->commands != NULL : q->body != NULL) {
 		read_body(p, q, t, arena, body);

@@ -1,6 +1,7 @@
 #include "rules/policy_ask.h"
 
 #include "rules/policy_test_kit.h"
+#include "wire/http1_fields.h"
 
 static const char *const text = "version: 1\nname: t\nverdicts: {read: allow, draft: allow}\nnetwork:\n"
 				"  - {name: a, hosts: [a.example], ports: [443], mode: intercept, protocol: rest, rules: [\n"
@@ -54,6 +55,35 @@ TEST(a_body_that_decides_is_asked_for_and_then_read)
 	CHECK_INT(needs, POLICY_NEEDS_GIT);
 	CHECK_INT(ask(&k, (struct policy_ask){ .commands = &in, .n_commands = 1 }, "POST", "https://g.example/r/git-receive-pack", &needs), REASON_OK);
 	CHECK_INT(ask(&k, (struct policy_ask){ .commands = &out, .n_commands = 1 }, "POST", "https://g.example/r/git-receive-pack", &needs), REASON_GIT_UNLISTED);
+	kit_free(&k);
+}
+
+static bool has_field(const void *headers, struct bytes name)
+{
+	return bytes_ieq(name, bytes_str(headers));
+}
+
+TEST(a_method_hidden_in_a_field_query_or_body_is_refused_as_the_gateway_refuses_it)
+{
+	static const char *const fields[] = { "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Method" };
+	struct kit k = kit_compile(text);
+	const struct bytes hidden = bytes_str("{\"d\": true, \"_method\": \"DELETE\"}"), deeper = bytes_str("{\"d\": true, \"x\": {\"_method\": 1}}");
+	enum policy_needs needs;
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		CHECK(http1_request_field(bytes_str(fields[i])) == HTTP1_OVERRIDE);
+		CHECK_INT(ask(&k, (struct policy_ask){ .has_header = has_field, .headers = fields[i] }, "", "https://a.example/a", &needs), REASON_HTTP_OVERRIDE);
+	}
+	CHECK_INT(ask(&k, (struct policy_ask){ .has_header = has_field, .headers = "X-Other" }, "", "https://a.example/a", &needs), REASON_OK);
+	CHECK_INT(ask(&k, (struct policy_ask){ 0 }, "", "https://a.example/a?_method=DELETE&mode=safe", &needs), REASON_HTTP_OVERRIDE);
+	CHECK_INT(ask(&k, (struct policy_ask){ 0 }, "", "https://a.example/a?mode=safe&%5fMethod=DELETE", &needs), REASON_HTTP_OVERRIDE);
+	CHECK_INT(ask(&k, (struct policy_ask){ 0 }, "", "https://a.example/no?_method", &needs), REASON_HTTP_OVERRIDE);
+	CHECK_INT(ask(&k, (struct policy_ask){ 0 }, "", "https://a.example/a?method=DELETE&x=_method", &needs), REASON_OK);
+	CHECK_INT(ask(&k, (struct policy_ask){ 0 }, "", "https://b.example/a?_method=DELETE", &needs), REASON_NAME_UNLISTED);
+	CHECK_INT(ask(&k, (struct policy_ask){ .body = &hidden }, "POST", "https://a.example/p", &needs), REASON_HTTP_OVERRIDE);
+	CHECK_INT(needs, POLICY_NEEDS_NOTHING);
+	CHECK_INT(ask(&k, (struct policy_ask){ .body = &deeper }, "POST", "https://a.example/p", &needs), REASON_OK);
+	CHECK_INT(ask(&k, (struct policy_ask){ .body = &hidden }, "POST", "https://a.example/no", &needs), REASON_HTTP_PATH_UNLISTED);
 	kit_free(&k);
 }
 
