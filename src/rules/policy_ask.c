@@ -67,7 +67,9 @@ static void propose(const struct policy *p, const struct policy_ask *q, const st
 						.mode = modes[q->scheme],
 						.request = q->scheme == POLICY_SCHEME_TCP ? NULL : r };
 
-	if (t->reason != REASON_OK && t->verdict.needs == POLICY_NEEDS_NOTHING)
+	if (t->reason == REASON_PORT_UNLISTED && !refused.port)
+		buf_str(&t->change, "no policy allows this: raw TCP has no port of its own; write tcp://NAME:PORT");
+	else if (t->reason != REASON_OK && t->verdict.needs == POLICY_NEEDS_NOTHING)
 		(void)policy_change(p, &refused, &t->change);
 }
 
