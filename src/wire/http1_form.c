@@ -1,11 +1,13 @@
 #include "wire/http1_form.h"
 
 #include "wire/http1_fields.h"
+#include "wire/param_name.h"
 
 /* The names are `_method` and the fields that override a method, which frameworks read as parameters too.
  *
- * URL-encoded: names start at the beginning and after & or ; and end at = & ; [ or NUL. PHP drops blanks in front and turns a
- * dot, blank or opening bracket into an underscore; Symfony and Rails read plain `_method`. Multipart: `name=` and then, quoted
+ * URL-encoded: names start at the beginning and after & or ; and end at = & or ; or as wire/param_name.h says, which also drops
+ * what does not count in front. PHP turns a dot into an underscore; Symfony and Rails read plain `_method`. An opening bracket,
+ * which PHP turns into one too, could only stand for the first letter, where PHP drops it with its name. Multipart: `name=` and then, quoted
  * or not, the same name, wherever it stands (Rack takes a Content-ID for a name, too); a part's header may be folded, so lines are no
  * help, and a false find only costs an upload that holds such a line. JSON: names of the outermost object, which Laravel takes for
  * parameters; text that no JSON reader takes need not be understood. */
@@ -65,7 +67,7 @@ enum http1_form_kind http1_form_kind_of(const struct http1_head *h)
 /* To PHP, at the beginning of a name. */
 static bool is_underscore(uint8_t c)
 {
-	return c == '_' || c == '.' || c == '[';
+	return c == '_' || c == '.';
 }
 
 /* The name so far, if nothing more comes. */
@@ -113,10 +115,16 @@ static uint8_t digit(uint8_t c)
 /* One decoded byte of a name. */
 static void name_byte(struct http1_form *f, uint8_t c)
 {
-	if (c == '\0' || c == '[')
-		look(f);
-	if (f->n > 0 || (c != ' ' && c != '+'))
+	switch (param_name_byte(f->n, c == '+' ? ' ' : c)) {
+	case PARAM_NAME_HAS:
 		add(f, c);
+		return;
+	case PARAM_NAME_SKIPS:
+		return;
+	case PARAM_NAME_ENDS:
+		look(f);
+		f->skip = true;
+	}
 }
 
 static void urlencoded(struct http1_form *f, uint8_t c)
@@ -153,9 +161,11 @@ static bool completes(uint8_t *at, const char *word, uint8_t last, uint8_t c)
 
 static void part_name(struct http1_form *f, uint8_t c)
 {
-	if (c == '\\' || (f->n == 0 && (c == '"' || c == '\'' || c == '<' || c == ' ' || c == '\t')))
+	enum param_name_byte is = param_name_byte(f->n, c);
+
+	if (c == '\\' || is == PARAM_NAME_SKIPS || (f->n == 0 && (c == '"' || c == '\'' || c == '<' || c == '\t')))
 		return;
-	if (c == '"' || c == '\'' || c == '>' || c == ';' || c == '\r' || c == '\n' || c == '\0' || (c == '[' && f->n)) {
+	if (c == '"' || c == '\'' || c == '>' || c == ';' || c == '\r' || c == '\n' || is == PARAM_NAME_ENDS) {
 		look(f);
 		f->skip = true;
 	} else {

@@ -34,7 +34,8 @@ struct http1_form {
 	uint8_t name[22];
 };
 void http1_form_init(struct http1_form *f, enum http1_form_kind kind);
-/* True once the field was seen; stays true. Spellings that servers fold into it count too: any case, escapes, leading blanks, `.method`. */
+/* True once the field was seen; stays true. Spellings that servers fold into it count too: any case, escapes, leading blanks, `.method`,
+ * brackets around it. */
 bool http1_form_feed(struct http1_form *f, struct bytes piece);
 /* The text is over: a name may stand at its very end. */
 bool http1_form_end(struct http1_form *f);

@@ -29,6 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	memcpy(text + size, "&_method=x", 10);
 	must(found(HTTP1_FORM_URLENCODED, bytes_of(text, size + 10), 3));
+	memcpy(text + size, "&[_method]=", 11);
+	must(found(HTTP1_FORM_URLENCODED, bytes_of(text, size + 11), 3));
 	memcpy(text + size, " name=\"_method\"", 15);
 	must(found(HTTP1_FORM_MULTIPART, bytes_of(text, size + 15), 3));
 	memcpy(text, "{\"_method\":", 11);

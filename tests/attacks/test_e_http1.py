@@ -292,6 +292,10 @@ HIDDEN = {
     "form": ("/data/x", FORM, "a=1&_method=DELETE"),
     "form, a field's name": ("/data/x", FORM, "x-http-method-override=DELETE"),
     "form, upper case": ("/data/x", FORM, "_METHOD=DELETE"),
+    "query, a bracket": ("/data/x?%5B_method=DELETE", "", ""),
+    "form, brackets": ("/data/x", FORM, "a=1&[_method]=DELETE"),
+    "form, a bracket behind": ("/data/x", FORM, "_method%5D=DELETE"),
+    "multipart/form-data, brackets": ("/data/x", "Content-Type: multipart/form-data; boundary=x\r\n", PART % "[_method]"),
     "no type": ("/data/x", "", "_method=DELETE"),
     "empty type": ("/data/x", "Content-Type:\r\n", "a=1&_method=DELETE"),
     "no type, JSON": ("/data/x", "", '{"draft":true,"x":"&draft=false&_method=DELETE&"}'),
@@ -323,6 +327,7 @@ def test_g11_a_form_in_which_nobody_can_look_is_refused(gw, fields, reason, stat
 
 
 @pytest.mark.parametrize("fields,body", [("", ""), ("", '{"draft": true}'), ("Content-Type: multipart/related; boundary=x\r\nContent-Encoding: gzip\r\n", "coded"), ("Content-Type: application/octet-stream\r\n", "_method=DELETE"), (FORM, "x_method=CC&method=DELETE"),
+                                         (FORM, "filter[status]=x&ids[]=1&page[size]=2&[method]=DELETE"),
                                          ("Content-Type: application/json\r\n", '{"query": "&_method=", "variables": {"_method": 1}}')])
 def test_g11_what_only_looks_like_one_arrives(gw, fields, body):
     got = send(gw, f"POST /data/x HTTP/1.1\r\nHost: plain.example\r\n{fields}Content-Length: {len(body)}\r\n\r\n{body}", want=1)
