@@ -1,5 +1,7 @@
 #include "rules/policy_query.h"
 
+#include "wire/param_name.h"
+
 static int hex(uint8_t c)
 {
 	if (c >= '0' && c <= '9')
@@ -39,17 +41,56 @@ static uint8_t fold(uint8_t c)
 	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
 }
 
-/* Some server takes `name` for that key: whatever the case (ASP.NET), or as an array. */
+/* As Rack and qs part a name (wire/param_name.h): the parts, `[` between them. */
+static struct bytes parted(struct bytes name, struct policy_query_value *room)
+{
+	size_t n = 0; /* of this part */
+
+	room->len = 0;
+	for (size_t i = 0; i < name.len; i++) {
+		enum param_name_byte is = param_name_byte(n, name.p[i]);
+
+		if (is == PARAM_NAME_SKIPS)
+			continue;
+		n = is == PARAM_NAME_HAS ? n + 1 : 0;
+		room->p[room->len++] = is == PARAM_NAME_HAS ? fold(name.p[i]) : '[';
+	}
+	if (room->len && room->p[room->len - 1] == '[')
+		room->len--;
+	return bytes_of(room->p, room->len);
+}
+
+/* The parts are those of `outer`, or more. */
+static bool is_within(struct bytes inner, struct bytes outer)
+{
+	return bytes_starts(inner, outer) && (inner.len == outer.len || inner.p[outer.len] == '[');
+}
+
+/* As PHP flattens a name. False: a bracket closes. */
+static bool flat(struct bytes name, struct policy_query_value *room)
+{
+	room->len = 0;
+	while (name.len && name.p[0] == ' ')
+		name = bytes_skip(name, 1);
+	for (size_t i = 0; i < name.len; i++) {
+		uint8_t c = name.p[i];
+
+		if (!param_name_unclosed(&c))
+			return false;
+		room->p[room->len++] = fold(c);
+	}
+	return true;
+}
+
+/* Some server takes `name` for that key, whatever the case (ASP.NET), or for an array that has it or is in it. Neither is longer than a value. */
 static bool is_twin(struct bytes name, struct bytes key)
 {
-	while (name.len && key.len && name.p[0] == ' ' && key.p[0] != ' ')
-		name = bytes_skip(name, 1);
-	if (name.len < key.len)
-		return false;
-	for (size_t i = 0; i < key.len; i++)
-		if (fold(name.p[i]) != fold(key.p[i]))
-			return false;
-	return name.len == key.len || name.p[key.len] == '[';
+	struct policy_query_value a, b;
+	struct bytes x = parted(name, &a), y = parted(key, &b);
+
+	if (is_within(x, y) || is_within(y, x))
+		return true;
+	return flat(name, &a) && flat(key, &b) && bytes_eq(bytes_of(a.p, a.len), bytes_of(b.p, b.len));
 }
 
 enum policy_query_answer policy_query_find(struct bytes query, struct bytes key,
@@ -58,7 +99,9 @@ enum policy_query_answer policy_query_find(struct bytes query, struct bytes key,
 	enum policy_query_answer answer = POLICY_QUERY_ABSENT;
 	struct policy_query_value name, value;
 
-	for (;;) {
+	if (key.len > POLICY_QUERY_VALUE_MAX)
+		return POLICY_QUERY_UNCLEAR;
+	for (size_t n = 1;; n++) {
 		size_t amp = bytes_find(query, '&');
 		struct bytes part = bytes_of(query.p, amp);
 		size_t equals = bytes_find(part, '=');
@@ -77,6 +120,8 @@ enum policy_query_answer policy_query_find(struct bytes query, struct bytes key,
 		} else if (is_twin(got, key)) {
 			return POLICY_QUERY_UNCLEAR;
 		}
+		if (answer == POLICY_QUERY_ONCE && n > POLICY_QUERY_PAIRS_MAX)
+			return POLICY_QUERY_UNCLEAR;
 		if (amp == query.len)
 			break;
 		query = bytes_skip(query, amp + 1);

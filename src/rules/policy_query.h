@@ -4,12 +4,18 @@
 
 #include "base/bytes.h"
 
-enum { POLICY_QUERY_VALUE_MAX = 512 };
+enum {
+	POLICY_QUERY_VALUE_MAX = 512,
+	/* Of what comes behind as many pairs as it takes a server may see nothing and say nothing: PHP and qs take 1000, others are set lower. Only
+	 * below any such limit what stands here is what the host reads. */
+	POLICY_QUERY_PAIRS_MAX = 100,
+};
 
 enum policy_query_answer {
 	POLICY_QUERY_ABSENT,
 	POLICY_QUERY_ONCE,
-	/* twice, as `key[...]`, in another case or otherwise like it (" key", "k.ey" for "k_ey"), or in a query whose parts servers read differently: ';', '+', a bad or over-long escape */
+	/* twice, as `key[...]`, in another case or otherwise like it (" key", "[key]", "key]", "k.ey" and "k[ey" for "k_ey"), in a query of more
+	 * than POLICY_QUERY_PAIRS_MAX pairs, or in one whose parts servers read differently: ';', '+', a bad or over-long escape */
 	POLICY_QUERY_UNCLEAR,
 };
 
