@@ -107,7 +107,7 @@ const struct cli_verb cli_audit_verb = {
 	.help = "print what a workspace was allowed and refused",
 	.more = "Without NAME: the control plane's own log. A deleted workspace is named by its id.\n"
 		"FILE: a log such as `saw try --audit FILE` keeps, with a `.` or a `/` in its name.\n"
-		"verify: hold each LOG (a file, a workspace, or `control`) against its hash chain, offline.",
+		"verify: hold each LOG (such a FILE, a workspace, or `control`) against its hash chain, offline.",
 	.options = audit_options,
 	.words = CLI_WORKSPACE,
 	.words_max = CLI_WORDS_MAX,

@@ -53,14 +53,13 @@ static int open_kept(const char *log)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* A file as named, else the log that the state folder keeps under this id or name. */
+/* A word with a dot or a slash is a file, as for `saw audit`. No id or name has these: what lies in this folder never stands in for a log that
+ * the state folder keeps. */
 static int open_log(const char *log, struct err *e)
 {
 	struct stat st;
-	int fd = open(log, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int fd = strpbrk(log, "./") ? open(log, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) : open_kept(log);
 
-	if (fd < 0 && errno == ENOENT)
-		fd = open_kept(log);
 	if (fd < 0)
 		return err_sys(e, errno, "%s", log);
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
@@ -114,7 +113,9 @@ static int verify(const char *log, bool json)
 	int r;
 
 	if (fd == -ENOENT)
-		return say_fail(CLI_NOT_FOUND, "audit verify: %s: there is no such file, nor a workspace of this name or id; names need the control plane", log);
+		return say_fail(CLI_NOT_FOUND, strpbrk(log, "./") ? "audit verify: %s: there is no such file" :
+							   "audit verify: %s: no workspace has this name or id; names need the control plane, and a file is "
+							   "named with a `.` or a `/`", log);
 	if (fd < 0)
 		return say_fail(CLI_FAILED, "audit verify: %s", e.text);
 	r = audit_log_verify(fd, &head, &torn, &e);

@@ -17,9 +17,9 @@ def writer(build):
 
 @pytest.fixture
 def verify(build):
-    def run(*logs, json_out=True, env=None):
+    def run(*logs, json_out=True, env=None, cwd=None):
         r = subprocess.run([str(build / "src/cli/saw"), "audit", "verify", *(["--json"] if json_out else []), *map(str, logs)],
-                           capture_output=True, text=True, check=False, env=env)
+                           capture_output=True, text=True, check=False, env=env, cwd=cwd)
         return r.returncode, [json.loads(l) for l in r.stdout.splitlines()] if json_out else r.stdout, r.stderr
     return run
 
@@ -130,6 +130,24 @@ def test_a_workspace_is_named_by_its_id(writer, verify, tmp_path):
     env = {**os.environ, "SAW_STATE": str(tmp_path)}
     code, out, _ = verify("ws-0123456789ab", "control", env=env)
     assert code == 0 and [o["events"] for o in out] == [3, 4]
+
+
+def test_a_file_in_this_folder_never_stands_in_for_a_log_that_is_kept(writer, verify, tmp_path):
+    state, here = tmp_path / "state", tmp_path / "here"
+    (state / "workspaces/ws-0123456789ab").mkdir(parents=True)
+    (state / "audit").mkdir()
+    here.mkdir()
+    make(writer, state / "workspaces/ws-0123456789ab/audit.jsonl", 3)
+    make(writer, state / "audit/control.jsonl", 4)
+    for name in ("control", "ws-0123456789ab", "dev"):
+        make(writer, here / name, 1)
+    env = {**os.environ, "SAW_STATE": str(state), "SAW_RUN": str(tmp_path / "none")}
+    code, out, _ = verify("ws-0123456789ab", "control", env=env, cwd=here)
+    assert code == 0 and [o["events"] for o in out] == [3, 4]
+    code, _, err = verify("dev", env=env, cwd=here)
+    assert code == 4 and "no workspace has this name or id" in err
+    code, out, _ = verify("./control", "./dev", env=env, cwd=here)
+    assert code == 0 and [o["events"] for o in out] == [1, 1]
 
 
 def test_written_lines_pass_the_schema(root, writer, tmp_path):
