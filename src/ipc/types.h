@@ -23,7 +23,7 @@ enum {
 enum ipc_type {
 	/* Any role <-> its parent */
 	MSG_READY = 1, /* role -> parent: (). jailed and serving */
-	MSG_EVENT, /* role -> sup, core -> sup: (u id, event). id 0: no answer wanted. event: ipc/audit_msg.h */
+	MSG_EVENT, /* role -> sup, core -> sup (of sessions only, by the owner): (u id, event). id 0: no answer wanted. event: ipc/audit_msg.h */
 	MSG_EVENT_DONE, /* sup -> sender: (u id, u ok). ok 1: on disk; 0: not written, the action must not happen */
 	MSG_STOP, /* parent -> role: (). finish and exit 0 */
 	MSG_POLICY, /* sup -> inlet, dialer; saw try -> sup: (u generation, fd sealed blob) */

@@ -220,7 +220,7 @@ def test_a_role_that_floods_with_packs_and_reads_no_answer_holds_up_no_other(ws,
     w.wait_state(control, "running")
     flood = packed(*[pack("MSG_EVENT", 7, *event("dns", "denied", name="flood.example"))] * 32)
     w.tell("inlet", raw=flood.hex(), times=600)
-    control.send("MSG_EVENT", 41, *event("session", name="dev", verb="opened", actor="alice"))
+    control.send("MSG_EVENT", 41, *event("session", name="dev", verb="opened", actor="tester"))
     assert control.expect("MSG_EVENT_DONE", timeout=5)[0] == [41, 1]
     memory = int(next(line for line in open(f"/proc/{w.process.pid}/status") if line.startswith("VmRSS")).split()[1])
     assert sanitized or memory < 64 * 1024, f"{memory} KiB"
@@ -256,10 +256,25 @@ def test_an_event_is_on_disk_before_it_is_answered(ws):
     w = ws()
     control = w.start()
     w.wait_state(control, "running")
-    control.send("MSG_EVENT", 41, *event("session", name="dev", verb="opened", actor="alice"))
+    control.send("MSG_EVENT", 41, *event("session", name="dev", verb="opened", actor="tester"))
     fields, _ = control.expect("MSG_EVENT_DONE")
     assert fields == [41, 1]
     assert [e for e in w.audit() if e["class_uid"] == 4007]
+
+
+@pytest.mark.parametrize("kind,actor", [(k, "tester") for k in ("lifecycle", "dns", "flow", "http", "policy", "role", "api")] +
+                         [("session", "inlet"), ("session", "")])
+def test_the_control_plane_writes_of_sessions_and_in_the_owners_name_only(ws, kind, actor):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    control.send("MSG_EVENT", 41, *event(kind, name="forged.example", verb="opened", actor=actor))
+    with pytest.raises(EOFError):
+        control.expect("MSG_EVENT_DONE")
+    again = w.control()
+    again.send("MSG_EVENT", 42, *event("session", name="dev", verb="opened", actor="tester"))
+    assert again.expect("MSG_EVENT_DONE")[0] == [42, 1]
+    assert "forged.example" not in json.dumps(w.audit())
 
 
 def test_a_burst_of_events_is_answered_in_order_and_chained(ws):
@@ -267,7 +282,7 @@ def test_a_burst_of_events_is_answered_in_order_and_chained(ws):
     control = w.start()
     w.wait_state(control, "running")
     for i in range(1, 501):
-        control.send("MSG_EVENT", i, *event("session", name="dev", verb="opened"))
+        control.send("MSG_EVENT", i, *event("session", name="dev", verb="opened", actor="tester"))
     assert [control.expect("MSG_EVENT_DONE")[0] for _ in range(500)] == [[i, 1] for i in range(1, 501)]
     sequence = [e["metadata"]["sequence"] for e in w.audit()]
     assert sequence == list(range(1, len(sequence) + 1))
@@ -289,11 +304,11 @@ def test_what_cannot_be_written_is_answered_with_no_until_there_is_room(ws, blob
                 f.write(b"x" * 4096)
         answers = []
         for i in range(1, 41):
-            control.send("MSG_EVENT", i, *event("session", name="dev", verb="opened", detail="x" * 1000))
+            control.send("MSG_EVENT", i, *event("session", name="dev", verb="opened", actor="tester", detail="x" * 1000))
             answers.append(control.expect("MSG_EVENT_DONE")[0][1])
         assert answers[-1] == 0, "the disk is full: an event is not written, and whoever waits for it hears so"
         filler.unlink()
-        control.send("MSG_EVENT", 99, *event("session", name="dev", verb="opened"))
+        control.send("MSG_EVENT", 99, *event("session", name="dev", verb="opened", actor="tester"))
         assert control.expect("MSG_EVENT_DONE")[0] == [99, 1]
         sequence = [e["metadata"]["sequence"] for e in w.audit()]
         assert sequence == list(range(1, len(sequence) + 1))

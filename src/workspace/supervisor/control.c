@@ -196,13 +196,19 @@ static void on_written(void *owner, uint64_t id, bool ok)
 	chan_send(p->chan, &out);
 }
 
+/* The control plane writes of sessions here, in the name of this workspace's owner, and of nothing else. */
+static bool may_write(const struct ws *w, const struct event *ev)
+{
+	return ev->kind == EVENT_SESSION && bytes_eq(ev->actor, w->spec.owner);
+}
+
 static bool on_event(void *owner, struct msg_in *in)
 {
 	struct peer *p = owner;
 	uint64_t id = msg_get_u64(in);
 	struct event ev;
 
-	if (!audit_msg_get(in, &ev) || !msg_end(in) || !p->greeted)
+	if (!audit_msg_get(in, &ev) || !msg_end(in) || !p->greeted || !may_write(p->control->ws, &ev))
 		return false;
 	trail_write(p->control->ws->trail, &ev, id, on_written, p);
 	return true;
