@@ -10,11 +10,12 @@
 
 #include "base/num.h"
 #include "guest/host.h"
+#include "guest/trust.h"
 
 /* The guest's root user may have put links in the way of any of these paths. That reaches nothing but this same machine, so they
  * are followed; what the workspace needs from outside is not decided by files in here. */
 
-enum { PATH_LEN = 512, PASSWD_MAX = 256 * 1024, BUNDLE_MAX = 4 * 1024 * 1024 };
+enum { PATH_LEN = 512, PASSWD_MAX = 256 * 1024 };
 
 static bool put(const char *root, const char *path, struct bytes data, mode_t mode)
 {
@@ -66,28 +67,6 @@ static void set_machine_id(const char *root)
 		(void)buf_fmt(&b, "%02x", id[i]);
 	if (buf_byte(&b, '\n') && !file_write(path, buf_view(&b), 0444))
 		say("write /etc/machine-id: %s", strerror(errno));
-}
-
-#define CA_FILE "/usr/local/share/ca-certificates/saw-workspace.crt"
-
-/* Our CA beside the others: in its folder, so that update-ca-certificates keeps it; linked as that program links it, which is what Debian's
- * Java reads when it is installed; and at the end of the bundle. */
-static void trust(const char *root, struct bytes ca)
-{
-	BUF_AUTO struct buf bundle;
-	char path[PATH_LEN];
-
-	buf_init(&bundle, BUNDLE_MAX);
-	if (!ca.len)
-		return;
-	(void)snprintf(path, sizeof(path), "%s/etc/ssl/certs/saw-workspace.pem", root);
-	if (symlink(CA_FILE, path) < 0 && errno != EEXIST)
-		say("link the workspace's CA: %s", strerror(errno));
-	if (!put(root, CA_FILE, ca, 0644))
-		return;
-	(void)snprintf(path, sizeof(path), "%s/etc/ssl/certs/ca-certificates.crt", root);
-	if (!file_read(path, &bundle) || !buf_bytes(&bundle, ca) || !file_write(path, buf_view(&bundle), 0644))
-		say("trust the workspace's CA: %s", strerror(errno));
 }
 
 /* Chromium has roots of its own and reads no bundle; it takes more by its enterprise policy CACertificates, as base64 of DER. */
@@ -209,7 +188,7 @@ void apply_seed(const char *root, const struct seed *s)
 	put_line(root, "/etc/ssh/saw_principals", s->principal, 0644);
 	put_line(root, "/etc/ssh/ssh_host_ed25519_key.pub", s->host_key_public, 0644);
 	(void)put(root, "/etc/ssh/ssh_host_ed25519_key", s->host_key, 0600);
-	trust(root, s->workspace_ca);
+	trust_ca(root, s->workspace_ca);
 	if (s->workspace_ca.len)
 		trust_in_chromium(root, s->workspace_ca);
 	if (find_account(root, s->user, &a))
