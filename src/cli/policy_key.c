@@ -109,6 +109,28 @@ static int announce(const char *change, const char *name, const char *fingerprin
 	return api_call("POST", "/v1/keys", &body, &doc);
 }
 
+static int said(bool json, const char *name, const char *fingerprint, bool trusted)
+{
+	struct buf out BUF_AUTO = { 0 };
+	struct json_out j;
+
+	buf_init(&out, BODY_MAX);
+	if (json) {
+		json_out_init(&j, &out);
+		json_out_object(&j);
+		json_out_key_str(&j, "name", name);
+		json_out_key_str(&j, "fingerprint", fingerprint);
+		json_out_key_bool(&j, "trusted", trusted);
+		json_out_object_end(&j);
+		(void)buf_byte(&out, '\n');
+	} else if (trusted) {
+		(void)buf_fmt(&out, "%s: trusted, %s\n", name, fingerprint);
+	} else {
+		(void)buf_fmt(&out, "%s: not trusted any more; policies in force stay, and are refused at their next load\n", name);
+	}
+	return say_out(&out);
+}
+
 /* "/keys/corp-2026.pub" -> "corp-2026" */
 static bool name_of(const char *path, char ret[TRUST_NAME_MAX + 1])
 {
@@ -130,7 +152,7 @@ static int file_path(const char *folder, const char *name, char ret[PATHS_MAX])
 	return n > 0 && n < PATHS_MAX ? CLI_DONE : say_fail(CLI_FAILED, "the state folder's path is too long");
 }
 
-static int add(const char *folder, const char *from, const char *given)
+static int add(const char *folder, const char *from, const char *given, bool json)
 {
 	char name[TRUST_NAME_MAX + 1];
 	char path[PATHS_MAX];
@@ -156,11 +178,10 @@ static int add(const char *folder, const char *from, const char *given)
 	buf_init(&line, SSH_KEY_LINE_MAX);
 	if (!ssh_key_put_line(&line, key, name) || !buf_byte(&line, '\n') || policy_file_write(path, buf_view(&line), &e) < 0)
 		return say_fail(CLI_FAILED, "%s", e.text);
-	printf("%s: trusted, %s\n", name, fingerprint);
-	return CLI_DONE;
+	return said(json, name, fingerprint, true);
 }
 
-static int rm(const char *folder, const char *name)
+static int rm(const char *folder, const char *name, bool json)
 {
 	struct listing l = { .n = 0 };
 	char path[PATHS_MAX];
@@ -180,8 +201,7 @@ static int rm(const char *folder, const char *name)
 		return r;
 	if (unlink(path) < 0)
 		return say_fail(CLI_FAILED, "remove %s: %s", path, strerror(errno));
-	printf("%s: not trusted any more; policies in force stay, and are refused at their next load\n", name);
-	return CLI_DONE;
+	return said(json, name, l.fingerprint, false);
 }
 
 static int key_run(const struct cli_args *a)
@@ -195,9 +215,9 @@ static int key_run(const struct cli_args *a)
 	if (strcmp(what, "ls") == 0 && a->n_words < 2)
 		return list(folder, a->value[KEY_JSON]);
 	if (strcmp(what, "add") == 0 && a->n_words == 2)
-		return add(folder, a->word[1], a->value[KEY_NAME]);
+		return add(folder, a->word[1], a->value[KEY_NAME], a->value[KEY_JSON] != NULL);
 	if (strcmp(what, "rm") == 0 && a->n_words == 2)
-		return rm(folder, a->word[1]);
+		return rm(folder, a->word[1], a->value[KEY_JSON] != NULL);
 	return say_fail(CLI_USAGE, "policy key: say ls, add FILE or rm NAME; see `saw policy key --help`");
 }
 

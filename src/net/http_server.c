@@ -131,7 +131,7 @@ static unsigned begin(struct http_server *s)
 	struct http1_length length;
 	struct http1_target t;
 	enum http1_fault fault = HTTP1_FAULT_NONE;
-	struct bytes expect;
+	struct bytes expect = { 0 };
 
 	if (h->minor != 1)
 		return 505;

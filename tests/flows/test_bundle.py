@@ -542,6 +542,13 @@ def test_a_workspace_follows_its_channel(plane, security, tmp_path):
     assert "serial 7 after 0" in first and "serial 8 after 7" in second and "signed by SHA256:" in second
 
 
+def test_keys_are_added_and_removed_in_json_too(plane, security):
+    said = json.loads(cli(plane, "policy", "key", "add", security.public, "--name", "corp", "--json").stdout)
+    assert said == {"name": "corp", "fingerprint": said["fingerprint"], "trusted": True} and said["fingerprint"].startswith("SHA256:")
+    assert json.loads(cli(plane, "policy", "key", "rm", "corp", "--json").stdout) == {**said, "trusted": False}
+    assert ": trusted, SHA256:" in cli(plane, "policy", "key", "add", security.public).stdout
+
+
 def write(path, text):
     path.write_text(text)
     return path
