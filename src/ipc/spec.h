@@ -9,6 +9,9 @@
 
 enum { MSG_SPEC = 900, MSG_LOADED = 901 /* file `loaded`: supervisor/bundle_file.c */, SPEC_VERSION = 2, SPEC_ID_MAX = 40, SPEC_NAME_MAX = 40, SPEC_PATH_MAX = 3000, SPEC_ARG_MAX = 8000, SPEC_CHANNEL_MAX = 128 };
 
+/* console.log is a guest's to fill: it is never longer, and when it is full its newest part becomes all of it. */
+enum { SPEC_CONSOLE_MAX = 8 * 1024 * 1024, SPEC_CONSOLE_KEPT = SPEC_CONSOLE_MAX / 2 };
+
 enum spec_driver { SPEC_DRIVER_MACHINE = 1, SPEC_DRIVER_TRY = 2 };
 
 /* Texts are borrowed from the message that was read. */

@@ -327,6 +327,22 @@ def test_a_log_that_is_not_there_yet_can_be_followed(shared_sawd, userns):
     shared_sawd.rm("early")
 
 
+def test_a_followed_console_goes_on_when_its_older_half_was_dropped(shared_sawd):
+    ident = shared_sawd.create("full", start=False).json["id"]
+    path, half = shared_sawd.state / "workspaces" / ident / "console.log", 4 << 20
+    text = b"".join(b"%06d %s\n" % (i, b"x" * 1016) for i in range(2 * half // 1024))
+    path.write_bytes(text)
+    stream = Stream(shared_sawd.socket, "/v1/workspaces/full/log?stream=console&follow=1")
+    assert [stream.line()[:6] for _ in range(2 * half // 1024)] == [b"%06d" % i for i in range(2 * half // 1024)]
+    with open(path, "r+b", buffering=0) as f:
+        os.pwrite(f.fileno(), text[half:], 0)
+        f.truncate(half)
+        os.pwrite(f.fileno(), b"new\n", half)
+    assert stream.line().strip() == b"new"
+    stream.close()
+    shared_sawd.rm("full")
+
+
 def test_a_page_of_ten_thousand_workspaces_is_quick(build, sanitized):
     from sawd import Sawd
     s = Sawd(build)

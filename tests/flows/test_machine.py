@@ -84,10 +84,26 @@ def test_what_runs_as_qemu_reaches_no_socket_of_the_same_user(machine, tmp_path,
     path.chmod(0o600)
     door.listen()
     door.setblocking(False)
-    console, theirs = os.pipe()
-    log = machine(REACH % {"path": path}, theirs)
-    with os.fdopen(console, "rb") as f:
-        said = json.loads(f.read() or b"{}")
+    console = tmp_path / "console.log"
+    log = machine(REACH % {"path": path}, os.open(console, os.O_RDWR | os.O_CREAT, 0o600))
+    said = json.loads(console.read_text() or "{}")
     assert said == {"works": 0, **dict.fromkeys(("socket", "datagram", "pair", "connect", "ring", "getfd"), errno.EPERM)}, log
     with pytest.raises(BlockingIOError):
         door.accept()
+
+
+FLOOD = """\
+import os
+for i in range(100):
+    os.write(17, (b"%06d " % i * 149797)[:1 << 20])
+os.write(17, b"the newest words\\n")
+"""
+
+
+def test_a_console_that_is_flooded_keeps_its_newest_text_below_the_limit(machine, tmp_path):
+    path = tmp_path / "console.log"
+    path.write_text("of an earlier run\n")
+    log = machine(FLOOD, os.open(path, os.O_RDWR))
+    text = path.read_bytes()
+    assert text.endswith(b"the newest words\n"), log
+    assert 4 * MIB <= len(text) <= 8 * MIB and b"000099 000099" in text and b"000090 " not in text

@@ -1,7 +1,9 @@
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "ipc/spec.h"
 #include "os/fd.h"
 #include "sawd/front/front.h"
 
@@ -55,6 +57,17 @@ void stream_change(struct front *f, const struct sawd_row *r)
 	}
 }
 
+/* A console's log that was full holds its newest part only: a reader at its end goes on where that text stands now. */
+static bool was_shortened(struct conn *c)
+{
+	struct stat st;
+
+	if (fstat(c->file_fd, &st) < 0 || (uint64_t)st.st_size >= c->file_at)
+		return false;
+	c->file_at = c->file_at > SPEC_CONSOLE_MAX - SPEC_CONSOLE_KEPT ? c->file_at - (SPEC_CONSOLE_MAX - SPEC_CONSOLE_KEPT) : 0;
+	return true;
+}
+
 static void on_poll(struct loop_timer *t)
 {
 	stream_file_on(t->owner);
@@ -70,6 +83,8 @@ void stream_file_on(struct conn *c)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
+			if (c->follow && n == 0 && was_shortened(c))
+				continue;
 			if (c->follow && n == 0) {
 				(void)loop_timer_arm(c->front->loop, &c->poll, FRONT_POLL_MS, on_poll, c);
 				return;

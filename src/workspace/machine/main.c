@@ -13,6 +13,7 @@
 #include "os/jail.h"
 #include "os/log.h"
 #include "workspace/machine/accel.h"
+#include "workspace/machine/console.h"
 #include "workspace/machine/monitor.h"
 #include "workspace/machine/qemu.h"
 #include "workspace/machine/words.h"
@@ -27,6 +28,7 @@ struct machine {
 	struct loop_io ended;
 	struct loop_timer end_timer;
 	struct words words;
+	struct console console;
 	struct accel accel;
 	enum ipc_machine last;
 	bool started;
@@ -93,6 +95,7 @@ static void on_qemu_end(struct loop_io *io, uint32_t events)
 		return;
 	child_end_text(&end, text);
 	words = words_last(&m->words);
+	console_drain(&m->console);
 	(void)snprintf(why, sizeof(why), "QEMU ended: %s%s%s%s", text, *words ? "; its last words: \"" : "", words, *words ? "\"" : "");
 	log_line("%s", why);
 	say_state(m, end.signalled || end.code ? IPC_MACHINE_FAILED : IPC_MACHINE_OFF, why);
@@ -136,17 +139,21 @@ static int start(struct machine *m, const struct qemu_config *c, uint64_t uid, s
 {
 	char path[QEMU_PATH_MAX];
 	FD_AUTO int words_fd = -1;
+	FD_AUTO int console_fd = -1;
+	struct qemu_config piped = *c;
 	int pair[2] = { -1, -1 };
 	int r = qemu_path(path, e);
 
 	r = r < 0 ? r : enter_jail(m, c, uid, e);
 	r = r < 0 ? r : words_init(&m->words, m->loop, &words_fd, e);
+	r = r < 0 ? r : console_init(&m->console, m->loop, c->fds[QEMU_CONSOLE], &console_fd, e);
 	if (r < 0)
 		return r;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(e, errno, "create QEMU's monitor socket");
+	piped.fds[QEMU_CONSOLE] = console_fd;
 	r = jail_no_reach(e);
-	r = r < 0 ? r : qemu_start(&m->qemu, c, path, pair[1], words_fd, e);
+	r = r < 0 ? r : qemu_start(&m->qemu, &piped, path, pair[1], words_fd, e);
 	pair[1] = fd_close(pair[1]);
 	if (r < 0) {
 		(void)fd_close(pair[0]);
@@ -154,7 +161,7 @@ static int start(struct machine *m, const struct qemu_config *c, uint64_t uid, s
 	}
 	r = monitor_new(&m->monitor, m->loop, pair[0], on_monitor, m, e);
 	r = r < 0 ? r : loop_io_add(m->loop, &m->ended, m->qemu.pid_fd, EPOLLIN, on_qemu_end, m, e);
-	return r < 0 ? r : jail_syscalls(JAIL_SYS_CHILD, e);
+	return r < 0 ? r : jail_syscalls(JAIL_SYS_CHILD | JAIL_SYS_APPEND, e);
 }
 
 static bool take_config(struct machine *m, struct msg_in *in, struct qemu_config *c, uint64_t *ret_uid, uint64_t *ret_accel)
@@ -270,6 +277,8 @@ int main(void)
 	child_kill(&m.qemu);
 	monitor_free(m.monitor);
 	words_deinit(&m.words);
+	console_drain(&m.console);
+	console_deinit(&m.console);
 	chan_free(m.parent);
 	loop_free(m.loop);
 	return r == 0 ? 0 : 1;

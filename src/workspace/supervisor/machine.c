@@ -68,7 +68,7 @@ static const struct {
 } disks[] = {
 	{ "kernel", true, O_RDONLY },	   { "initrd", true, O_RDONLY },    { "base.img", true, O_RDONLY },
 	{ "overlay.img", false, O_RDWR },  { "home.img", false, O_RDWR },   { "seed.img", false, O_RDONLY },
-	{ "console.log", false, O_WRONLY | O_CREAT | O_APPEND },
+	{ "console.log", false, O_RDWR | O_CREAT },
 };
 
 static void configure(struct role *r)
