@@ -72,7 +72,7 @@ enum sawd_type {
 				       * SAWD_SECRET_REMOVE: SECRET_READY */
 	MSG_SAWD_SECRET_READY, /* back: (u req, u enum sawd_secret_answer, u version it will have or had, b why) */
 	MSG_SAWD_SECRET_COMMIT, /* core -> keeper: (u req, u req of the change, u go; 0: forget it): SECRET_DONE */
-	MSG_SAWD_SECRET_DONE, /* back: (u req, u ok, u version, u created real ms, u rotated real ms or 0, b why): on disk, and pushed to every workspace that it is bound to */
+	MSG_SAWD_SECRET_DONE, /* back: (u req, u enum sawd_secret_answer, u version, u created real ms, u rotated real ms or 0, b why): OK: on disk, and pushed to every workspace that it is bound to */
 	MSG_SAWD_SECRET_LIST, /* core -> keeper: (u req, b owner): SECRET_ROWS */
 	MSG_SAWD_SECRET_ROWS, /* back: (u req, u n, n times (b id, u version, u created real ms, u rotated real ms or 0, b fault or "")) */
 	MSG_SAWD_SECRET_OPEN, /* core -> keeper: (u req, b workspace id, b owner, u n, n times b id): a fresh channel for its outlet:
@@ -142,6 +142,7 @@ enum sawd_secret_answer {
 	SAWD_SECRET_BAD, /* the value or the id is not fit */
 	SAWD_SECRET_FULL, /* SAWD_SECRETS_MAX, or too many changes at once */
 	SAWD_SECRET_FAILED,
+	SAWD_SECRET_RACED, /* somebody else's change came in between */
 	SAWD_SECRET_ANSWER_END
 };
 enum sawd_file { SAWD_FILE_CONSOLE = 1, SAWD_FILE_SUPERVISOR, SAWD_FILE_AUDIT, SAWD_FILE_END };

@@ -114,7 +114,9 @@
 	X(BUNDLE_CHANNEL, "bundle_other_channel", "the policy bundle was signed for another channel", "push it to the channel of its manifest") \
 	X(BUNDLE_OLDER, "bundle_older", "the policy bundle's serial is lower than the last one's", "sign with a higher serial, or roll the channel back") \
 	X(NO_QUESTION, "no_question", "the query is no question about a request", "ask with url=https://host/path and, where it is not GET, method=POST") \
-	X(READ_ONLY, "read_only_service", "this address only answers GET", "use GET")
+	X(READ_ONLY, "read_only_service", "this address only answers GET", "use GET") \
+	X(CHANGE_RACED, "changed_meanwhile", "somebody else changed it in the same moment", "see what there is now, and try again") \
+	X(CHANGE_FAILED, "change_failed", "the change was begun and could not be made", "see sawd.log in the state folder")
 
 enum reason {
 #define X(symbol, code, sentence, remedy) REASON_##symbol,

@@ -95,11 +95,11 @@ def test_a_change_is_made_when_core_says_go_and_not_before(keeper):
     change = keeper.req
     assert not keeper.rows()
     assert keeper.commit(change, 0)[0] == 1 and not keeper.rows()
-    assert keeper.commit(change)[0] == 0 and not keeper.rows()
+    assert keeper.commit(change)[0] == N["SAWD_SECRET_FAILED"] and not keeper.rows()
     keeper.prepare("github", "NEW", VALUE)
     change = keeper.req
     keeper.connect()  # core died in between
-    assert keeper.commit(change)[0] == 0 and not keeper.rows()
+    assert keeper.commit(change)[0] == N["SAWD_SECRET_FAILED"] and not keeper.rows()
 
 
 def test_of_two_changes_at_once_one_is_told_that_it_came_too_late(keeper):
@@ -109,7 +109,7 @@ def test_of_two_changes_at_once_one_is_told_that_it_came_too_late(keeper):
     keeper.prepare("github", "ROTATE", b"two")
     assert keeper.commit(keeper.req - 0)[0] == 1
     done = keeper.commit(first)
-    assert done[0] == 0 and b"somebody else" in done[4] and keeper.rows()["github"][0] == 2
+    assert done[0] == N["SAWD_SECRET_RACED"] and b"somebody else" in done[4] and keeper.rows()["github"][0] == 2
 
 
 def test_more_changes_than_are_held_at_once_are_refused(keeper):

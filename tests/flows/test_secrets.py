@@ -12,7 +12,7 @@ import pytest
 
 from ipc import N
 from keeper import FakeSupervisor
-from sawd import ROLES, Sawd, title, wait_gone
+from sawd import ROLES, Sawd, UnixConnection, title, wait_gone
 from workspace import children, wait_for
 
 pytestmark = pytest.mark.usefixtures("userns")
@@ -43,6 +43,29 @@ def rows(sawd):
 
 def events(sawd, word):
     return [e for e in sawd.control_log() if e.get("api", {}).get("operation", "").startswith(word)]
+
+
+def test_of_changes_at_once_one_is_made_and_the_log_says_of_the_others_that_they_were_not(sawd):
+    keeper, calls = sawd.roles()["keeper"], []
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        for i in range(4):
+            conn = UnixConnection(sawd.socket)
+            conn.request("PUT", "/v1/secrets/fresh?mode=new", f"value-{i}", {"Content-Type": "application/octet-stream"})
+            calls.append(conn)
+        assert sawd.call("GET", "/v1/workspaces").status == 200  # behind them: keeper has all four before it
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    answers = [conn.getresponse() for conn in calls]
+    texts = [json.loads(a.read()) for a in answers]
+    for conn in calls:
+        conn.close()
+    assert sorted(a.status for a in answers) == [201, 409, 409, 409], texts
+    lost = [t for t in texts if "type" in t]
+    assert all(t["type"] == "urn:saw:problem:conflict" and "try again" in t["remedy"] for t in lost), lost
+    assert rows(sawd)["fresh"]["version"] == 1
+    told = [(e["api"]["operation"], e["status_id"], e["status_code"]) for e in events(sawd, "secrets.")]
+    assert told == [("secrets.set", 1, "ok")] * 4 + [("secrets.set", 2, "changed_meanwhile")] * 3, events(sawd, "secrets.")
 
 
 class Faked:

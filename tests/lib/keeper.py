@@ -91,13 +91,13 @@ class Keeper:
     def set(self, name, value, op="PUT", owner=OWNER):
         answer, version, why = self.prepare(name, op, value, owner)
         assert answer == N["SAWD_SECRET_OK"], why
-        assert self.commit(self.req)[0] == 1
+        assert self.commit(self.req)[0] == N["SAWD_SECRET_OK"]
         return version
 
     def remove(self, name, owner=OWNER):
         answer, _, why = self.prepare(name, "REMOVE", owner=owner)
         assert answer == N["SAWD_SECRET_OK"], why
-        assert self.commit(self.req)[0] == 1
+        assert self.commit(self.req)[0] == N["SAWD_SECRET_OK"]
 
     def rows(self, owner=OWNER):
         """id -> (version, created, rotated, fault)"""

@@ -51,6 +51,8 @@ void core_send(struct core *c, enum sawd_role to);
  * happen. `detail` may be "". */
 #define JOURNAL_FAULT (-ECOMM)
 int journal_call(struct core *c, const char *operation, const char *id, const char *name, const char *detail, struct err *e);
+/* A call that was written down as made, and was not. */
+void journal_failed(struct core *c, enum reason why, const char *operation, const char *id, const char *detail);
 int journal_state(struct core *c, const char *word, const char *id, const char *name, const char *detail, struct err *e);
 /* Appends the event as it is. */
 int journal_event(struct core *c, const struct event *ev, struct err *e);

@@ -42,11 +42,11 @@ int journal_event(struct core *c, const struct event *ev, struct err *e)
 	return r < 0 ? JOURNAL_FAULT : 0;
 }
 
-static int note(struct core *c, enum event_kind kind, const char *verb, const char *id, const char *name, const char *detail,
-		struct err *e)
+static int note(struct core *c, enum event_kind kind, enum event_action action, enum reason why, const char *verb, const char *id,
+		const char *name, const char *detail, struct err *e)
 {
 	char text[EVENT_TEXT_MAX];
-	struct event ev = { .kind = kind, .action = kind == EVENT_API ? EVENT_ALLOWED : EVENT_NOTE, .count = 1 };
+	struct event ev = { .kind = kind, .action = action, .reason = (uint16_t)why, .count = 1 };
 
 	(void)snprintf(text, sizeof(text), "%s%s%s%s%s", name, *name ? " " : "", id, *detail ? ": " : "", detail);
 	ev.verb = bytes_str(verb);
@@ -57,12 +57,19 @@ static int note(struct core *c, enum event_kind kind, const char *verb, const ch
 
 int journal_call(struct core *c, const char *operation, const char *id, const char *name, const char *detail, struct err *e)
 {
-	return note(c, EVENT_API, operation, id, name, detail, e);
+	return note(c, EVENT_API, EVENT_ALLOWED, REASON_OK, operation, id, name, detail, e);
+}
+
+void journal_failed(struct core *c, enum reason why, const char *operation, const char *id, const char *detail)
+{
+	struct err e = { 0 };
+
+	(void)note(c, EVENT_API, EVENT_FAILED, why, operation, id, "", detail, &e);
 }
 
 int journal_state(struct core *c, const char *word, const char *id, const char *name, const char *detail, struct err *e)
 {
-	return note(c, EVENT_LIFECYCLE, word, id, name, detail, e);
+	return note(c, EVENT_LIFECYCLE, EVENT_NOTE, REASON_OK, word, id, name, detail, e);
 }
 
 void journal_refused(struct core *c, enum reason why, const char *channel, const char *detail)

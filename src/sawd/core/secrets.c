@@ -17,6 +17,7 @@ struct call {
 	struct core *core;
 	uint64_t req; /* front's */
 	uint64_t change; /* our number for keeper's change */
+	uint64_t version; /* that it will have */
 	enum sawd_secret_op op;
 	char id[CREDENTIAL_ID_MAX + 1];
 };
@@ -51,6 +52,12 @@ static void refuse(const struct call *k, enum sawd_secret_answer a, const char *
 	case SAWD_SECRET_FULL:
 		p.code = "busy";
 		p.remedy = "remove some, or try again in a moment";
+		break;
+	case SAWD_SECRET_RACED:
+		(void)snprintf(text, sizeof(text), "secret %s was changed by somebody else in the same moment", k->id);
+		p.detail = text;
+		p.code = "conflict";
+		p.remedy = "`saw secret ls` shows what there is now; try again";
 		break;
 	case SAWD_SECRET_FAILED:
 	case SAWD_SECRET_OK:
@@ -109,44 +116,45 @@ static void call_free(struct call *k)
 	free(k);
 }
 
+static const char *operation(const struct call *k)
+{
+	if (k->op == SAWD_SECRET_REMOVE)
+		return "secrets.delete";
+	return k->version > 1 ? "secrets.rotate" : "secrets.set";
+}
+
 static bool on_done(void *owner, struct msg_in *in)
 {
 	struct call *k = owner;
-	uint64_t ok = in ? msg_get_max(in, 1) : 0;
+	enum sawd_secret_answer a = in ? (enum sawd_secret_answer)msg_get_max(in, SAWD_SECRET_ANSWER_END - 1) : SAWD_SECRET_FAILED;
 	struct row r = { .id = bytes_str(k->id) };
 	struct bytes why;
-	char text[SAWD_SECRET_WHY_MAX + 1];
+	char text[SAWD_SECRET_WHY_MAX + 1] = "the keeper of secrets went away in the middle of the change";
 
 	if (in) {
 		r.version = msg_get_u64(in);
 		r.created_ms = msg_get_u64(in);
 		r.rotated_ms = msg_get_u64(in);
 		why = msg_get_bytes(in, SAWD_SECRET_WHY_MAX);
-		if (!msg_end(in))
+		if (!msg_end(in) || !a)
 			return false;
 		(void)snprintf(text, sizeof(text), "%.*s", (int)why.len, (const char *)why.p);
 	}
+	if (a != SAWD_SECRET_OK)
+		journal_failed(k->core, a == SAWD_SECRET_RACED ? REASON_CHANGE_RACED : REASON_CHANGE_FAILED, operation(k), k->id, text);
 	if (!in)
 		api_problem(k->core, k->req,
 			    &(struct sawd_problem){ .status = 503, .exit_code = 1, .code = "unavailable",
-						    .detail = "the keeper of secrets went away in the middle of the change",
-						    .remedy = "`saw secret ls` shows whether it was made" });
-	else if (ok)
+						    .detail = text, .remedy = "`saw secret ls` shows whether it was made" });
+	else if (a == SAWD_SECRET_OK)
 		answer_done(k, &r);
 	else
-		refuse(k, SAWD_SECRET_FAILED, text);
+		refuse(k, a, text);
 	call_free(k);
 	return true;
 }
 
 static const struct ask_kind made = { SAWD_KEEPER, { MSG_SAWD_SECRET_DONE }, on_done };
-
-static const char *operation(const struct call *k, uint64_t version)
-{
-	if (k->op == SAWD_SECRET_REMOVE)
-		return "secrets.delete";
-	return version > 1 ? "secrets.rotate" : "secrets.set";
-}
 
 static void commit(struct call *k, bool go)
 {
@@ -180,7 +188,8 @@ static bool on_ready(void *owner, struct msg_in *in)
 		refuse(k, a, text);
 	} else {
 		(void)snprintf(text, sizeof(text), "version %llu", (unsigned long long)version);
-		r = journal_call(c, operation(k, version), k->id, "", text, &e);
+		k->version = version;
+		r = journal_call(c, operation(k), k->id, "", text, &e);
 		if (r < 0)
 			api_error(c, k->req, r, &e);
 		commit(k, r == 0);

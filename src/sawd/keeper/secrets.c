@@ -59,7 +59,7 @@ bool secrets_on_commit(void *owner, struct msg_in *in)
 		change_drop(change);
 	msg_start(&keeper_out, MSG_SAWD_SECRET_DONE);
 	msg_u64(&keeper_out, req);
-	msg_u64(&keeper_out, r == 0);
+	msg_u64(&keeper_out, r == 0 ? SAWD_SECRET_OK : r == -EAGAIN ? SAWD_SECRET_RACED : SAWD_SECRET_FAILED);
 	msg_u64(&keeper_out, info.version);
 	msg_u64(&keeper_out, info.created_ms);
 	msg_u64(&keeper_out, info.version > 1 ? info.set_ms : 0);
