@@ -68,6 +68,19 @@ static void keep_rule(struct http_flow *f, struct bytes rule)
 	f->rule[n] = '\0';
 }
 
+/* Whose sender may hide a method in it where we do not look, and which is short or goes on soon. */
+static bool is_form(enum http1_form_kind kind)
+{
+	return kind == HTTP1_FORM_URLENCODED || kind == HTTP1_FORM_MULTIPART || kind == HTTP1_FORM_PARTS;
+}
+
+static bool has_form(const struct http_flow *f, const struct http1_head *h)
+{
+	bool body = f->request.length.framing == HTTP1_CHUNKED || f->request.length.len > 0;
+
+	return body && is_form(http1_form_kind_of(h));
+}
+
 static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 {
 	const struct policy *p = gate_policy(f->flow.gate);
@@ -84,6 +97,7 @@ static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 		.has_like = has_like,
 		.headers = h,
 		.websocket = wants_websocket(h),
+		.form = has_form(f, h),
 	};
 
 	if (r != REASON_OK)
@@ -165,12 +179,6 @@ bool http_ask_coded(const struct http1_head *h)
 		if (!bytes_ieq(coding, bytes_str("identity")))
 			return true;
 	return false;
-}
-
-/* Whose sender may hide a method in it where we do not look, and which is short or goes on soon. */
-static bool is_form(enum http1_form_kind kind)
-{
-	return kind == HTTP1_FORM_URLENCODED || kind == HTTP1_FORM_MULTIPART || kind == HTTP1_FORM_PARTS;
 }
 
 /* What no policy can allow here, whatever its rules say. */

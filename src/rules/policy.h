@@ -99,6 +99,7 @@ struct policy_request {
 	bool (*has_like)(const void *headers, struct bytes name); /* the same of fields that some server takes for it; NULL: there are none */
 	const void *headers;
 	bool websocket; /* GET with `Upgrade: websocket` that would be passed on */
+	bool form; /* it has a body that is labelled as a form, whose fields some hosts take before those of the query */
 	const struct policy_body *body; /* NULL: not read yet */
 };
 

@@ -273,6 +273,8 @@ static const char *unclear(const struct change *c)
 {
 	enum reason r = c->r->reason;
 
+	if (r == REASON_HTTP_CONDITION && c->r->request->form)
+		return "a rule reads a query parameter, and some servers take the fields of a form before it; send no form";
 	return r == REASON_BODY_TOO_LARGE || r == REASON_BODY_CODED || r == REASON_BODY_NOT_PARSABLE || r == REASON_BODY_AMBIGUOUS ?
 		       "a rule reads the body, and what it cannot read is never let through" :
 		       "a rule reads a query parameter, which comes twice or in a form that servers read in different ways";

@@ -29,6 +29,8 @@ static enum policy_met query_met(const struct policy *p, const struct policy_req
 		(const struct blob_str *)blob_at(p, BLOB_VALUES) + c->values.first;
 	struct policy_query_value got;
 
+	if (r->form)
+		return POLICY_UNCLEAR;
 	if (!r->has_query)
 		return POLICY_UNMET;
 	switch (policy_query_find(r->query, blob_text(p, c->key), &got)) {

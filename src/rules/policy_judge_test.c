@@ -103,6 +103,36 @@ TEST(a_field_that_some_server_takes_for_a_rules_is_clear_to_no_rule)
 	kit_free(&k);
 }
 
+TEST(beside_a_form_no_query_is_clear)
+{
+	struct kit k = kit_compile(
+		"version: 1\nverdicts: {write: allow}\nnetwork:\n"
+		"  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: rest, rules: [\n"
+		"      {class: write, methods: [POST], paths: [/q], query: {x: [\"1\"]}}, {class: write, methods: [POST], paths: [/d, /a]},\n"
+		"      {deny: true, methods: [POST], paths: [/d], query: {x: [\"9\"]}}]}\n");
+	static const struct {
+		const char *path;
+		bool form;
+		enum reason want;
+	} rows[] = {
+		{ "/q", false, REASON_OK }, { "/q", true, REASON_HTTP_CONDITION }, { "/d", false, REASON_OK },
+		{ "/d", true, REASON_HTTP_DENIED }, { "/a", true, REASON_OK },
+	};
+	struct policy_entry e;
+
+	CHECK_INT(policy_find(&k.policy, bytes_str("a.example"), 80, &e), REASON_OK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct policy_request r = { .method = bytes_str("POST"), .path = bytes_str(rows[i].path), .query = bytes_str("x=1"),
+						  .has_query = true, .form = rows[i].form };
+		struct policy_verdict v;
+
+		policy_judge(&k.policy, &e, &r, &v);
+		if (!CHECK_INT(v.reason, rows[i].want))
+			printf("# row %zu\n", i);
+	}
+	kit_free(&k);
+}
+
 TEST(paths_longer_than_any_pattern_are_walked_safely)
 {
 	char path[8000];

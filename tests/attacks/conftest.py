@@ -26,6 +26,7 @@ network:
     rules:
       - {class: read, methods: [GET, HEAD], paths: ["/**"]}
       - {class: write, methods: [POST, PUT, DELETE], paths: ["/data/**"]}
+      - {class: write, methods: [POST], paths: ["/dry/**"], query: {dry_run: ["true"]}}
       - {deny: true, methods: ["*"], paths: ["/admin/**"]}
   - name: wild
     hosts: ["*.wild.example"]

@@ -334,6 +334,35 @@ def test_g11_what_only_looks_like_one_arrives(gw, fields, body):
     assert got["statuses"] == [200], got
 
 
+DRY = "/dry/x?dry_run=true"
+UNCLEAR = {
+    "form": (DRY, FORM, "dry_run=false"),
+    "no type": (DRY, "", "dry_run=false"),
+    "multipart": (DRY, "Content-Type: multipart/form-data; boundary=x\r\n", PART % "dry_run"),
+    "brackets": (DRY + "&[dry_run]=false", "", ""),
+    "a bracket behind": (DRY + "&dry_run%5D=false", "", ""),
+    "an unclosed bracket": (DRY + "&dry%5Brun=false", "", ""),
+    "behind what hosts read": ("/dry/x?" + "a&" * 1000 + "dry_run=true", "", ""),
+}
+
+
+@pytest.mark.parametrize("target,fields,body", UNCLEAR.values(), ids=UNCLEAR)
+def test_g10_a_parameter_that_hosts_read_otherwise_is_refused(gw, target, fields, body):
+    with gw.attack() as a:
+        got = send(gw, f"POST {target} HTTP/1.1\r\nHost: plain.example\r\n{fields}Content-Length: {len(body)}\r\n\r\n{body}", want=1)
+        assert got["statuses"] == [403], got
+        a.denied("condition_not_met")
+
+
+@pytest.mark.parametrize("fields,body", [("", ""), ("Content-Type: application/json\r\n", "{}")])
+def test_g10_a_clear_parameter_passes(gw, fields, body):
+    target = DRY + "&ids%5B%5D=1&page%5Bsize%5D=2"
+    with gw.attack() as a:
+        got = send(gw, f"POST {target} HTTP/1.1\r\nHost: plain.example\r\n{fields}Content-Length: {len(body)}\r\n\r\n{body}", want=1)
+        assert got["statuses"] == [200], got
+        assert [r["target"] for r in requests(a)] == [target]
+
+
 def test_g14_head_is_get_and_options_is_not(gw):
     assert gw.do("http", "plain.example", "HEAD /x HTTP/1.1\r\nHost: plain.example\r\nConnection: close\r\n\r\n")["statuses"] == [200]
     with gw.attack() as a:
