@@ -136,7 +136,7 @@ def test_f6_a_window_that_stays_shut_holds_little_and_not_for_ever(mitm, sanitiz
     inlet = roles(mitm)["saw-inlet"]
     before = memory(inlet)
     with mitm.attack() as a:
-        got = mitm.do("h2_shut_window", host, "/bytes/10000000", 50, 75, wait=120)
+        got = mitm.do("h2_shut_window", host, "/bytes/10000000", 50, 150, wait=240)
         assert got["goaway"] is not None or got["closed"] or all(s["done"] for s in got["streams"].values()), got
         events = a.wait_events(lambda e: [x for x in e if x.get("status_code") == "request_timeout"])
         assert [e["status_code"] for e in events if e["disposition"] == "Blocked"] == ["request_timeout"], events
