@@ -17,6 +17,7 @@ network:
     rules:
       - {class: read, methods: [GET, HEAD], paths: ["/**"]}
       - {class: write, methods: [POST, PUT, DELETE], paths: ["/data/**"]}
+      - {class: write, methods: [POST], paths: ["/dry/**"], query: {dry_run: ["true"]}}
       - {deny: true, methods: ["*"], paths: ["/admin/**"]}
   - name: cred
     hosts: [cred.example]
@@ -30,6 +31,7 @@ network:
     rules:
       - {class: read, methods: [GET, HEAD], paths: ["/**"]}
       - {class: write, methods: [POST, PUT], paths: ["/data/**"]}
+      - {class: write, methods: [POST], paths: ["/dry/**"], query: {dry_run: ["true"]}}
       - {deny: true, methods: ["*"], paths: ["/admin/**"]}
   - name: json
     hosts: [json.example]

@@ -300,7 +300,9 @@ def test_a_flood_of_refusals_is_slowed_down_and_neither_fills_the_log_nor_ends_a
         took, events = time.monotonic() - began, [e["code"] for e in h.events]
         flood.over = True
         flood.join(10)
-        assert BURST < len(events) < BURST + took / EVERY + SLACK and set(events) == {"name_not_listed"}, (len(events), took, flood.sent)
+        # on a busy machine there may be too many at once, too
+        assert BURST < len(events) < BURST + took / EVERY + SLACK and {"name_not_listed"} <= set(events) <= {"name_not_listed", "too_many_flows"}, \
+            (len(events), took, flood.sent)
         assert h.process.poll() is None and h.dialer.process.poll() is None
         # the other way is as open as before
         if role == "outlet":
