@@ -11,9 +11,9 @@
 
 #include "os/jail.h"
 
-/* Lists of what is allowed, never of what is forbidden (but for jail_no_reach, for a program that is not ours). Everything else ends the process by SIGSYS, which its parent sees and
- * logs. What glibc needs behind our back stands in the base set: malloc (brk, mmap, madvise, mremap), stdio-free printing,
- * getrandom, futexes. Nothing may become executable: mmap and mprotect are allowed without PROT_EXEC only. */
+/* Lists of what is allowed, never of what is forbidden (but for jail_no_reach, for a program that is not ours). Everything else ends the
+ * process by SIGSYS, which its parent sees and logs. What glibc needs behind our back stands in the base set: malloc (brk, mmap, madvise,
+ * mremap), stdio-free printing, getrandom, futexes. Nothing may become executable: mmap and mprotect are allowed without PROT_EXEC only. */
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
