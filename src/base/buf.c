@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/must.h"
+#include "base/num.h"
 
 enum { BUF_FIRST = 256 };
 
@@ -130,13 +131,10 @@ bool buf_fmt(struct buf *b, const char *format, ...)
 
 bool buf_decimal(struct buf *b, uint64_t v)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
+	char digits[NUM_TEXT_MAX + 1];
+	size_t n = num_text(v, digits);
 
-	do
-		digits[--at] = (char)('0' + v % 10);
-	while (v /= 10);
-	return buf_add(b, digits + at, sizeof(digits) - at);
+	return buf_add(b, digits, n);
 }
 
 bool buf_u16be(struct buf *b, uint16_t v)

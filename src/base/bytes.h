@@ -60,6 +60,14 @@ static inline struct bytes bytes_skip(struct bytes a, size_t n)
 	return n == 0 ? a : bytes_of(a.p + n, a.len - n);
 }
 
+/* Eight bytes at once, each of them 0x20..0x7e: taking 0x20 away borrows only below that, adding one carries only above. */
+static inline bool bytes_printable_word(uint64_t w)
+{
+	const uint64_t ones = 0x0101010101010101;
+
+	return !((w | (w - ones * 0x20) | (w + ones)) & ones * 0x80);
+}
+
 /* Index of byte `c`, or a.len when it does not occur. */
 size_t bytes_find(struct bytes a, uint8_t c);
 

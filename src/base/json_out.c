@@ -81,12 +81,59 @@ static bool plain(uint32_t c)
 	return c >= 0x20 && c != '"' && c != '\\' && c != 0x7f && c != 0x2028 && c != 0x2029;
 }
 
+/* None of eight bytes is a quote or a backslash: where a byte is zero, taking one away sets its high bit. */
+static bool unquoted_word(uint64_t w)
+{
+	const uint64_t ones = 0x0101010101010101;
+	uint64_t quote = w ^ ones * '"';
+	uint64_t slash = w ^ ones * '\\';
+
+	return !((((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & ones * 0x80);
+}
+
+static bool plain_word(const uint8_t *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, sizeof(w));
+	return bytes_printable_word(w) && unquoted_word(w);
+}
+
+static bool plain_byte(uint8_t c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* Words, the last of which may overlap the one before. */
+static bool all_plain(struct bytes text)
+{
+	uint8_t few[sizeof(uint64_t)];
+
+	if (text.len >= sizeof(uint64_t)) {
+		for (size_t i = 0; i + sizeof(uint64_t) <= text.len; i += sizeof(uint64_t))
+			if (!plain_word(text.p + i))
+				return false;
+		return plain_word(text.p + text.len - sizeof(uint64_t));
+	}
+	if (text.len >= sizeof(few) / 2) {
+		memcpy(few, text.p, sizeof(few) / 2);
+		memcpy(few + sizeof(few) / 2, text.p + text.len - sizeof(few) / 2, sizeof(few) / 2);
+		return plain_word(few);
+	}
+	for (size_t i = 0; i < text.len; i++)
+		if (!plain_byte(text.p[i]))
+			return false;
+	return true;
+}
+
 /* Most text is printable ASCII: such a run is copied at once. */
 static size_t ascii_run(const uint8_t *p, size_t len)
 {
 	size_t n = 0;
 
-	while (n < len && p[n] >= 0x20 && p[n] < 0x7f && p[n] != '"' && p[n] != '\\')
+	while (len - n >= sizeof(uint64_t) && plain_word(p + n))
+		n += sizeof(uint64_t);
+	while (n < len && plain_byte(p[n]))
 		n++;
 	return n;
 }
@@ -140,7 +187,7 @@ static void put(struct json_out *j, struct bytes text, bool colon)
 {
 	bool comma = needs_comma(j);
 
-	if (ascii_run(text.p, text.len) == text.len) {
+	if (all_plain(text)) {
 		put_plain(j->out, text, comma, colon);
 		return;
 	}

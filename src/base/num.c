@@ -39,3 +39,24 @@ bool num_size(struct bytes text, uint64_t max, uint64_t *ret)
 	}
 	return num_u64(text, max, ret);
 }
+
+size_t num_text(uint64_t v, char ret[NUM_TEXT_MAX + 1])
+{
+	static const char pairs[] = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
+				    "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+	char digits[NUM_TEXT_MAX];
+	size_t at = sizeof(digits);
+	size_t n;
+
+	for (; v >= 100; v /= 100) {
+		at -= 2;
+		memcpy(digits + at, pairs + v % 100 * 2, 2);
+	}
+	at -= 2;
+	memcpy(digits + at, pairs + v * 2, 2);
+	at += v < 10;
+	n = sizeof(digits) - at;
+	memcpy(ret, digits + at, n);
+	ret[n] = '\0';
+	return n;
+}

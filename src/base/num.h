@@ -1,4 +1,4 @@
-/* Strict numbers from text: no sign, no blanks, no leading zeros, no overflow. */
+/* Strict numbers from text: no sign, no blanks, no leading zeros, no overflow; and back. */
 #ifndef SAW_BASE_NUM_H
 #define SAW_BASE_NUM_H
 
@@ -8,5 +8,10 @@
 bool num_u64(struct bytes text, uint64_t max, uint64_t *ret);
 /* "512MiB", "2GiB", "10TiB", "64KiB" or plain bytes: the sizes that users write. Exact, no fraction. */
 bool num_size(struct bytes text, uint64_t max, uint64_t *ret);
+
+enum { NUM_TEXT_MAX = 20 /* decimal digits of a u64 */ };
+
+/* Decimal, with a NUL. Returns how many digits. */
+size_t num_text(uint64_t v, char ret[NUM_TEXT_MAX + 1]);
 
 #endif

@@ -21,6 +21,22 @@ TEST(numbers_take_no_sign_blank_or_leading_zero)
 	CHECK(!num_u64(bytes_str("11"), 10, &v) && v == 7);
 }
 
+TEST(numbers_become_text_and_come_back)
+{
+	const uint64_t tried[] = { 0, 9, 10, 99, 100, 4294967295, 9999999999999999999U, UINT64_MAX };
+	char text[NUM_TEXT_MAX + 1];
+	uint64_t v;
+
+	for (uint64_t i = 0; i < 20000; i++)
+		CHECK(num_u64(bytes_of(text, num_text(i, text)), 20000, &v) && v == i);
+	for (size_t i = 0; i < sizeof(tried) / sizeof(tried[0]); i++) {
+		size_t n = num_text(tried[i], text);
+
+		CHECK(n == strlen(text) && num_u64(bytes_of(text, n), UINT64_MAX, &v) && v == tried[i]);
+	}
+	CHECK_STR(text, "18446744073709551615");
+}
+
 TEST(sizes_are_exact_binary_units)
 {
 	uint64_t v;

@@ -21,8 +21,8 @@ static void put_le(struct msg *m, uint64_t v, unsigned n)
 	put(m, &v, n);
 }
 
-/* The letter of a field's kind, and a number behind it. */
-static void put_kind(struct msg *m, char kind, uint64_t v, unsigned n)
+/* The letter of a field's kind, and a number of `n` bytes behind it. */
+static inline void put_kind(struct msg *m, char kind, uint64_t v, unsigned n)
 {
 	uint8_t s[1 + sizeof(v)] = { (uint8_t)kind };
 
@@ -77,38 +77,38 @@ void msg_wipe(struct msg *m)
 	m->len = 0;
 }
 
-static uint64_t get_le(struct msg_in *in, unsigned n)
+bool msg_open(struct msg_in *in, struct bytes raw)
+{
+	uint16_t type = 0;
+
+	*in = (struct msg_in){ .left = raw, .bad = raw.len < sizeof(type) };
+	if (in->bad)
+		return false;
+	memcpy(&type, raw.p, sizeof(type));
+	in->left = bytes_skip(raw, sizeof(type));
+	in->type = le16toh(type);
+	return true;
+}
+
+/* A field's number of `n` bytes behind the letter of its kind; 0 and bad where there is none. */
+static inline uint64_t get_kind(struct msg_in *in, uint8_t kind, size_t n)
 {
 	uint64_t v = 0;
 
-	if (in->bad || in->left.len < n) {
+	if (in->bad || in->left.len < 1 + n || in->left.p[0] != kind) {
 		in->bad = true;
 		return 0;
 	}
-	memcpy(&v, in->left.p, n);
-	in->left = bytes_skip(in->left, n);
+	memcpy(&v, in->left.p + 1, n);
+	in->left = bytes_skip(in->left, 1 + n);
 	return le64toh(v);
-}
-
-bool msg_open(struct msg_in *in, struct bytes raw)
-{
-	*in = (struct msg_in){ .left = raw };
-	in->type = (uint16_t)get_le(in, 2);
-	return !in->bad;
-}
-
-static bool kind(struct msg_in *in, uint8_t want)
-{
-	if (get_le(in, 1) != want)
-		in->bad = true;
-	return !in->bad;
 }
 
 uint64_t msg_get_max(struct msg_in *in, uint64_t max)
 {
-	uint64_t v = kind(in, 'u') ? get_le(in, 8) : 0;
+	uint64_t v = get_kind(in, 'u', 8);
 
-	if (in->bad || v > max) {
+	if (v > max) {
 		in->bad = true;
 		return 0;
 	}
@@ -122,7 +122,7 @@ uint64_t msg_get_u64(struct msg_in *in)
 
 struct bytes msg_get_bytes(struct msg_in *in, size_t max)
 {
-	uint64_t len = kind(in, 'b') ? get_le(in, 4) : 0;
+	uint64_t len = get_kind(in, 'b', 4);
 	struct bytes b = { 0 };
 
 	if (in->bad || len > max || len > in->left.len) {

@@ -164,14 +164,12 @@ static size_t at_ease(const struct http1_scan *s, enum kind kind)
 	return s->line_at + HTTP1_LINE_MAX;
 }
 
-/* Eight bytes at once, each of them 0x20..0x7e: taking 0x20 away borrows only below that, adding one carries only above. */
 static bool plain_word(const uint8_t *p)
 {
-	const uint64_t ones = 0x0101010101010101;
 	uint64_t w;
 
 	memcpy(&w, p, sizeof(w));
-	return !((w | (w - ones * 0x20) | (w + ones)) & ones * 0x80);
+	return bytes_printable_word(w);
 }
 
 /* Most bytes are printable ASCII and far from any limit. */

@@ -2,11 +2,9 @@
  * class adds. Ids come with their captions only where a person reads them. Numbers are cut to what OCSF's signed 64 bits hold. */
 #include "wire/ocsf.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "base/json_out.h"
 #include "base/must.h"
+#include "base/num.h"
 
 /* What is being written: passed on instead of five arguments. */
 struct line {
@@ -66,10 +64,10 @@ static void put_num(struct json_out *j, const char *key, uint64_t v)
 
 static void put_id_text(struct json_out *j, const char *key, uint64_t id)
 {
-	char text[24];
+	char text[NUM_TEXT_MAX + 1];
+	size_t n = num_text(id, text);
 
-	(void)snprintf(text, sizeof(text), "%" PRIu64, id);
-	json_out_key_str(j, key, text);
+	json_out_key_bytes(j, key, bytes_of(text, n));
 }
 
 static void open_key(struct json_out *j, const char *key)
