@@ -111,6 +111,30 @@ TEST(every_wait_has_an_end_with_its_own_reason)
 	}
 }
 
+/* Nothing is written to a guest meanwhile, so that nobody would know that it has left. */
+TEST(an_answer_whose_head_does_not_end_is_late_however_steadily_it_comes)
+{
+	static const char *const pieces[] = { "HTTP/1.1 200 OK\r\n", "X: ", "y", "y" };
+
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	(void)shutdown(http_rig.guest, SHUT_WR);
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		kit_clock_moves(HTTP_FLOW_STALL_MS / 5);
+		http_rig_reply(0, pieces[i]);
+	}
+	CHECK_INT(http_rig.got.len, 0);
+	kit_clock_moves(HTTP_FLOW_STALL_MS / 5);
+	http_rig_settle();
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 504 ", 13) == 0);
+	CHECK(http_rig_origin_at_end(0));
+	CHECK_INT(http_rig.n_events, 3);
+	CHECK(strncmp(http_rig.events[1], "failed upstream_timeout GET /ok ", 32) == 0);
+	CHECK(strncmp(http_rig.events[2], "closed ok", 9) == 0);
+	http_rig_end();
+}
+
 TEST(an_idle_connection_ends_without_a_word)
 {
 	http_rig_start(http_flow_start);

@@ -213,9 +213,11 @@ static bool relay_body(struct http_flow *f)
 	return true;
 }
 
+/* A part of a head, in upstream.in, is no answer that begins: else a host would hold on to a flow whose guest has left for as long as it likes,
+ * since nothing is written to the guest before the head is whole. */
 static void renew_deadline(struct http_flow *f)
 {
-	uint64_t moved = f->guest.moved + f->upstream.moved;
+	uint64_t moved = f->guest.moved + f->upstream.moved - (f->answering ? 0 : f->upstream.in.len);
 
 	if (moved == f->moved)
 		return;
