@@ -26,6 +26,14 @@ def mitm(arena, build, tmp_path_factory):
 REQUEST = "GET /ordinary HTTP/1.1\r\nHost: plain.example\r\n\r\n".encode().hex()
 
 
+CRED = "GET /ordinary HTTP/1.1\r\nHost: cred.example\r\n\r\n".encode().hex()
+
+
+def status(gw, host):
+    """Of an ordinary request on a connection of its own."""
+    return gw.do("http", host, f"GET /hello HTTP/1.1\r\nHost: {host}\r\n\r\n", port=443, tls=True, want=1)["statuses"]
+
+
 def ordinary(gw, stands, send=None):
     """The answer to an ordinary request on a connection that stands; it comes in pieces."""
     text = ""
@@ -70,6 +78,56 @@ def test_answers_that_nobody_reads_fill_no_more_than_the_ceiling_and_what_stands
         assert gw.do("http", "plain.example", "GET /after HTTP/1.1\r\nHost: plain.example\r\n\r\n", want=1)["statuses"] == [200]
         a.wait_events(lambda e: [x for x in e if x["class_uid"] == 4002 and not closing(x)])
         assert not [e for e in a.events() if decision(e) == "Blocked"]
+
+
+# The host never ends this head, and goes on before its time for an answer is over.
+LONG = {"hex": (b"HTTP/1.1 200 OK\r\n" + 30 * (b"X: " + 1000 * b"x" + b"\r\n")).hex(), "pieces": ["78"] * 9, "gap": 15}
+ASK_LONG = "GET /long HTTP/1.1\r\nHost: cred.example\r\n" + 20 * ("X: " + 1000 * "x" + "\r\n") + "\r\n"
+
+
+def fill(gw, arena, most, batch=64):
+    """Requests for /long, as fast as the host hears of them, until one is answered."""
+    for n in range(batch, most, batch):
+        until = time.monotonic() + 20
+        seen = arena.ask("marks")["requests"] + batch
+        gw.do("ask_many", "cred.example", ASK_LONG, batch)
+        while arena.ask("marks")["requests"] < seen:
+            if set(gw.do("answers")) != {""}:
+                return n
+            assert time.monotonic() < until, f"of {n} requests some reach nobody"
+            select.select([], [], [], 0.05)
+    return most
+
+
+def test_answers_that_never_begin_fill_outlet_alone_and_only_what_is_new_there_is_refused(mitm, arena):
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 16000:
+        pytest.skip("the limit of open descriptors is low: fewer connections are taken than fill outlet's memory")
+    arena.ask("script", script={"/long": LONG})
+    stands = mitm.do("hold", "cred.example", 443, CRED, secure=True)
+    assert "/ordinary" in ordinary(mitm, stands)
+    before = roles(mitm)
+    inlet, outlet = (memory(before[n]) for n in ("saw-inlet", "saw-outlet"))
+    with mitm.attack() as a:
+        n = fill(mitm, arena, 2600)
+        late = [status(mitm, "cred.example") for _ in range(10)]
+        assert late == 10 * [[503]], late
+        answer = ordinary(mitm, stands, CRED)
+        assert answer.startswith("HTTP/1.1 200 ") and "/ordinary" in answer
+        assert status(mitm, "good.example") == [200], "what does not need outlet goes on"
+        got = mitm.do("answers")
+        print(f"{got}: outlet {(memory(before['saw-outlet']) - outlet) // MB} MiB, inlet {(memory(before['saw-inlet']) - inlet) // MB} MiB")
+        assert set(got) == {"", "503"} and sum(got.values()) == n and got["503"] <= 64, got
+        assert memory(before["saw-outlet"]) - outlet < MOST
+        refused = got["503"] + len(late)
+        blocked = a.wait_events(lambda e: len([x for x in e if decision(x) == "Blocked"]) >= refused)
+        blocked = [(e["class_uid"], e["status_code"], e["metadata"]["log_provider"]) for e in blocked if decision(e) == "Blocked"]
+        assert blocked == refused * [(4001, "too_many_flows", "outlet")]
+        mitm.do("vanish")
+        assert memory_below(before["saw-outlet"], outlet + SLACK) < outlet + SLACK, (outlet, memory(before["saw-outlet"]))
+    assert roles(mitm) == before
+    with mitm.attack() as a:
+        assert status(mitm, "cred.example") == [200]
+        a.allowed(4002)
 
 
 def test_a_head_that_dribbles_in_costs_what_it_fills_and_gives_it_back(mitm):

@@ -192,7 +192,7 @@ class Origin:
             w.write(bytes.fromhex(self.script[target]["hex"]))
             await w.drain()
             for piece in self.script[target].get("pieces", ()):
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(self.script[target].get("gap", 0.2))
                 w.write(bytes.fromhex(piece))
                 await w.drain()
             return not self.script[target].get("close")

@@ -361,9 +361,9 @@ def link(ask=True):
     return {"name": name, "me": me, "gw": gw}
 
 
-def hold(host, port, send=None):
+def hold(host, port, send=None, secure=False):
     """Opens a connection and keeps it under a number for later steps."""
-    s = connect(host, port)
+    s = tls(host, port) if secure else connect(host, port)
     if send:
         s.sendall(bytes.fromhex(send))
     held.append(s)
@@ -400,10 +400,30 @@ def dribble(host, n, size):
     return guest_flood.dribble(held, tls, host, n, size)
 
 
+def ask_many(host, text, n):
+    """Asks on so many connections of TLS, and waits for no answer."""
+    import guest_flood
+    guest_flood.ask_many(waiting, lambda: address(host), host, text.encode("latin-1"), n)
+
+
+def answers():
+    """How often which status was answered there so far; "": none."""
+    import guest_flood
+    return guest_flood.answers(waiting, known)
+
+
 def let_go():
-    for s in held:
+    for s in held + waiting:
         s.close()
-    held.clear()
+    for all_of in (held, waiting, known):
+        all_of.clear()
+
+
+def vanish():
+    """As a machine that is switched off, of whose connections nobody knows any more."""
+    for s in held + waiting:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    let_go()
 
 
 def command(args, timeout=60, stdin=""):
@@ -415,7 +435,7 @@ def ping():
     return "pong"
 
 
-held = []
+held, waiting, known = [], [], {}
 
 if __name__ == "__main__":
     print(json.dumps("ready"), flush=True)

@@ -2,6 +2,7 @@
 import resource
 import select
 import socket
+import ssl
 import time
 
 BATCH = 64
@@ -69,3 +70,28 @@ def dribble(held, tls, host, n, size):
     for s in held[-n:]:
         s.sendall(text + size // 1004 * (b"X: " + 999 * b"x" + b"\r\n"))
     return len(held)
+
+
+def ask_many(held, address, host, text, n):
+    """Opens so many connections of TLS and asks on each; `held` gets them."""
+    _many()
+    where, context = address(), ssl.create_default_context()
+    for _ in range(n):
+        s = context.wrap_socket(socket.create_connection((where, 443), 20), server_hostname=host)
+        s.sendall(text)
+        held.append(s)
+
+
+def answers(held, known):
+    """How often which status was answered on these connections; "": no answer is here. `known`: what was read of them before."""
+    for s in held:
+        if s not in known:
+            s.settimeout(0)
+            try:
+                known[s] = s.recv(12)[9:].decode("latin-1") or "closed"
+            except ssl.SSLWantReadError:
+                pass
+            except OSError:
+                known[s] = "reset"
+    got = [known.get(s, "") for s in held]
+    return {status: got.count(status) for status in got}
