@@ -1,5 +1,7 @@
 #include "net/held.h"
 
+#include <malloc.h>
+
 #include "base/must.h"
 #include "base/tap.h"
 #include "net/h2_budget.h"
@@ -248,6 +250,46 @@ TEST(a_charged_buffer_grows_up_to_the_ceiling_of_all)
 	while (b.len < (size_t)512 * 1024)
 		CHECK(buf_str(&b, LONG));
 	buf_deinit(&b);
+	over();
+}
+
+/* --- memory that malloc keeps --- */
+
+static unsigned n_trims;
+
+int malloc_trim(size_t pad) /* held.c's: this one stands before the library's */
+{
+	CHECK_INT(pad, 0);
+	n_trims++;
+	return 1;
+}
+
+/* Others came to `most`, then down to `left`, and something ended. */
+static unsigned trims(size_t most, size_t left)
+{
+	others_hold(most);
+	held_ended();
+	n_trims = 0;
+	others_hold(left);
+	held_ended();
+	return n_trims;
+}
+
+TEST(a_process_that_held_much_and_now_little_gives_back_what_malloc_keeps_once)
+{
+	CHECK_INT(trims(HELD_GIVES_BACK, HELD_GIVES_BACK / 4 + 1), 0);
+	CHECK_INT(trims(HELD_GIVES_BACK, HELD_GIVES_BACK / 4), 1);
+	held_ended();
+	CHECK_INT(n_trims, 1); /* it has been given back */
+	CHECK_INT(trims(HELD_MAX, HELD_MAX / 2), 0);
+	CHECK_INT(trims(HELD_MAX / 2, HELD_MAX / 4), 1); /* a quarter of its most ever since */
+	CHECK_INT(trims(HELD_MAX / 4, 0), 1);
+	over();
+}
+
+TEST(a_process_that_never_held_much_does_not_stop_to_give_back)
+{
+	CHECK_INT(trims(HELD_GIVES_BACK - 1, 0), 0);
 	over();
 }
 
