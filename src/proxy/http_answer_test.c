@@ -1,6 +1,7 @@
 #include "proxy/http_rig.h"
 
 #include "base/tap.h"
+#include "crypt/secret.h"
 #include "crypt/secure_heap.h"
 #include "os/fd.h"
 
@@ -55,16 +56,27 @@ TEST(cookies_of_answers_stay_outside_where_policy_says_so_and_it_is_noted)
 #define SECRET "s3cr3t-Value.0123456789"
 #define CHUNKED_OK "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-static void start_reflective(void)
+static void guard_memory(void)
 {
-	const struct policy_entry entry = { .mode = POLICY_HTTP, .rule = bytes_str("site"), .credential = 0, .reflective = true };
 	static bool made;
 
 	if (!made)
 		(void)secure_heap_init_sized((size_t)1 << 20, &made);
+}
+
+static void ask_reflective(void)
+{
+	const struct policy_entry entry = { .mode = POLICY_HTTP, .rule = bytes_str("site"), .credential = 0, .reflective = true };
+
+	guard_memory();
 	http_rig_start_entry(http_flow_start, &entry);
 	http_rig.secret = SECRET;
 	http_rig_ask("GET /ok HTTP/1.1\r\n" HOST "Accept-Encoding: gzip\r\nRange: bytes=3-9\r\n\r\n");
+}
+
+static void start_reflective(void)
+{
+	ask_reflective();
 	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "GET /ok HTTP/1.1\r\nHost: good.example\r\nAccept-Encoding: identity\r\nAuthorization: Bearer " SECRET "\r\n\r\n");
 }
 
@@ -117,6 +129,49 @@ TEST(h5_a_credential_that_comes_byte_by_byte_is_seen_before_its_first_byte_passe
 	}
 	CHECK_INT(http_rig.got.len, 0);
 	check_reflected(true);
+}
+
+/* Guarded memory is as large as what the workspace's secrets fill. */
+TEST(however_many_answers_are_scanned_for_one_value_there_is_room_for_the_next)
+{
+	enum { MANY = 4000, LONG = 8 * 1024 };
+	static char value[LONG + 1];
+	static struct http_watch *all[MANY];
+	struct http_watch *fresh;
+
+	guard_memory();
+	memset(value, 'v', LONG);
+	for (size_t i = 0; i < MANY; i++)
+		CHECK((all[i] = http_watch_new(bytes_str(value))));
+	value[0] = 'w';
+	fresh = http_watch_new(bytes_str(value));
+	CHECK(fresh && http_watch_leaks(fresh, bytes_str(value)) && (!all[0] || !http_watch_leaks(all[0], bytes_str(value))));
+	http_watch_free(fresh);
+	value[0] = 'v';
+	for (size_t i = 0; i < MANY; i++) {
+		CHECK(!all[i] || http_watch_leaks(all[i], bytes_str(value)));
+		http_watch_free(all[i]);
+	}
+}
+
+TEST(a_request_whose_answer_could_not_be_scanned_for_want_of_memory_is_not_sent)
+{
+	static struct secret *all[64 * 1024];
+	size_t n = 0;
+
+	guard_memory();
+	while ((all[n] = secret_new_empty(1)))
+		n++;
+	ask_reflective();
+	while (n)
+		(void)secret_free(all[--n]);
+	CHECK_STR(http_rig_seen(&http_rig.origin_got[0]), "");
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 503 ", 13) == 0);
+	CHECK(strncmp(http_rig.events[1], "failed too_many_flows GET /ok ", 30) == 0);
+	http_rig_end();
+	CHECK_INT(http_rig.n_events, 2);
+	start_reflective();
+	http_rig_end();
 }
 
 TEST(what_only_begins_like_the_credential_passes_whole)

@@ -29,7 +29,7 @@ static void send_request(struct http_flow *f)
 		return;
 	}
 	if (!http_answer_begin(f)) {
-		http_refuse(f, 503, EVENT_FAILED, REASON_ROLE_DOWN);
+		http_refuse_memory(f, EVENT_FAILED);
 		return;
 	}
 	(void)buf_bytes(&f->upstream.out, buf_view(f->wire.len ? &f->wire : &f->canon));

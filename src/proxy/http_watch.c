@@ -6,19 +6,27 @@
 #include "net/held.h"
 #include "wire/secret_scan.h"
 
-/* What the scanner knows of the secret lies beside the secret. Of the content only what may be its beginning is held back. */
+/* What the scanner knows of the secret lies beside the secret, once for all answers that are scanned for that value: guarded memory has room
+ * for the workspace's secrets (outlet's main.c), and a guest with many slow answers must not take it. Of the content only what may be its
+ * beginning is held back. */
 
 struct known {
 	struct bytes value;
 	struct secret_scan scan;
 };
 
-enum { SECRETS_HOLD = 16 * 1024 /* the pages of both */ };
+struct sought {
+	struct secret *value;
+	struct secret *known; /* struct known */
+	size_t users;
+	struct sought *next;
+};
+
+static struct sought *all;
 
 struct http_watch {
 	size_t charged; /* net/held.h */
-	struct secret *value;
-	struct secret *known; /* struct known */
+	struct sought *sought; /* NULL: nothing is looked for */
 	struct buf held;
 	size_t passed; /* bytes at the front of `held` that the last call gave */
 	struct ai_usage usage;
@@ -26,21 +34,55 @@ struct http_watch {
 
 static const struct secret_scan *scan_of(const struct http_watch *w)
 {
-	return &((const struct known *)(const void *)secret_view(w->known).p)->scan;
+	return &((const struct known *)(const void *)secret_view(w->sought->known).p)->scan;
 }
 
-static bool learn(struct http_watch *w, struct bytes secret)
+static void forget(struct sought *s)
 {
+	struct sought **at = &all;
+
+	if (!s || --s->users)
+		return;
+	while (*at && *at != s)
+		at = &(*at)->next;
+	if (*at)
+		*at = s->next;
+	secret_free(s->known);
+	secret_free(s->value);
+	free(s);
+}
+
+static struct sought *learn(struct bytes secret)
+{
+	struct sought *s = calloc(1, sizeof(*s));
 	struct known *known;
 
-	w->value = secret_new(secret);
-	w->known = secret_new_empty(sizeof(*known));
-	if (!w->value || !w->known)
-		return false;
-	known = (struct known *)(void *)secret_room(w->known);
-	known->value = secret_view(w->value);
+	if (!s)
+		return NULL;
+	s->users = 1;
+	s->value = secret_new(secret);
+	s->known = secret_new_empty(sizeof(*known));
+	if (!s->value || !s->known) {
+		forget(s);
+		return NULL;
+	}
+	known = (struct known *)(void *)secret_room(s->known);
+	known->value = secret_view(s->value);
 	secret_scan_init(&known->scan, &known->value, 1);
-	return true;
+	s->next = all;
+	all = s;
+	return s;
+}
+
+static struct sought *seek(struct bytes secret)
+{
+	for (struct sought *s = all; s; s = s->next) {
+		if (secret_eq(s->value, secret)) {
+			s->users++;
+			return s;
+		}
+	}
+	return learn(secret);
 }
 
 struct http_watch *http_watch_new(struct bytes secret)
@@ -51,16 +93,16 @@ struct http_watch *http_watch_new(struct bytes secret)
 		return NULL;
 	buf_init_wiping(&w->held, HTTP_WATCH_HELD_MAX);
 	held_buf(&w->held);
-	held_set(&w->charged, sizeof(*w) + (secret.len ? SECRETS_HOLD : 0));
-	return secret.len == 0 || learn(w, secret) ? w : http_watch_free(w);
+	held_set(&w->charged, sizeof(*w));
+	w->sought = secret.len ? seek(secret) : NULL;
+	return secret.len == 0 || w->sought ? w : http_watch_free(w);
 }
 
 struct http_watch *http_watch_free(struct http_watch *w)
 {
 	if (!w)
 		return NULL;
-	w->known = secret_free(w->known);
-	w->value = secret_free(w->value);
+	forget(w->sought);
 	buf_deinit(&w->held);
 	held_set(&w->charged, 0);
 	free(w);
@@ -69,14 +111,14 @@ struct http_watch *http_watch_free(struct http_watch *w)
 
 bool http_watch_scans(const struct http_watch *w)
 {
-	return w->value != NULL;
+	return w->sought != NULL;
 }
 
 bool http_watch_leaks(const struct http_watch *w, struct bytes text)
 {
 	size_t safe;
 
-	return w->value && secret_scan_find(scan_of(w), text, true, &safe);
+	return w->sought && secret_scan_find(scan_of(w), text, true, &safe);
 }
 
 bool http_watch_starved(const struct http_watch *w)
@@ -89,7 +131,7 @@ bool http_watch_pass(struct http_watch *w, struct bytes data, bool last, struct 
 	size_t safe;
 
 	ai_usage_feed(&w->usage, data);
-	if (!w->value) {
+	if (!w->sought) {
 		*ret = data;
 		return true;
 	}
