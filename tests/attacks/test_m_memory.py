@@ -23,6 +23,12 @@ def mitm(arena, build, tmp_path_factory):
     g.stop()
 
 
+@pytest.fixture(autouse=True)
+def own_answers(arena):
+    yield
+    arena.ask("script", script={})
+
+
 REQUEST = "GET /ordinary HTTP/1.1\r\nHost: plain.example\r\n\r\n".encode().hex()
 
 
