@@ -45,6 +45,12 @@ def request(line="GET /hello", fields=b"", host=b"cred.example", body=b""):
     return line.encode() + b" HTTP/1.1\r\nHost: " + host + b"\r\n" + fields + b"\r\n" + body
 
 
+def asked(s):
+    s.settimeout(4)
+    s.sendall(request())
+    return s
+
+
 def test_a_canonical_request_gets_the_credential_and_its_value_stays_outside(hostile):
     with Watch(hostile) as w:
         got = hostile.ask("cred.example", request())
@@ -330,3 +336,19 @@ def test_a_supervisor_that_does_not_read_stops_dialer_and_outlet_and_ends_neithe
         asked = sum(f.sent for f in floods) + 2
         assert len(h.codes(0, asked)) == asked == len(h.events)  # each on record
         assert h.ask("cred.example", request()).startswith(b"HTTP/1.1 200 ")
+
+
+def test_outlet_opens_no_more_flows_than_its_descriptors_are_for(hostile):
+    with HostileInlet(hostile.arena, hostile.build, policy(hostile.arena.ca), {"token": SECRET}, fds=512) as h:
+        flows = []
+        while not isinstance(s := h.dial("cred.example"), str):
+            flows.append(s)
+        assert s == "too_many_flows" and len(flows) == (512 - 128) // 3
+        assert h.codes(0) == ["too_many_flows"]
+        assert h.read(asked(flows[-1])).startswith(b"HTTP/1.1 200 ")
+        flows.pop().close()
+        while isinstance(s := h.dial("cred.example"), str):  # until outlet has seen that
+            assert s == "too_many_flows"
+        assert h.read(asked(s)).startswith(b"HTTP/1.1 200 ")
+        for s in flows:
+            s.close()

@@ -1,24 +1,28 @@
 """What a guest and its hosts make the gateway hold has a ceiling (net/held.h): at it new connections are refused, what stands goes on, and when
 the flood is gone memory is given back."""
+import itertools
 import resource
 import select
+import socket
 import time
 
 import pytest
 
 from conftest import POLICY
 from gateway import Gateway, closing, decision
+from hostile import HostileInlet
 from intercept_policy import SECRET, policy
 from processes import memory, roles, ticks
 
 pytestmark = pytest.mark.release  # resident memory means nothing under ASan
 MB = 1024  # kilobytes
+FLOW, HTTP = 4, 5  # kinds of events (wire/event.h)
 NEW, MOST, SLACK = 384 * MB, 512 * MB, 64 * MB  # HELD_NEW, HELD_MAX; malloc's own, and what lies between buffers
 
 
 @pytest.fixture(scope="module")
 def mitm(arena, build, tmp_path_factory):
-    g = Gateway(arena, build, policy(arena.ca), tmp_path_factory.mktemp("memory"), secrets={"token": SECRET})
+    g = Gateway(arena, build, policy(arena.ca), tmp_path_factory.mktemp("memory"), secrets={"token": SECRET}, patience=20)
     yield g
     g.stop()
 
@@ -75,7 +79,8 @@ def test_answers_that_nobody_reads_fill_no_more_than_the_ceiling_and_what_stands
         answer = ordinary(gw, stands, REQUEST)
         assert answer.startswith("HTTP/1.1 200 ") and "/ordinary" in answer
         blocked = a.wait_events(lambda e: len([x for x in e if decision(x) == "Blocked"]) >= got["503"])
-        assert [e["status_code"] for e in blocked if decision(e) == "Blocked"] == got["503"] * ["too_many_flows"]
+        # at the door, before anything was asked
+        assert [(e["class_uid"], e["status_code"]) for e in blocked if decision(e) == "Blocked"] == got["503"] * [(4001, "too_many_flows")]
         assert len([e for e in blocked if e["class_uid"] == 4002 and decision(e) == "Allowed"]) == got["200"] + late + 1
         gw.do("let_go")
         assert memory_below(inlet, before + SLACK) < before + SLACK, (before, memory(inlet))
@@ -91,7 +96,7 @@ LONG = {"hex": (b"HTTP/1.1 200 OK\r\n" + 30 * (b"X: " + 1000 * b"x" + b"\r\n")).
 ASK_LONG = "GET /long HTTP/1.1\r\nHost: cred.example\r\n" + 20 * ("X: " + 1000 * "x" + "\r\n") + "\r\n"
 
 
-def fill(gw, arena, most, batch=64):
+def fill(gw, arena, most, batch=32):
     """Requests for /long, as fast as the host hears of them, until one is answered."""
     for n in range(batch, most, batch):
         until = time.monotonic() + 20
@@ -122,7 +127,7 @@ def test_answers_that_never_begin_fill_outlet_alone_and_only_what_is_new_there_i
         assert status(mitm, "good.example") == [200], "what does not need outlet goes on"
         got = mitm.do("answers")
         print(f"{got}: outlet {(memory(before['saw-outlet']) - outlet) // MB} MiB, inlet {(memory(before['saw-inlet']) - inlet) // MB} MiB")
-        assert set(got) == {"", "503"} and sum(got.values()) == n and got["503"] <= 64, got
+        assert set(got) == {"", "503"} and sum(got.values()) == n and got["503"] <= 32, got
         assert memory(before["saw-outlet"]) - outlet < MOST
         refused = got["503"] + len(late)
         blocked = a.wait_events(lambda e: len([x for x in e if decision(x) == "Blocked"]) >= refused)
@@ -134,6 +139,78 @@ def test_answers_that_never_begin_fill_outlet_alone_and_only_what_is_new_there_i
     with mitm.attack() as a:
         assert status(mitm, "cred.example") == [200]
         a.allowed(4002)
+
+
+def refused(h, sockets, timeout=5):
+    """Outlet's refusals, as soon as there is one answer for each that is not of the door."""
+    until = time.monotonic() + timeout
+
+    def answers():
+        for s in sockets:
+            s.setblocking(False)
+            try:
+                yield s.recv(12, socket.MSG_PEEK)[9:]
+            except BlockingIOError:
+                pass  # it waits
+    while True:
+        events = [(e["kind"], e["code"], e["status"], e["path"]) for e in h.events if e["action"] in ("denied", "failed")]
+        got = list(answers())
+        if got == len([e for e in events if e[0] == HTTP]) * [b"503"] or time.monotonic() > until:
+            assert set(got) == {b"503"} and len(got) == len([e for e in events if e[0] == HTTP]), (got, events)
+            return events
+        select.select([], [], [], 0.05)
+
+
+def asked(h, sockets, arena, batch=32):
+    """Asks for /long on these connections, as fast as the host hears of it, until one is denied or there is no more; gives on how many."""
+    heard, since, n = arena.ask("marks")["requests"], len(h.events), 0
+    for n, s in enumerate(sockets, 1):
+        s.sendall(ASK_LONG.encode())
+        until = time.monotonic() + 20
+        while not n % batch and arena.ask("marks")["requests"] < heard + n:
+            if h.codes(since, 0):
+                return n
+            assert time.monotonic() < until, f"of {n} requests some reach nobody"
+            select.select([], [], [], 0.05)
+    return n
+
+
+def test_outlet_refuses_what_is_asked_on_connections_that_stand_when_its_memory_is_nearly_out(arena, build):
+    """Inlet is the test, and holds nothing: what fills outlet's memory is outlet's."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 16000:
+        pytest.skip("the limit of open descriptors is low: outlet takes fewer connections than fill its memory")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 16000), hard))
+    arena.ask("script", script={"/long": LONG})
+    with HostileInlet(arena, build, policy(arena.ca), {"token": SECRET}, patience=20) as h:
+        before, flows = memory(h.process.pid), []
+        ask = lambda path: f"GET {path} HTTP/1.1\r\nHost: cred.example\r\n\r\n".encode()
+
+        def dials():  # until it is refused
+            while isinstance(s := h.dial("cred.example"), socket.socket):
+                s.settimeout(10)
+                flows.append(s)
+                yield s
+            assert s == "too_many_flows"
+        drips, *stand = itertools.islice(dials(), 701)
+        for s in stand:
+            s.sendall(ask("/ordinary"))
+            assert h.read(s).startswith(b"HTTP/1.1 200 ")
+        drips.sendall(ask("/drip"))
+        new = asked(h, dials(), arena)
+        assert h.codes(0) == ["too_many_flows"]
+        n = asked(h, stand, arena)
+        print(f"{new} at the door, {n} behind it: {(memory(h.process.pid) - before) // MB} MiB")
+        assert memory(h.process.pid) - before < MOST + SLACK
+        events = refused(h, flows[1:])  # before they were sent, or while their answers came
+        assert events == [(FLOW, "too_many_flows", 0, "")] + (len(events) - 1) * [(HTTP, "too_many_flows", 503, "/long")]
+        while select.select([drips], [], [], 0)[0]:
+            assert drips.recv(65536)
+        assert drips.recv(65536), "an answer that is under way goes on"
+        for s in flows:
+            s.close()
+        assert memory_below(h.process.pid, before + SLACK) < before + SLACK, (before, memory(h.process.pid))
+        assert h.ask("cred.example", ask("/after")).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_head_that_dribbles_in_costs_what_it_fills_and_gives_it_back(mitm):

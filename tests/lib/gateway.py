@@ -14,15 +14,18 @@ SIGHTINGS = ("no_route", "no_listener", "no_ipv6", "frame_dropped", "source_spoo
 
 
 class Gateway:
-    def __init__(self, arena, build, policy, folder, root=True, secrets=None):
+    def __init__(self, arena, build, policy, folder, root=True, secrets=None, patience=1):
+        """`patience`: seconds that it waits for the arena's resolver, which is the origin, too, and may be busy."""
         self.arena, self.folder = arena, pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.policy = self.folder / "policy.yaml"
         self.policy.write_text(policy)
         self.audit = self.folder / "audit.jsonl"
+        resolv_conf = self.folder / "resolv.conf"
+        resolv_conf.write_text(arena.resolv_conf.read_text().replace("timeout:1", f"timeout:{patience}"))
         self.saw = next(p for p in (build / "src/cli/saw", build / "saw") if p.exists())
         args = [*arena.enter, str(self.saw), "try", "--policy", str(self.policy), "--audit", str(self.audit), "--quiet",
-                "--resolv-conf", str(arena.resolv_conf)] + (["--root"] if root else [])
+                "--resolv-conf", str(resolv_conf)] + (["--root"] if root else [])
         if secrets:
             files = {k: self.folder / f"secret-{k}" for k in secrets}
             for k, f in files.items():

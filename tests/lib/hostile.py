@@ -34,11 +34,12 @@ class Pump(threading.Thread):
 
 
 class HostileInlet:
-    def __init__(self, arena, build, policy, secrets, deaf=False):
+    def __init__(self, arena, build, policy, secrets, deaf=False, patience=1, fds=None):
+        """`patience`: seconds that dialer waits for the resolver. `fds`: outlet's limit of open descriptors."""
         self.arena, self.build, self.events, self.flow = arena, build, [], 0
-        self.dialer = dial_world.Dialer(arena, build, policy, servers=("127.0.0.53",))
+        self.dialer = dial_world.Dialer(arena, build, policy, servers=("127.0.0.53",), timeout=patience)
         self.parent, theirs = Channel.pair()
-        self.process = self._start(theirs)
+        self.process = self._start(theirs, fds)
         theirs.close()
         roots = sealed("roots", b"\n")
         self.parent.send("MSG_OUTLET_CONFIG", 0, "ws-000000000001", "dev", "alice", fds=[roots])
@@ -69,10 +70,11 @@ class HostileInlet:
     def __exit__(self, *_):
         self.stop()
 
-    def _start(self, sock):
+    def _start(self, sock, fds):
         n = sock.fileno()
+        limit = f"ulimit -n {fds}; " if fds else ""
         env = {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
-        return subprocess.Popen(["bash", "-c", f'exec "$0" 3<&{n} {n}<&-' if n != 3 else 'exec "$0"', str(self.build / "src/workspace/outlet/saw-outlet")],
+        return subprocess.Popen(["bash", "-c", limit + (f'exec "$0" 3<&{n} {n}<&-' if n != 3 else 'exec "$0"'), str(self.build / "src/workspace/outlet/saw-outlet")],
                                 pass_fds=[n], stdin=subprocess.DEVNULL, env=env)
 
     def blob(self, text):
