@@ -1,11 +1,30 @@
 #include "net/tls_heap.h"
 
+#include <errno.h>
+#include <malloc.h>
+#include <openssl/crypto.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/must.h"
 #include "base/tap.h"
 #include "net/held.h"
 #include "net/tls_kit.h"
+
+TEST(who_counts_too_late_is_told)
+{
+	pid_t child = fork(); /* for this must be first of all */
+	struct err e = { 0 };
+	int status = -1;
+
+	if (child == 0) {
+		OPENSSL_free(OPENSSL_malloc(1));
+		_exit(tls_heap_count(&e) == -EBUSY && strstr(e.text, "it has taken some already") ? 0 : 1);
+	}
+	must(child > 0 && waitpid(child, &status, 0) == child);
+	CHECK_INT(status, 0);
+}
 
 /* The process of this test does what a role does first. */
 static void count(void)
@@ -16,6 +35,61 @@ static void count(void)
 	if (!counted)
 		must(tls_heap_count(&e) == 0);
 	counted = true;
+}
+
+static bool none_left;
+
+void *__real_realloc(void *p, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+
+void *__wrap_realloc(void *p, size_t size)
+{
+	return none_left ? NULL : __real_realloc(p, size);
+}
+
+/* What malloc() gave for it. */
+static void check_counted(size_t before, void *p)
+{
+	CHECK_INT(held_total() - before, malloc_usable_size(p));
+}
+
+TEST(memory_of_libcrypto_is_counted_by_what_it_is_now_and_to_the_last_byte)
+{
+	size_t before;
+	void *p;
+
+	count();
+	before = held_total();
+	p = OPENSSL_malloc(101);
+	CHECK(malloc_usable_size(p) > 101);
+	check_counted(before, p);
+	p = OPENSSL_realloc(p, 50 * 1000);
+	check_counted(before, p);
+	p = OPENSSL_realloc(p, 300);
+	CHECK(held_total() - before < 1000);
+	check_counted(before, p);
+	CHECK(!OPENSSL_realloc(p, 0));
+	CHECK_INT(held_total(), before);
+	p = OPENSSL_realloc(NULL, 500);
+	check_counted(before, p);
+	OPENSSL_free(p);
+	OPENSSL_free(NULL);
+	CHECK_INT(held_total(), before);
+}
+
+TEST(memory_that_libcrypto_could_not_get_changes_no_count)
+{
+	size_t before;
+	void *p;
+
+	count();
+	p = OPENSSL_malloc(100);
+	before = held_total();
+	none_left = true;
+	CHECK(!OPENSSL_realloc(p, 1000));
+	none_left = false;
+	CHECK_INT(held_total(), before);
+	OPENSSL_free(p);
 }
 
 static void both(struct kit *k, struct tls **client, struct tls **server)

@@ -29,7 +29,7 @@
 enum {
 	HTTP_FLOW_HEAD_MS = 10000, /* from the first byte of a request to the end of its head */
 	HTTP_FLOW_IDLE_MS = 75000, /* a kept connection without a request */
-	HTTP_FLOW_STALL_MS = 60000, /* a request body that does not go on, or an answer that does not begin */
+	HTTP_FLOW_STALL_MS = 60000, /* a request body that does not go on, or an answer whose head is not whole */
 	HTTP_FLOW_HOLD_MS = 5 * 60 * 1000, /* all of a body that is held until it was judged, however steadily it comes: 7 kB a second fill the room for it */
 	HTTP_FLOW_DIAL_MS = 70000, /* the gate gives up on a dialer that hangs sooner than this */
 	HTTP_FLOW_EVENT_MS = 10000, /* the same for the supervisor */

@@ -96,6 +96,24 @@ TEST(a_request_on_a_connection_that_stands_is_served_until_memory_is_nearly_out)
 	over();
 }
 
+TEST(a_host_is_not_greeted_when_memory_is_nearly_out)
+{
+	const struct policy_entry entry = { .mode = POLICY_INTERCEPT, .rule = bytes_str("site"), .credential = POLICY_NONE };
+
+	http_rig_start_entry(http_flow_start, &entry);
+	http_rig.hold_dials = true;
+	http_rig_ask("GET /ok HTTP/1.1\r\nHost: good.example:80\r\n\r\n");
+	others_hold(HELD_CONTENT);
+	http_rig.hold_dials = false;
+	http_rig_from_loop(NULL);
+	http_rig_settle();
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 503 ", 13) == 0);
+	CHECK(http_rig_origin_at_end(0));
+	CHECK_INT(http_rig.n_events, 1);
+	CHECK(strncmp(http_rig.events[0], "denied too_many_flows GET /ok", 29) == 0);
+	over();
+}
+
 TEST(a_long_head_finds_no_memory_when_it_is_nearly_out)
 {
 	http_rig_start(http_flow_start);

@@ -9,7 +9,7 @@ enum { HTTP_WATCH_HELD_MAX = 4 * 1024 * 1024 /* content that may be the beginnin
 
 struct http_watch;
 
-/* `secret`: copied into memory of its own, since a credential may be replaced while the answer to its use still comes; empty: not
+/* `secret`: copied, once for all that look for it, since a credential may be replaced while the answer to its use still comes; empty: not
  * looked for. NULL: out of memory. */
 struct http_watch *http_watch_new(struct bytes secret);
 struct http_watch *http_watch_free(struct http_watch *w);

@@ -91,6 +91,37 @@ def test_answers_that_nobody_reads_fill_no_more_than_the_ceiling_and_what_stands
         assert not [e for e in a.events() if decision(e) == "Blocked"]
 
 
+def test_a_head_that_dribbles_in_costs_what_it_fills_and_gives_it_back(mitm):
+    n, size = 100, 30 * 1024
+    inlet = roles(mitm)["saw-inlet"]
+    mitm.do("http", "good.example", "GET /warm HTTP/1.1\r\nHost: good.example\r\n\r\n", port=443, tls=True, want=1)
+    before = memory(inlet)
+    assert mitm.do("dribble", "good.example", n, size) == n
+    each = (memory(inlet) - before) / n
+    print(f"{each:.0f} KiB a connection")
+    assert size // 1024 < each < 96, f"{each:.0f} KiB a connection with a head of {size} bytes that is not whole"
+    mitm.do("let_go")
+    assert memory_below(inlet, before + 8 * MB) < before + 8 * MB, (before, memory(inlet))
+
+
+HALF = """
+import os, socket, ssl, sys, select
+s = ssl.create_default_context().wrap_socket(socket.create_connection(("good.example", 443)), server_hostname="good.example")
+s.sendall(b"POST /data/x HTTP/1.1\\r\\nHost: good.example\\r\\nContent-Type: text/plain\\r\\nContent-Length: 100000\\r\\n\\r\\nabc")
+select.select([], [], [], 0.3)
+os.write(s.fileno(), b"\\x17\\x03\\x03\\x40\\x11" + 300 * b"x")
+select.select([], [], [], 2)
+"""
+
+
+def test_a_record_of_which_a_part_came_costs_no_time(mitm):
+    inlet = roles(mitm)["saw-inlet"]
+    before = ticks(inlet)
+    done = mitm.do("command", ["/usr/bin/python3", "-c", HALF])
+    assert done["code"] == 0, done
+    assert ticks(inlet) - before < 25, f"{ticks(inlet) - before} ticks while nothing came"
+
+
 # The host never ends this head, and goes on before its time for an answer is over.
 LONG = {"hex": (b"HTTP/1.1 200 OK\r\n" + 30 * (b"X: " + 1000 * b"x" + b"\r\n")).hex(), "pieces": ["78"] * 9, "gap": 15}
 ASK_LONG = "GET /long HTTP/1.1\r\nHost: cred.example\r\n" + 20 * ("X: " + 1000 * "x" + "\r\n") + "\r\n"
@@ -211,34 +242,3 @@ def test_outlet_refuses_what_is_asked_on_connections_that_stand_when_its_memory_
             s.close()
         assert memory_below(h.process.pid, before + SLACK) < before + SLACK, (before, memory(h.process.pid))
         assert h.ask("cred.example", ask("/after")).startswith(b"HTTP/1.1 200 ")
-
-
-def test_a_head_that_dribbles_in_costs_what_it_fills_and_gives_it_back(mitm):
-    n, size = 100, 30 * 1024
-    inlet = roles(mitm)["saw-inlet"]
-    mitm.do("http", "good.example", "GET /warm HTTP/1.1\r\nHost: good.example\r\n\r\n", port=443, tls=True, want=1)
-    before = memory(inlet)
-    assert mitm.do("dribble", "good.example", n, size) == n
-    each = (memory(inlet) - before) / n
-    print(f"{each:.0f} KiB a connection")
-    assert size // 1024 < each < 96, f"{each:.0f} KiB a connection with a head of {size} bytes that is not whole"
-    mitm.do("let_go")
-    assert memory_below(inlet, before + 8 * MB) < before + 8 * MB, (before, memory(inlet))
-
-
-HALF = """
-import os, socket, ssl, sys, select
-s = ssl.create_default_context().wrap_socket(socket.create_connection(("good.example", 443)), server_hostname="good.example")
-s.sendall(b"POST /data/x HTTP/1.1\\r\\nHost: good.example\\r\\nContent-Type: text/plain\\r\\nContent-Length: 100000\\r\\n\\r\\nabc")
-select.select([], [], [], 0.3)
-os.write(s.fileno(), b"\\x17\\x03\\x03\\x40\\x11" + 300 * b"x")
-select.select([], [], [], 2)
-"""
-
-
-def test_a_record_of_which_a_part_came_costs_no_time(mitm):
-    inlet = roles(mitm)["saw-inlet"]
-    before = ticks(inlet)
-    done = mitm.do("command", ["/usr/bin/python3", "-c", HALF])
-    assert done["code"] == 0, done
-    assert ticks(inlet) - before < 25, f"{ticks(inlet) - before} ticks while nothing came"

@@ -7,6 +7,7 @@
 
 #include "base/must.h"
 #include "base/tap.h"
+#include "net/held.h"
 #include "os/fd.h"
 #include "workspace/inlet/self_reach.h"
 
@@ -64,4 +65,20 @@ TEST(the_service_only_reads)
 		http_rig_end();
 		CHECK_INT(http_rig.n_events, 1);
 	}
+}
+
+TEST(while_the_guest_holds_what_it_may_the_service_has_no_memory_for_it)
+{
+	size_t others = 0;
+
+	http_rig_start(self_flow_start);
+	held_set(&others, HELD_NEW);
+	http_rig_ask("GET /v1/whoami HTTP/1.1\r\nHost: saw.internal\r\n\r\n");
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 503 ", 13) == 0);
+	CHECK(http_rig_guest_at_end());
+	http_rig_end();
+	CHECK_INT(http_rig.n_events, 1);
+	CHECK_STR(http_rig.events[0], "denied too_many_flows GET /v1/whoami saw.internal 503");
+	held_set(&others, 0);
+	CHECK_INT(held_total(), 0);
 }
