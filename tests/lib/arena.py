@@ -189,13 +189,14 @@ class Origin:
 
     async def answer(self, method, target, w, c):
         if target in self.script:
-            w.write(bytes.fromhex(self.script[target]["hex"]))
+            says = self.script[target]  # of now: another test may have its own soon
+            w.write(bytes.fromhex(says["hex"]))
             await w.drain()
-            for piece in self.script[target].get("pieces", ()):
-                await asyncio.sleep(self.script[target].get("gap", 0.2))
+            for piece in says.get("pieces", ()):
+                await asyncio.sleep(says.get("gap", 0.2))
                 w.write(bytes.fromhex(piece))
                 await w.drain()
-            return not self.script[target].get("close")
+            return not says.get("close")
         if target.startswith("/bytes/"):
             n = int(target.rsplit("/", 1)[1])
             w.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % n)
