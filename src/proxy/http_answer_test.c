@@ -154,6 +154,22 @@ TEST(however_many_answers_are_scanned_for_one_value_there_is_room_for_the_next)
 	}
 }
 
+TEST(a_value_that_no_answer_is_scanned_for_any_more_takes_no_guarded_memory)
+{
+	static char value[8 * 1024 + 1];
+	struct http_watch *w;
+
+	guard_memory();
+	memset(value, 'v', sizeof(value) - 1);
+	for (int i = 0; i < 1000; i++) {
+		(void)snprintf(value, sizeof(value), "%d", i);
+		value[strlen(value)] = 'v';
+		w = http_watch_new(bytes_str(value));
+		CHECK(w && http_watch_leaks(w, bytes_str(value)));
+		http_watch_free(w);
+	}
+}
+
 TEST(a_request_whose_answer_could_not_be_scanned_for_want_of_memory_is_not_sent)
 {
 	static struct secret *all[64 * 1024];
