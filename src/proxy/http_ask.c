@@ -96,6 +96,7 @@ static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 		.has_header = has_header,
 		.has_like = has_like,
 		.headers = h,
+		.bare = policy_guarded(p, name_bytes(&f->flow.name)),
 		.websocket = wants_websocket(h),
 		.form = has_form(f, h),
 	};
