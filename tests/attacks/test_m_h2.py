@@ -87,6 +87,14 @@ def test_f3_a_content_length_that_lies_reaches_nobody(mitm, host, length):
 
 
 @pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("kind, reason", [("short", "malformed_h2"), ("long", "malformed_h2"), ("reset", "guest_closed")])
+def test_f3_a_form_that_is_waited_for_and_breaks_off_is_refused_with_its_reason(mitm, host, kind, reason):
+    with mitm.attack() as a:
+        mitm.do("h2_break_off_held", host, "/data/x", [["content-type", "application/x-www-form-urlencoded"]], kind)
+        a.denied(reason)
+
+
+@pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("bad", [[[":method", "CONNECT"], [":authority", "HOST:443"]],
                                  [[":method", "CONNECT"], [":protocol", "websocket"], [":scheme", "https"], [":authority", "HOST"], [":path", "/x"]]],
                          ids=["CONNECT", "extended CONNECT"])
