@@ -4,7 +4,7 @@ import time
 import pytest
 
 from gateway import Gateway
-from intercept_policy import SECRET, policy
+from intercept_policy import SECRET, ZONE, policy
 from processes import memory, roles
 
 HOSTS = ("good.example", "cred.example")
@@ -92,6 +92,16 @@ def test_f3_a_form_that_is_waited_for_and_breaks_off_is_refused_with_its_reason(
     with mitm.attack() as a:
         mitm.do("h2_break_off_held", host, "/data/x", [["content-type", "application/x-www-form-urlencoded"]], kind)
         a.denied(reason)
+
+
+@pytest.mark.parametrize("kind", ["short", "long"])
+def test_f3_a_request_that_breaks_off_while_its_host_is_looked_for_is_refused_with_its_reason(mitm, arena, kind):
+    arena.zone({**ZONE, "wrong.example": [{"lie": "silent"}]})
+    with mitm.attack() as a:
+        mitm.do("h2_break_off_held", "wrong.example", "/x", [["content-type", "text/plain"]], kind, method="GET")
+        a.denied("malformed_h2", touched=True)
+        assert not a.seen()["connections"]
+    arena.zone(ZONE)
 
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -198,12 +198,12 @@ def break_off(sock, host, path, kind, timeout=8):
     return reader.result()
 
 
-def break_off_held(sock, host, path, fields, kind, timeout=8):
+def break_off_held(sock, host, path, fields, kind, method="POST", timeout=8):
     """A request with a length of 10 whose body is awaited before anybody hears of it, and which then has another."""
     sock.settimeout(timeout)
     reader = start(sock)
     ping = frame(PING, 0, 0, bytes(8))
-    reader.send(frame(HEADERS, END_HEADERS, 1, block(get(host, path, "POST", [*fields, ["content-length", "10"]]))) + ping)
+    reader.send(frame(HEADERS, END_HEADERS, 1, block(get(host, path, method, [*fields, ["content-length", "10"]]))) + ping)
     while not reader.pinged and reader.step():
         pass
     reader.pinged = False
