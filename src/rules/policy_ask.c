@@ -189,6 +189,7 @@ void policy_ask(const struct policy *p, const struct policy_ask *q, struct polic
 		ret->verdict.rule = ret->entry.rule;
 		ret->reason = carried(q, ret->entry.mode);
 	}
+	r.bare = ret->has_entry && policy_guarded(p, name_bytes(&ret->authority.name));
 	target = canon(q, &r, ret);
 	if (ret->reason == REASON_OK && policy_told_judged(ret))
 		ret->reason = target == REASON_OK ? judge_request(p, q, &r, &body, &arena, ret) : target;

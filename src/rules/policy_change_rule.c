@@ -12,6 +12,7 @@
 #include "rules/policy_path.h"
 #include "rules/policy_query.h"
 #include "rules/policy_walk.h"
+#include "wire/credential_fields.h"
 
 enum { DENIES_MAX = 4, VALUE_SHOW_MAX = 256 };
 
@@ -212,6 +213,10 @@ static void add_value(struct change *c, const struct blob_rule *rule, const stru
 	struct bytes key = blob_text(c->p, cond->key);
 	struct policy_query_value got;
 
+	if (cond->kind == POLICY_CONDITION_HEADER && r->bare && credential_field(key)) {
+		change_never(c, "the rule wants the header field %.*s, which is taken out of requests to this host", (int)key.len, (const char *)key.p);
+		return;
+	}
 	if (cond->kind == POLICY_CONDITION_HEADER) {
 		change_never(c, "the rule wants the header field %.*s, which the request has not; send it", (int)key.len, (const char *)key.p);
 		return;
@@ -277,7 +282,8 @@ static const char *unclear(const struct change *c)
 		return "a rule reads a query parameter, and some servers take the fields of a form before it; send no form";
 	return r == REASON_BODY_TOO_LARGE || r == REASON_BODY_CODED || r == REASON_BODY_NOT_PARSABLE || r == REASON_BODY_AMBIGUOUS ?
 		       "a rule reads the body, and what it cannot read is never let through" :
-		       "a rule reads a query parameter, which comes twice or in a form that servers read in different ways";
+		       "a rule reads a query parameter or a header field that comes twice, in a form that servers read in different ways, or as a "
+		       "credential that is taken out of requests to this host";
 }
 
 static void change_spelling(struct change *c)
