@@ -126,6 +126,27 @@ static bool has_preset_rule(const struct change *c, const char *class, uint32_t 
 	return is_preset_rule(c, 0, class, methods) || is_preset_rule(c, c->e->rules.n - 1, class, methods);
 }
 
+/* `access: full` writes with every method that does not read. As rules: with any, beside which the rule that reads is the narrower one; but where
+ * writing is allowed the compiler takes that for a rule that means to hold back the others, too. */
+static bool write_out_full(struct change *c)
+{
+	const uint32_t writes = POLICY_METHODS_ALL & ~(uint32_t)(POLICY_METHOD_GET | POLICY_METHOD_HEAD | POLICY_METHOD_WEBSOCKET);
+	uint32_t effect = POLICY_EFFECT_ALLOW, bit;
+	const char *word;
+
+	if (c->e->protocol != POLICY_REST || c->e->rules.n != 2 || !has_preset_rule(c, "write", writes))
+		return false;
+	(void)class_effect(c->p, "write", &effect);
+	change_place(c, ".access: write out as rules [{class: read, methods: [GET, HEAD], paths: [\"/**\"]}, {class: write, methods: [");
+	for (unsigned i = 0; effect == POLICY_EFFECT_ALLOW && (word = policy_method_at(i, &bit)) != NULL; i++)
+		if (bit & writes)
+			buf_fmt(&c->text, "%s, ", word);
+	c->text.len -= effect == POLICY_EFFECT_ALLOW ? strlen(", ") : 0;
+	buf_fmt(&c->text, "%s], paths: [\"/**\"]}]%s", effect == POLICY_EFFECT_ALLOW ? "" : "\"*\"",
+		effect == POLICY_EFFECT_ALLOW ? " (beside rules, methods that have no name here are refused)" : "");
+	return true;
+}
+
 /* Entries with `access` and those that write the same as rules are one in the compiled policy. */
 void change_write_out(struct change *c)
 {
@@ -142,7 +163,7 @@ void change_write_out(struct change *c)
 	uint32_t reads = git ? (uint32_t)POLICY_GIT_FETCH : (uint32_t)(POLICY_METHOD_GET | POLICY_METHOD_HEAD);
 	const char *write = NULL;
 
-	if (c->e->rules.n == 0 || c->e->rules.n > 2 || !has_preset_rule(c, "read", reads))
+	if (c->e->rules.n == 0 || c->e->rules.n > 2 || !has_preset_rule(c, "read", reads) || write_out_full(c))
 		return;
 	for (size_t i = 0; i < sizeof(presets) / sizeof(presets[0]); i++)
 		if (c->e->protocol == (uint32_t)presets[i].protocol && has_preset_rule(c, "write", presets[i].write))
