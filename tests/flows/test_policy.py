@@ -272,6 +272,13 @@ def test_a_verdict_that_needs_the_body_asks_for_it(saw, https, tmp_path):
     assert saw("test", https, "POST https://api.example/repos/o/r/pulls", "--body", "none", code=4).stderr
 
 
+def test_names_of_fields_with_anything_beside_them_are_no_question(saw, good):
+    """`x-a, x-b` would ask about a field ` x-b`, which no rule has."""
+    for names in ("x-a, x-b", "x-a,", "x-a:1", " "):
+        assert "is no list of field names" in saw("test", good, "GET http://web.example/", "--headers", names, code=2).stderr
+    saw("test", good, "GET http://web.example/", "--headers", "x-a,x-b")
+
+
 def test_what_a_policy_file_says_never_moves_the_cursor(saw, tmp_path):
     rule = '{"class": "write", "methods": ["POST"], "paths": ["/x"], "json": {"/a\\u001b[2J\\u202e": [true]}}'
     hidden = GOOD.replace("write: review", "write: allow").replace("access: read-write", "rules: [{class: read, methods: [GET], paths: ['/**']}, %s]" % rule)
