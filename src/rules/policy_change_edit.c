@@ -72,8 +72,15 @@ static bool class_effect(const struct policy *p, const char *class, uint32_t *re
 	return false;
 }
 
+/* An edit that stands there already is made once: the same policy is asked again about other spellings of a path. */
+static bool edited(const struct change *c, const char *edit)
+{
+	return c->text.len && memmem(c->text.p, c->text.len, edit, strlen(edit));
+}
+
 void change_class(struct change *c, bool reads, char ret[CHANGE_CLASS_MAX])
 {
+	char edit[CHANGE_CLASS_MAX + 32];
 	uint32_t effect = POLICY_EFFECT_ALLOW;
 	bool known;
 
@@ -83,8 +90,9 @@ void change_class(struct change *c, bool reads, char ret[CHANGE_CLASS_MAX])
 		(void)snprintf(ret, CHANGE_CLASS_MAX, i == 1 ? OWN_CLASS : OWN_CLASS "-%u", i);
 		known = class_effect(c->p, ret, &effect);
 	}
-	if (!known)
-		change_edit(c, "verdicts: add %s: allow", ret);
+	(void)snprintf(edit, sizeof(edit), "verdicts: add %s: allow", ret);
+	if (!known && !edited(c, edit))
+		change_edit(c, "%s", edit);
 }
 
 static uint32_t count_class(const struct policy *p, struct bytes class)
@@ -163,7 +171,7 @@ void change_write_out(struct change *c)
 	uint32_t reads = git ? (uint32_t)POLICY_GIT_FETCH : (uint32_t)(POLICY_METHOD_GET | POLICY_METHOD_HEAD);
 	const char *write = NULL;
 
-	if (c->e->rules.n == 0 || c->e->rules.n > 2 || !has_preset_rule(c, "read", reads) || write_out_full(c))
+	if (edited(c, ".access: write out as rules [") || c->e->rules.n == 0 || c->e->rules.n > 2 || !has_preset_rule(c, "read", reads) || write_out_full(c))
 		return;
 	for (size_t i = 0; i < sizeof(presets) / sizeof(presets[0]); i++)
 		if (c->e->protocol == (uint32_t)presets[i].protocol && has_preset_rule(c, "write", presets[i].write))
