@@ -135,23 +135,26 @@ static bool has_preset_rule(const struct change *c, const char *class, uint32_t 
 }
 
 /* `access: full` writes with every method that does not read. As rules: with any, beside which the rule that reads is the narrower one; but where
- * writing is allowed the compiler takes that for a rule that means to hold back the others, too. */
+ * writing is held back no further than reading, the compiler takes that for a rule that means to hold back the others, too. */
 static bool write_out_full(struct change *c)
 {
 	const uint32_t writes = POLICY_METHODS_ALL & ~(uint32_t)(POLICY_METHOD_GET | POLICY_METHOD_HEAD | POLICY_METHOD_WEBSOCKET);
-	uint32_t effect = POLICY_EFFECT_ALLOW, bit;
+	uint32_t reading = POLICY_EFFECT_ALLOW, writing = POLICY_EFFECT_ALLOW, bit;
 	const char *word;
+	bool any;
 
 	if (c->e->protocol != POLICY_REST || c->e->rules.n != 2 || !has_preset_rule(c, "write", writes))
 		return false;
-	(void)class_effect(c->p, "write", &effect);
+	(void)class_effect(c->p, "read", &reading);
+	(void)class_effect(c->p, "write", &writing);
+	any = writing > reading;
 	change_place(c, ".access: write out as rules [{class: read, methods: [GET, HEAD], paths: [\"/**\"]}, {class: write, methods: [");
-	for (unsigned i = 0; effect == POLICY_EFFECT_ALLOW && (word = policy_method_at(i, &bit)) != NULL; i++)
+	for (unsigned i = 0; !any && (word = policy_method_at(i, &bit)) != NULL; i++)
 		if (bit & writes)
 			buf_fmt(&c->text, "%s, ", word);
-	c->text.len -= effect == POLICY_EFFECT_ALLOW ? strlen(", ") : 0;
-	buf_fmt(&c->text, "%s], paths: [\"/**\"]}]%s", effect == POLICY_EFFECT_ALLOW ? "" : "\"*\"",
-		effect == POLICY_EFFECT_ALLOW ? " (beside rules, methods that have no name here are refused)" : "");
+	c->text.len -= any ? 0 : strlen(", ");
+	buf_fmt(&c->text, "%s], paths: [\"/**\"]}]%s", any ? "\"*\"" : "",
+		!any ? " (beside rules, methods that have no name here are refused)" : "");
 	return true;
 }
 

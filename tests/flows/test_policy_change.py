@@ -39,6 +39,7 @@ SHUT_TWICE = policy(rest(rule("read", "GET", paths=["/**"]), rule("write", "POST
                     verdicts={"read": "allow", "write": "review"})
 PRESET = policy({"name": "a", "hosts": ["a.example"], **HTTPS, "protocol": "rest", "access": "read-write"}, verdicts={"read": "allow", "write": "review"})
 FULL = policy({"name": "a", "hosts": ["a.example"], **HTTPS, "protocol": "rest", "access": "full"}, verdicts={"read": "allow", "write": "deny"})
+FULL_HELD = policy({"name": "a", "hosts": ["a.example"], **HTTPS, "protocol": "rest", "access": "full"}, verdicts={"read": "review", "write": "review"})
 FULL_ALLOWED = policy({"name": "a", "hosts": ["a.example"], **HTTPS, "protocol": "rest", "access": "full"}, verdicts={"read": "allow", "write": "allow"})
 HELD_JSON = policy(rest(rule("write", "POST", paths=["/x"], json={"/kind": ["a"]})), verdicts={"write": "review"})
 TWO_JSON = policy(rest(rule("write", "POST", paths=["/x"], json={"/kind": ["a"]}), rule("draft", "POST", paths=["/x"], json={"/kind": ["b"]})),
@@ -87,6 +88,7 @@ CASES = {
     "preset": (PRESET, [f"POST {U}/x"], [[f"POST {U}/y"], [f"PUT {U}/x"], [f"DELETE {U}/x"]], []),
     "preset-delete": (PRESET, [f"DELETE {U}/x"], [[f"POST {U}/x"], [f"DELETE {U}/y"]], []),
     "preset-full": (FULL, [f"DELETE {U}/x"], [[f"DELETE {U}/y"], [f"POST {U}/x"], [f"FOO {U}/x"]], []),
+    "preset-full-held": (FULL_HELD, [f"GET {U}/x"], [[f"GET {U}/y"], [f"POST {U}/x"]], [[f"HEAD {U}/x"]]),
     "preset-full-websocket": (FULL_ALLOWED, ["wss://a.example/x"], [["wss://a.example/y"], [f"TRACE {U}/x"]], []),
     "json-of-a-class-held-back": (HELD_JSON, [f"POST {U}/x", {"kind": "b"}], [[f"POST {U}/x", {"kind": "c"}], [f"POST {U}/y", {"kind": "b"}]], [[f"POST {U}/x", {"kind": "a"}]]),
     "json-beside-a-class-held-back": (TWO_JSON, [f"POST {U}/x", {"kind": "c"}], [[f"POST {U}/x", {"kind": "a"}]], []),
