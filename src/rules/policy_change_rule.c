@@ -24,7 +24,7 @@ struct found {
 	uint32_t n_deny;
 	uint32_t best; /* decides, were there no denies; BLOB_NONE */
 	bool best_unclear;
-	uint32_t unmet; /* the first that conditions keep away; BLOB_NONE */
+	uint32_t unmet; /* the first that conditions keep away, of those that allow if there are any; BLOB_NONE */
 	bool conditioned; /* a rule of this path and method has conditions */
 };
 
@@ -56,6 +56,15 @@ static void note_deny(struct found *f, uint32_t index)
 		f->deny[f->n_deny++] = index;
 }
 
+static bool closer(const struct found *f, uint32_t index)
+{
+	bool allows = f->rules[index].effect == POLICY_EFFECT_ALLOW;
+
+	if (f->unmet == BLOB_NONE || (f->rules[f->unmet].effect == POLICY_EFFECT_ALLOW) != allows)
+		return f->unmet == BLOB_NONE || allows;
+	return index < f->unmet;
+}
+
 static void look(void *owner, uint32_t index)
 {
 	struct found *f = owner;
@@ -72,7 +81,7 @@ static void look(void *owner, uint32_t index)
 	}
 	f->conditioned = f->conditioned || rule->conditions.n > 0;
 	if (met == POLICY_UNMET) {
-		f->unmet = index < f->unmet ? index : f->unmet;
+		f->unmet = closer(f, index) ? index : f->unmet;
 	} else if (index < f->best) {
 		f->best = index;
 		f->best_unclear = met == POLICY_UNCLEAR;
@@ -96,7 +105,7 @@ bool change_put_rule(struct change *c, const char *class)
 		c->never = "a rule names the standard methods, or any method at all as `access: full` does";
 	else if (grpc && !bytes_is(r->method, "POST"))
 		c->never = "every call of gRPC is a POST";
-	else if (!policy_path_ok(r->path, c->e && c->e->flags & BLOB_ENCODED_SLASH, fault))
+	else if (!policy_path_ok(r->path, !c->e || c->e->flags & BLOB_ENCODED_SLASH, fault))
 		c->never = "the path is too long or too odd for a rule of its own";
 	if (c->never)
 		return false;
@@ -263,6 +272,14 @@ static void lift(struct change *c, const struct found *f)
 		change_lift(c, blob_text(c->p, rule->name), blob_text(c->p, rule->class), change_reads(c->r->request));
 }
 
+/* Only its conditions keep the rule away; then its class decides. */
+static void meet(struct change *c, const struct blob_rule *rule)
+{
+	add_values(c, rule);
+	if (!c->never && rule->effect != POLICY_EFFECT_ALLOW)
+		change_lift(c, blob_text(c->p, rule->name), blob_text(c->p, rule->class), change_reads(c->r->request));
+}
+
 void change_bind(struct change *c, struct bytes path)
 {
 	struct policy_credential credential;
@@ -302,7 +319,7 @@ static void change_spelling(struct change *c)
 	if (f.best == BLOB_NONE && f.unmet == BLOB_NONE)
 		add_rule(c);
 	else if (f.best == BLOB_NONE)
-		add_values(c, &f.rules[f.unmet]);
+		meet(c, &f.rules[f.unmet]);
 	else if (f.best_unclear)
 		c->never = unclear(c);
 	else if (f.rules[f.best].effect != POLICY_EFFECT_ALLOW)
