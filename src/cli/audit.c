@@ -29,6 +29,15 @@ static int print_event(struct bytes line, const struct cli_args *a, const struct
 	return say_out(&out);
 }
 
+/* A file may be anything: what is no event is not printed, since nobody knows what it is. */
+static int print_line(struct bytes line, const struct cli_args *a, const struct audit_line_style *style, size_t *n_bad)
+{
+	if (audit_line_is(line))
+		return print_event(line, a, style);
+	(*n_bad)++;
+	return CLI_DONE;
+}
+
 /* What `saw try --audit` kept, or a copy from elsewhere. A last line without its end is being written, or was torn by a crash. */
 static int print_file(const char *path, const struct cli_args *a, const struct audit_line_style *style)
 {
@@ -37,6 +46,7 @@ static int print_file(const char *path, const struct cli_args *a, const struct a
 	char *text = NULL;
 	size_t size = 0;
 	ssize_t len;
+	size_t n = 0, n_bad = 0;
 	int r = CLI_DONE;
 
 	if (a->value[A_FOLLOW])
@@ -48,10 +58,13 @@ static int print_file(const char *path, const struct cli_args *a, const struct a
 		(void)fclose(f);
 		return say_fail(CLI_FAILED, "audit: %s is not a file: name an audit log or a workspace", path);
 	}
-	while (r == CLI_DONE && (len = getline(&text, &size, f)) > 0 && text[len - 1] == '\n')
-		r = print_event(bytes_of(text, (size_t)len - 1), a, style);
+	for (; r == CLI_DONE && (len = getline(&text, &size, f)) > 0 && text[len - 1] == '\n'; n++)
+		r = print_line(bytes_of(text, (size_t)len - 1), a, style, &n_bad);
 	if (ferror(f))
 		r = say_fail(CLI_FAILED, "audit: read %s: %s", path, strerror(errno));
+	else if (n_bad)
+		r = say_fail(CLI_FAILED, "audit: %s: %zu of its %zu lines are no audit events and were left out: is it the right file? `saw audit verify %s` names the first",
+			     path, n_bad, n, path);
 	free(text);
 	(void)fclose(f);
 	return r;

@@ -118,6 +118,19 @@ static void what(const struct event_view *v)
 	}
 }
 
+/* Of a change that people made, what it was: behind the reason's sentence, which says only that it was made. */
+static void detail_of_change(const struct event_view *v)
+{
+	struct bytes sentence = bytes_str(reason_sentence(REASON_OK));
+	struct buf raw BUF_AUTO = { 0 };
+
+	buf_init(&raw, TEXT_MAX);
+	if (!json_text(at(v, "status_detail", NULL), &raw) || !bytes_starts(buf_view(&raw), sentence) || raw.len <= sentence.len + strlen(": "))
+		return;
+	buf_str(v->out, ": ");
+	say_clean(v->out, bytes_skip(buf_view(&raw), sentence.len + strlen(": ")));
+}
+
 static const char *action_word(const struct event_view *v)
 {
 	if (v->action == ACTION_DENIED)
@@ -161,6 +174,8 @@ static void why(const struct event_view *v, const struct audit_line_style *s)
 			number(v, "traffic", "bytes_out"), number(v, "duration", NULL));
 	if (!allowed || v->action == 0)
 		text(v, ": ", at(v, "status_detail", NULL));
+	else if (v->class_uid == CLASS_API || v->class_uid == CLASS_POLICY)
+		detail_of_change(v);
 	buf_str(v->out, s->dim);
 	if (!allowed && text(v, " [", at(v, "status_code", NULL)))
 		buf_byte(v->out, ']');
@@ -187,6 +202,14 @@ static bool view(struct bytes json, struct json_node nodes[NODES_MAX], struct ev
 	ret->activity = number(ret, "activity_id", NULL);
 	ret->status = number(ret, "status_id", NULL);
 	return ret->class_uid != 0;
+}
+
+bool audit_line_is(struct bytes json)
+{
+	struct json_node nodes[NODES_MAX];
+	struct event_view v;
+
+	return view(json, nodes, &v);
 }
 
 bool audit_line_denied(struct bytes json)

@@ -75,6 +75,17 @@ TEST(an_allowed_request_is_shown_with_its_rule_and_no_remedy)
 	CHECK(!denied);
 }
 
+TEST(a_change_by_a_person_is_shown_with_what_was_changed)
+{
+	struct event ev = { .kind = EVENT_API, .action = EVENT_ALLOWED, .at_ms = 1000, .verb = bytes_str("policy.key.add"), .actor = bytes_str("ann"),
+			    .detail = bytes_str("mallory SHA256:abc\x1b") };
+	bool denied;
+
+	CHECK(strstr(shown(&ev, &denied), " allowed  api policy.key.add by ann: mallory SHA256:abc\xef\xbf\xbd\n"));
+	ev.detail = bytes_of(NULL, 0);
+	CHECK(strstr(shown(&ev, &denied), " allowed  api policy.key.add by ann\n"));
+}
+
 TEST(packets_to_an_address_are_shown_with_protocol_port_and_count)
 {
 	struct event ev = { .kind = EVENT_FLOW, .action = EVENT_DENIED, .at_ms = 1000, .reason = REASON_NO_ROUTE, .count = 3,

@@ -34,12 +34,17 @@ static int read_fd(int fd, const char *what, struct buf *ret, struct err *e)
 static int read_part(int dir_fd, const char *folder, const char *name, bool may_miss, struct buf *ret, struct err *e)
 {
 	FD_AUTO int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+	char path[PATHS_MAX];
+	int r;
 
 	if (fd < 0 && errno == ENOENT && may_miss)
 		return 0;
 	if (fd < 0 && errno == ENOENT)
 		return err_set(e, ENOENT, "%s is no bundle: it has no %s; `saw policy sign` makes one", folder, name);
-	return fd < 0 ? err_sys(e, errno, "open %s/%s", folder, name) : read_fd(fd, name, ret, e);
+	if (fd < 0)
+		return err_sys(e, errno, "open %s/%s", folder, name);
+	r = snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return read_fd(fd, r > 0 && r < PATHS_MAX ? path : name, ret, e);
 }
 
 static int read_folder(int fd, const char *path, struct bundle_dir *d, struct err *e)
@@ -127,6 +132,8 @@ int bundle_dir_write(const char *path, const struct bundle *b, struct err *e)
 		(void)unlinkat(fd, manifest_name, 0);
 		(void)unlinkat(fd, signature_name, 0);
 		(void)rmdir(fresh);
+		if (r == -ENOTEMPTY || r == -EEXIST || r == -ENOTDIR) /* somebody made it meanwhile */
+			return err_set(e, EEXIST, "%s is there already: a bundle is not changed; remove it, or choose another --out", path);
 		return err_sys(e, -r, "write %s", path);
 	}
 	return 0;

@@ -19,7 +19,9 @@ static void on_line(void *owner, const char *text)
 {
 	struct lines *l = owner;
 
-	buf_fmt(l->out, "%s%s %s%s\n", l->colour, l->sign, text, say_colour(stdout, SAY_PLAIN));
+	buf_fmt(l->out, "%s%s ", l->colour, l->sign);
+	(void)say_clean(l->out, bytes_str(text)); /* keys are any text: no line may hide another one */
+	buf_fmt(l->out, "%s\n", say_colour(stdout, SAY_PLAIN));
 	l->n++;
 }
 

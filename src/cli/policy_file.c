@@ -82,15 +82,21 @@ bool policy_file_compile(struct bytes text, bool production, struct buf *ret_blo
 
 void policy_file_print(const char *path, const struct policy_problems *problems)
 {
+	BUF_AUTO struct buf out;
+
+	buf_init(&out, 4 * 1024 * 1024);
 	for (size_t i = 0; i < problems->n; i++) {
 		const struct policy_problem *p = &problems->v[i];
 		bool warning = p->severity == POLICY_WARNING;
 
-		(void)fprintf(stderr, "%s%s:%u:%u:%s %s%s\n", say_colour(stderr, warning ? SAY_YELLOW : SAY_RED), path, p->line, p->column,
-			      say_colour(stderr, SAY_PLAIN), warning ? "warning: " : "", p->text);
+		buf_fmt(&out, "%s%s:%u:%u:%s %s", say_colour(stderr, warning ? SAY_YELLOW : SAY_RED), path, p->line, p->column,
+			say_colour(stderr, SAY_PLAIN), warning ? "warning: " : "");
+		(void)say_clean(&out, bytes_str(p->text)); /* it quotes the file */
+		buf_byte(&out, '\n');
 	}
 	if (problems->full)
-		(void)fprintf(stderr, "%s: more problems than fit here; mend these first\n", path);
+		buf_fmt(&out, "%s: more problems than fit here; mend these first\n", path);
+	(void)fwrite(out.p, 1, out.len, stderr);
 }
 
 void policy_file_json(struct json_out *j, const struct policy_problems *problems)

@@ -6,6 +6,7 @@
 #include "cli/say.h"
 #include "rules/policy_ask.h"
 #include "wire/git_ref.h"
+#include "wire/http1.h"
 #include "wire/http1_authority.h"
 
 enum { COMMANDS_MAX = 256 };
@@ -153,6 +154,22 @@ static int report(const struct policy *p, const struct policy_ask *q, const stru
 	return say_out(&out);
 }
 
+/* "a,b": names of fields, and nothing beside them. */
+static bool headers_ok(const char *text)
+{
+	struct bytes list = bytes_str(text);
+
+	for (bool more = true; more;) {
+		size_t comma = bytes_find(list, ',');
+
+		if (!http1_is_token(bytes_of(list.p, comma)))
+			return false;
+		more = comma < list.len;
+		list = bytes_skip(list, more ? comma + 1 : comma);
+	}
+	return true;
+}
+
 enum { TEST_HEADERS, TEST_BODY, TEST_PUSH, TEST_JSON };
 
 /* FILE [METHOD] URL [BODY]: the word with "://" in it is the URL. */
@@ -222,6 +239,8 @@ static int test_run(const struct cli_args *args)
 	if (!names_a_place(&q))
 		return say_fail(CLI_USAGE, "policy test: `%s` names no host and port: write %s, with a port from 1 to 65535", url,
 				q.scheme == POLICY_SCHEME_TCP ? "tcp://host:port" : "https://host or https://host:port");
+	if (headers && !headers_ok(headers))
+		return say_fail(CLI_USAGE, "policy test: --headers `%s` is no list of field names; write x-a,x-b, without blanks and values", headers);
 	if (push && !parse_push(push, commands, &q.n_commands))
 		return say_fail(CLI_USAGE, "policy test: `%s` is no list of changes; write create:refs/heads/x, update:..., delete:..., with commas between", push);
 	q.commands = push ? commands : NULL;

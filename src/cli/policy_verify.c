@@ -38,31 +38,6 @@ static int trusted_keys(const struct cli_args *a, struct bundle_keys *ret)
 	return CLI_DONE;
 }
 
-/* The text compiles as it will in the supervisor, and bears the name that was signed. */
-static bool check_policy(const char *path, const struct bundle_checked *c, struct bytes channel)
-{
-	POLICY_PROBLEMS_AUTO struct policy_problems problems = { 0 };
-	struct policy p = { 0 };
-	struct err e = { 0 };
-	struct buf blob;
-	bool ok;
-
-	buf_init(&blob, POLICY_BLOB_MAX);
-	ok = policy_file_compile(c->parts.policy, manifest_channel_is_production(channel), &blob, &problems);
-	if (!ok) {
-		policy_file_print("policy.yaml", &problems);
-		(void)say_fail(CLI_FAILED, "%s: its policy.yaml is refused", path);
-	} else if (!policy_open(&p, buf_view(&blob), &e)) {
-		ok = false;
-		(void)say_fail(CLI_FAILED, "%s: %s", path, e.text);
-	} else if (!bytes_is(policy_label(&p), c->manifest.policy)) {
-		ok = false;
-		(void)say_fail(CLI_FAILED, "%s: the manifest calls the policy %s, the policy itself says otherwise", path, c->manifest.policy);
-	}
-	buf_deinit(&blob);
-	return ok;
-}
-
 static int refused(const char *path, bool json, enum reason why, const char *more)
 {
 	BUF_AUTO struct buf text;
@@ -81,6 +56,27 @@ static int refused(const char *path, bool json, enum reason why, const char *mor
 	buf_byte(&text, '\n');
 	(void)say_out(&text);
 	return CLI_FAILED;
+}
+
+/* The policy's problems stand on standard error, as those of `saw policy check` do. CLI_DONE: the text compiles as it will in the supervisor, and bears
+ * the name that was signed. */
+static int check_policy(const char *path, const struct bundle_checked *c, struct bytes channel, bool json)
+{
+	POLICY_PROBLEMS_AUTO struct policy_problems problems = { 0 };
+	struct policy p = { 0 };
+	struct err e = { 0 };
+	BUF_AUTO struct buf blob;
+
+	buf_init(&blob, POLICY_BLOB_MAX);
+	if (!policy_file_compile(c->parts.policy, manifest_channel_is_production(channel), &blob, &problems)) {
+		policy_file_print("policy.yaml", &problems);
+		return refused(path, json, REASON_POLICY_INVALID, "");
+	}
+	if (!policy_open(&p, buf_view(&blob), &e))
+		return say_fail(CLI_FAILED, "%s: %s", path, e.text);
+	if (!bytes_is(policy_label(&p), c->manifest.policy))
+		return refused(path, json, REASON_BUNDLE_MANIFEST, "it calls the policy by another name than the policy itself");
+	return CLI_DONE;
 }
 
 static int good(const char *path, bool json, const struct bundle_checked *c)
@@ -133,8 +129,12 @@ static int verify_run(const struct cli_args *a)
 	struct err e = { 0 };
 	enum reason why;
 	const char *more;
-	int r = bundle_dir_read(path, &d, &e);
+	int r;
 
+	if (a->value[VERIFY_CHANNEL] && !manifest_channel_ok(bytes_str(a->value[VERIFY_CHANNEL])))
+		return say_fail(CLI_USAGE, "policy verify: --channel %s: two to four words of a-z, 0-9 and hyphens, as in corporate/stable",
+				a->value[VERIFY_CHANNEL]);
+	r = bundle_dir_read(path, &d, &e);
 	if (r < 0)
 		return say_fail(r == -ENOENT ? CLI_NOT_FOUND : CLI_FAILED, "%s", e.text);
 	r = trusted_keys(a, &keys);
@@ -147,7 +147,8 @@ static int verify_run(const struct cli_args *a)
 	why = bundle_check(buf_view(&d.container), channel, &keys, clock_real_ms(), &policy_crypto, &c, &more);
 	if (why != REASON_OK)
 		return refused(path, json, why, more);
-	return check_policy(path, &c, channel) ? good(path, json, &c) : CLI_FAILED;
+	r = check_policy(path, &c, channel, json);
+	return r != CLI_DONE ? r : good(path, json, &c);
 }
 
 const struct cli_verb policy_verify_verb = {

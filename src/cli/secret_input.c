@@ -19,7 +19,7 @@ enum {
 	TYPED_MAX = 4095, /* a terminal drops what is typed on one line behind that, without a word */
 };
 
-static struct termios saved;
+static struct termios saved, hidden;
 
 /* Ends as the signal would have, but with a terminal that shows again what is typed. */
 static void on_signal(int number)
@@ -28,17 +28,36 @@ static void on_signal(int number)
 	_exit(128 + number);
 }
 
+/* While it is stopped the terminal is the shell's, which wants it as it was. */
+static void on_stop(int number)
+{
+	(void)number;
+	(void)tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+	(void)raise(SIGSTOP);
+}
+
+/* The shell may have set the terminal meanwhile: what is typed from now on is hidden again, and nothing that was typed before counts. */
+static void on_continue(int number)
+{
+	(void)number;
+	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+}
+
 static void show(bool shown)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
-	struct sigaction act = { .sa_handler = shown ? SIG_DFL : on_signal };
-	struct termios t = saved;
+	static const struct {
+		int number;
+		void (*then)(int number);
+	} signals[] = { { SIGINT, on_signal }, { SIGTERM, on_signal }, { SIGHUP, on_signal }, { SIGQUIT, on_signal }, { SIGTSTP, on_stop }, { SIGCONT, on_continue } };
 
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		(void)sigaction(signals[i], &act, NULL);
-	if (!shown)
-		t.c_lflag &= ~(tcflag_t)ECHO;
-	(void)tcsetattr(STDIN_FILENO, shown ? TCSANOW : TCSAFLUSH, &t);
+	hidden = saved;
+	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		struct sigaction act = { .sa_handler = shown ? SIG_DFL : signals[i].then };
+
+		(void)sigaction(signals[i].number, &act, NULL);
+	}
+	(void)tcsetattr(STDIN_FILENO, shown ? TCSANOW : TCSAFLUSH, shown ? &saved : &hidden);
 }
 
 /* What `fd` gives until its end, or until a line end when `one_line`. */

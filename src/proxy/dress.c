@@ -25,9 +25,13 @@ static bool asks_otherwise(struct bytes name)
 	return false;
 }
 
-static bool taken(const struct dress *d, struct bytes name)
+static bool taken(const struct dress *d, const struct http1_field *f)
 {
+	struct bytes name = f->name;
+
 	if (bytes_ieq(name, bytes_str("host")))
+		return true;
+	if ((d->credential || d->bare) && http1_names_alike(name, bytes_str("sec-websocket-protocol")) && credential_subprotocol(f->value))
 		return true;
 	if (d->uncoded && asks_otherwise(name))
 		return true;
@@ -217,7 +221,7 @@ bool dress(const struct dress *d, struct bytes canon, struct buf *out, struct bu
 	if (!put_host(d, &h, out))
 		return false;
 	for (size_t i = 0; i < h.n_fields; i++) {
-		if (taken(d, h.fields[i].name)) {
+		if (taken(d, &h.fields[i])) {
 			if (!bytes_ieq(h.fields[i].name, bytes_str("host")))
 				note(stripped, h.fields[i].name);
 			continue;

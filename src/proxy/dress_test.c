@@ -25,6 +25,25 @@ TEST(no_field_that_a_host_may_take_for_the_credential_stays_beside_it)
 		  HEAD("/a", "X-TeamId: other\r\nX-Team-Ids: other\r\nX-Team.Id: s3c\r\n"));
 }
 
+TEST(a_subprotocol_that_brings_a_credential_goes_with_its_field)
+{
+	const struct dress d = { .default_port = 443, .bare = true };
+	static const char *const lists[] = { "realtime, openai-insecure-api-key.sk-mine", "v4.channel.k8s.io,base64url.bearer.authorization.k8s.io.bWluZQ",
+					     "graphql-ws, Bearer, mine", "access_token.mine" };
+
+	for (size_t i = 0; i <= sizeof(lists) / sizeof(lists[0]); i++) {
+		bool plain = i == sizeof(lists) / sizeof(lists[0]);
+		struct buf out BUF_AUTO = { .max = DRESS_MAX };
+		struct buf stripped BUF_AUTO = { .max = 512 };
+		char canon[256];
+
+		(void)snprintf(canon, sizeof(canon), HEAD("/a", "%s: %s\r\n"), i & 1 ? "Sec_WebSocket-Protocol" : "Sec-WebSocket-Protocol",
+			       plain ? "v4.channel.k8s.io, realtime, graphql-transport-ws" : lists[i]);
+		CHECK(dress(&d, bytes_str(canon), &out, &stripped));
+		CHECK_STR(buf_cstr(&out), plain ? canon : HEAD("/a", ""));
+	}
+}
+
 TEST(an_answer_that_is_read_is_asked_for_whole_and_plain)
 {
 	struct buf out BUF_AUTO = { 0 };

@@ -10,22 +10,46 @@
 
 enum { ROUNDS = 8 }; /* reads of a socket in a row, for the sake of other flows; what lies in a stream is bounded by its window */
 
+/* What the request wears. */
+static bool worn(const struct http_flow *f, struct bytes *ret)
+{
+	struct policy_credential credential;
+	uint64_t version;
+
+	return policy_credential_at(gate_policy(f->flow.gate), f->flow.entry.credential, &credential) &&
+	       gate_secret(f->flow.gate, credential.id, ret, &version);
+}
+
 /* Only who talks to the host watches: it alone has the secret. */
 static bool watch(struct http_flow *f)
 {
 	struct bytes secret = bytes_of(NULL, 0);
-	struct policy_credential credential;
-	uint64_t version;
 	bool scans = f->reflective && f->secret_version;
 
 	f->watch = http_watch_free(f->watch);
 	if (f->through_outlet || (!scans && f->flow.entry.ai == POLICY_AI_NONE))
 		return true;
-	if (scans && (!policy_credential_at(gate_policy(f->flow.gate), f->flow.entry.credential, &credential) ||
-		      !gate_secret(f->flow.gate, credential.id, &secret, &version)))
+	if (scans && !worn(f, &secret))
 		return false;
 	f->watch = http_watch_new(secret);
 	return f->watch;
+}
+
+/* What a host says of itself goes on record, where no secret may stand, whether its answers are scanned or not. */
+static bool may_be_told(const struct http_flow *f, struct bytes text)
+{
+	struct bytes secret;
+	struct http_watch *w;
+	bool ok;
+
+	if (!f->secret_version || http_watch_scans(f->watch))
+		return !http_watch_leaks(f->watch, text);
+	if (http_dress_stale(f) || !worn(f, &secret)) /* nobody knows any more what it was */
+		return false;
+	w = http_watch_new(secret);
+	ok = w && !http_watch_leaks(w, text);
+	(void)http_watch_free(w);
+	return ok;
 }
 
 bool http_answer_begin(struct http_flow *f)
@@ -66,7 +90,8 @@ static void note_answer(struct http_flow *f)
 		ev.detail = upstream_of(f, upstream);
 		ev.tokens_in = said->n[AI_INPUT];
 		ev.tokens_out = said->n[AI_OUTPUT];
-		ev.model = bytes_str(said->model);
+		if (may_be_told(f, bytes_str(said->model)))
+			ev.model = bytes_str(said->model);
 		gate_note(f->flow.gate, &ev);
 	}
 	f->watch = http_watch_free(f->watch);

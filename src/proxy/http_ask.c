@@ -96,6 +96,7 @@ static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 		.has_header = has_header,
 		.has_like = has_like,
 		.headers = h,
+		.bare = policy_guarded(p, name_bytes(&f->flow.name)),
 		.websocket = wants_websocket(h),
 		.form = has_form(f, h),
 	};
@@ -104,6 +105,8 @@ static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 		return r;
 	if (entry.mode != f->flow.entry.mode)
 		return REASON_POLICY_CHANGED;
+	if (!q.websocket && http1_find(h, "upgrade", NULL)) /* it lost on the way what makes it one (RFC 9110, 7.6.1) */
+		return REASON_UPGRADE_REFUSED;
 	if (!entry.encoded_slash && memmem(q.path.p, q.path.len, "%2F", 3)) /* made canonical under a policy that took it */
 		return REASON_HTTP_ENCODED_SLASH;
 	policy_judge(p, &entry, &q, &v);

@@ -90,7 +90,8 @@ static void on_host(void *owner, const struct host_conn *c)
 	f->reused = false;
 	f->through_outlet = c->clear_to_outlet;
 	f->upstream_ip = c->ip;
-	f->upstream_judged = policy_address_ok(gate_policy(f->flow.gate), &f->flow.entry, c->ip);
+	/* of a refusal the entry may be gone with the policy that had it */
+	f->upstream_judged = reason == REASON_OK && policy_address_ok(gate_policy(f->flow.gate), &f->flow.entry, c->ip);
 	f->upstream_vetted = true;
 	if (c->fd >= 0 && !open_upstream(f, c))
 		reason = REASON_TOO_MANY_FLOWS;

@@ -263,16 +263,26 @@ void http_flow_pump(struct http_flow *f)
 		       f->phase == HTTP_RELAY && !f->body_done && more_of_body(f));
 }
 
-/* A request that is on record as allowed came only in part. What ended its connection is that one's own event. */
-static void note_cut(struct http_flow *f)
+/* A request that came only in part, on record as allowed or on its way there. */
+static void note_cut(struct http_flow *f, enum event_action action)
 {
-	bool own = (f->guest.fault >= H2_BAD_PSEUDO && f->guest.fault < H2_PROTOCOL) || f->guest.fault == H2_OURS || f->guest.fault == H2_MEMORY;
-	unsigned fault = own ? f->guest.fault : H2_CLOSED;
-	struct event ev = http_request_event(f, EVENT_FAILED, http_side_reason(fault));
+	unsigned fault = http_side_own_fault(&f->guest);
+	struct event ev = http_request_event(f, action, http_side_reason(fault));
 
-	if (own)
+	if (fault != H2_CLOSED)
 		ev.detail = bytes_str(h2_fault_text(fault));
 	gate_note(f->flow.gate, &ev);
+}
+
+/* The guest is gone. One that just left is no denial; one whose request turned out to be none is. */
+static void note_gone(struct http_flow *f)
+{
+	bool waits = (f->phase == HTTP_DIAL || f->phase == HTTP_EVENT) && http_side_own_fault(&f->guest) != H2_CLOSED;
+
+	if (f->phase == HTTP_RELAY && !f->body_done)
+		note_cut(f, EVENT_FAILED);
+	else if (waits)
+		note_cut(f, f->phase == HTTP_EVENT || f->recorded ? EVENT_FAILED : EVENT_DENIED);
 }
 
 static void on_guest(void *owner, uint32_t events)
@@ -283,8 +293,7 @@ static void on_guest(void *owner, uint32_t events)
 	if (over && f->phase == HTTP_SOCKET) /* its last frames lie ready, and would not be told of again */
 		http_side_unwatch(&f->guest);
 	if (over && f->phase != HTTP_SOCKET && f->phase != HTTP_HEAD && f->phase != HTTP_HOLD && f->phase != HTTP_LINGER) {
-		if (f->phase == HTTP_RELAY && !f->body_done)
-			note_cut(f);
+		note_gone(f);
 		http_flow_finish(f, false);
 	} else {
 		http_flow_pump(f);

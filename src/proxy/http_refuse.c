@@ -1,7 +1,9 @@
 #include "proxy/http_flow.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "net/h2.h"
 #include "proxy/problem.h"
 #include "wire/git_report.h"
 #include "wire/http1_out.h"
@@ -186,10 +188,14 @@ void http_refuse_fault(struct http_flow *f, enum http1_fault fault)
 
 void http_refuse_left(struct http_flow *f)
 {
+	unsigned fault = http_side_own_fault(&f->guest);
+
+	if (fault != H2_CLOSED)
+		(void)snprintf(f->stripped, sizeof(f->stripped), "%s", h2_fault_text(fault));
 	if (f->guest.starved)
 		http_refuse_memory(f, EVENT_DENIED);
 	else
-		http_refuse(f, 400, EVENT_DENIED, REASON_GUEST_CLOSED);
+		http_refuse(f, 400, EVENT_DENIED, http_side_reason(fault));
 }
 
 void http_refuse_memory(struct http_flow *f, enum event_action action)

@@ -126,6 +126,13 @@ enum reason http_side_reason(unsigned fault)
 	}
 }
 
+unsigned http_side_own_fault(const struct http_side *s)
+{
+	bool own = (s->fault >= H2_BAD_PSEUDO && s->fault < H2_PROTOCOL) || s->fault == H2_OURS || s->fault == H2_MEMORY;
+
+	return own ? s->fault : H2_CLOSED;
+}
+
 void http_side_wake(struct http_side *s)
 {
 	uint32_t events = EPOLLIN | EPOLLOUT;

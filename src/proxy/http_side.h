@@ -56,6 +56,8 @@ void http_side_open_stream(struct http_side *s, struct h2_stream *stream, http_s
 void http_side_wake(struct http_side *s);
 /* What an `enum h2_fault` of the guest's is called in an event. */
 enum reason http_side_reason(unsigned fault);
+/* Why a stream is gone, or H2_CLOSED where its connection is the cause: what ended that is an event of its own. */
+unsigned http_side_own_fault(const struct http_side *s);
 /* Closes and frees the buffers; can be opened again. */
 void http_side_close(struct http_side *s);
 /* Opens `to` on the socket of a side with nothing unread or unwritten, and leaves that closed, without a system call. False (and closed

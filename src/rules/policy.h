@@ -98,6 +98,7 @@ struct policy_request {
 	bool (*has_header)(const void *headers, struct bytes name);
 	bool (*has_like)(const void *headers, struct bytes name); /* the same of fields that some server takes for it; NULL: there are none */
 	const void *headers;
+	bool bare; /* the client's credentials are taken out before it goes: it will not have a field of theirs (wire/credential_fields.h) */
 	bool websocket; /* GET with `Upgrade: websocket` that would be passed on */
 	bool form; /* it has a body that is labelled as a form, whose fields some hosts take before those of the query */
 	const struct policy_body *body; /* NULL: not read yet */

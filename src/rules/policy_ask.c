@@ -133,13 +133,14 @@ static enum reason canon(const struct policy_ask *q, struct policy_request *r, s
 	if (!buf_bytes(&raw, q->target))
 		return REASON_HTTP_TARGET_TOO_LONG;
 	f = http1_target_canon(buf_view(&raw), t->entry.encoded_slash, &t->target, &target);
-	if (f != HTTP1_FAULT_NONE)
+	/* what must change is told from all that is known */
+	if (f != HTTP1_FAULT_NONE && (f != HTTP1_FAULT_ENCODED_SLASH || http1_target_canon(buf_view(&raw), true, &t->target, &target) != HTTP1_FAULT_NONE))
 		return http_fault_reason(f);
 	r->path = bytes_of(t->target.p, target.path_len);
 	r->has_query = target.has_query;
 	if (target.has_query)
 		r->query = bytes_of(t->target.p + target.path_len + 1, target.query_len);
-	return REASON_OK;
+	return f == HTTP1_FAULT_NONE ? REASON_OK : http_fault_reason(f);
 }
 
 static enum reason find(const struct policy *p, const struct policy_ask *q, struct policy_told *t)
@@ -189,10 +190,11 @@ void policy_ask(const struct policy *p, const struct policy_ask *q, struct polic
 		ret->verdict.rule = ret->entry.rule;
 		ret->reason = carried(q, ret->entry.mode);
 	}
+	r.bare = ret->has_entry && policy_guarded(p, name_bytes(&ret->authority.name));
 	target = canon(q, &r, ret);
 	if (ret->reason == REASON_OK && policy_told_judged(ret))
 		ret->reason = target == REASON_OK ? judge_request(p, q, &r, &body, &arena, ret) : target;
-	propose(p, q, target == REASON_OK ? &r : NULL, ret);
+	propose(p, q, r.path.len ? &r : NULL, ret);
 }
 
 void policy_told_deinit(struct policy_told *t)

@@ -94,6 +94,11 @@ static void name_entry(const struct change *c, char ret[NAME_MAX_OF_ENTRY + 1])
 		(void)snprintf(ret + len, NAME_MAX_OF_ENTRY + 1 - len, "-%u", i);
 }
 
+static bool has_slash(const struct policy_refused *r)
+{
+	return r->request && memmem(r->request->path.p, r->request->path.len, "%2F", 3);
+}
+
 static void add_entry(struct change *c)
 {
 	enum policy_mode mode = c->r->mode ? c->r->mode : c->r->port == 80 ? POLICY_HTTP : POLICY_INTERCEPT;
@@ -114,7 +119,9 @@ static void add_entry(struct change *c)
 		buf_str(&c->text, ", reason: \"why it cannot be inspected\"}");
 		return;
 	}
-	buf_str(&c->text, ", protocol: rest, rules: [");
+	buf_str(&c->text, ", protocol: rest, ");
+	buf_str(&c->text, has_slash(c->r) ? "encoded_slash: true, " : "");
+	buf_str(&c->text, "rules: [");
 	if (c->r->request)
 		(void)change_put_rule(c, class);
 	else
@@ -129,10 +136,19 @@ static bool judged(const struct blob_entry *e)
 
 static void request(struct change *c)
 {
+	const struct blob_entry *as_it_is = c->e;
+	struct blob_entry flagged = *c->e;
+
+	if (has_slash(c->r) && !(c->e->flags & BLOB_ENCODED_SLASH)) {
+		change_place(c, ".encoded_slash: set true");
+		flagged.flags |= BLOB_ENCODED_SLASH;
+		c->e = &flagged;
+	}
 	if (c->e->protocol == POLICY_GIT)
 		change_git(c);
 	else
 		change_request(c);
+	c->e = as_it_is;
 }
 
 /* Does an entry carry what was asked for? Where nobody knows what that was, its port tells. */
@@ -196,6 +212,16 @@ static void add_address(struct change *c)
 	buf_fmt(&c->text, "\"%s/%u\"", text, c->r->address.family == 4 ? 32U : 128U);
 }
 
+static void add_slash(struct change *c)
+{
+	if (c->e->flags & BLOB_ENCODED_SLASH)
+		c->never = "an encoded backslash stands in no path";
+	else if (c->r->request)
+		request(c);
+	else
+		change_place(c, ".encoded_slash: set true (its rules must have the path, too)");
+}
+
 /* The entry owns name and port, and refuses what was asked for inside. */
 static void inside(struct change *c)
 {
@@ -204,7 +230,7 @@ static void inside(struct change *c)
 		add_address(c);
 		return;
 	case REASON_HTTP_ENCODED_SLASH:
-		change_place(c, ".encoded_slash: set true");
+		add_slash(c);
 		return;
 	case REASON_TLS_NOT:
 	case REASON_HTTP_NOT:

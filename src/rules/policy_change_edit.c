@@ -72,8 +72,15 @@ static bool class_effect(const struct policy *p, const char *class, uint32_t *re
 	return false;
 }
 
+/* An edit that stands there already is made once: the same policy is asked again about other spellings of a path. */
+static bool edited(const struct change *c, const char *edit)
+{
+	return c->text.len && memmem(c->text.p, c->text.len, edit, strlen(edit));
+}
+
 void change_class(struct change *c, bool reads, char ret[CHANGE_CLASS_MAX])
 {
+	char edit[CHANGE_CLASS_MAX + 32];
 	uint32_t effect = POLICY_EFFECT_ALLOW;
 	bool known;
 
@@ -83,8 +90,9 @@ void change_class(struct change *c, bool reads, char ret[CHANGE_CLASS_MAX])
 		(void)snprintf(ret, CHANGE_CLASS_MAX, i == 1 ? OWN_CLASS : OWN_CLASS "-%u", i);
 		known = class_effect(c->p, ret, &effect);
 	}
-	if (!known)
-		change_edit(c, "verdicts: add %s: allow", ret);
+	(void)snprintf(edit, sizeof(edit), "verdicts: add %s: allow", ret);
+	if (!known && !edited(c, edit))
+		change_edit(c, "%s", edit);
 }
 
 static uint32_t count_class(const struct policy *p, struct bytes class)
@@ -126,6 +134,30 @@ static bool has_preset_rule(const struct change *c, const char *class, uint32_t 
 	return is_preset_rule(c, 0, class, methods) || is_preset_rule(c, c->e->rules.n - 1, class, methods);
 }
 
+/* `access: full` writes with every method that does not read. As rules: with any, beside which the rule that reads is the narrower one; but where
+ * writing is held back no further than reading, the compiler takes that for a rule that means to hold back the others, too. */
+static bool write_out_full(struct change *c)
+{
+	const uint32_t writes = POLICY_METHODS_ALL & ~(uint32_t)(POLICY_METHOD_GET | POLICY_METHOD_HEAD | POLICY_METHOD_WEBSOCKET);
+	uint32_t reading = POLICY_EFFECT_ALLOW, writing = POLICY_EFFECT_ALLOW, bit;
+	const char *word;
+	bool any;
+
+	if (c->e->protocol != POLICY_REST || c->e->rules.n != 2 || !has_preset_rule(c, "write", writes))
+		return false;
+	(void)class_effect(c->p, "read", &reading);
+	(void)class_effect(c->p, "write", &writing);
+	any = writing > reading;
+	change_place(c, ".access: write out as rules [{class: read, methods: [GET, HEAD], paths: [\"/**\"]}, {class: write, methods: [");
+	for (unsigned i = 0; !any && (word = policy_method_at(i, &bit)) != NULL; i++)
+		if (bit & writes)
+			buf_fmt(&c->text, "%s, ", word);
+	c->text.len -= any ? 0 : strlen(", ");
+	buf_fmt(&c->text, "%s], paths: [\"/**\"]}]%s", any ? "\"*\"" : "",
+		!any ? " (beside rules, methods that have no name here are refused)" : "");
+	return true;
+}
+
 /* Entries with `access` and those that write the same as rules are one in the compiled policy. */
 void change_write_out(struct change *c)
 {
@@ -142,7 +174,7 @@ void change_write_out(struct change *c)
 	uint32_t reads = git ? (uint32_t)POLICY_GIT_FETCH : (uint32_t)(POLICY_METHOD_GET | POLICY_METHOD_HEAD);
 	const char *write = NULL;
 
-	if (c->e->rules.n == 0 || c->e->rules.n > 2 || !has_preset_rule(c, "read", reads))
+	if (edited(c, ".access: write out as rules [") || c->e->rules.n == 0 || c->e->rules.n > 2 || !has_preset_rule(c, "read", reads) || write_out_full(c))
 		return;
 	for (size_t i = 0; i < sizeof(presets) / sizeof(presets[0]); i++)
 		if (c->e->protocol == (uint32_t)presets[i].protocol && has_preset_rule(c, "write", presets[i].write))

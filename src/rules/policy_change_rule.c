@@ -12,6 +12,7 @@
 #include "rules/policy_path.h"
 #include "rules/policy_query.h"
 #include "rules/policy_walk.h"
+#include "wire/credential_fields.h"
 
 enum { DENIES_MAX = 4, VALUE_SHOW_MAX = 256 };
 
@@ -23,7 +24,7 @@ struct found {
 	uint32_t n_deny;
 	uint32_t best; /* decides, were there no denies; BLOB_NONE */
 	bool best_unclear;
-	uint32_t unmet; /* the first that conditions keep away; BLOB_NONE */
+	uint32_t unmet; /* the first that conditions keep away, of those that allow if there are any; BLOB_NONE */
 	bool conditioned; /* a rule of this path and method has conditions */
 };
 
@@ -55,6 +56,15 @@ static void note_deny(struct found *f, uint32_t index)
 		f->deny[f->n_deny++] = index;
 }
 
+static bool closer(const struct found *f, uint32_t index)
+{
+	bool allows = f->rules[index].effect == POLICY_EFFECT_ALLOW;
+
+	if (f->unmet == BLOB_NONE || (f->rules[f->unmet].effect == POLICY_EFFECT_ALLOW) != allows)
+		return f->unmet == BLOB_NONE || allows;
+	return index < f->unmet;
+}
+
 static void look(void *owner, uint32_t index)
 {
 	struct found *f = owner;
@@ -71,7 +81,7 @@ static void look(void *owner, uint32_t index)
 	}
 	f->conditioned = f->conditioned || rule->conditions.n > 0;
 	if (met == POLICY_UNMET) {
-		f->unmet = index < f->unmet ? index : f->unmet;
+		f->unmet = closer(f, index) ? index : f->unmet;
 	} else if (index < f->best) {
 		f->best = index;
 		f->best_unclear = met == POLICY_UNCLEAR;
@@ -95,7 +105,7 @@ bool change_put_rule(struct change *c, const char *class)
 		c->never = "a rule names the standard methods, or any method at all as `access: full` does";
 	else if (grpc && !bytes_is(r->method, "POST"))
 		c->never = "every call of gRPC is a POST";
-	else if (!policy_path_ok(r->path, c->e && c->e->flags & BLOB_ENCODED_SLASH, fault))
+	else if (!policy_path_ok(r->path, !c->e || c->e->flags & BLOB_ENCODED_SLASH, fault))
 		c->never = "the path is too long or too odd for a rule of its own";
 	if (c->never)
 		return false;
@@ -212,6 +222,10 @@ static void add_value(struct change *c, const struct blob_rule *rule, const stru
 	struct bytes key = blob_text(c->p, cond->key);
 	struct policy_query_value got;
 
+	if (cond->kind == POLICY_CONDITION_HEADER && r->bare && credential_field(key)) {
+		change_never(c, "the rule wants the header field %.*s, which is taken out of requests to this host", (int)key.len, (const char *)key.p);
+		return;
+	}
 	if (cond->kind == POLICY_CONDITION_HEADER) {
 		change_never(c, "the rule wants the header field %.*s, which the request has not; send it", (int)key.len, (const char *)key.p);
 		return;
@@ -258,6 +272,14 @@ static void lift(struct change *c, const struct found *f)
 		change_lift(c, blob_text(c->p, rule->name), blob_text(c->p, rule->class), change_reads(c->r->request));
 }
 
+/* Only its conditions keep the rule away; then its class decides. */
+static void meet(struct change *c, const struct blob_rule *rule)
+{
+	add_values(c, rule);
+	if (!c->never && rule->effect != POLICY_EFFECT_ALLOW)
+		change_lift(c, blob_text(c->p, rule->name), blob_text(c->p, rule->class), change_reads(c->r->request));
+}
+
 void change_bind(struct change *c, struct bytes path)
 {
 	struct policy_credential credential;
@@ -277,7 +299,8 @@ static const char *unclear(const struct change *c)
 		return "a rule reads a query parameter, and some servers take the fields of a form before it; send no form";
 	return r == REASON_BODY_TOO_LARGE || r == REASON_BODY_CODED || r == REASON_BODY_NOT_PARSABLE || r == REASON_BODY_AMBIGUOUS ?
 		       "a rule reads the body, and what it cannot read is never let through" :
-		       "a rule reads a query parameter, which comes twice or in a form that servers read in different ways";
+		       "a rule reads a query parameter or a header field that comes twice, in a form that servers read in different ways, or as a "
+		       "credential that is taken out of requests to this host";
 }
 
 static void change_spelling(struct change *c)
@@ -296,7 +319,7 @@ static void change_spelling(struct change *c)
 	if (f.best == BLOB_NONE && f.unmet == BLOB_NONE)
 		add_rule(c);
 	else if (f.best == BLOB_NONE)
-		add_values(c, &f.rules[f.unmet]);
+		meet(c, &f.rules[f.unmet]);
 	else if (f.best_unclear)
 		c->never = unclear(c);
 	else if (f.rules[f.best].effect != POLICY_EFFECT_ALLOW)

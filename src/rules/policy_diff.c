@@ -200,11 +200,60 @@ static void compare_pair(struct diff *d, const struct policy_reach *r, const str
 	compare_requests(d, from_entry, to_entry);
 }
 
+/* Two labels that no policy lists stand for every name below a wildcard. */
+static const char one[] = "any-name-below.", two[] = "any-name.any-name-below.";
+
+/* Both policies reach the name, and what of credentials the workspace sends there itself is taken out by `from` alone. */
+static bool unguarded(const struct diff *d, struct bytes host, const char *labels)
+{
+	BUF_AUTO struct buf name = { .max = LINE_MAX_LEN };
+	uint16_t ports[POLICY_PORTS_MAX];
+	size_t n = policy_ports(d->to, ports);
+	struct policy_entry e;
+	struct bytes suffix;
+
+	if (blob_wild_of(host, &suffix) != BLOB_EXACT)
+		buf_str(&name, labels);
+	if (!buf_bytes(&name, suffix) || !policy_guarded(d->from, buf_view(&name)) || policy_guarded(d->to, buf_view(&name)))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (policy_find(d->to, buf_view(&name), ports[i], &e) == REASON_OK)
+			return true;
+	return false;
+}
+
+/* Among the first `n` of the policy; a host stands there once for each of its entries. */
+static bool lists_host(const struct policy *p, uint32_t n, struct bytes host)
+{
+	struct policy_reach r;
+
+	for (uint32_t i = 0; i < n && policy_reach_at(p, i, &r); i++)
+		if (bytes_eq(r.host, host))
+			return true;
+	return false;
+}
+
+/* Names as the new policy lists them, and those that only the old one lists by themselves. */
+static void compare_guards(struct diff *d, const struct policy *p)
+{
+	struct policy_reach r;
+
+	for (uint32_t i = 0; policy_reach_at(p, i, &r); i++) {
+		BUF_AUTO struct buf line = { .max = LINE_MAX_LEN };
+
+		if (!unguarded(d, r.host, one) && !(bytes_starts(r.host, bytes_str("**")) && unguarded(d, r.host, two)))
+			continue;
+		if (lists_host(p, i, r.host) || (p == d->from && lists_host(d->to, UINT32_MAX, r.host)))
+			continue;
+		buf_str(&line, "credentials of the workspace's own to ");
+		add(&line, r.host);
+		tell(d, &line);
+	}
+}
+
 bool policy_diff(const struct policy *from, const struct policy *to, policy_change_fn *tell_fn,
 		 void *owner)
 {
-	/* Two labels that no policy lists stand for every name below a wildcard. */
-	static const char one[] = "any-name-below.", two[] = "any-name.any-name-below.";
 	struct diff d = { .from = from, .to = to, .tell = tell_fn, .owner = owner };
 	struct policy_reach r;
 
@@ -223,6 +272,8 @@ bool policy_diff(const struct policy *from, const struct policy *to, policy_chan
 			compare_pair(&d, &r, at, a, r.ports[k]);
 		}
 	}
+	compare_guards(&d, to);
+	compare_guards(&d, from);
 	free(d.seen);
 	return !d.failed;
 }

@@ -5,12 +5,13 @@
 
 #include <stdlib.h>
 
+#include "base/json_out.h"
 #include "rules/policy_git.h"
 #include "rules/policy_method.h"
 #include "rules/policy_path.h"
 #include "rules/policy_spelling.h"
 
-enum { LINE_MAX_LEN = 2048, CONDITIONS_SHOWN = 3 };
+enum { LINE_MAX_LEN = 2048, TOLD_MAX = 4 * 1024 * 1024, VALUES_SHOWN = 256 };
 
 /* What is asked of a rule: that it lets a request pass, also with push options, also without a look at the answer. */
 enum ask { ASK_REACH, ASK_OPTIONS, ASK_UNSCANNED, ASKS };
@@ -173,15 +174,15 @@ static bool wants_same(const struct want *w, const struct grants *g, const struc
 	return conditions_eq(g->p, r->conditions, w->to->p, w->rule->conditions);
 }
 
-/* Where rule `s` of the old policy refuses what has its pattern, a rule of the new one does so before the wanted one decides. */
-static bool refused_too(const struct want *w, const struct grant *s, const struct blob_rule *s_rule)
+/* Where rule `s` of the old policy refuses what has its pattern, a rule of the new one does so too: before the wanted one decides, or `anywhere`. */
+static bool refused_too(const struct want *w, const struct grant *s, const struct blob_rule *s_rule, bool anywhere)
 {
 	for (size_t i = 0; i < w->to->n; i++) {
 		const struct grant *t = &w->to->v[i];
 		const struct blob_rule *r = rule_of(w->to, t->rule);
 		bool same;
 
-		if (t->rule >= w->grant->rule || !(r->methods & w->method) || !policy_path_contains(t->pattern, s->pattern))
+		if ((!anywhere && t->rule >= w->grant->rule) || !(r->methods & w->method) || !policy_path_contains(t->pattern, s->pattern))
 			continue;
 		same = conditions_eq(w->from->p, s_rule->conditions, w->to->p, r->conditions);
 		if (refuses(r, w->ask) ? same || r->conditions.n == 0 || wants_same(w, w->to, r) : same && !refuses(s_rule, w->ask))
@@ -221,14 +222,12 @@ static bool holds_back(const struct want *w)
 	return false;
 }
 
-/* A request of the wanted pattern may be one of the other, as it comes or in another spelling. */
-static bool touches(const struct want *w, struct bytes pattern)
+/* A request of the wanted pattern may be one of the other in another spelling. */
+static bool touches_spelt(const struct want *w, struct bytes pattern)
 {
 	struct bytes wanted = w->grant->pattern;
 	BUF_AUTO struct buf plus = { .max = LINE_MAX_LEN };
 
-	if (policy_path_overlaps(pattern, wanted))
-		return true;
 	if ((w->to->e->flags & BLOB_ENCODED_SLASH) && (bytes_find(wanted, '*') < wanted.len || policy_spelling_any(wanted)) &&
 	    (!holds_back(w) || !differ_spelt(pattern, wanted)))
 		return true;
@@ -239,14 +238,17 @@ static bool touches(const struct want *w, struct bytes pattern)
 	return policy_path_overlaps(pattern, policy_spelling_plus(wanted, plus.p));
 }
 
-/* Rule `s` of the old policy may refuse some of what is wanted. */
-static bool stops(const struct want *w, const struct grant *s)
+/* Rule `s` of the old policy may refuse some of what is wanted and `by` would grant. Of a path as it comes the first rule decides; of its other
+ * spellings the strictest does. */
+static bool stops(const struct want *w, const struct grant *s, const struct grant *by)
 {
 	const struct blob_rule *r = rule_of(w->from, s->rule);
 	bool unclear = r->conditions.n && w->from->e->protocol != POLICY_GIT && !wants_same(w, w->from, r);
 
-	return (r->methods & w->method) && (unclear || refuses(r, w->ask)) && touches(w, s->pattern) &&
-	       !refused_too(w, s, r);
+	if (!(r->methods & w->method) || !(unclear || refuses(r, w->ask)))
+		return false;
+	return (s->rule < by->rule && policy_path_overlaps(s->pattern, w->grant->pattern) && !refused_too(w, s, r, false)) ||
+	       (touches_spelt(w, s->pattern) && !refused_too(w, s, r, true));
 }
 
 static bool granted(const struct want *w)
@@ -261,7 +263,7 @@ static bool granted(const struct want *w)
 		    !policy_path_contains(from->v[i].pattern, w->grant->pattern))
 			continue;
 		for (size_t k = 0; k < from->n && !stopped; k++)
-			stopped = from->v[k].rule < from->v[i].rule && stops(w, &from->v[k]);
+			stopped = stops(w, &from->v[k], &from->v[i]);
 		if (!stopped)
 			return true;
 	}
@@ -301,23 +303,59 @@ static void add(struct buf *line, struct bytes text)
 	buf_bytes(line, text);
 }
 
+static void add_quoted(struct buf *line, struct bytes text)
+{
+	struct json_out j;
+
+	json_out_init(&j, line);
+	json_out_bytes(&j, text);
+}
+
+/* As a policy writes it. */
+static void add_json_value(struct buf *line, struct bytes value)
+{
+	struct bytes rest = bytes_skip(value, value.len > 0);
+
+	switch (value.len ? value.p[0] : 0) {
+	case 's':
+		add_quoted(line, rest);
+		break;
+	case 'n':
+		add(line, rest);
+		break;
+	default:
+		buf_str(line, bytes_is(value, "t") ? "true" : bytes_is(value, "f") ? "false" : "null");
+	}
+}
+
+static void add_value(struct buf *line, uint32_t kind, struct bytes value)
+{
+	if (kind == POLICY_CONDITION_JSON)
+		add_json_value(line, value);
+	else if (kind == POLICY_CONDITION_REF)
+		add(line, bytes_skip(value, 1)); /* without the slash that stands before a ref in the blob */
+	else
+		add_quoted(line, value);
+}
+
+/* " ?kind=["a"]", " header x-a", " json /draft=[true]", " refs/heads/a, refs/heads/b" */
 static void add_condition(struct buf *line, const struct policy *p, const struct blob_condition *c)
 {
 	static const char *const words[POLICY_CONDITION_END] = { "", " ?", " header ", " json ", " " };
 	const struct blob_str *values = (const struct blob_str *)blob_at(p, BLOB_VALUES) + c->values.first;
+	bool keyed = c->kind != POLICY_CONDITION_REF;
 
 	buf_str(line, words[c->kind]);
-	if (c->kind != POLICY_CONDITION_REF) {
+	if (keyed)
 		add(line, blob_text(p, c->key));
-		return;
-	}
-	/* without the slash that stands before a ref in the blob */
-	for (uint32_t i = 0; i < c->values.n && i < CONDITIONS_SHOWN; i++) {
+	buf_str(line, keyed && c->values.n ? "=[" : "");
+	for (uint32_t i = 0; i < c->values.n && i < VALUES_SHOWN; i++) {
 		buf_str(line, i ? ", " : "");
-		add(line, bytes_skip(blob_text(p, values[i]), 1));
+		add_value(line, c->kind, blob_text(p, values[i]));
 	}
-	if (c->values.n > CONDITIONS_SHOWN)
-		buf_fmt(line, " (+%u)", c->values.n - CONDITIONS_SHOWN);
+	if (c->values.n > VALUES_SHOWN)
+		buf_fmt(line, " (+%u)", c->values.n - VALUES_SHOWN);
+	buf_str(line, keyed && c->values.n ? "]" : "");
 }
 
 static const char *first_words(const struct grants *to, const struct blob_rule *r, enum ask a)
@@ -327,18 +365,18 @@ static const char *first_words(const struct grants *to, const struct blob_rule *
 	return bytes_is(blob_text(to->p, r->class), "read") ? "requests " : "writes ";
 }
 
-/* "writes POST /x json /draft with github (entry api)" */
+/* "writes POST /x json /draft=[true] with github (entry api)" */
 static void tell_grant(struct policy_request_pair *s, const struct grants *to, const struct grant *g, enum ask a, uint32_t fresh)
 {
 	const struct blob_rule *r = rule_of(to, g->rule);
 	const struct blob_condition *c = (const struct blob_condition *)blob_at(to->p, BLOB_CONDITIONS) + r->conditions.first;
-	BUF_AUTO struct buf line = { .max = LINE_MAX_LEN };
+	BUF_AUTO struct buf line = { .max = TOLD_MAX };
 
 	buf_str(&line, first_words(to, r, a));
 	policy_acts_text((enum policy_protocol)to->e->protocol, fresh, &line);
 	buf_byte(&line, ' ');
 	add(&line, g->pattern);
-	for (uint32_t i = 0; i < r->conditions.n && i < CONDITIONS_SHOWN; i++)
+	for (uint32_t i = 0; i < r->conditions.n; i++)
 		add_condition(&line, to->p, &c[i]);
 	if (a != ASK_UNSCANNED && (r->flags & BLOB_PUSH_OPTIONS))
 		buf_str(&line, " with push options");

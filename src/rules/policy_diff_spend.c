@@ -3,7 +3,7 @@
 
 #include "rules/policy_path.h"
 
-enum { LINE_MAX_LEN = 2048, PATHS_SHOWN = 4 };
+enum { LINE_MAX_LEN = 256 * 1024 }; /* POLICY_BOUND_MAX paths */
 
 static struct bytes text_of(const struct policy *p, struct blob_str s)
 {
@@ -67,13 +67,10 @@ static void compare_credential(struct policy_spend_pair *s)
 	for (uint32_t i = 0; i < now->paths.n; i++) {
 		if (before && path_bound_before(s, before, blob_text(s->to, paths[i])))
 			continue;
-		if (n++ < PATHS_SHOWN) {
-			buf_byte(&line, ' ');
-			buf_bytes(&line, blob_text(s->to, paths[i]));
-		}
+		buf_byte(&line, ' ');
+		buf_bytes(&line, blob_text(s->to, paths[i]));
+		n++;
 	}
-	if (n > PATHS_SHOWN)
-		buf_fmt(&line, " (+%u)", n - PATHS_SHOWN);
 	if (n)
 		end(s, &line);
 }

@@ -83,7 +83,7 @@ TEST(another_condition_is_another_grant)
 	      TOP HTTP(
 		      "a.example",
 		      "{class: read, methods: [GET], paths: [/h], query: {x: ['2']}}, {class: write, methods: [POST], paths: [/h]}"),
-	      "requests GET,HEAD /h ?x (entry a)\n");
+	      "requests GET,HEAD /h ?x=[\"2\"] (entry a)\n");
 	check(TOP HTTP(
 		      "a.example",
 		      "{class: read, methods: [GET], paths: [/h], query: {x: ['1']}}, {class: write, methods: [POST], paths: [/h]}"),
@@ -210,7 +210,7 @@ TEST(what_a_binding_or_a_host_behind_a_name_held_back_is_told)
 {
 #define ITSELF "version: 1\nverdicts: {read: allow, write: allow}\nnetwork:\n  - {name: i, hosts: [i.internal], ports: [443], mode: intercept, protocol: rest, access: full}\n"
 	check(CREDS("/w") TLS("credential: key, rules: [" READ WRITE("/w") "]"), TOP TLS("rules: [" READ WRITE("/w") "]"),
-	      "cookies from api.example:443 (entry api)\nrequests GET,HEAD /** (entry api)\n");
+	      "cookies from api.example:443 (entry api)\nrequests GET,HEAD /** (entry api)\ncredentials of the workspace's own to api.example\n");
 	check(UP("a.example"), ITSELF, "leads i.internal:443 to i.internal:443 (entry i)\n");
 	check(ITSELF, UP("a.example"), "leads i.internal:443 to a.example:443 (entry i)\n");
 }
@@ -230,6 +230,63 @@ TEST(what_a_deny_held_back_in_another_spelling_is_told)
 	check(TOP HTTP("a.example", "{class: read, methods: [GET], paths: ['/c%2B', '/c+']}" WRITE("/p") NOT("/c+")),
 	      TOP HTTP("a.example", "{class: read, methods: [GET], paths: ['/c%2B', '/c+']}" WRITE("/p")),
 	      "requests GET,HEAD /c%2B (entry a)\nrequests GET,HEAD /c+ (entry a)\n");
+}
+
+TEST(what_a_deny_after_it_held_back_in_another_spelling_is_told)
+{
+	check(DENIED HTTP("a.example", "{class: read, methods: [GET], paths: ['/c%2Bd']}, {class: write, methods: [GET], paths: [/c+d]}"),
+	      "version: 1\nverdicts: {read: allow}\nnetwork:\n" HTTP("a.example", "{class: read, methods: [GET], paths: ['/c%2Bd']}"),
+	      "requests GET,HEAD /c%2Bd (entry a)\n");
+	check(DENIED HTTP("a.example", "{class: read, methods: [GET], paths: ['/c%2Bd']}, {class: write, methods: [GET], paths: [/c+d]}"),
+	      DENIED HTTP("a.example", "{class: read, methods: [GET], paths: ['/c%2Bd']}, {class: write, methods: [GET], paths: [/c+d]}"), "");
+}
+
+TEST(nothing_that_is_newly_allowed_stands_behind_a_count)
+{
+#define FIVE "/a, /b, /c, /d, '/zz/**'"
+	check(CREDS("/k") TLS("credential: key, rules: [" READ WRITE("/k") "]"), CREDS("/k, " FIVE) TLS("credential: key, rules: [" READ WRITE("/k") "]"),
+	      "spends key on api.example:443 /a /b /c /d /zz/** (entry api)\n");
+	check(GIT("refs/heads/a, refs/heads/b, refs/heads/c"), GIT("refs/heads/a, refs/heads/b, refs/heads/c, refs/heads/main"),
+	      "writes push create /o/r refs/heads/a, refs/heads/b, refs/heads/c, refs/heads/main (entry src)\n");
+}
+
+TEST(values_of_conditions_are_told_as_a_policy_writes_them)
+{
+#define POST(more) "{class: write, methods: [POST], paths: [/x], " more "}"
+	check(TOP HTTP("a.example", READ "," POST("json: {/draft: [true]}")), TOP HTTP("a.example", READ "," POST("json: {/draft: [true, false, null, '1', 1.5]}")),
+	      "writes POST /x json /draft=[false, 1.5, \"1\", true, null] (entry a)\n");
+	check(TOP HTTP("a.example", READ "," POST("query: {kind: [a]}, headers: [x-h]")), TOP HTTP("a.example", READ "," POST("query: {kind: ['a*']}, headers: [x-h]")),
+	      "writes POST /x ?kind=[\"a*\"] header x-h (entry a)\n");
+}
+
+TEST(the_longest_paths_have_room_in_a_line)
+{
+	BUF_AUTO struct buf paths = { .max = 1 << 16 };
+	BUF_AUTO struct buf text = { .max = 1 << 16 };
+	BUF_AUTO struct buf want = { .max = 1 << 16 };
+
+	for (char c = 'a'; c < 'f'; c++)
+		buf_fmt(&paths, "/%c%0500d%s", c, 0, c < 'e' ? ", " : "");
+	buf_fmt(&text, CREDS("/k, %s") TLS("credential: key, rules: [" READ WRITE("/k") "]"), buf_cstr(&paths));
+	buf_str(&want, "spends key on api.example:443");
+	for (char c = 'a'; c < 'f'; c++)
+		buf_fmt(&want, " /%c%0500d", c, 0);
+	buf_str(&want, " (entry api)\n");
+	check(CREDS("/k") TLS("credential: key, rules: [" READ WRITE("/k") "]"), buf_cstr(&text), buf_cstr(&want));
+}
+
+TEST(a_workspaces_own_credentials_that_pass_again_are_told)
+{
+#define MODE(verdict) "version: 1\nverdicts: {read: allow, write: " verdict "}\nnetwork:\n"
+#define WILD(more) "  - {name: w, hosts: ['**.b.example'], ports: [443], mode: intercept, protocol: rest, rules: [" READ more "]}\n"
+	/* a name that spends or reviews goes through outlet, on all its ports, and outlet takes out what the workspace sends itself */
+	check(MODE("review") TLS("rules: [" READ WRITE("/x") "]"), MODE("deny") TLS("rules: [" READ WRITE("/x") "]"), "credentials of the workspace's own to api.example\n");
+	check(MODE("review") WILD(WRITE("/x")), "version: 1\nverdicts: {read: allow}\nnetwork:\n" WILD(""), "credentials of the workspace's own to **.b.example\n");
+	check(MODE("review") TLS("rules: [" READ "]") "  - {name: p, hosts: [api.example], ports: [80], mode: http, protocol: rest, rules: [" READ WRITE("/x") "]}\n",
+	      "version: 1\nverdicts: {read: allow}\nnetwork:\n" TLS("rules: [" READ "]"), "credentials of the workspace's own to api.example\n");
+	check(MODE("review") WILD("") "  - {name: p, hosts: [x.b.example], ports: [80], mode: http, protocol: rest, rules: [" READ WRITE("/x") "]}\n",
+	      "version: 1\nverdicts: {read: allow}\nnetwork:\n" WILD(""), "credentials of the workspace's own to x.b.example\n");
+	check(MODE("deny") TLS("rules: [" READ WRITE("/x") "]"), MODE("review") TLS("rules: [" READ WRITE("/x") "]"), "");
 }
 
 /* Random pairs of policies: what the judge newly allows has a line with its method and a pattern that has its path. */

@@ -10,6 +10,7 @@
 #include "rules/policy_query.h"
 #include "rules/policy_spelling.h"
 #include "rules/policy_walk.h"
+#include "wire/credential_fields.h"
 
 struct judge {
 	const struct policy *p;
@@ -47,11 +48,14 @@ static enum policy_met query_met(const struct policy *p, const struct policy_req
 	return POLICY_UNMET;
 }
 
+/* One that came, but does not go, is there to a deny and is not to what allows. */
 static enum policy_met header_met(const struct policy_request *r, struct bytes name)
 {
-	if (r->has_header && r->has_header(r->headers, name))
+	bool came = r->has_header && r->has_header(r->headers, name);
+
+	if (came && !(r->bare && credential_field(name)))
 		return POLICY_MET;
-	return r->has_like && r->has_like(r->headers, name) ? POLICY_UNCLEAR : POLICY_UNMET;
+	return came || (r->has_like && r->has_like(r->headers, name)) ? POLICY_UNCLEAR : POLICY_UNMET;
 }
 
 static enum policy_met json_met(const struct policy *p, const struct policy_request *r, const struct blob_condition *c)

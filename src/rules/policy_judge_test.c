@@ -133,6 +133,35 @@ TEST(beside_a_form_no_query_is_clear)
 	kit_free(&k);
 }
 
+TEST(a_field_that_is_taken_out_allows_nothing_and_fires_a_deny)
+{
+	struct kit k = kit_compile(
+		"version: 1\nverdicts: {write: allow}\nnetwork:\n"
+		"  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: rest, rules: [\n"
+		"      {class: write, methods: [POST], paths: [/as], headers: [impersonate-user]}, {class: write, methods: [POST], paths: [/d]},\n"
+		"      {deny: true, methods: [POST], paths: [/d], headers: [impersonate-user]}]}\n");
+	static const struct {
+		const char *path;
+		bool bare;
+		enum reason want;
+	} rows[] = {
+		{ "/as", false, REASON_OK }, { "/as", true, REASON_HTTP_CONDITION }, { "/d", false, REASON_HTTP_DENIED }, { "/d", true, REASON_HTTP_DENIED },
+	};
+	struct policy_entry e;
+
+	CHECK_INT(policy_find(&k.policy, bytes_str("a.example"), 80, &e), REASON_OK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct policy_request r = { .method = bytes_str("POST"), .path = bytes_str(rows[i].path), .has_header = has,
+						  .headers = "impersonate-user", .bare = rows[i].bare };
+		struct policy_verdict v;
+
+		policy_judge(&k.policy, &e, &r, &v);
+		if (!CHECK_INT(v.reason, rows[i].want))
+			printf("# row %zu\n", i);
+	}
+	kit_free(&k);
+}
+
 TEST(paths_longer_than_any_pattern_are_walked_safely)
 {
 	char path[8000];

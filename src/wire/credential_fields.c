@@ -158,6 +158,36 @@ bool credential_query(struct bytes name)
 	return carries(name, false) || carries(name, true);
 }
 
+static bool brings(struct bytes member)
+{
+	/* folded: Kubernetes; OpenAI Realtime */
+	static const char *const fronts[] = { "base64url-bearer-authorization-", "openai-insecure-api-key" };
+
+	for (size_t i = 0; i < sizeof(fronts) / sizeof(fronts[0]); i++) {
+		size_t n = strlen(fronts[i]);
+
+		if (member.len >= n && same(member.p, fronts[i], n))
+			return true;
+	}
+	return credential_query(bytes_of(member.p, bytes_find(member, '.'))); /* "bearer, TOKEN", "access_token.TOKEN" */
+}
+
+bool credential_subprotocol(struct bytes list)
+{
+	while (list.len) {
+		struct bytes member = bytes_of(list.p, bytes_find(list, ','));
+
+		list = bytes_skip(list, member.len + (member.len < list.len));
+		while (member.len && (member.p[0] == ' ' || member.p[0] == '\t'))
+			member = bytes_skip(member, 1);
+		while (member.len && (member.p[member.len - 1] == ' ' || member.p[member.len - 1] == '\t'))
+			member.len--;
+		if (member.len && brings(member))
+			return true;
+	}
+	return false;
+}
+
 static size_t pair_len(struct bytes s)
 {
 	size_t a = bytes_find(s, '&'), b = bytes_find(s, ';');

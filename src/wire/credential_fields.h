@@ -17,6 +17,9 @@ bool credential_field(struct bytes name);
  * and NUL are read as servers do (wire/param_name.h). */
 bool credential_query(struct bytes name);
 
+/* A value of Sec-WebSocket-Protocol in which some member brings a credential, or announces the next one as such: browsers can set no other field. */
+bool credential_subprotocol(struct bytes list);
+
 /* Appends `query` (behind the `?`) without the parameters that carry credentials, the others byte for byte in their order. Separators are
  * & and ; as servers take either. False when `out` is full. *ret_n: how many went. A parameter that goes may have narrowed what the
  * request does: where *ret_n is not 0, what is left is judged again, or the request refused. */

@@ -73,6 +73,20 @@ def test_h2_a_carrier_of_the_clients_own_is_taken_out_and_said(mitm, carrier):
         assert SECRET not in str(event)
 
 
+def test_h2_a_carrier_that_is_taken_out_meets_no_condition_of_a_rule(gateway, arena):
+    """What a rule asks for must get to the host: without the field the credential would do it in its own name."""
+    rule = '      - {class: write, methods: [POST], paths: ["/as/**"], headers: [impersonate-user]}\n'
+    gw = gateway(policy(arena.ca).replace('      - {deny: true, methods: ["*"], paths: ["/admin/**"]}\n', rule), secrets={"token": SECRET})
+    for fields in ("", "Impersonate-User: nobody\r\n"):
+        with gw.attack() as a:
+            got = ask(gw, "cred.example", f"{fields}Content-Length: 0\r\n", "/as/x", "POST")
+            assert got["statuses"] == [403] and "is taken out of requests to this host" in got["text"], got
+            a.denied("condition_not_met")
+    with gw.attack() as a:
+        assert ask(gw, "good.example", "Impersonate-User: nobody\r\nContent-Length: 0\r\n", "/as/x", "POST")["statuses"] == [200]
+        assert dict(requests(a)[0]["fields"])["impersonate-user"] == "nobody"
+
+
 def test_h2_two_authorizations_and_a_nominated_one_leave_ours_alone(mitm):
     with mitm.attack() as a:
         got = ask(mitm, "cred.example", "Authorization: a\r\nAuthorization: b\r\nConnection: authorization\r\n")

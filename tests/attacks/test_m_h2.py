@@ -4,7 +4,7 @@ import time
 import pytest
 
 from gateway import Gateway
-from intercept_policy import SECRET, policy
+from intercept_policy import SECRET, ZONE, policy
 from processes import memory, roles
 
 HOSTS = ("good.example", "cred.example")
@@ -84,6 +84,24 @@ def test_f3_a_content_length_that_lies_reaches_nobody(mitm, host, length):
         assert got["streams"]["1"]["status"] in (400, None) and got["streams"]["3"]["status"] == 200, got
         assert len(blocked(a)) == 1 and blocked(a)[0] in ("malformed_h2", "malformed_content_length", "malformed_header"), blocked(a)
         assert [r["target"] for r in requests(a)] == ["/after"], "a request whose body is a lie was completed for the origin"
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("kind, reason", [("short", "malformed_h2"), ("long", "malformed_h2"), ("reset", "guest_closed")])
+def test_f3_a_form_that_is_waited_for_and_breaks_off_is_refused_with_its_reason(mitm, host, kind, reason):
+    with mitm.attack() as a:
+        mitm.do("h2_break_off_held", host, "/data/x", [["content-type", "application/x-www-form-urlencoded"]], kind)
+        a.denied(reason)
+
+
+@pytest.mark.parametrize("kind", ["short", "long"])
+def test_f3_a_request_that_breaks_off_while_its_host_is_looked_for_is_refused_with_its_reason(mitm, arena, kind):
+    arena.zone({**ZONE, "wrong.example": [{"lie": "silent"}]})
+    with mitm.attack() as a:
+        mitm.do("h2_break_off_held", "wrong.example", "/x", [["content-type", "text/plain"]], kind, method="GET")
+        a.denied("malformed_h2", touched=True)
+        assert not a.seen()["connections"]
+    arena.zone(ZONE)
 
 
 @pytest.mark.parametrize("host", HOSTS)

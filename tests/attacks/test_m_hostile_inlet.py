@@ -1,5 +1,6 @@
 """An inlet that the guest has taken over, against a real outlet and dialer: no request outside policy gets the credential, and its value never
 comes back."""
+import os
 import select
 import threading
 import time
@@ -7,7 +8,7 @@ import time
 import pytest
 
 from hostile import HostileInlet
-from intercept_policy import SECRET, policy
+from intercept_policy import SECRET, ZONE, policy
 
 CANARY = b"GET /canary HTTP/1.1\r\nHost: cred.example\r\n\r\n"
 
@@ -352,3 +353,27 @@ def test_outlet_opens_no_more_flows_than_its_descriptors_are_for(hostile):
         assert h.read(asked(s)).startswith(b"HTTP/1.1 200 ")
         for s in flows:
             s.close()
+
+
+def test_a_dial_that_fails_when_its_name_is_gone_does_not_end_outlet(arena, build):
+    """The last entry of the policy, so that the one that follows has fewer."""
+    arena.zone({**ZONE, "cred.example": [{"lie": "silent"}]})
+    text = policy(arena.ca).replace("  - name: cred\n", "  - name: zone\n")
+    without = text[:text.index("  - name: zone")] + text[text.index("  - name: json"):text.index("credentials:")]
+    try:
+        with HostileInlet(arena, build, text, {"token": SECRET}) as h:
+            marks = arena.ask("marks")
+            with h.dial("cred.example") as s:
+                s.sendall(CANARY)
+                end = time.monotonic() + 5
+                while not arena.ask("since", **marks)["queries"]:
+                    assert time.monotonic() < end, "dialer asked nobody"
+                    select.select([], [], [], 0.02)
+                fd = h.blob(without)
+                h.parent.send("MSG_POLICY", 2, fds=[fd])
+                os.close(fd)
+                s.settimeout(60)
+                assert HostileInlet.read(s).startswith(b"HTTP/1.1 50")
+            assert h.process.poll() is None
+    finally:
+        arena.zone(ZONE)

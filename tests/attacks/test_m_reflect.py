@@ -1,6 +1,7 @@
 """H4, H5: a host that shows the credential it was sent. Rules marked `reflective` let nothing of it through."""
 import base64
 import gzip
+import json
 
 import pytest
 
@@ -98,6 +99,25 @@ def kept_back(a, got):
     assert SECRET not in everything and SECRET[:8] not in everything, got
     assert got["code"] != 0 or " 502" in got["out"].splitlines()[0], got
     assert failures(a) == ["credential_reflected"]
+
+
+@pytest.mark.parametrize("reflective", [True, False])
+def test_h4_a_host_that_calls_its_model_by_the_credential_writes_it_into_no_log(arena, build, tmp_path, reflective):
+    more = "    ai: openai\n" + "    reflective: true\n" * reflective
+    gw = Gateway(arena, build, policy(arena.ca).replace("    credential: token\n", "    credential: token\n" + more), tmp_path, secrets={"token": SECRET})
+    script = {"/" + name: {"hex": whole(json.dumps({"model": name, "usage": {"prompt_tokens": 3}}).encode(), b"Content-Type: application/json").hex()}
+              for name in ("gpt", SECRET)}
+    script["/echo"] = script.pop("/" + SECRET)
+    arena.ask("script", script=script)
+    try:
+        with gw.attack() as a:
+            gw.do("command", ["curl", "-sS", "https://cred.example/echo"])
+            assert "gpt" in gw.do("command", ["curl", "-sS", "https://cred.example/gpt"])["out"]
+            a.wait_events(lambda _: [e for e in gw.events() if e.get("ai_model", {}).get("name") == "gpt"])
+            log = gw.audit.read_text()
+            assert '"gpt"' in log and SECRET not in log
+    finally:
+        gw.stop()
 
 
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])

@@ -61,6 +61,17 @@ def test_f7_an_unlisted_websocket_does_not_reach_the_host(gateway, host, path):
         assert not a.seen()["requests"], blocked
 
 
+@pytest.mark.parametrize("nominated", ["Sec-WebSocket-Version", "sec-websocket-key"])
+@pytest.mark.parametrize("host, path", [("good.example", "/other"), ("good.example", "/live"), ("cred.example", "/live")])
+def test_f7_an_upgrade_that_names_its_own_fields_in_connection_is_no_ordinary_get(gateway, host, path, nominated):
+    """They go as Connection says; what is left asks for a WebSocket all the same, of a host that is less strict than we are."""
+    with gateway.attack() as a:
+        got = gateway.do("http", host, f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade, {nominated}\r\n"
+                         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", port=443, tls=True, want=1)
+        assert got["statuses"] == [403], got
+        a.denied("upgrade_not_listed")
+
+
 @pytest.mark.parametrize("bad, code", [(ws.frame(ws.TEXT, b"bare").hex(), 1002), (masked(ws.TEXT, b"x", reserved=4), 1002),
                                        (masked(ws.TEXT, b"\xff"), 1007), (masked(3), 1002)], ids=["unmasked", "compressed", "not-utf8", "opcode"])
 def test_f9_a_frame_that_breaks_the_protocol_ends_it_with_a_code_and_does_not_pass(gateway, bad, code):

@@ -131,8 +131,11 @@ def test_l1_go_downloads_a_module(clients):  # noqa: F811
 
 
 def cargo():
-    """Debian's, and not a manager of toolchains that stands in its place."""
-    return "/usr/bin/cargo" if os.path.exists("/usr/bin/cargo") else shutil.which("cargo")
+    """One that works in any home: a manager of toolchains that stands in its place does not."""
+    for path in ("/usr/bin/cargo", shutil.which("cargo")):
+        if path and os.path.exists(path) and subprocess.run([path, "--version"], env={"HOME": "/nonexistent"}, capture_output=True, check=False).returncode == 0:
+            return path
+    return None
 
 
 def test_l1_cargo_fetches_from_an_index_in_git(clients, tmp_path):  # noqa: F811

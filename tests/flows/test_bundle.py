@@ -162,6 +162,15 @@ def test_a_bundle_in_one_piece_is_read_too(saw, key, tmp_path):
     saw("verify", "one", "--key", key.public, code=1)
 
 
+def test_a_signed_policy_that_would_be_refused_is_refused_in_json_too(saw, key, tmp_path):
+    (tmp_path / "lab.yaml").write_text(POLICY.replace("version: 1\n", "version: 1\nlab: true\n", 1))
+    saw("sign", "lab.yaml", "--key", key.private)
+    told = saw("verify", "lab.bundle", "--key", key.public, "--channel", "corporate/stable", "--json", code=1)
+    assert json.loads(told.stdout) == {"bundle": "lab.bundle", "ok": False, "reason": "policy_refused", "detail": "the policy file was refused; the last good one stays"}
+    assert "lab: true" in told.stderr
+    assert "two to four words" in saw("verify", "lab.bundle", "--key", key.public, "--channel", "Stable", code=2).stderr
+
+
 @pytest.mark.parametrize("args,word", [
     (["--serial", "0"], "--serial"), (["--serial", "-1"], "--serial"), (["--serial", "x"], "--serial"), (["--expires", "tomorrow"], "--expires"),
     (["--expires", "2001-01-01T00:00:00Z"], "--expires"), (["--expires", "0d"], "--expires"), (["--channel", "stable"], "--channel"),

@@ -6,6 +6,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 import termios
 import time
@@ -481,6 +482,40 @@ def test_a_terminal_shows_again_what_is_typed_after_an_interrupt(build, env, saw
     os.close(fd)
 
 
+def test_what_is_typed_after_a_stop_is_hidden_again_and_the_shell_has_its_terminal_meanwhile(build, env, sawd):
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execve(str(build / "src/cli/saw"), ["saw", "secret", "set", "github"], env)
+
+    def wait_for_echo(on):
+        deadline = time.monotonic() + 20
+        while bool(termios.tcgetattr(fd)[3] & termios.ECHO) != on:
+            assert time.monotonic() < deadline
+            select.select([], [], [], 0.01)
+
+    def until(word, shown=b""):
+        while word not in shown:
+            assert select.select([fd], [], [], 20)[0], shown
+            shown += os.read(fd, 4096)
+        return shown
+    try:
+        until(b"Value of")
+        wait_for_echo(False)
+        os.kill(pid, signal.SIGTSTP)
+        wait_for_echo(True)
+        assert os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])
+        os.kill(pid, signal.SIGCONT)
+        wait_for_echo(False)
+        os.write(fd, b"tok-123\n")
+        shown = until(b"Once more")
+        os.write(fd, b"tok-123\n")
+        assert b"tok-123" not in until(b"stored", shown) and len(sent(sawd)) == 1
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(fd)
+
+
 @pytest.mark.parametrize("value, says", [(b"", "is empty"), (b"\n", "is empty"), (b"a\nb", "line end inside"), (b"a\rb\n", "line end inside"),
                                          (b"a\0b", "no header field"), (b"caf\xc3\xa9", "no header field"), (b" a", "blank"),
                                          (b"a\n\n", "line end inside"), (b"x" * 16385, "16 KiB")])
@@ -566,6 +601,11 @@ def test_audit_reads_a_file_without_a_control_plane(saw, tmp_path):
     assert denied.returncode == 0 and denied.stdout.count("\n") == 1 and "[name_not_listed]" in denied.stdout
     missing = saw("audit", "./nope")
     assert missing.returncode == 4 and "./nope: No such file" in missing.stderr
+    (tmp_path / "other.jsonl").write_text("name: x\x1b[2J\n" + audit_line() + "{}\n")
+    for words in ((), ("--json",), ("--denied",)):
+        done = saw("audit", str(tmp_path / "other.jsonl"), *words)
+        assert done.returncode == 1 and done.stdout.count("\n") == 1 and "2 of its 3 lines are no audit events" in done.stderr
+        assert "\x1b" not in done.stdout
     for other in ("/", "/dev/zero"):
         done = saw("audit", other)
         assert done.returncode == 1 and f"{other} is not a file" in done.stderr

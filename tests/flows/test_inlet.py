@@ -27,6 +27,7 @@ network:
   - {name: wild, hosts: ["*.wild.example"], ports: [8080], mode: http, protocol: rest, access: read-only, budget: 3}
 """
 WITHOUT_RAW = "\n".join(l for l in POLICY.splitlines() if "db.example" not in l) + "\n"
+WITH_ONE_MORE = POLICY + "  - {name: zone, hosts: [more.example], ports: [8080], mode: http, protocol: rest, access: read-only}\n"
 NARROWER = POLICY.replace("addresses: [127.0.0.10/32]", "addresses: [127.0.0.11/32]")
 CASES = []
 
@@ -373,6 +374,22 @@ def what_was_connected_under_the_policy_before_is_asked_for_again(build):
     w.sup.wait(lambda: len(w.dialer.seen) == 2)
     assert w.dialer.seen[0][1] == w.dialer.seen[1][1] and lib.everything(s) == b"reset"
     assert lib.everything(w.dialer.accept()) == b""
+
+
+@case
+def a_refusal_of_dialer_that_comes_when_the_name_is_gone_ends_that_request_alone(build):
+    w = World(build, policy=WITH_ONE_MORE)
+    w.sup.serve(8080)
+    w.dialer.mode = "silent"
+    s = w.flow("more.example", 8080)
+    s.sendall(b"GET / HTTP/1.1\r\nHost: more.example:8080\r\n\r\n")
+    w.sup.wait(lambda: w.dialer.seen)
+    w.sup.policy(POLICY)
+    refused = next(n for n, code in w.sup.codes.items() if code == "name_not_listed")
+    w.dialer.channel.send("MSG_DIAL_REFUSED", w.dialer.seen[0][1], refused)
+    assert lib.everything(s).startswith(b"HTTP/1.1 403 "), w.sup.process.poll()
+    assert w.sup.codes_of() == [] and w.sup.codes_of("http") == []  # dialer wrote the event
+    assert lib.resolve("pass.example")[0] == 0
 
 
 @case

@@ -142,7 +142,8 @@ def test_standard_input_is_a_file_too(saw):
 def test_diff_tells_what_becomes_allowed_and_what_no_longer_is(saw, good, tmp_path):
     (tmp_path / "new.yaml").write_text(GOOD.replace("write: review", "write: allow").replace("[db.example]", "[db2.example]"))
     lines = saw("diff", good, "new.yaml").stdout.splitlines()
-    assert lines == ["+ tcp db2.example:5432 (entry db)", "+ writes POST,PUT,PATCH /** (entry web)", "- tcp db.example:5432 (entry db)"]
+    assert lines == ["+ tcp db2.example:5432 (entry db)", "+ writes POST,PUT,PATCH /** (entry web)", "+ credentials of the workspace's own to web.example",
+                     "- tcp db.example:5432 (entry db)"]
     told = json.loads(saw("diff", "new.yaml", good, "--json").stdout)
     assert told["removed"] == [l[2:] for l in lines if l[0] == "+"] and told["added"] == [l[2:] for l in lines if l[0] == "-"] and not told["same"]
     assert saw("diff", good, good).stdout == "the same policy\n"
@@ -271,12 +272,30 @@ def test_a_verdict_that_needs_the_body_asks_for_it(saw, https, tmp_path):
     assert saw("test", https, "POST https://api.example/repos/o/r/pulls", "--body", "none", code=4).stderr
 
 
+def test_names_of_fields_with_anything_beside_them_are_no_question(saw, good):
+    """`x-a, x-b` would ask about a field ` x-b`, which no rule has."""
+    for names in ("x-a, x-b", "x-a,", "x-a:1", " "):
+        assert "is no list of field names" in saw("test", good, "GET http://web.example/", "--headers", names, code=2).stderr
+    saw("test", good, "GET http://web.example/", "--headers", "x-a,x-b")
+
+
+def test_what_a_policy_file_says_never_moves_the_cursor(saw, tmp_path):
+    rule = '{"class": "write", "methods": ["POST"], "paths": ["/x"], "json": {"/a\\u001b[2J\\u202e": [true]}}'
+    hidden = GOOD.replace("write: review", "write: allow").replace("access: read-write", "rules: [{class: read, methods: [GET], paths: ['/**']}, %s]" % rule)
+    (tmp_path / "hidden.yaml").write_text(hidden)
+    (tmp_path / "bad.yaml").write_text(hidden.replace("pass.example", '"b\\u202e.example"'))
+    (tmp_path / "none.yaml").write_text("version: 1\nname: flow\nnetwork: []\n")
+    told = saw("diff", "none.yaml", "hidden.yaml").stdout + saw("check", "bad.yaml", code=1).stderr
+    assert "json /a\ufffd[2J\ufffd=[true]" in told and "is no host name" in told
+    assert not any(c in told for c in "\x1b\u202e"), told
+
+
 def test_diff_tells_what_becomes_reachable_spendable_and_writable(saw, https, tmp_path):
     (tmp_path / "old.yaml").write_text("version: 1\nname: old\nverdicts: {read: allow}\nnetwork:\n"
                                        "  - {name: api, hosts: [api.example], ports: [443], mode: intercept, protocol: rest, access: read-only}\n")
     told = json.loads(saw("diff", "old.yaml", https, "--json").stdout)
     assert "spends github on api.example:443 /** (entry api)" in told["added"]
-    assert "writes POST /repos/*/*/pulls json /draft with github (entry api)" in told["added"]
+    assert "writes POST /repos/*/*/pulls json /draft=[true] with github (entry api)" in told["added"]
     assert "intercept git.example:443 (entry src)" in told["added"]
     assert "writes push create,update,force /o/r refs/heads/agent/** (entry src)" in told["added"]
-    assert told["removed"] == ["cookies from api.example:443 (entry api)"]
+    assert told["removed"] == ["cookies from api.example:443 (entry api)", "credentials of the workspace's own to api.example"]

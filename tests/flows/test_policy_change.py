@@ -38,6 +38,12 @@ SHUT = policy(rest(rule("read", "GET", paths=["/**"]), {"deny": True, "methods":
 SHUT_TWICE = policy(rest(rule("read", "GET", paths=["/**"]), rule("write", "POST", paths=["/admin", "/x"]), {"deny": True, "methods": ["*"], "paths": ["/admin"]}),
                     verdicts={"read": "allow", "write": "review"})
 PRESET = policy({"name": "a", "hosts": ["a.example"], **HTTPS, "protocol": "rest", "access": "read-write"}, verdicts={"read": "allow", "write": "review"})
+FULL = policy({"name": "a", "hosts": ["a.example"], **HTTPS, "protocol": "rest", "access": "full"}, verdicts={"read": "allow", "write": "deny"})
+FULL_HELD = policy({"name": "a", "hosts": ["a.example"], **HTTPS, "protocol": "rest", "access": "full"}, verdicts={"read": "review", "write": "review"})
+FULL_ALLOWED = policy({"name": "a", "hosts": ["a.example"], **HTTPS, "protocol": "rest", "access": "full"}, verdicts={"read": "allow", "write": "allow"})
+HELD_JSON = policy(rest(rule("write", "POST", paths=["/x"], json={"/kind": ["a"]})), verdicts={"write": "review"})
+TWO_JSON = policy(rest(rule("write", "POST", paths=["/x"], json={"/kind": ["a"]}), rule("draft", "POST", paths=["/x"], json={"/kind": ["b"]})),
+                  verdicts={"write": "review", "draft": "allow"})
 BOUND = policy(rest(rule("read", "GET", paths=["/**"]), credential="c"), verdicts={"read": "allow"},
                credentials={"c": {"inject": {"bearer": True}, "hosts": ["a.example"], "paths": ["/repos/**"]}})
 SPENT = policy(rest(rule("read", "GET", paths=["/repos/**"]), credential="c"), verdicts={"read": "allow"},
@@ -81,6 +87,11 @@ CASES = {
     "class-of-two": (HELD, [f"GET {U}/one"], [[f"GET {U}/two"]], [[f"HEAD {U}/one"]]),
     "preset": (PRESET, [f"POST {U}/x"], [[f"POST {U}/y"], [f"PUT {U}/x"], [f"DELETE {U}/x"]], []),
     "preset-delete": (PRESET, [f"DELETE {U}/x"], [[f"POST {U}/x"], [f"DELETE {U}/y"]], []),
+    "preset-full": (FULL, [f"DELETE {U}/x"], [[f"DELETE {U}/y"], [f"POST {U}/x"], [f"FOO {U}/x"]], []),
+    "preset-full-held": (FULL_HELD, [f"GET {U}/x"], [[f"GET {U}/y"], [f"POST {U}/x"]], [[f"HEAD {U}/x"]]),
+    "preset-full-websocket": (FULL_ALLOWED, ["wss://a.example/x"], [["wss://a.example/y"], [f"TRACE {U}/x"]], []),
+    "json-of-a-class-held-back": (HELD_JSON, [f"POST {U}/x", {"kind": "b"}], [[f"POST {U}/x", {"kind": "c"}], [f"POST {U}/y", {"kind": "b"}]], [[f"POST {U}/x", {"kind": "a"}]]),
+    "json-beside-a-class-held-back": (TWO_JSON, [f"POST {U}/x", {"kind": "c"}], [[f"POST {U}/x", {"kind": "a"}]], []),
     "json": (JSON, [f"POST {U}/pulls", {"draft": False, "kind": "a"}], [[f"POST {U}/pulls", {"draft": False, "kind": "c"}], [f"POST {U}/pulls", {"kind": "a"}]],
              [[f"POST {U}/pulls", {"draft": False, "kind": "b"}]]),
     "json-both": (JSON, [f"POST {U}/pulls", {"draft": 7, "kind": "c"}], [[f"POST {U}/pulls", {"draft": False, "kind": "c"}]],
@@ -92,6 +103,9 @@ CASES = {
     "binding": (BOUND, [f"GET {U}/user"], [[f"GET {U}/orgs"]], []),
     "rule-and-binding": (SPENT, [f"GET {U}/user"], [[f"GET {U}/orgs"], [f"POST {U}/user"]], []),
     "encoded-slash": (SLASH, [f"GET {U}/@s%2fp"], [[f"POST {U}/@s%2fp"]], [[f"GET {U}/a%2Fb"]]),
+    "encoded-slash-and-path": (READ, [f"GET {U}/@s%2fp"], [[f"GET {U}/@s%2fq"], [f"GET {U}/@s/p"], [f"POST {U}/@s%2fp"]], [[f"HEAD {U}/@s%2Fp"]]),
+    "encoded-slash-and-name": (READ, ["GET https://b.example/@s%2fp"], [["GET https://b.example/@s%2fq"], ["GET https://b.example/@s/p"]], []),
+    "encoded-slash-and-port": (READ, [f"GET {U}:8443/pub%2fx"], [[f"GET {U}:8443/x"], [f"GET {U}:8444/pub%2fx"]], [[f"GET {U}:8443/pub/x"]]),
     "deny-of-another-spelling": (SPELT, [f"GET {U}/admin%2Fx"], [[f"GET {U}/held/x"]], [[f"GET {U}/admin/x"]]),
     "class-of-another-spelling": (SPELT, [f"GET {U}/held%2Fx"], [[f"GET {U}/held/y"], [f"GET {U}/held%2Fy"], [f"HEAD {U}/held/y"]], [[f"GET {U}/held/x"]]),
     "git-fetch": (FETCH, [f"GET {U}/o/other/info/refs?service=git-upload-pack"],
@@ -110,7 +124,7 @@ NEVER = {
     "metadata": [READ, "GET http://metadata.google.internal/"], "address": [READ, "GET http://169.254.169.254/"], "dots": [READ, f"GET {U}/pub/../x"],
     "scheme": [READ, "GET http://a.example:443/pub/x"], "trace": [READ, f"TRACE {U}/pub/x"], "not-git": [FETCH, f"GET {U}/o/r/HEAD"],
     "slashes": [SPELT, f"GET {U}/a" + "%2Fa" * 9],
-    "websocket-with-a-secret": [SPENT, "wss://a.example/repos/x"], "repeated-key": [QUERY, f"GET {U}/q?kind=a&kind=a"],
+    "websocket-with-a-secret": [SPENT, "wss://a.example/repos/x"], "backslash": [SPELT, f"GET {U}/a%5Cb"], "repeated-key": [QUERY, f"GET {U}/q?kind=a&kind=a"],
 }
 
 
@@ -150,7 +164,7 @@ def make(document, change):
                 at[kind][json.loads(key)].append(yaml.safe_load(value))
         elif word == "write out as rules":
             if entry.pop("access", None):
-                entry["rules"] = yaml.safe_load(value)
+                entry["rules"] = yaml.safe_load(re.sub(r" \(.*\)$", "", value))
         elif place == "verdicts":
             document.setdefault("verdicts", {}).update(yaml.safe_load("{%s}" % value))
         elif place == "network":

@@ -300,7 +300,9 @@ def test_an_ordinary_user_can_do_all_this(build, policy, tmp_path_factory):
         pytest.skip("is an ordinary user already: every other test shows it")
     uid = 65532  # of nobody: the host is left as it was
     folder = tmp_path_factory.mktemp("user")
-    for at in [folder, *folder.parents][:3]:
+    for at in [folder, *folder.parents]:
+        if at.stat().st_mode & 0o5 == 0o5:
+            break
         at.chmod(0o755)
     shutil.copy(policy, folder / "policy.yaml")
     work = folder / "work"

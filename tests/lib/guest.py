@@ -239,6 +239,12 @@ def h2_break_off(host, port, path, kind):
         return guest_h2.break_off(s, f"{host}:{port}", path, kind)
 
 
+def h2_break_off_held(host, path, fields, kind, method="POST"):
+    """See guest_h2.break_off_held."""
+    with tls(host, alpn=["h2"]) as s:
+        return guest_h2.break_off_held(s, host, path, fields, kind, method)
+
+
 def h2_spoil(host, port, path, n):
     """See guest_h2.spoil."""
     with tls(host, port, alpn=["h2"]) as s:

@@ -198,6 +198,21 @@ def break_off(sock, host, path, kind, timeout=8):
     return reader.result()
 
 
+def break_off_held(sock, host, path, fields, kind, method="POST", timeout=8):
+    """A request with a length of 10 whose body is awaited before anybody hears of it, and which then has another."""
+    sock.settimeout(timeout)
+    reader = start(sock)
+    ping = frame(PING, 0, 0, bytes(8))
+    reader.send(frame(HEADERS, END_HEADERS, 1, block(get(host, path, method, [*fields, ["content-length", "10"]]))) + ping)
+    while not reader.pinged and reader.step():
+        pass
+    reader.pinged = False
+    reader.send({"short": frame(DATA, END_STREAM, 1, b"x" * 5), "long": frame(DATA, 0, 1, b"x" * 11), "reset": frame(RST_STREAM, 0, 1, bytes(4))}[kind] + ping)
+    while not reader.pinged and reader.step():
+        pass
+    return reader.result()
+
+
 def spoil(sock, host, path, n, timeout=8):
     """Opens up to n calls, each answered in part (it has gone to the host), then overruns its window so that the peer must reset it. What that
     costs, content of another call brings."""

@@ -380,7 +380,7 @@ bool channels_on_rollback(void *owner, struct msg_in *in)
 	if (r == 1 && serial && serial >= ch.serial) {
 		api_problem(c, req, &(struct sawd_problem){ .status = 409, .exit_code = 1, .code = "conflict", .field = "serial",
 							    .detail = "that is not back from where the channel stands",
-							    .remedy = "move it forward with `saw policy channel set`" });
+							    .remedy = "give a serial below the one that `saw policy channel ls` shows" });
 		return true;
 	}
 	r = r < 0 ? r : channels_earlier(c->db, &ch, serial, &release, &e);
