@@ -96,7 +96,8 @@ void policy_file_print(const char *path, const struct policy_problems *problems)
 	}
 	if (problems->full)
 		buf_fmt(&out, "%s: more problems than fit here; mend these first\n", path);
-	(void)fwrite(out.p, 1, out.len, stderr);
+	if (out.len)
+		(void)fwrite(out.p, 1, out.len, stderr);
 }
 
 void policy_file_json(struct json_out *j, const struct policy_problems *problems)
