@@ -14,7 +14,7 @@ import pytest
 
 import bundle
 import ipc
-from sawd import POLICY, Sawd, wait_gone
+from sawd import POLICY, Sawd, parent, title, wait_gone
 from workspace import Workspace, wait_for
 
 GUEST = ["/usr/bin/python3", "-c", "import socket; s = socket.socket(); s.bind(('', 22)); s.listen(); [s.accept() for _ in iter(int, 1)]"]
@@ -549,6 +549,22 @@ def test_a_workspace_follows_its_channel(plane, security, tmp_path):
     assert len(told) == 2 and "serial 8" in told[1] and bundle.release(folder) in told[1] and "channel corporate/stable" in told[1]
     (_, first), (_, second) = operations(plane, "channels.push")
     assert "serial 7 after 0" in first and "serial 8 after 7" in second and "signed by SHA256:" in second
+
+
+def test_a_push_while_the_one_before_comes_into_force_is_not_lost(plane, security, tmp_path):
+    cli(plane, "policy", "key", "add", security.public, "--name", "corp")
+    push(plane, bundle.make(tmp_path / "7", security, 7))
+    cli(plane, "create", "dev", "--policy", STABLE, "--driver", "try")
+    loaded(plane, "dev", 7)
+    dialer, = [int(p) for p in os.listdir("/proc") if p.isdigit() and title(int(p)) == "saw-dialer: dev" and parent(int(p)) in plane.supervisors()]
+    os.kill(dialer, signal.SIGSTOP)
+    log = plane.state / "workspaces" / plane.show("dev")["id"] / "audit.jsonl"
+    push(plane, bundle.make(tmp_path / "8", security, 8, host="later.example"))
+    wait_for("the load of serial 8", lambda: "serial 8" in log.read_text())
+    push(plane, bundle.make(tmp_path / "9", security, 9, host="last.example"))
+    assert plane.show("dev")["policy"]["serial"] == 9  # core has done all that the push leads to
+    os.kill(dialer, signal.SIGCONT)
+    loaded(plane, "dev", 9)
 
 
 def test_keys_are_added_and_removed_in_json_too(plane, security):
