@@ -168,6 +168,16 @@ def test_a_message_that_is_not_permitted_ends_the_role_not_the_supervisor(ws):
     assert w.process.poll() is None
 
 
+def test_a_front_that_hands_over_too_much_leaves_nothing_to_its_successor(ws):
+    w = ws(fakes=("front", *FAKES))
+    w.start()
+    configs = lambda: [t for t in w.told("front") if t[0] == "MSG_FRONT_CONFIG"]
+    wait_for("front", configs)
+    w.tell("front", send=["MSG_FRONT_LINK"], fds=3)
+    wait_for("a new front", lambda: len(configs()) == 2)
+    assert configs()[0][1:3] == configs()[1][1:3] and configs()[1][2] == 0, "it was to join what the one before had sent"
+
+
 FORGED = [("inlet", "lifecycle", "note"), ("inlet", "policy", "note"), ("inlet", "role", "note"), ("inlet", "session", "note"), ("inlet", "api", "note"),
           ("inlet", "flow", "allowed"), ("inlet", "flow", "observed"), ("dialer", "http", "allowed"), ("dialer", "dns", "denied"),
           ("dialer", "lifecycle", "note"), ("dialer", "flow", "closed")]

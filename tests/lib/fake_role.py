@@ -62,7 +62,10 @@ def main():
             command = json.loads(line)
             how.update(command.get("set", {}))
             if "send" in command:
-                parent.send(*command["send"])
+                fds = [os.open("/dev/null", os.O_RDONLY) for _ in range(command.get("fds", 0))]
+                parent.send(*command["send"], fds=fds)
+                for fd in fds:
+                    os.close(fd)
             if "raw" in command:  # one datagram as it is, again and again
                 try:
                     for _ in range(command.get("times", 1)):
