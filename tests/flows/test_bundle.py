@@ -629,6 +629,20 @@ def test_a_push_that_is_refused_moves_nothing_and_is_one_event(plane, security, 
     assert "lab" in push(plane, tmp_path / "lab", STABLE, code=1).stderr
 
 
+def test_a_push_that_cannot_be_stored_is_a_failed_event_too(plane, security, tmp_path):
+    cli(plane, "policy", "key", "add", security.public, "--name", "corp")
+    folder = bundle.make(tmp_path / "7", security, 7)
+    (plane.state / "policies").mkdir(exist_ok=True)
+    in_the_way = plane.state / "policies" / f"{bundle.release(folder)}.bundle.new"
+    in_the_way.mkdir()
+    push(plane, folder, code=1)
+    told = [(e["status_id"], e.get("status_code")) for e in control_events(plane, lambda e: e["class_uid"] == 6003)
+            if e["api"]["operation"] == "channels.push"]
+    assert told == [(1, "ok"), (2, "change_failed")]
+    in_the_way.rmdir()
+    assert "0 workspaces" in push(plane, folder).stdout
+
+
 def test_the_same_push_again_changes_nothing(plane, security, tmp_path):
     cli(plane, "policy", "key", "add", security.public)
     folder = bundle.make(tmp_path / "7", security, 7)
