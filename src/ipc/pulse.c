@@ -22,6 +22,7 @@ static void on_turn(struct loop_timer *t)
 		return;
 	}
 	p->unanswered++;
+	p->owed++;
 	msg_start(&out, MSG_PING);
 	chan_send(p->chan, &out);
 }
@@ -38,14 +39,16 @@ void pulse_stop(struct pulse *p)
 	loop_timer_disarm(&p->timer);
 	p->chan = NULL;
 	p->unanswered = 0;
+	p->owed = 0;
 }
 
 bool pulse_heard(struct pulse *p)
 {
-	bool asked = p->unanswered > 0;
-
+	if (p->owed == 0)
+		return false;
+	p->owed--;
 	p->unanswered = 0;
-	return asked;
+	return true;
 }
 
 void pulse_answer(struct chan *parent)

@@ -14,7 +14,8 @@ struct pulse {
 	struct loop *loop;
 	struct chan *chan;
 	struct loop_timer timer;
-	unsigned unanswered;
+	unsigned unanswered; /* turns without an answer, the latest ones */
+	uint64_t owed; /* answers that may still come: who was slow answers all that it was asked */
 	pulse_fn fn;
 	void *owner;
 };

@@ -79,6 +79,19 @@ static void stop(void)
 	loop_free(t.l);
 }
 
+TEST(a_process_that_was_slow_answers_all_that_it_was_asked_meanwhile)
+{
+	start();
+	for (unsigned i = 1; i < PULSE_MISSED_MAX; i++) {
+		chan_hold(t.child, true);
+		turns(i);
+		chan_hold(t.child, false);
+		turns(1);
+		CHECK(t.n_hangs == 0 && t.n_ends == 0);
+	}
+	stop();
+}
+
 TEST(a_process_that_answers_is_asked_for_ever)
 {
 	start();

@@ -75,7 +75,7 @@ enum jail_set {
 	JAIL_SYS_MEMFD = 128, /* memfd_create and sealing */
 	JAIL_SYS_UNIX = 256, /* socket(AF_UNIX), socketpair, bind, listen, connect */
 	JAIL_SYS_WATCH = 512, /* inotify */
-	JAIL_SYS_PAIR = 1024, /* socketpair: channels for others, no socket that reaches anybody */
+	JAIL_SYS_PAIR = 1024, /* socketpair of streams: channels for others, no socket that reaches anybody */
 };
 int jail_syscalls(unsigned sets, struct err *e);
 /* For a program that is not ours and that no list of calls fits (QEMU), before it is started: here and in all that is executed from here, what

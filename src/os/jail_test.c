@@ -330,7 +330,7 @@ TEST(inlet_profile_kills_every_way_out)
 
 TEST(outlet_profile_makes_channels_and_nothing_that_reaches_anybody)
 {
-	static const attempt_fn forbidden[] = { open_file,	write_outside, execute,	     fork_child,    inet_socket,       unix_socket,
+	static const attempt_fn forbidden[] = { open_file,	write_outside, execute,	     fork_child,    inet_socket,       unix_socket,  datagram_pair,
 						netlink_socket, raw_socket,    trace_parent, signal_parent, executable_memory, new_namespace };
 
 	if (left_out())

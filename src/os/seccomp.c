@@ -50,13 +50,13 @@ static const int files[] = {
 static const int children[] = {
 	SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(vfork), SCMP_SYS(fork), SCMP_SYS(execve), SCMP_SYS(wait4),
 	SCMP_SYS(waitid), SCMP_SYS(pidfd_open), SCMP_SYS(pidfd_send_signal), SCMP_SYS(kill), SCMP_SYS(setsid),
-	SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(close_range), SCMP_SYS(prctl), SCMP_SYS(socketpair), SCMP_SYS(prlimit64),
+	SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(close_range), SCMP_SYS(prctl), SCMP_SYS(prlimit64),
 };
 static const int memory_files[] = { SCMP_SYS(memfd_create), SCMP_SYS(ftruncate) };
 static const int unix_sockets[] = { SCMP_SYS(socketpair), SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(connect),
 				    SCMP_SYS(accept4), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname),
 				    SCMP_SYS(getpeername), SCMP_SYS(shutdown) };
-static const int pairing[] = { SCMP_SYS(socketpair), SCMP_SYS(setsockopt) };
+static const int pairing[] = { SCMP_SYS(setsockopt) };
 static const int watching[] = { SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch) };
 
 static const struct {
@@ -103,6 +103,15 @@ static int add_socket(scmp_filter_ctx ctx, int family, int type)
 	return r == -EEXIST ? 0 : r;
 }
 
+/* Connected for good: a datagram socket of a pair sends to any pathname socket of the host by the address in sendto(). */
+static int add_pair(scmp_filter_ctx ctx, int type)
+{
+	const uint64_t kind = ~(uint64_t)(SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 2, SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+				SCMP_A1(SCMP_CMP_MASKED_EQ, kind, (scmp_datum_t)type));
+}
+
 /* Calls that are allowed with certain arguments only. */
 static int add_conditional(scmp_filter_ctx ctx, unsigned sets)
 {
@@ -126,6 +135,10 @@ static int add_conditional(scmp_filter_ctx ctx, unsigned sets)
 		r = r < 0 ? r : add_socket(ctx, AF_INET6, SOCK_STREAM);
 	if (sets & JAIL_SYS_CONNECT)
 		r = r < 0 ? r : add_socket(ctx, AF_INET6, SOCK_DGRAM);
+	if (sets & (JAIL_SYS_PAIR | JAIL_SYS_CHILD) && !(sets & JAIL_SYS_UNIX)) {
+		r = r < 0 ? r : add_pair(ctx, SOCK_STREAM);
+		r = r < 0 ? r : add_pair(ctx, SOCK_SEQPACKET);
+	}
 	if (sets & JAIL_SYS_UNIX)
 		r = r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
 						 SCMP_A0(SCMP_CMP_EQ, AF_UNIX));

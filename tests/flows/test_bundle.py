@@ -14,7 +14,7 @@ import pytest
 
 import bundle
 import ipc
-from sawd import POLICY, Sawd, wait_gone
+from sawd import POLICY, Sawd, parent, title, wait_gone
 from workspace import Workspace, wait_for
 
 GUEST = ["/usr/bin/python3", "-c", "import socket; s = socket.socket(); s.bind(('', 22)); s.listen(); [s.accept() for _ in iter(int, 1)]"]
@@ -551,6 +551,22 @@ def test_a_workspace_follows_its_channel(plane, security, tmp_path):
     assert "serial 7 after 0" in first and "serial 8 after 7" in second and "signed by SHA256:" in second
 
 
+def test_a_push_while_the_one_before_comes_into_force_is_not_lost(plane, security, tmp_path):
+    cli(plane, "policy", "key", "add", security.public, "--name", "corp")
+    push(plane, bundle.make(tmp_path / "7", security, 7))
+    cli(plane, "create", "dev", "--policy", STABLE, "--driver", "try")
+    loaded(plane, "dev", 7)
+    dialer, = [int(p) for p in os.listdir("/proc") if p.isdigit() and title(int(p)) == "saw-dialer: dev" and parent(int(p)) in plane.supervisors()]
+    os.kill(dialer, signal.SIGSTOP)
+    log = plane.state / "workspaces" / plane.show("dev")["id"] / "audit.jsonl"
+    push(plane, bundle.make(tmp_path / "8", security, 8, host="later.example"))
+    wait_for("the load of serial 8", lambda: "serial 8" in log.read_text())
+    push(plane, bundle.make(tmp_path / "9", security, 9, host="last.example"))
+    assert plane.show("dev")["policy"]["serial"] == 9  # core has done all that the push leads to
+    os.kill(dialer, signal.SIGCONT)
+    loaded(plane, "dev", 9)
+
+
 def test_keys_are_added_and_removed_in_json_too(plane, security):
     said = json.loads(cli(plane, "policy", "key", "add", security.public, "--name", "corp", "--json").stdout)
     assert said == {"name": "corp", "fingerprint": said["fingerprint"], "trusted": True} and said["fingerprint"].startswith("SHA256:")
@@ -611,6 +627,20 @@ def test_a_push_that_is_refused_moves_nothing_and_is_one_event(plane, security, 
     # What may not stand in production may stand below lab/.
     push(plane, bundle.make(tmp_path / "lab", security, 8, text=lab), "lab/mine")
     assert "lab" in push(plane, tmp_path / "lab", STABLE, code=1).stderr
+
+
+def test_a_push_that_cannot_be_stored_is_a_failed_event_too(plane, security, tmp_path):
+    cli(plane, "policy", "key", "add", security.public, "--name", "corp")
+    folder = bundle.make(tmp_path / "7", security, 7)
+    (plane.state / "policies").mkdir(exist_ok=True)
+    in_the_way = plane.state / "policies" / f"{bundle.release(folder)}.bundle.new"
+    in_the_way.mkdir()
+    push(plane, folder, code=1)
+    told = [(e["status_id"], e.get("status_code")) for e in control_events(plane, lambda e: e["class_uid"] == 6003)
+            if e["api"]["operation"] == "channels.push"]
+    assert told == [(1, "ok"), (2, "change_failed")]
+    in_the_way.rmdir()
+    assert "0 workspaces" in push(plane, folder).stdout
 
 
 def test_the_same_push_again_changes_nothing(plane, security, tmp_path):

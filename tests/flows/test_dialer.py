@@ -672,6 +672,17 @@ def test_a_proxy_that_refuses_or_talks_nonsense_is_a_failure(world, proxied, ans
     assert proxied.peer.receive()[:2] == ("MSG_DIAL_REFUSED", [flow, ev["reason"]])
 
 
+def test_a_proxy_that_ends_amid_its_answer_is_a_failure_at_once(world, proxied):
+    world.proxy = lambda head: [b"HTTP/1.1 200 OK\r\nA: b\r\n", None]
+    flow = proxied.dial("good.example")
+    assert proxied.event()["action"] == "allowed"
+    began, cpu = time.monotonic(), proxied.cpu()
+    ev = proxied.event()
+    assert (ev["action"], ev["code"]) == ("failed", "upstream_proxy_refused") and "closed the connection" in ev["detail"]
+    assert time.monotonic() - began < 5 and proxied.cpu() - cpu < 0.5  # it neither waited for its deadline nor span until then
+    assert proxied.peer.receive()[:2] == ("MSG_DIAL_REFUSED", [flow, ev["reason"]])
+
+
 def test_behind_a_proxy_unlisted_names_are_still_refused_here(world, proxied):
     assert proxied.refused("evil.example")["code"] == "name_not_listed"
     assert world.proxy_heads == []

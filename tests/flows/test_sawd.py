@@ -533,7 +533,11 @@ fds = [os.open(f"/proc/{sys.argv[1]}/ns/{kind}", os.O_RDONLY) for kind in ("user
 for fd in fds:
     if libc.setns(fd, 0):
         sys.exit(os.strerror(ctypes.get_errno()))
-s = socket.create_server(("100.64.0.2", 22), backlog=64)
+s = socket.socket()
+if len(sys.argv) > 2:
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, int(sys.argv[2]))
+s.bind(("100.64.0.2", 22))
+s.listen(64)
 print("up", flush=True)
 def serve(c):
     while (data := c.recv(65536)):
@@ -555,14 +559,14 @@ def below(pid, wanted):
     return None
 
 
-def echoing(sawd):
+def echoing(sawd, *room):
     """A workspace whose "sshd" sends everything back; its record, and the process to kill."""
     record = sawd.running("dev")
     pid = supervisor_of(sawd, record)
     until(lambda: below(pid, "/bin/sleep"))
     sleeper = below(pid, "/bin/sleep")
     # by setns(2) without an exec behind it, which would lose the right to listen on a low port
-    process = subprocess.Popen([sys.executable, "-c", ECHO, str(sleeper)], stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-c", ECHO, str(sleeper), *room], stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"up\n"
     return record, process
 
@@ -653,7 +657,8 @@ def limited(build, request):
     """An open tunnel of a sawd with these options."""
     s = Sawd(build, options=request.param)
     s.start()
-    _, process = echoing(s)
+    _, process = echoing(s, "4096")
+    s.echo = process
     status, c = tunnel(s, issue(s))
     assert status == 101
     yield s, c
@@ -692,6 +697,17 @@ def test_a_tunnel_is_cut_when_it_is_idle_and_not_before(limited):
     s, c = limited
     assert busy(c, 15)
     assert closed(c)
+    said_in_the_log(s, "idle for too long")
+
+
+@pytest.mark.parametrize("limited", [["--session-idle", "2"]], indirect=True)
+def test_a_client_that_goes_while_its_guest_reads_nothing_leaves_an_idle_tunnel(limited):
+    s, c = limited
+    os.kill(s.echo.pid, signal.SIGSTOP)
+    c.setblocking(False)
+    while select.select([], [c], [], 0.5)[1]:
+        c.send(bytes(65536))
+    c.close()
     said_in_the_log(s, "idle for too long")
 
 

@@ -53,14 +53,14 @@ def with_port_53(blob):
     return raw[:16] + hashlib.sha256(raw[48:]).digest() + raw[48:]
 
 
-def push(control, blob, generation):
+def push(control, blob, generation, timeout=15):
     """A change of policy: gives (ok, why)."""
     fd = os.memfd_create("policy", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
     os.write(fd, pathlib.Path(blob).read_bytes() if not isinstance(blob, bytes) else blob)
     fcntl.fcntl(fd, 1033, 0x1 | 0x2 | 0x4 | 0x8)  # F_ADD_SEALS: seal, shrink, grow, write
     control.send("MSG_POLICY", generation, fds=[fd])
     os.close(fd)
-    fields, _ = control.expect("MSG_POLICY_DONE")
+    fields, _ = control.expect("MSG_POLICY_DONE", timeout)
     assert fields[0] == generation
     return fields[1], fields[2].decode()
 
@@ -166,6 +166,16 @@ def test_a_message_that_is_not_permitted_ends_the_role_not_the_supervisor(ws):
     w.tell("inlet", send=["MSG_SHUTDOWN", 0])
     wait_for("a new inlet", lambda: w.roles().get("inlet") not in (None, before))
     assert w.process.poll() is None
+
+
+def test_a_front_that_hands_over_too_much_leaves_nothing_to_its_successor(ws):
+    w = ws(fakes=("front", *FAKES))
+    w.start()
+    configs = lambda: [t for t in w.told("front") if t[0] == "MSG_FRONT_CONFIG"]
+    wait_for("front", configs)
+    w.tell("front", send=["MSG_FRONT_LINK"], fds=3)
+    wait_for("a new front", lambda: len(configs()) == 2)
+    assert configs()[0][1:3] == configs()[1][1:3] and configs()[1][2] == 0, "it was to join what the one before had sent"
 
 
 FORGED = [("inlet", "lifecycle", "note"), ("inlet", "policy", "note"), ("inlet", "role", "note"), ("inlet", "session", "note"), ("inlet", "api", "note"),
@@ -370,6 +380,16 @@ def test_a_role_that_does_not_take_a_policy_is_replaced(ws, blobs):
     w.tell("dialer", set={"policy_ok": False})
     assert push(control, blobs["two"], 2) == (1, "")
     assert w.roles()["dialer"] != before
+
+
+def test_an_inlet_that_keeps_a_port_does_not_keep_the_policy_that_lists_it_again_away(ws, blobs):
+    w = ws()
+    w.settings("inlet", keep=True)
+    control = w.start()
+    w.wait_state(control, "running")
+    for generation, blob in enumerate(("two", "one"), 2):
+        assert push(control, blobs[blob], generation) == (1, "")
+    assert push(control, blobs["two"], 4, timeout=40) == (1, "")
 
 
 def test_resolv_conf_is_followed(ws, tmp_path):

@@ -136,6 +136,9 @@ class World:
             head += part
         self.proxy_heads.append(head.decode())
         for part in self.proxy(head) if isinstance(self.proxy(head), list) else [self.proxy(head)]:
+            if part is None:  # the end
+                sock.shutdown(socket.SHUT_WR)
+                break
             sock.sendall(part)
             select.select([], [], [], 0.05)
 
@@ -247,6 +250,11 @@ class Dialer:
         while self.parent.waits(0.05):
             out.append(self.parent.receive())
         return out
+
+    def cpu(self):
+        """Seconds of CPU time so far."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def fds(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

@@ -40,12 +40,14 @@ def main():
             kind, fields, fds = got
             log.write(json.dumps([kind, [f if isinstance(f, int) else f.decode("latin-1") for f in fields], len(fds), os.getpid()]) + "\n")
             log.flush()
-            for fd in fds:
+            for fd in () if how.get("keep") else fds:
                 os.close(fd)
             if kind.endswith("_CONFIG") and how["ready"]:
                 parent.send("MSG_READY")
             if kind == "MSG_MACHINE_CONFIG":
                 parent.send("MSG_MACHINE_STATE", how.get("machine", 1), 2, "")
+            if kind == "MSG_PING" and how.get("keep"):
+                parent.send("MSG_PONG")
             if kind == "MSG_POLICY":
                 parent.send("MSG_POLICY_DONE", fields[0], int(how["policy_ok"]), "" if how["policy_ok"] else "no")
             if kind in ("MSG_STOP", "MSG_MACHINE_QUIT"):
@@ -60,7 +62,10 @@ def main():
             command = json.loads(line)
             how.update(command.get("set", {}))
             if "send" in command:
-                parent.send(*command["send"])
+                fds = [os.open("/dev/null", os.O_RDONLY) for _ in range(command.get("fds", 0))]
+                parent.send(*command["send"], fds=fds)
+                for fd in fds:
+                    os.close(fd)
             if "raw" in command:  # one datagram as it is, again and again
                 try:
                     for _ in range(command.get("times", 1)):

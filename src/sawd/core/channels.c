@@ -157,7 +157,11 @@ static void apply(struct move *m, const struct release *r)
 		memcpy(ch.name, m->channel, sizeof(m->channel));
 		memcpy(ch.release, r->id, sizeof(ch.release));
 		res = note(m, &before, r, &e);
-		res = res < 0 ? res : store(m, &ch, r, &e);
+		if (res == 0) {
+			res = store(m, &ch, r, &e);
+			if (res < 0)
+				journal_failed(c, REASON_CHANGE_FAILED, operations[m->kind], m->channel, e.text);
+		}
 		res = res < 0 ? res : answer(c, m->req, &ch, &e);
 		if (res == 0)
 			refresh(c, ch.name);

@@ -30,6 +30,16 @@ static bool on_hello(void *owner, struct msg_in *in)
 	return true;
 }
 
+static void send_policy(struct ws *w);
+
+/* Its supervisor was busy with this one, and what it was sent meanwhile, by us or by who was here before us, it refused unseen. */
+static void loaded(struct ws *w, uint64_t generation)
+{
+	if (generation != w->loaded_generation && !w->policy_asked)
+		w->sent_generation = generation;
+	w->loaded_generation = generation;
+}
+
 static bool on_state(void *owner, struct msg_in *in)
 {
 	struct ws *w = owner;
@@ -44,7 +54,7 @@ static bool on_state(void *owner, struct msg_in *in)
 	if (!msg_end(in) || !state || !w->greeted)
 		return false;
 	w->sup_state = state;
-	w->loaded_generation = generation;
+	loaded(w, generation);
 	if (generation && generation == w->row.generation)
 		memcpy(w->bound_sha256, w->row.policy_sha256, sizeof(w->bound_sha256));
 	w->restarts = restarts;
@@ -74,14 +84,20 @@ static bool on_policy_done(void *owner, struct msg_in *in)
 
 	if (!msg_end(in) || !w->greeted)
 		return false;
+	if (generation == w->sent_generation)
+		w->policy_asked = false;
 	if (ok)
-		w->loaded_generation = generation;
+		loaded(w, generation);
 	(void)snprintf(text, sizeof(text), "%.*s", (int)why.len, (const char *)why.p);
 	if (!ok)
 		log_line("%s: policy generation %llu was refused: %s", w->row.name, (unsigned long long)generation, text);
 	if (ok && generation == w->row.generation)
 		supply_settle(w);
-	if (generation == w->sent_generation)
+	if (generation != w->sent_generation)
+		return true;
+	if (generation < w->row.generation)
+		send_policy(w);
+	else
 		policy_end(w, ok, text);
 	return true;
 }
@@ -190,6 +206,7 @@ void control_close(struct ws *w)
 	w->greeted = false;
 	w->loaded_generation = 0;
 	w->sent_generation = 0;
+	w->policy_asked = false;
 	policy_end(w, false, "the workspace stopped meanwhile");
 }
 
@@ -215,22 +232,18 @@ static int open_bundle(struct ws *w, struct err *e)
 	return r < 0 ? r : bundles_open(w->core, w->row.release, e);
 }
 
-void control_policy(struct ws *w, ws_policy_fn fn, void *owner)
+static void send_policy(struct ws *w)
 {
 	struct err e = { 0 };
-	FD_AUTO int fd = -1;
+	FD_AUTO int fd = open_bundle(w, &e);
 
-	/* An older question gets no answer of its own any more: what it asked for is superseded. */
-	policy_end(w, true, "");
-	w->policy_done = fn;
-	w->policy_owner = owner;
-	fd = open_bundle(w, &e);
 	if (fd < 0) {
 		policy_end(w, false, e.text);
 		return;
 	}
 	supply_widen(w);
 	w->sent_generation = w->row.generation;
+	w->policy_asked = true;
 	w->policy_deadline_ms = loop_now_ms(w->core->loop) + WS_POLICY_MS;
 	msg_start(&core_out, MSG_BUNDLE);
 	msg_u64(&core_out, w->row.generation);
@@ -239,6 +252,21 @@ void control_policy(struct ws *w, ws_policy_fn fn, void *owner)
 	msg_fd(&core_out, fd);
 	chan_send(w->control, &core_out);
 	ws_kick_in(w, WS_POLICY_MS + 10);
+}
+
+/* A supervisor takes one policy at a time: the next goes when it has answered. */
+void control_policy(struct ws *w, ws_policy_fn fn, void *owner)
+{
+	/* An older question gets no answer of its own any more: what it asked for is superseded. */
+	policy_end(w, true, "");
+	w->policy_done = fn;
+	w->policy_owner = owner;
+	if (w->policy_asked && w->control) {
+		w->policy_deadline_ms = loop_now_ms(w->core->loop) + WS_POLICY_MS;
+		ws_kick_in(w, WS_POLICY_MS + 10);
+	} else {
+		send_policy(w);
+	}
 }
 
 void control_policy_late(struct ws *w)

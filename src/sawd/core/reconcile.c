@@ -250,7 +250,7 @@ static void step_running(struct ws *w)
 	else if (w->sup_state == IPC_STATE_RUNNING)
 		ws_set(w, SAWD_RUNNING, w->sup_detail);
 	/* Stored, but not handed over: we were restarted in between. */
-	if (w->loaded_generation && w->loaded_generation < w->row.generation && w->sent_generation < w->row.generation)
+	if (w->loaded_generation && w->loaded_generation < w->row.generation && w->sent_generation < w->row.generation && !w->policy_asked)
 		control_policy(w, NULL, NULL);
 }
 

@@ -48,6 +48,7 @@ struct ws {
 	char sup_detail[SAWD_DETAIL_MAX + 1];
 	uint64_t loaded_generation;
 	uint64_t sent_generation;
+	bool policy_asked; /* the one that was sent is not answered yet */
 	uint64_t restarts;
 	ws_policy_fn policy_done;
 	void *policy_owner;

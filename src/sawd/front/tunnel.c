@@ -32,6 +32,8 @@ struct tunnel {
 	struct loop_io guest;
 	int client_fd;
 	int guest_fd;
+	bool client_gone; /* it hung up: watched for what can still be done only */
+	bool guest_gone;
 	struct half in; /* towards the guest */
 	struct half out; /* towards the client */
 	uint64_t started_ms;
@@ -79,7 +81,7 @@ static bool fill(struct half *h, int from)
 
 	if (h->eof || h->len)
 		return true;
-	n = read(from, h->p, sizeof(h->p));
+	n = recv(from, h->p, sizeof(h->p), MSG_DONTWAIT); /* who else holds the guest's end can make it block */
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
 	h->eof = n == 0;
@@ -106,13 +108,25 @@ static bool drain(struct half *h, int to)
 	return true;
 }
 
-static void want(struct tunnel *t)
+static void on_io(struct loop_io *io, uint32_t events);
+
+/* A hang-up is told without being asked for, again and again: who has hung up and can do nothing now is not watched. */
+static bool watch(struct tunnel *t, struct loop_io *io, int fd, bool gone, uint32_t events)
+{
+	if (io->loop && (!gone || events)) {
+		loop_io_want(io, events);
+		return true;
+	}
+	loop_io_remove(io);
+	return (gone && !events) || loop_io_add(t->front->loop, io, fd, events, on_io, t, NULL) == 0;
+}
+
+static bool want(struct tunnel *t)
 {
 	uint32_t client = (t->in.len == 0 && !t->in.eof ? EPOLLIN : 0U) | (t->out.len ? EPOLLOUT : 0U);
 	uint32_t guest = (t->out.len == 0 && !t->out.eof ? EPOLLIN : 0U) | (t->in.len ? EPOLLOUT : 0U);
 
-	loop_io_want(&t->client, client);
-	loop_io_want(&t->guest, guest);
+	return watch(t, &t->client, t->client_fd, t->client_gone, client) && watch(t, &t->guest, t->guest_fd, t->guest_gone, guest);
 }
 
 static void on_io(struct loop_io *io, uint32_t events)
@@ -121,15 +135,13 @@ static void on_io(struct loop_io *io, uint32_t events)
 	bool ok;
 
 	t->last_ms = loop_now_ms(t->front->loop);
+	if (events & EPOLLHUP)
+		*(io == &t->client ? &t->client_gone : &t->guest_gone) = true;
 	ok = fill(&t->in, t->client_fd) && drain(&t->in, t->guest_fd) && fill(&t->out, t->guest_fd) && drain(&t->out, t->client_fd);
-	/* A hang-up of both directions with nothing left to read would be reported for ever. */
 	if (ok && (events & EPOLLERR))
 		ok = false;
-	if (!ok || (t->in.shut && t->out.shut) || ((events & EPOLLHUP) && (io == &t->client ? t->in.eof : t->out.eof))) {
+	if (!ok || (t->in.shut && t->out.shut) || (t->client_gone && t->in.eof) || (t->guest_gone && t->out.eof) || !want(t))
 		tunnel_free(t, ok ? "" : "connection lost");
-		return;
-	}
-	want(t);
 }
 
 static void on_timer(struct loop_timer *timer)
@@ -191,7 +203,7 @@ void tunnel_new(struct front *f, struct conn *grant, int client_fd, int guest_fd
 		tunnel_free(t, e.text);
 		return;
 	}
-	want(t);
+	(void)want(t); /* both are watched */
 	t->timer.owner = t;
 	on_timer(&t->timer);
 }

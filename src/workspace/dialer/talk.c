@@ -42,7 +42,7 @@ static void send_request(struct talk *t)
 	if (send(t->fd, out, (size_t)len, MSG_NOSIGNAL) != len)
 		lose(t, "the proxy closed the connection");
 	else
-		loop_io_want(&t->io, EPOLLIN);
+		loop_io_want(&t->io, EPOLLIN | EPOLLRDHUP); /* an end is told again and again, whatever SO_RCVLOWAT says */
 }
 
 static void wait_for_more_than(struct talk *t, size_t seen)

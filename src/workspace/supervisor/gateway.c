@@ -133,15 +133,15 @@ static bool on_link(void *owner, struct msg_in *in)
 {
 	struct role *r = owner;
 	struct ws *w = r->ws;
+	FD_AUTO int user_fd = msg_take_fd(in);
+	FD_AUTO int net_fd = msg_take_fd(in);
+	FD_AUTO int tap_fd = w->command.command ? -1 : msg_take_fd(in);
 
-	if (w->net_fd >= 0)
+	if (!msg_end(in) || w->net_fd >= 0)
 		return false;
-	w->user_fd = msg_take_fd(in);
-	w->net_fd = msg_take_fd(in);
-	if (!w->command.command)
-		w->tap_fd = msg_take_fd(in);
-	if (!msg_end(in))
-		return false;
+	w->user_fd = fd_take(&user_fd);
+	w->net_fd = fd_take(&net_fd);
+	w->tap_fd = fd_take(&tap_fd);
 	if (w->command.command)
 		role_start(&w->roles[ROLE_TRY]);
 	else

@@ -82,7 +82,8 @@ static const struct step *step_of(enum stage stage)
 	return NULL;
 }
 
-/* A hung role is ended; its successor gets the new policy first of all, and answers for it. */
+/* A hung role is ended; its successor gets the new policy first of all, and answers for it. A listener that does not come is front's fault,
+ * or that of an inlet that keeps the port from an earlier policy: both are ended, and what they held with them. */
 static void on_late(struct loop_timer *t)
 {
 	struct ws *w = t->owner;
@@ -91,6 +92,11 @@ static void on_late(struct loop_timer *t)
 
 	if (s)
 		child_signal(&w->roles[s->role].child, SIGKILL);
+	if (now.stage == LISTENING) {
+		log_line("policy generation %llu waits for a listener: front and inlet are replaced", (unsigned long long)now.generation);
+		child_signal(&w->roles[ROLE_FRONT].child, SIGKILL);
+		child_signal(&w->roles[ROLE_INLET].child, SIGKILL);
+	}
 	(void)loop_timer_arm(w->loop, &now.timer, RELOAD_MS, on_late, w);
 }
 
