@@ -386,7 +386,7 @@ static void on_leave(struct loop_timer *t)
 
 	if (f->phase != HTTP_RELAY) /* it ended, and what is left has deadlines of its own */
 		return;
-	if (f->unlisted)
+	if (f->unlisted || f->disallowed)
 		http_refuse(f, 403, EVENT_DENIED, REASON_POLICY_CHANGED);
 	else
 		http_refuse(f, 502, EVENT_FAILED, REASON_CREDENTIAL_MISSING);
@@ -396,15 +396,15 @@ static void on_leave(struct loop_timer *t)
 /* Another change does not prolong the time. What goes through outlet is cut there, and ends here with it: one event. */
 static void leave_in_time(struct http_flow *f)
 {
-	if (!f->unlisted && !f->upstream_stale)
+	if (!f->unlisted && !f->disallowed && !f->upstream_stale)
 		loop_timer_disarm(&f->leave);
 	else if (!f->leave.slot && f->phase == HTTP_RELAY && !f->through_outlet &&
 		 !loop_timer_arm(gate_loop(f->flow.gate), &f->leave, HTTP_FLOW_LEAVE_MS, on_leave, f))
 		http_flow_finish(f, true);
 }
 
-/* The present request, if any, was allowed by the policy that judged it and ends in its own time, which is short where nothing of it would
- * be allowed any more; or it is judged again before it goes (http_forward.c). */
+/* The present request, if any, was allowed by the policy that judged it and ends in its own time, which is short where the new one
+ * would not allow it any more; or it is judged again before it goes (http_forward.c). */
 static void on_policy(struct flow *flow)
 {
 	struct http_flow *f = (struct http_flow *)flow;
@@ -424,6 +424,7 @@ static void on_policy(struct flow *flow)
 		http_side_close(&f->upstream);
 	if (f->phase == HTTP_SOCKET && !f->through_outlet)
 		http_socket_judge(f);
+	f->disallowed = f->phase == HTTP_RELAY && !http_ask_stands(f);
 	leave_in_time(f);
 	http_flow_pump(f);
 }

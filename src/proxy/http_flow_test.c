@@ -308,6 +308,112 @@ TEST(a_request_of_a_name_that_is_still_listed_has_no_such_deadline)
 	goes_on();
 }
 
+/* Of a name that is still listed. */
+static void shut_in_the_middle(const char *asked)
+{
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	http_rig_ask(asked);
+	http_rig_reply(0, LONG);
+	buf_reset(&http_rig.got);
+	http_rig.shut = true;
+	http_rig_policy_changes(false);
+}
+
+/* A long answer, an upload that goes on, a call: whatever moves. */
+TEST(a_request_whose_path_the_policy_took_away_is_cut_at_the_same_deadline)
+{
+	static const char *const asked[] = { GET, POST_TEXT "Content-Length: 99\r\n\r\nsome", POST_TEXT "Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n" };
+
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		shut_in_the_middle(asked[i]);
+		later(HTTP_FLOW_LEAVE_MS - 1);
+		http_rig_reply(0, "more");
+		CHECK_STR(http_rig_seen(&http_rig.got), "more");
+		http_rig_policy_changes(false); /* prolongs nothing */
+		CHECK_INT(http_rig.n_events, 1);
+		later(1);
+		if (!CHECK(!http_rig.flow && http_rig_guest_at_end() && http_rig_origin_at_end(0)))
+			printf("# request %zu\n", i);
+		CHECK_INT(http_rig.n_events, 3);
+		CHECK(strncmp(http_rig.events[1], "denied policy_changed ", 22) == 0 && strstr(http_rig.events[1], " /ok site/1 (read) "));
+		CHECK(strncmp(http_rig.events[2], "closed ok", 9) == 0);
+		http_rig_end();
+	}
+}
+
+TEST(a_request_that_a_policy_allows_again_in_time_goes_on)
+{
+	shut_in_the_middle(GET);
+	later(HTTP_FLOW_LEAVE_MS - 1);
+	http_rig.shut = false;
+	http_rig_policy_changes(false);
+	goes_on();
+}
+
+TEST(a_request_whose_path_was_taken_away_leaves_its_connection_to_the_next_one)
+{
+	shut_in_the_middle(GET);
+	http_rig_reply(0, "012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678");
+	buf_reset(&http_rig.got);
+	http_rig.shut = false; /* without a word to the flow, which would end the deadline */
+	http_rig_ask(GET);
+	http_rig_reply(0, LONG);
+	buf_reset(&http_rig.got);
+	later(2 * (uint64_t)HTTP_FLOW_LEAVE_MS);
+	http_rig_reply(0, "more");
+	CHECK_STR(http_rig_seen(&http_rig.got), "more");
+	CHECK_INT(http_rig.n_events, 2);
+	CHECK_INT(http_rig.n_dials, 1);
+	http_rig_end();
+}
+
+TEST(a_request_whose_body_the_new_policy_would_read_goes_on_when_that_is_gone)
+{
+	in_the_middle(LONG);
+	http_rig.reads = true;
+	http_rig_policy_changes(false);
+	goes_on();
+}
+
+TEST(a_request_that_the_new_policy_only_observes_goes_on)
+{
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	http_rig_ask("GET /watched HTTP/1.1\r\n" HOST "\r\n");
+	http_rig_reply(0, LONG);
+	buf_reset(&http_rig.got);
+	http_rig_policy_changes(false);
+	goes_on();
+}
+
+/* Who talks to the host cuts it: one event. */
+TEST(a_request_whose_path_was_taken_away_is_cut_by_outlet_where_it_goes_through_it)
+{
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	http_rig.guarded = true;
+	http_rig_ask(GET);
+	http_rig_reply(0, LONG);
+	http_rig.shut = true;
+	http_rig_policy_changes(false);
+	later(HTTP_FLOW_LEAVE_MS);
+	CHECK(http_rig.flow && !http_rig_guest_at_end());
+	CHECK_INT(http_rig.n_events, 0);
+	http_rig_end();
+
+	http_rig_start_outlet(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, LONG);
+	http_rig.shut = true;
+	http_rig_policy_changes(false);
+	later(HTTP_FLOW_LEAVE_MS);
+	CHECK(!http_rig.flow && http_rig_origin_at_end(0));
+	CHECK(strncmp(http_rig.events[1], CUT, strlen(CUT)) == 0);
+	CHECK_INT(http_rig.n_events, 3);
+	http_rig_end();
+}
+
 /* --- credentials that are replaced while they are in use --- */
 
 static void rotate_in_the_middle(const char *asked)

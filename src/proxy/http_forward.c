@@ -41,6 +41,7 @@ static void send_request(struct http_flow *f)
 	buf_deinit(&f->wire);
 	f->n_requests++;
 	f->upstream_stale = false;
+	f->disallowed = false;
 	loop_timer_disarm(&f->leave); /* it was for what went before */
 	f->upstream_idle = false;
 	f->phase = HTTP_RELAY;
