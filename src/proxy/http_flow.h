@@ -126,6 +126,7 @@ struct http_flow {
 	bool through_outlet; /* upstream is outlet, which records and judges for itself */
 	bool reused; /* the connection carried a request before */
 	bool recorded; /* its event is on disk */
+	bool promised; /* the log was told that it goes, and neither did it since nor has another event said why not */
 	bool retried;
 	bool keep; /* the guest's connection */
 	unsigned n_interim;

@@ -87,7 +87,7 @@ TEST(every_wait_has_an_end_with_its_own_reason)
 		{ POST_TEXT "Content-Length: 5\r\n\r\nhe", NULL, "HTTP/1.1 408 ", "failed request_timeout POST /ok ", false, false },
 		{ GET, NULL, "HTTP/1.1 504 ", "failed upstream_timeout GET /ok ", false, false },
 		{ GET, NULL, "HTTP/1.1 504 ", "denied upstream_timeout GET /ok ", true, false },
-		{ GET, NULL, "HTTP/1.1 503 ", "allowed ok GET /ok ", false, true },
+		{ GET, NULL, "HTTP/1.1 503 ", "failed audit_not_writable GET /ok ", false, true },
 		{ GET, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe", NULL, "failed upstream_timeout GET /ok ", false, false },
 	};
 
@@ -546,6 +546,82 @@ TEST(a_guest_that_leaves_takes_everything_with_it)
 	http_rig_settle();
 	CHECK(!http_rig.flow && http_rig_origin_at_end(0));
 	http_rig_end();
+}
+
+static void guest_hangs_up(void)
+{
+	http_rig.guest = fd_close(http_rig.guest);
+	http_rig_settle();
+	CHECK(!http_rig.flow);
+	http_rig_end();
+}
+
+#define ALLOWED "allowed ok GET /ok"
+#define UNSENT "failed guest_closed GET /ok"
+
+TEST(a_request_on_record_that_never_went_is_followed_by_one_event_that_says_so)
+{
+	http_rig_start(http_flow_start); /* its event waits for the log */
+	http_rig.hold_events = true;
+	http_rig_ask(GET);
+	guest_hangs_up();
+	CHECK_INT(http_rig.n_events, 2);
+	CHECK(strncmp(http_rig.events[0], ALLOWED, strlen(ALLOWED)) == 0 && strncmp(http_rig.events[1], UNSENT, strlen(UNSENT)) == 0);
+
+	http_rig_start(http_flow_start); /* ... then for a connection that the new policy would make */
+	http_rig.hold_events = true;
+	http_rig_ask(GET);
+	http_rig.moved = true;
+	http_rig_policy_changes(false);
+	http_rig.hold_events = false;
+	http_rig.hold_dials = true;
+	http_rig_answers_last();
+	http_rig_settle();
+	CHECK(http_rig.dial_wait);
+	guest_hangs_up();
+	CHECK_INT(http_rig.n_events, 2);
+	CHECK(strncmp(http_rig.events[1], UNSENT, strlen(UNSENT)) == 0);
+
+	http_rig_start(http_flow_start); /* the log is late, and then takes it */
+	http_rig.hold_events = true;
+	http_rig_ask(GET);
+	http_rig_time_passes();
+	http_rig.hold_events = false;
+	http_rig_answers_last();
+	http_rig_settle();
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 503 ", 13) == 0);
+	http_rig_end();
+	CHECK_INT(http_rig.n_events, 2);
+	CHECK(strncmp(http_rig.events[1], "failed audit_not_writable GET /ok", 33) == 0);
+}
+
+/* What another event tells, or nobody was told, needs no word. */
+TEST(a_request_that_did_not_go_and_of_which_something_else_says_so_has_no_such_event)
+{
+	http_rig_start(http_flow_start); /* dialer does */
+	http_rig.hold_events = true;
+	http_rig_ask(GET);
+	http_rig.moved = true;
+	http_rig_policy_changes(false);
+	http_rig.hold_events = false;
+	http_rig.dial_refusal = REASON_ADDRESS_FORBIDDEN;
+	http_rig_answers_last();
+	http_rig_settle();
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 403 ", 13) == 0);
+	guest_hangs_up();
+	CHECK_INT(http_rig.n_events, 1);
+
+	http_rig_start(http_flow_start); /* the event is not there */
+	http_rig.log_full = true;
+	http_rig_ask(GET);
+	guest_hangs_up();
+	CHECK_INT(http_rig.n_events, 1);
+
+	http_rig_start(http_flow_start); /* it went */
+	http_rig_ask(GET);
+	guest_hangs_up();
+	CHECK_INT(http_rig.n_events, 2);
+	CHECK(strncmp(http_rig.events[1], "closed ok", 9) == 0);
 }
 
 TEST(a_half_closed_guest_still_gets_its_answer)
