@@ -374,16 +374,18 @@ static bool head_finds_no_memory(struct http_flow *f)
 	return true;
 }
 
-static bool head_waits(struct http_flow *f, bool fresh)
+static bool head_waits(struct http_flow *f)
 {
+	bool begins = f->guest.in.len > 0 && !f->head_begun; /* only once: not every wake brings a byte */
+
 	if (f->guest.eof && f->guest.in.len == 0 && !f->guest.starved) {
 		http_flow_finish(f, false);
 	} else if (f->guest.eof) {
 		http_refuse_left(f);
-	} else if (fresh) {
-		http_flow_deadline(f, HTTP_FLOW_HEAD_MS);
-		return false;
 	} else {
+		f->head_begun = f->guest.in.len > 0;
+		if (begins)
+			http_flow_deadline(f, HTTP_FLOW_HEAD_MS);
 		return false;
 	}
 	return true;
@@ -408,7 +410,6 @@ static void hold_on(struct http_flow *f)
 
 bool http_ask_head(struct http_flow *f)
 {
-	bool fresh = f->scan.at == 0;
 	struct http1_head h;
 	enum http1_fault fault = HTTP1_FAULT_NONE;
 	enum reason r;
@@ -418,10 +419,10 @@ bool http_ask_head(struct http_flow *f)
 	if (f->scan.at || f->guest.in.len < HTTP_FLOW_HOLD_MAX)
 		f->bytes_out += http_side_read(&f->guest, HTTP_FLOW_HOLD_MAX);
 	if (f->guest.in.len == 0)
-		return head_waits(f, false);
+		return head_waits(f);
 	switch (http1_request_head(&f->scan, buf_view(&f->guest.in), &h, &len, &fault)) {
 	case HTTP1_MORE:
-		return f->guest.cramped ? head_finds_no_memory(f) : head_waits(f, fresh);
+		return f->guest.cramped ? head_finds_no_memory(f) : head_waits(f);
 	case HTTP1_BAD:
 		return head_fault(f, fault);
 	case HTTP1_DONE:

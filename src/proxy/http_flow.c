@@ -111,6 +111,7 @@ void http_flow_next(struct http_flow *f)
 	http_answer_note(f);
 	f->phase = HTTP_HEAD;
 	f->scan = (struct http1_scan){ 0 };
+	f->head_begun = false;
 	f->rule[0] = '\0';
 	f->stripped[0] = '\0';
 	f->to_head = false;

@@ -70,8 +70,7 @@ struct http_flow {
 	struct http_side guest;
 	struct http_side upstream;
 	uint64_t n_requests; /* sent */
-	uint64_t bytes_in;
-	uint64_t bytes_out;
+	uint64_t bytes_in, bytes_out;
 	uint64_t moved; /* as the sides count, when the deadline was last set */
 	size_t lingered;
 	bool on_stream; /* the guest speaks HTTP/2 */
@@ -80,6 +79,7 @@ struct http_flow {
 
 	/* the present request */
 	struct http1_scan scan;
+	bool head_begun; /* its deadline runs */
 	struct buf canon; /* its canonical head */
 	struct buf held; /* body pieces, framed for upstream, while nothing may be sent */
 	struct http1_request request;

@@ -111,6 +111,57 @@ TEST(every_wait_has_an_end_with_its_own_reason)
 	}
 }
 
+/* As it does for a record of TLS in which no byte of HTTP is. */
+static void woken(void)
+{
+	http_flow_pump((struct http_flow *)http_rig.flow);
+	http_rig_settle();
+}
+
+TEST(the_time_for_a_head_begins_with_its_first_byte_and_never_again)
+{
+	static const char *const begins[] = { "\r", "G", "GET /ok HTTP/1.1\r\n\r" };
+
+	for (size_t i = 0; i < 2 * sizeof(begins) / sizeof(begins[0]); i++) {
+		kit_clock_stops();
+		http_rig_start(http_flow_start);
+		if (i % 2) { /* behind another request */
+			http_rig_ask(GET);
+			http_rig_reply(0, OK);
+			buf_reset(&http_rig.got);
+		}
+		http_rig_ask(begins[i / 2]);
+		kit_clock_moves(HTTP_FLOW_HEAD_MS - 1);
+		http_rig_settle();
+		woken();
+		CHECK_INT(http_rig.got.len, 0);
+		kit_clock_moves(1);
+		http_rig_settle();
+		if (!CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 408 ", 13) == 0))
+			printf("# beginning %zu\n", i);
+		http_rig_end();
+	}
+}
+
+TEST(a_head_that_begins_behind_another_request_has_its_time_too)
+{
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET "G");
+	kit_clock_moves(HTTP_FLOW_HEAD_MS);
+	http_rig_settle();
+	http_rig_reply(0, OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	kit_clock_moves(HTTP_FLOW_HEAD_MS - 1);
+	http_rig_settle();
+	woken();
+	CHECK_INT(http_rig.got.len, 0);
+	kit_clock_moves(1);
+	http_rig_settle();
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 408 ", 13) == 0);
+	http_rig_end();
+}
+
 TEST(an_idle_connection_ends_without_a_word)
 {
 	http_rig_start(http_flow_start);
