@@ -1,7 +1,8 @@
 /* What a peer may make us do without any use: points that useful work and time earn back. Pure.
  *
  * Each frame costs; content that moves, answers that are given and every tenth of a second bring points. A peer that does what HTTP/2 is for
- * never runs out; one that only sends control frames has BURST of them, then what time gives.
+ * never runs out; one that only sends control frames has BURST of them, then what time gives. nghttp2 does not tell of content for a stream
+ * that is closed, nor of frames of an unknown type: it drops them as they come, so they cost the peer what they cost us, and no points.
  *
  * What never runs out, at any speed where no rate is named: content in frames of any size, however small; to answer each frame of
  * content that we send with a PING and two window updates, as clients of gRPC do to measure; to cancel 10 streams a second for hours,

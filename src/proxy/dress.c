@@ -13,18 +13,6 @@ bool dress_carries(const struct policy_credential *c, struct bytes name)
 	return c->inject != POLICY_INJECT_QUERY && http1_names_alike(name, c->header);
 }
 
-/* By these a client gets an answer in pieces (RFC 9110, 14; RFC 3229), or in letters that nobody here reads. Request-Range is what Range was
- * called before, which servers still take; Azure has one of its own. */
-static bool asks_otherwise(struct bytes name)
-{
-	static const char *const names[] = { "accept-encoding", "range", "request-range", "x-ms-range", "if-range", "a-im", "accept-charset" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (http1_names_alike(name, bytes_str(names[i])))
-			return true;
-	return false;
-}
-
 static bool taken(const struct dress *d, const struct http1_field *f)
 {
 	struct bytes name = f->name;
@@ -33,7 +21,7 @@ static bool taken(const struct dress *d, const struct http1_field *f)
 		return true;
 	if ((d->credential || d->bare) && http1_names_alike(name, bytes_str("sec-websocket-protocol")) && credential_subprotocol(f->value))
 		return true;
-	if (d->uncoded && asks_otherwise(name))
+	if (d->uncoded && http1_asks_otherwise(name))
 		return true;
 	if ((d->credential || d->bare) && credential_field(name))
 		return true;

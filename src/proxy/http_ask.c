@@ -81,14 +81,22 @@ static bool has_form(const struct http_flow *f, const struct http1_head *h)
 	return body && is_form(http1_form_kind_of(h));
 }
 
-static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
+/* A canonical head, and what the policy in force says of it. */
+struct answer {
+	struct policy_entry entry;
+	struct policy_request q;
+	struct policy_verdict v;
+};
+
+/* Changes nothing of the request. Where REASON_OK is the answer, there is a verdict, or it needs the body. */
+static enum reason ask_policy(const struct http_flow *f, const struct http1_head *h, struct answer *ret)
 {
 	const struct policy *p = gate_policy(f->flow.gate);
 	size_t mark = bytes_find(h->target, '?');
-	struct policy_entry entry;
-	struct policy_verdict v = { 0 };
-	enum reason r = policy_find(p, name_bytes(&f->flow.name), f->flow.dst_port, &entry);
-	struct policy_request q = {
+	enum reason r = policy_find(p, name_bytes(&f->flow.name), f->flow.dst_port, &ret->entry);
+
+	ret->v = (struct policy_verdict){ 0 };
+	ret->q = (struct policy_request){
 		.method = h->method,
 		.path = bytes_of(h->target.p, mark),
 		.query = mark < h->target.len ? bytes_skip(h->target, mark + 1) : bytes_of(NULL, 0),
@@ -100,46 +108,71 @@ static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 		.websocket = wants_websocket(h),
 		.form = has_form(f, h),
 	};
+	if (r != REASON_OK)
+		return r;
+	if (ret->entry.mode != f->flow.entry.mode)
+		return REASON_POLICY_CHANGED;
+	if (!ret->q.websocket && http1_find(h, "upgrade", NULL)) /* it lost on the way what makes it one (RFC 9110, 7.6.1) */
+		return REASON_UPGRADE_REFUSED;
+	if (!ret->entry.encoded_slash && memmem(ret->q.path.p, ret->q.path.len, "%2F", 3)) /* made canonical under a policy that took it */
+		return REASON_HTTP_ENCODED_SLASH;
+	policy_judge(p, &ret->entry, &ret->q, &ret->v);
+	if (ret->v.needs != POLICY_NEEDS_NOTHING && f->reading)
+		ret->q.body = http_reading_facts(f->reading, p, &ret->entry, ret->v.needs);
+	if (ret->q.body)
+		policy_judge(p, &ret->entry, &ret->q, &ret->v);
+	if (ret->v.reason == REASON_OK && !bound(p, &ret->entry, f, &ret->q))
+		ret->v.reason = REASON_CREDENTIAL_UNBOUND;
+	return REASON_OK;
+}
+
+static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
+{
+	struct answer a;
+	enum reason r = ask_policy(f, h, &a);
 
 	if (r != REASON_OK)
 		return r;
-	if (entry.mode != f->flow.entry.mode)
-		return REASON_POLICY_CHANGED;
-	if (!q.websocket && http1_find(h, "upgrade", NULL)) /* it lost on the way what makes it one (RFC 9110, 7.6.1) */
-		return REASON_UPGRADE_REFUSED;
-	if (!entry.encoded_slash && memmem(q.path.p, q.path.len, "%2F", 3)) /* made canonical under a policy that took it */
-		return REASON_HTTP_ENCODED_SLASH;
-	policy_judge(p, &entry, &q, &v);
-	if (v.needs != POLICY_NEEDS_NOTHING && f->reading) {
-		q.body = http_reading_facts(f->reading, p, &entry, v.needs);
-		if (q.body)
-			policy_judge(p, &entry, &q, &v);
-	} else if (v.needs != POLICY_NEEDS_NOTHING && !f->judged) {
-		f->reading = http_reading_new(v.needs, h);
+	if (a.v.needs != POLICY_NEEDS_NOTHING && !f->reading && !f->judged) {
+		f->reading = http_reading_new(a.v.needs, h);
 		return f->reading ? REASON_OK : REASON_TOO_MANY_FLOWS; /* no verdict yet: http_ask_hold() asks again */
 	}
 	f->judged = true;
-	f->observed = v.observed;
-	f->reflective = v.reflective;
-	f->websocket = q.websocket;
-	if (v.reason == REASON_OK && !bound(p, &entry, f, &q))
-		v.reason = REASON_CREDENTIAL_UNBOUND;
-	if (v.reason != REASON_OK)
-		propose(f, p, &q, v.reason);
-	keep_rule(f, v.rule);
-	return v.reason;
+	f->observed = a.v.observed;
+	f->reflective = a.v.reflective;
+	f->websocket = a.q.websocket;
+	if (a.v.reason != REASON_OK)
+		propose(f, gate_policy(f->flow.gate), &a.q, a.v.reason);
+	keep_rule(f, a.v.rule);
+	return a.v.reason;
+}
+
+static bool canonical_head(const struct http_flow *f, struct http1_head *ret, enum http1_fault *ret_fault)
+{
+	struct http1_scan s = { 0 };
+	size_t len;
+
+	return http1_request_head(&s, buf_view(&f->canon), ret, &len, ret_fault) == HTTP1_DONE;
 }
 
 static enum reason judge(struct http_flow *f)
 {
-	struct http1_scan s = { 0 };
 	struct http1_head h;
 	enum http1_fault fault = HTTP1_FAULT_NONE;
-	size_t len;
 
-	if (http1_request_head(&s, buf_view(&f->canon), &h, &len, &fault) == HTTP1_DONE)
+	if (canonical_head(f, &h, &fault))
 		return judge_head(f, &h);
 	return http_fault_reason(fault); /* escapes carried it over a limit */
+}
+
+bool http_ask_stands(const struct http_flow *f)
+{
+	struct http1_head h;
+	enum http1_fault fault;
+	struct answer a;
+
+	return canonical_head(f, &h, &fault) && ask_policy(f, &h, &a) == REASON_OK &&
+	       (a.v.reason == REASON_OK || a.v.observed || a.v.needs != POLICY_NEEDS_NOTHING);
 }
 
 static unsigned status_of(enum reason r)
@@ -341,16 +374,18 @@ static bool head_finds_no_memory(struct http_flow *f)
 	return true;
 }
 
-static bool head_waits(struct http_flow *f, bool fresh)
+static bool head_waits(struct http_flow *f)
 {
+	bool begins = f->guest.in.len > 0 && !f->head_begun; /* only once: not every wake brings a byte */
+
 	if (f->guest.eof && f->guest.in.len == 0 && !f->guest.starved) {
 		http_flow_finish(f, false);
 	} else if (f->guest.eof) {
 		http_refuse_left(f);
-	} else if (fresh) {
-		http_flow_deadline(f, HTTP_FLOW_HEAD_MS);
-		return false;
 	} else {
+		f->head_begun = f->guest.in.len > 0;
+		if (begins)
+			http_flow_deadline(f, HTTP_FLOW_HEAD_MS);
 		return false;
 	}
 	return true;
@@ -375,7 +410,6 @@ static void hold_on(struct http_flow *f)
 
 bool http_ask_head(struct http_flow *f)
 {
-	bool fresh = f->scan.at == 0;
 	struct http1_head h;
 	enum http1_fault fault = HTTP1_FAULT_NONE;
 	enum reason r;
@@ -385,10 +419,10 @@ bool http_ask_head(struct http_flow *f)
 	if (f->scan.at || f->guest.in.len < HTTP_FLOW_HOLD_MAX)
 		f->bytes_out += http_side_read(&f->guest, HTTP_FLOW_HOLD_MAX);
 	if (f->guest.in.len == 0)
-		return head_waits(f, false);
+		return head_waits(f);
 	switch (http1_request_head(&f->scan, buf_view(&f->guest.in), &h, &len, &fault)) {
 	case HTTP1_MORE:
-		return f->guest.cramped ? head_finds_no_memory(f) : head_waits(f, fresh);
+		return f->guest.cramped ? head_finds_no_memory(f) : head_waits(f);
 	case HTTP1_BAD:
 		return head_fault(f, fault);
 	case HTTP1_DONE:

@@ -62,15 +62,23 @@ static void keep_upstream(struct http_flow *f)
 	idle_put(&f->upstream, gate_loop(f->flow.gate), &at);
 }
 
-/* Some of it was lost, and nobody has said so. */
-static void note_starved(struct http_flow *f)
+/* The log has it that it goes. */
+static void note_unsent(struct http_flow *f, enum reason reason)
 {
 	struct event ev;
 
-	if ((!f->guest.starved && !f->upstream.starved) || f->refusal != REASON_OK)
+	if (!f->promised)
 		return;
-	ev = http_request_event(f, EVENT_FAILED, REASON_TOO_MANY_FLOWS);
+	f->promised = false;
+	ev = http_request_event(f, EVENT_FAILED, reason);
 	gate_note(f->flow.gate, &ev);
+}
+
+/* Some of it was lost, and nobody has said so. */
+static void note_starved(struct http_flow *f)
+{
+	f->promised = f->promised || ((f->guest.starved || f->upstream.starved) && f->refusal == REASON_OK);
+	note_unsent(f, REASON_TOO_MANY_FLOWS);
 }
 
 void http_flow_finish(struct http_flow *f, bool reset)
@@ -103,6 +111,7 @@ void http_flow_next(struct http_flow *f)
 	http_answer_note(f);
 	f->phase = HTTP_HEAD;
 	f->scan = (struct http1_scan){ 0 };
+	f->head_begun = false;
 	f->rule[0] = '\0';
 	f->stripped[0] = '\0';
 	f->to_head = false;
@@ -274,15 +283,16 @@ static void note_cut(struct http_flow *f, enum event_action action)
 	gate_note(f->flow.gate, &ev);
 }
 
-/* The guest is gone. One that just left is no denial; one whose request turned out to be none is. */
+/* The guest is gone. One that just left is no denial, but what is on record as allowed did not go; one whose request turned out to be none is. */
 static void note_gone(struct http_flow *f)
 {
 	bool waits = (f->phase == HTTP_DIAL || f->phase == HTTP_EVENT) && http_side_own_fault(&f->guest) != H2_CLOSED;
 
 	if (f->phase == HTTP_RELAY && !f->body_done)
 		note_cut(f, EVENT_FAILED);
-	else if (waits)
-		note_cut(f, f->phase == HTTP_EVENT || f->recorded ? EVENT_FAILED : EVENT_DENIED);
+	else if (f->promised || waits)
+		note_cut(f, f->promised || f->recorded ? EVENT_FAILED : EVENT_DENIED);
+	f->promised = false;
 }
 
 static void on_guest(void *owner, uint32_t events)
@@ -342,6 +352,7 @@ static void late(struct loop_timer *t)
 		http_refuse(f, 504, f->recorded ? EVENT_FAILED : EVENT_DENIED, REASON_UPSTREAM_TIMEOUT);
 		break;
 	case HTTP_EVENT:
+		note_unsent(f, REASON_AUDIT_UNWRITABLE);
 		http_refuse_silently(f, 503, REASON_AUDIT_UNWRITABLE);
 		break;
 	case HTTP_REFUSE:
@@ -386,7 +397,7 @@ static void on_leave(struct loop_timer *t)
 
 	if (f->phase != HTTP_RELAY) /* it ended, and what is left has deadlines of its own */
 		return;
-	if (f->unlisted)
+	if (f->unlisted || f->disallowed)
 		http_refuse(f, 403, EVENT_DENIED, REASON_POLICY_CHANGED);
 	else
 		http_refuse(f, 502, EVENT_FAILED, REASON_CREDENTIAL_MISSING);
@@ -396,15 +407,15 @@ static void on_leave(struct loop_timer *t)
 /* Another change does not prolong the time. What goes through outlet is cut there, and ends here with it: one event. */
 static void leave_in_time(struct http_flow *f)
 {
-	if (!f->unlisted && !f->upstream_stale)
+	if (!f->unlisted && !f->disallowed && !f->upstream_stale)
 		loop_timer_disarm(&f->leave);
 	else if (!f->leave.slot && f->phase == HTTP_RELAY && !f->through_outlet &&
 		 !loop_timer_arm(gate_loop(f->flow.gate), &f->leave, HTTP_FLOW_LEAVE_MS, on_leave, f))
 		http_flow_finish(f, true);
 }
 
-/* The present request, if any, was allowed by the policy that judged it and ends in its own time, which is short where nothing of it would
- * be allowed any more; or it is judged again before it goes (http_forward.c). */
+/* The present request, if any, was allowed by the policy that judged it and ends in its own time, which is short where the new one
+ * would not allow it any more; or it is judged again before it goes (http_forward.c). */
 static void on_policy(struct flow *flow)
 {
 	struct http_flow *f = (struct http_flow *)flow;
@@ -424,6 +435,7 @@ static void on_policy(struct flow *flow)
 		http_side_close(&f->upstream);
 	if (f->phase == HTTP_SOCKET && !f->through_outlet)
 		http_socket_judge(f);
+	f->disallowed = f->phase == HTTP_RELAY && !http_ask_stands(f);
 	leave_in_time(f);
 	http_flow_pump(f);
 }
@@ -453,7 +465,10 @@ static void on_secret(struct flow *flow, struct bytes id)
 
 static void on_stop(struct flow *flow)
 {
-	http_flow_finish((struct http_flow *)flow, true);
+	struct http_flow *f = (struct http_flow *)flow;
+
+	note_unsent(f, REASON_ROLE_DOWN);
+	http_flow_finish(f, true);
 }
 
 static struct http_flow *start(const struct flow *facts)

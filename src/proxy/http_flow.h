@@ -7,9 +7,9 @@
  *
  * HEAD reads a request head, makes it canonical and judges it. HOLD waits for the first of a chunked body, or for a short form:
  * malformed framing or a hidden method is then refused before anybody hears of the request. DIAL asks dialer for a connection
- * when there is none. EVENT waits until the request is on disk. RELAY moves both bodies, SOCKET the frames of
- * a WebSocket. REFUSE waits until the denial is on
- * disk, then answers it; DRAIN first takes the rest of a body whose sender reads no answer before. LINGER lets the guest read the last answer before its unread bytes would reset the connection. */
+ * when there is none. EVENT waits until the request is on disk. RELAY moves both bodies, SOCKET the frames of a WebSocket. REFUSE waits
+ * until the denial is on disk, then answers it; DRAIN first takes the rest of a body whose sender reads no answer before. LINGER lets
+ * the guest read the last answer before its unread bytes would reset the connection. */
 #ifndef SAW_PROXY_HTTP_FLOW_H
 #define SAW_PROXY_HTTP_FLOW_H
 
@@ -34,9 +34,8 @@ enum {
 	HTTP_FLOW_DIAL_MS = 70000, /* the gate gives up on a dialer that hangs sooner than this */
 	HTTP_FLOW_EVENT_MS = 10000, /* the same for the supervisor */
 	HTTP_FLOW_STREAM_MS = 15 * 60 * 1000, /* an answer that does not go on, on either side */
-	HTTP_FLOW_LEAVE_MS = 60000, /* a request under way whose name and port the policy no longer lists, or whose credential is no more */
-	HTTP_FLOW_LINGER_MS = 2000,
-	HTTP_FLOW_LINGER_MAX = 256 * 1024, /* bytes of the guest thrown away meanwhile */
+	HTTP_FLOW_LEAVE_MS = 60000, /* a request under way that the policy would not allow any more, or whose credential is no more */
+	HTTP_FLOW_LINGER_MS = 2000, HTTP_FLOW_LINGER_MAX = 256 * 1024, /* bytes of the guest thrown away meanwhile */
 	HTTP_FLOW_DRAIN_MS = 60000, /* these two in all, where the client reads its answer when it has sent the whole body */
 	HTTP_FLOW_DRAIN_MAX = 256 * 1024 * 1024,
 	HTTP_FLOW_HOLD_MAX = 16 * 1024, /* body bytes held back at most */
@@ -71,8 +70,7 @@ struct http_flow {
 	struct http_side guest;
 	struct http_side upstream;
 	uint64_t n_requests; /* sent */
-	uint64_t bytes_in;
-	uint64_t bytes_out;
+	uint64_t bytes_in, bytes_out;
 	uint64_t moved; /* as the sides count, when the deadline was last set */
 	size_t lingered;
 	bool on_stream; /* the guest speaks HTTP/2 */
@@ -81,6 +79,7 @@ struct http_flow {
 
 	/* the present request */
 	struct http1_scan scan;
+	bool head_begun; /* its deadline runs */
 	struct buf canon; /* its canonical head */
 	struct buf held; /* body pieces, framed for upstream, while nothing may be sent */
 	struct http1_request request;
@@ -119,6 +118,7 @@ struct http_flow {
 	bool upstream_judged; /* some policy since allowed this address: no upstream proxy stands between */
 	bool upstream_vetted; /* the policy in force would connect it in the same way */
 	bool upstream_idle; /* between two requests */
+	bool disallowed; /* the policy in force would not allow what is under way */
 	bool upstream_stale; /* authenticated with a credential that is no more */
 	struct buf wire; /* the head that goes to the host (proxy/dress.h); empty when it is the canonical one */
 	uint64_t secret_version; /* of the credential in it; 0: none */
@@ -126,6 +126,7 @@ struct http_flow {
 	bool through_outlet; /* upstream is outlet, which records and judges for itself */
 	bool reused; /* the connection carried a request before */
 	bool recorded; /* its event is on disk */
+	bool promised; /* the log was told that it goes, and neither did it since nor has another event said why not */
 	bool retried;
 	bool keep; /* the guest's connection */
 	unsigned n_interim;
@@ -157,10 +158,11 @@ bool http_ask_body(struct http_flow *f, struct buf *out, size_t full);
 bool http_ask_coded(const struct http1_head *h);
 /* Judges f->canon by the policy in force; fills f->rule, verdict, observed, generation. False: it was refused. */
 bool http_ask_judge(struct http_flow *f);
+/* The policy in force allows the request under way, for all that is known of it: a body that is gone speaks against none. Changes nothing. */
+bool http_ask_stands(const struct http_flow *f);
 
 /* Adds names to what the event says was taken out; none twice. */
 void http_note_stripped(struct http_flow *f, struct bytes names);
-
 /* http_dress.c: fills f->wire. REASON_OK; REASON_CREDENTIAL_MISSING. */
 enum reason http_dress(struct http_flow *f);
 /* Outlet: takes inlet's word about what it took out off the end of a parsed head, into the event; how many bytes of `head` that is. */

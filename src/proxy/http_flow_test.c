@@ -87,7 +87,7 @@ TEST(every_wait_has_an_end_with_its_own_reason)
 		{ POST_TEXT "Content-Length: 5\r\n\r\nhe", NULL, "HTTP/1.1 408 ", "failed request_timeout POST /ok ", false, false },
 		{ GET, NULL, "HTTP/1.1 504 ", "failed upstream_timeout GET /ok ", false, false },
 		{ GET, NULL, "HTTP/1.1 504 ", "denied upstream_timeout GET /ok ", true, false },
-		{ GET, NULL, "HTTP/1.1 503 ", "allowed ok GET /ok ", false, true },
+		{ GET, NULL, "HTTP/1.1 503 ", "failed audit_not_writable GET /ok ", false, true },
 		{ GET, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe", NULL, "failed upstream_timeout GET /ok ", false, false },
 	};
 
@@ -132,6 +132,57 @@ TEST(an_answer_whose_head_does_not_end_is_late_however_steadily_it_comes)
 	CHECK_INT(http_rig.n_events, 3);
 	CHECK(strncmp(http_rig.events[1], "failed upstream_timeout GET /ok ", 32) == 0);
 	CHECK(strncmp(http_rig.events[2], "closed ok", 9) == 0);
+	http_rig_end();
+}
+
+/* As it does for a record of TLS in which no byte of HTTP is. */
+static void woken(void)
+{
+	http_flow_pump((struct http_flow *)http_rig.flow);
+	http_rig_settle();
+}
+
+TEST(the_time_for_a_head_begins_with_its_first_byte_and_never_again)
+{
+	static const char *const begins[] = { "\r", "G", "GET /ok HTTP/1.1\r\n\r" };
+
+	for (size_t i = 0; i < 2 * sizeof(begins) / sizeof(begins[0]); i++) {
+		kit_clock_stops();
+		http_rig_start(http_flow_start);
+		if (i % 2) { /* behind another request */
+			http_rig_ask(GET);
+			http_rig_reply(0, OK);
+			buf_reset(&http_rig.got);
+		}
+		http_rig_ask(begins[i / 2]);
+		kit_clock_moves(HTTP_FLOW_HEAD_MS - 1);
+		http_rig_settle();
+		woken();
+		CHECK_INT(http_rig.got.len, 0);
+		kit_clock_moves(1);
+		http_rig_settle();
+		if (!CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 408 ", 13) == 0))
+			printf("# beginning %zu\n", i);
+		http_rig_end();
+	}
+}
+
+TEST(a_head_that_begins_behind_another_request_has_its_time_too)
+{
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET "G");
+	kit_clock_moves(HTTP_FLOW_HEAD_MS);
+	http_rig_settle();
+	http_rig_reply(0, OK);
+	CHECK_STR(http_rig_seen(&http_rig.got), OK);
+	kit_clock_moves(HTTP_FLOW_HEAD_MS - 1);
+	http_rig_settle();
+	woken();
+	CHECK_INT(http_rig.got.len, 0);
+	kit_clock_moves(1);
+	http_rig_settle();
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 408 ", 13) == 0);
 	http_rig_end();
 }
 
@@ -332,6 +383,112 @@ TEST(a_request_of_a_name_that_is_still_listed_has_no_such_deadline)
 	goes_on();
 }
 
+/* Of a name that is still listed. */
+static void shut_in_the_middle(const char *asked)
+{
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	http_rig_ask(asked);
+	http_rig_reply(0, LONG);
+	buf_reset(&http_rig.got);
+	http_rig.shut = true;
+	http_rig_policy_changes(false);
+}
+
+/* A long answer, an upload that goes on, a call: whatever moves. */
+TEST(a_request_whose_path_the_policy_took_away_is_cut_at_the_same_deadline)
+{
+	static const char *const asked[] = { GET, POST_TEXT "Content-Length: 99\r\n\r\nsome", POST_TEXT "Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n" };
+
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		shut_in_the_middle(asked[i]);
+		later(HTTP_FLOW_LEAVE_MS - 1);
+		http_rig_reply(0, "more");
+		CHECK_STR(http_rig_seen(&http_rig.got), "more");
+		http_rig_policy_changes(false); /* prolongs nothing */
+		CHECK_INT(http_rig.n_events, 1);
+		later(1);
+		if (!CHECK(!http_rig.flow && http_rig_guest_at_end() && http_rig_origin_at_end(0)))
+			printf("# request %zu\n", i);
+		CHECK_INT(http_rig.n_events, 3);
+		CHECK(strncmp(http_rig.events[1], "denied policy_changed ", 22) == 0 && strstr(http_rig.events[1], " /ok site/1 (read) "));
+		CHECK(strncmp(http_rig.events[2], "closed ok", 9) == 0);
+		http_rig_end();
+	}
+}
+
+TEST(a_request_that_a_policy_allows_again_in_time_goes_on)
+{
+	shut_in_the_middle(GET);
+	later(HTTP_FLOW_LEAVE_MS - 1);
+	http_rig.shut = false;
+	http_rig_policy_changes(false);
+	goes_on();
+}
+
+TEST(a_request_whose_path_was_taken_away_leaves_its_connection_to_the_next_one)
+{
+	shut_in_the_middle(GET);
+	http_rig_reply(0, "012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678");
+	buf_reset(&http_rig.got);
+	http_rig.shut = false; /* without a word to the flow, which would end the deadline */
+	http_rig_ask(GET);
+	http_rig_reply(0, LONG);
+	buf_reset(&http_rig.got);
+	later(2 * (uint64_t)HTTP_FLOW_LEAVE_MS);
+	http_rig_reply(0, "more");
+	CHECK_STR(http_rig_seen(&http_rig.got), "more");
+	CHECK_INT(http_rig.n_events, 2);
+	CHECK_INT(http_rig.n_dials, 1);
+	http_rig_end();
+}
+
+TEST(a_request_whose_body_the_new_policy_would_read_goes_on_when_that_is_gone)
+{
+	in_the_middle(LONG);
+	http_rig.reads = true;
+	http_rig_policy_changes(false);
+	goes_on();
+}
+
+TEST(a_request_that_the_new_policy_only_observes_goes_on)
+{
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	http_rig_ask("GET /watched HTTP/1.1\r\n" HOST "\r\n");
+	http_rig_reply(0, LONG);
+	buf_reset(&http_rig.got);
+	http_rig_policy_changes(false);
+	goes_on();
+}
+
+/* Who talks to the host cuts it: one event. */
+TEST(a_request_whose_path_was_taken_away_is_cut_by_outlet_where_it_goes_through_it)
+{
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	http_rig.guarded = true;
+	http_rig_ask(GET);
+	http_rig_reply(0, LONG);
+	http_rig.shut = true;
+	http_rig_policy_changes(false);
+	later(HTTP_FLOW_LEAVE_MS);
+	CHECK(http_rig.flow && !http_rig_guest_at_end());
+	CHECK_INT(http_rig.n_events, 0);
+	http_rig_end();
+
+	http_rig_start_outlet(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, LONG);
+	http_rig.shut = true;
+	http_rig_policy_changes(false);
+	later(HTTP_FLOW_LEAVE_MS);
+	CHECK(!http_rig.flow && http_rig_origin_at_end(0));
+	CHECK(strncmp(http_rig.events[1], CUT, strlen(CUT)) == 0);
+	CHECK_INT(http_rig.n_events, 3);
+	http_rig_end();
+}
+
 /* --- credentials that are replaced while they are in use --- */
 
 static void rotate_in_the_middle(const char *asked)
@@ -464,6 +621,82 @@ TEST(a_guest_that_leaves_takes_everything_with_it)
 	http_rig_settle();
 	CHECK(!http_rig.flow && http_rig_origin_at_end(0));
 	http_rig_end();
+}
+
+static void guest_hangs_up(void)
+{
+	http_rig.guest = fd_close(http_rig.guest);
+	http_rig_settle();
+	CHECK(!http_rig.flow);
+	http_rig_end();
+}
+
+#define ALLOWED "allowed ok GET /ok"
+#define UNSENT "failed guest_closed GET /ok"
+
+TEST(a_request_on_record_that_never_went_is_followed_by_one_event_that_says_so)
+{
+	http_rig_start(http_flow_start); /* its event waits for the log */
+	http_rig.hold_events = true;
+	http_rig_ask(GET);
+	guest_hangs_up();
+	CHECK_INT(http_rig.n_events, 2);
+	CHECK(strncmp(http_rig.events[0], ALLOWED, strlen(ALLOWED)) == 0 && strncmp(http_rig.events[1], UNSENT, strlen(UNSENT)) == 0);
+
+	http_rig_start(http_flow_start); /* ... then for a connection that the new policy would make */
+	http_rig.hold_events = true;
+	http_rig_ask(GET);
+	http_rig.moved = true;
+	http_rig_policy_changes(false);
+	http_rig.hold_events = false;
+	http_rig.hold_dials = true;
+	http_rig_answers_last();
+	http_rig_settle();
+	CHECK(http_rig.dial_wait);
+	guest_hangs_up();
+	CHECK_INT(http_rig.n_events, 2);
+	CHECK(strncmp(http_rig.events[1], UNSENT, strlen(UNSENT)) == 0);
+
+	http_rig_start(http_flow_start); /* the log is late, and then takes it */
+	http_rig.hold_events = true;
+	http_rig_ask(GET);
+	http_rig_time_passes();
+	http_rig.hold_events = false;
+	http_rig_answers_last();
+	http_rig_settle();
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 503 ", 13) == 0);
+	http_rig_end();
+	CHECK_INT(http_rig.n_events, 2);
+	CHECK(strncmp(http_rig.events[1], "failed audit_not_writable GET /ok", 33) == 0);
+}
+
+/* What another event tells, or nobody was told, needs no word. */
+TEST(a_request_that_did_not_go_and_of_which_something_else_says_so_has_no_such_event)
+{
+	http_rig_start(http_flow_start); /* dialer does */
+	http_rig.hold_events = true;
+	http_rig_ask(GET);
+	http_rig.moved = true;
+	http_rig_policy_changes(false);
+	http_rig.hold_events = false;
+	http_rig.dial_refusal = REASON_ADDRESS_FORBIDDEN;
+	http_rig_answers_last();
+	http_rig_settle();
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 403 ", 13) == 0);
+	guest_hangs_up();
+	CHECK_INT(http_rig.n_events, 1);
+
+	http_rig_start(http_flow_start); /* the event is not there */
+	http_rig.log_full = true;
+	http_rig_ask(GET);
+	guest_hangs_up();
+	CHECK_INT(http_rig.n_events, 1);
+
+	http_rig_start(http_flow_start); /* it went */
+	http_rig_ask(GET);
+	guest_hangs_up();
+	CHECK_INT(http_rig.n_events, 2);
+	CHECK(strncmp(http_rig.events[1], "closed ok", 9) == 0);
 }
 
 TEST(a_half_closed_guest_still_gets_its_answer)

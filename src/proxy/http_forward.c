@@ -40,7 +40,9 @@ static void send_request(struct http_flow *f)
 		http_reading_held(f->reading, 0);
 	buf_deinit(&f->wire);
 	f->n_requests++;
+	f->promised = false;
 	f->upstream_stale = false;
+	f->disallowed = false;
 	loop_timer_disarm(&f->leave); /* it was for what went before */
 	f->upstream_idle = false;
 	f->phase = HTTP_RELAY;
@@ -93,6 +95,7 @@ void http_forward_go(struct http_flow *f)
 	if (f->phase != HTTP_EVENT)
 		return;
 	ev = http_request_event(f, f->observed ? EVENT_OBSERVED : EVENT_ALLOWED, f->verdict);
+	f->promised = true;
 	gate_event(f->flow.gate, &f->wait, &ev, on_recorded, f);
 }
 

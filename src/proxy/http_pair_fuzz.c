@@ -146,7 +146,8 @@ static void check_event(struct gate *g, const struct event *ev)
 	if (!g->outlet)
 		return;
 	must(ev->action != EVENT_DENIED || ev->reason == REASON_GUEST_CLOSED);
-	must(ev->action != EVENT_FAILED || ev->reason == REASON_GUEST_CLOSED || ev->reason == REASON_UPSTREAM_CLOSED);
+	must(ev->action != EVENT_FAILED || ev->reason == REASON_GUEST_CLOSED || ev->reason == REASON_UPSTREAM_CLOSED ||
+	     ev->reason == REASON_ROLE_DOWN); /* finish() */
 }
 
 void gate_note(struct gate *g, const struct event *ev)

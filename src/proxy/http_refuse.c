@@ -162,6 +162,7 @@ static void stop(struct http_flow *f, unsigned status, enum reason reason)
 	h2_host_cancel(&f->ask);
 	http_side_close(&f->upstream);
 	f->keep = false;
+	f->promised = false;
 	f->status = status;
 	f->refusal = reason;
 }

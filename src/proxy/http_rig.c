@@ -228,7 +228,7 @@ void policy_judge(const struct policy *p, const struct policy_entry *e, const st
 	*ret = (struct policy_verdict){ .reason = REASON_OK, .rule = bytes_str("site/1 (read)") };
 	if (!method)
 		ret->reason = REASON_HTTP_METHOD_UNLISTED;
-	else if (!bytes_starts(r->path, bytes_str("/ok")))
+	else if (http_rig.shut || !bytes_starts(r->path, bytes_str("/ok")))
 		ret->reason = REASON_HTTP_PATH_UNLISTED;
 	if (ret->reason != REASON_OK)
 		ret->rule = e->rule;
@@ -237,8 +237,10 @@ void policy_judge(const struct policy *p, const struct policy_entry *e, const st
 		ret->reason = REASON_HTTP_CONDITION;
 	if (r->websocket && !http_rig.entry.websocket)
 		ret->reason = REASON_UPGRADE_REFUSED;
-	if (http_rig.reads && ret->reason == REASON_OK && !r->body)
+	if (http_rig.reads && ret->reason == REASON_OK && !r->body) {
+		ret->reason = REASON_BODY_NEEDED;
 		ret->needs = POLICY_NEEDS_JSON;
+	}
 	ret->reflective = ret->reason == REASON_OK && http_rig.entry.reflective;
 	ret->websocket = ret->reason == REASON_OK && r->websocket;
 }

@@ -12,7 +12,6 @@
 #include "rules/policy_path.h"
 #include "rules/policy_query.h"
 #include "rules/policy_walk.h"
-#include "wire/credential_fields.h"
 
 enum { DENIES_MAX = 4, VALUE_SHOW_MAX = 256 };
 
@@ -38,7 +37,7 @@ static enum policy_met all_met(const struct change *c, const struct blob_rule *r
 	enum policy_met all = POLICY_MET;
 
 	for (uint32_t i = 0; i < rule->conditions.n; i++) {
-		enum policy_met met = policy_condition_met(c->p, c->r->request, &conditions_of(c, rule)[i]);
+		enum policy_met met = policy_condition_met(c->p, c->e, c->r->request, &conditions_of(c, rule)[i]);
 
 		if (met == POLICY_UNMET)
 			return met;
@@ -222,7 +221,7 @@ static void add_value(struct change *c, const struct blob_rule *rule, const stru
 	struct bytes key = blob_text(c->p, cond->key);
 	struct policy_query_value got;
 
-	if (cond->kind == POLICY_CONDITION_HEADER && r->bare && credential_field(key)) {
+	if (cond->kind == POLICY_CONDITION_HEADER && policy_field_taken(c->p, c->e, r, key)) {
 		change_never(c, "the rule wants the header field %.*s, which is taken out of requests to this host", (int)key.len, (const char *)key.p);
 		return;
 	}
@@ -242,7 +241,7 @@ static void add_value(struct change *c, const struct blob_rule *rule, const stru
 static void add_values(struct change *c, const struct blob_rule *rule)
 {
 	for (uint32_t i = 0; i < rule->conditions.n && !c->never; i++)
-		if (policy_condition_met(c->p, c->r->request, &conditions_of(c, rule)[i]) == POLICY_UNMET)
+		if (policy_condition_met(c->p, c->e, c->r->request, &conditions_of(c, rule)[i]) == POLICY_UNMET)
 			add_value(c, rule, &conditions_of(c, rule)[i]);
 }
 
@@ -299,8 +298,8 @@ static const char *unclear(const struct change *c)
 		return "a rule reads a query parameter, and some servers take the fields of a form before it; send no form";
 	return r == REASON_BODY_TOO_LARGE || r == REASON_BODY_CODED || r == REASON_BODY_NOT_PARSABLE || r == REASON_BODY_AMBIGUOUS ?
 		       "a rule reads the body, and what it cannot read is never let through" :
-		       "a rule reads a query parameter or a header field that comes twice, in a form that servers read in different ways, or as a "
-		       "credential that is taken out of requests to this host";
+		       "a rule reads a query parameter or a header field that comes twice, in a form that servers read in different ways, or "
+		       "is taken out of requests to this host";
 }
 
 static void change_spelling(struct change *c)

@@ -145,7 +145,7 @@ TEST(a_value_that_is_not_there_is_named)
 
 	wants(&k, "GET", "https://a.example/q", "no policy allows this: the rule wants the query parameter kind once; send it with a value that it lists");
 	wants(&k, "GET", "https://a.example/q?kind=x&kind=x", "no policy allows this: a rule reads a query parameter or a header field that comes twice, in a form "
-							      "that servers read in different ways, or as a credential that is taken out of requests to this host");
+							      "that servers read in different ways, or is taken out of requests to this host");
 	wants(&k, "GET", "https://a.example/h", "no policy allows this: the rule wants the header field x-why, which the request has not; send it");
 	wants(&k, "POST", "https://a.example/j", "no policy allows this: the rule wants one value at /a/b of the body, where there is none; send one that it lists");
 	wants_body(&k, "https://a.example/m", "{\"model\": \"y\"}", "network[a].rules[\"a: draft POST /m json /model\"].json[\"/model\"]: add \"y\"");

@@ -11,9 +11,11 @@
 #include "rules/policy_spelling.h"
 #include "rules/policy_walk.h"
 #include "wire/credential_fields.h"
+#include "wire/http1_fields.h"
 
 struct judge {
 	const struct policy *p;
+	const struct blob_entry *e;
 	const struct policy_request *r;
 	const struct blob_rule *rules;
 	uint32_t method;
@@ -48,12 +50,28 @@ static enum policy_met query_met(const struct policy *p, const struct policy_req
 	return POLICY_UNMET;
 }
 
+/* Whole and uncoded (proxy/dress.h). Which rule decides is not known yet, and other spellings of the path have a say: one that scans is enough. */
+static bool reads_answers(const struct policy *p, const struct blob_entry *e)
+{
+	const struct blob_rule *rules = (const struct blob_rule *)blob_at(p, BLOB_RULES) + e->rules.first;
+	uint32_t flags = e->flags;
+
+	for (uint32_t i = 0; i < e->rules.n; i++)
+		flags |= rules[i].flags & BLOB_REFLECTIVE;
+	return e->ai != POLICY_AI_NONE || (flags & BLOB_REFLECTIVE);
+}
+
+bool policy_field_taken(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, struct bytes name)
+{
+	return (r->bare && credential_field(name)) || (http1_asks_otherwise(name) && reads_answers(p, e));
+}
+
 /* One that came, but does not go, is there to a deny and is not to what allows. */
-static enum policy_met header_met(const struct policy_request *r, struct bytes name)
+static enum policy_met header_met(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, struct bytes name)
 {
 	bool came = r->has_header && r->has_header(r->headers, name);
 
-	if (came && !(r->bare && credential_field(name)))
+	if (came && !policy_field_taken(p, e, r, name))
 		return POLICY_MET;
 	return came || (r->has_like && r->has_like(r->headers, name)) ? POLICY_UNCLEAR : POLICY_UNMET;
 }
@@ -73,13 +91,13 @@ static enum policy_met json_met(const struct policy *p, const struct policy_requ
 	return POLICY_UNMET;
 }
 
-enum policy_met policy_condition_met(const struct policy *p, const struct policy_request *r, const struct blob_condition *c)
+enum policy_met policy_condition_met(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, const struct blob_condition *c)
 {
 	switch (c->kind) {
 	case POLICY_CONDITION_QUERY:
 		return query_met(p, r, c);
 	case POLICY_CONDITION_HEADER:
-		return header_met(r, blob_text(p, c->key));
+		return header_met(p, e, r, blob_text(p, c->key));
 	case POLICY_CONDITION_JSON:
 		return json_met(p, r, c);
 	default:
@@ -96,7 +114,7 @@ static enum policy_met conditions_met(const struct judge *j, const struct blob_r
 	enum policy_met all = POLICY_MET;
 
 	for (uint32_t i = 0; i < rule->conditions.n; i++) {
-		enum policy_met met = policy_condition_met(j->p, j->r, &c[i]);
+		enum policy_met met = policy_condition_met(j->p, j->e, j->r, &c[i]);
 
 		if (met == POLICY_UNMET)
 			return POLICY_UNMET;
@@ -185,7 +203,7 @@ static enum reason reason_of(const struct judge *j)
 static enum reason judge_rest(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, uint32_t *ret_best,
 			      enum policy_needs *ret_needs)
 {
-	struct judge j = { .p = p, .r = r, .best = BLOB_NONE };
+	struct judge j = { .p = p, .e = e, .r = r, .best = BLOB_NONE };
 
 	j.method = r->websocket ? (uint32_t)POLICY_METHOD_WEBSOCKET : policy_method_bit(r->method);
 	j.rules = (const struct blob_rule *)blob_at(p, BLOB_RULES) + e->rules.first;

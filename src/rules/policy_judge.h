@@ -8,7 +8,9 @@
 
 /* What a condition says of a request. PENDING: it reads the body, which is not there yet. */
 enum policy_met { POLICY_UNMET, POLICY_MET, POLICY_UNCLEAR, POLICY_PENDING };
-enum policy_met policy_condition_met(const struct policy *p, const struct policy_request *r, const struct blob_condition *c);
+enum policy_met policy_condition_met(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, const struct blob_condition *c);
+/* A header field of this name is taken out before the request goes, or may be: with a credential's name, or where answers are read along. */
+bool policy_field_taken(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, struct bytes name);
 
 /* What a rule with this effect says to a request that it decides. */
 enum reason policy_effect_reason(enum policy_effect effect);

@@ -162,6 +162,43 @@ TEST(a_field_that_is_taken_out_allows_nothing_and_fires_a_deny)
 	kit_free(&k);
 }
 
+#define PIECES                                                                                                       \
+	"{class: write, methods: [GET], paths: [/piece], headers: [range]}, {class: write, methods: [GET], paths: [/d]}, " \
+	"{deny: true, methods: [GET], paths: [/d], headers: [range]}"
+
+TEST(a_field_that_asks_for_pieces_allows_nothing_where_answers_are_read_along)
+{
+	struct kit k = kit_compile(
+		"version: 1\nverdicts: {write: allow}\ncredentials:\n  c: {inject: {bearer: true}, hosts: [scans.example], paths: [/piece, /d]}\n"
+		"  p: {inject: {bearer: true}, hosts: [part.example], paths: [/piece, /d, /shows]}\nnetwork:\n"
+		"  - {name: plain, hosts: [plain.example], ports: [443], mode: intercept, protocol: rest, rules: [" PIECES "]}\n"
+		"  - {name: counts, hosts: [counts.example], ports: [443], mode: intercept, protocol: rest, ai: openai, rules: [" PIECES "]}\n"
+		"  - {name: scans, hosts: [scans.example], ports: [443], mode: intercept, protocol: rest, credential: c, reflective: true, rules: [" PIECES "]}\n"
+		"  - {name: part, hosts: [part.example], ports: [443], mode: intercept, protocol: rest, credential: p, rules: [" PIECES ",\n"
+		"      {class: write, methods: [GET], paths: [/shows], reflective: true}]}\n");
+	static const struct {
+		const char *host, *path;
+		enum reason want;
+	} rows[] = {
+		{ "plain.example", "/piece", REASON_OK }, { "plain.example", "/d", REASON_HTTP_DENIED },
+		{ "counts.example", "/piece", REASON_HTTP_CONDITION }, { "counts.example", "/d", REASON_HTTP_DENIED },
+		{ "scans.example", "/piece", REASON_HTTP_CONDITION }, { "scans.example", "/d", REASON_HTTP_DENIED },
+		{ "part.example", "/piece", REASON_HTTP_CONDITION }, { "part.example", "/d", REASON_HTTP_DENIED },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct policy_request r = { .method = bytes_str("GET"), .path = bytes_str(rows[i].path), .has_header = has, .headers = "range" };
+		struct policy_entry e;
+		struct policy_verdict v;
+
+		CHECK_INT(policy_find(&k.policy, bytes_str(rows[i].host), 443, &e), REASON_OK);
+		policy_judge(&k.policy, &e, &r, &v);
+		if (!CHECK_INT(v.reason, rows[i].want))
+			printf("# row %zu\n", i);
+	}
+	kit_free(&k);
+}
+
 TEST(paths_longer_than_any_pattern_are_walked_safely)
 {
 	char path[8000];

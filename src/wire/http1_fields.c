@@ -103,6 +103,17 @@ bool http1_name_matches(struct bytes name, const char *pattern)
 	return true;
 }
 
+bool http1_asks_otherwise(struct bytes name)
+{
+	/* Request-Range is what Range was called before, which servers still take; Azure has one of its own. */
+	static const char *const names[] = { "accept-encoding", "range", "request-range", "x-ms-range", "if-range", "a-im", "accept-charset" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (http1_name_matches(name, names[i]))
+			return true;
+	return false;
+}
+
 static enum http1_fate fate_in(const struct entry *table, size_t n, struct bytes name)
 {
 	uint8_t first = name.len ? fold(name.p[0]) : 0;

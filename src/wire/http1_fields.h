@@ -21,6 +21,9 @@ bool http1_names_alike(struct bytes a, struct bytes b);
 /* The name is this one: `pattern` is in lower case with `-` for whatever is neither letter nor digit, and a `*` at its end stands for any rest. */
 bool http1_name_matches(struct bytes name, const char *pattern);
 
+/* By it a client gets an answer in pieces (RFC 9110, 14; RFC 3229), in a coding or in other letters: whoever reads answers along takes it out. */
+bool http1_asks_otherwise(struct bytes name);
+
 /* The field is named by a Connection field of this head (RFC 9110, 7.6.1). */
 bool http1_nominated(const struct http1_head *h, struct bytes name);
 /* Perhaps it names some: it has more than "keep-alive", a field that goes nowhere anyway. */

@@ -87,6 +87,19 @@ def test_h2_a_carrier_that_is_taken_out_meets_no_condition_of_a_rule(gateway, ar
         assert dict(requests(a)[0]["fields"])["impersonate-user"] == "nobody"
 
 
+def test_h2_a_field_that_is_taken_out_where_answers_are_scanned_meets_no_condition_either(gateway, arena):
+    rule = '      - {class: write, methods: [POST], paths: ["/as/**"], headers: [range]}\n'
+    text = policy(arena.ca).replace('      - {deny: true, methods: ["*"], paths: ["/admin/**"]}\n', rule)
+    gw = gateway(text.replace("    credential: token\n", "    credential: token\n    reflective: true\n"), secrets={"token": SECRET})
+    with gw.attack() as a:
+        got = ask(gw, "cred.example", "Range: bytes=0-1\r\nContent-Length: 0\r\n", "/as/x", "POST")
+        assert got["statuses"] == [403] and "is taken out of requests to this host" in got["text"], got
+        a.denied("condition_not_met")
+    with gw.attack() as a:
+        assert ask(gw, "good.example", "Range: bytes=0-1\r\nContent-Length: 0\r\n", "/as/x", "POST")["statuses"] == [200]
+        assert dict(requests(a)[0]["fields"])["range"] == "bytes=0-1"
+
+
 def test_h2_two_authorizations_and_a_nominated_one_leave_ours_alone(mitm):
     with mitm.attack() as a:
         got = ask(mitm, "cred.example", "Authorization: a\r\nAuthorization: b\r\nConnection: authorization\r\n")
