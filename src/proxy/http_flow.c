@@ -105,6 +105,7 @@ void http_flow_next(struct http_flow *f)
 	f->scan = (struct http1_scan){ 0 };
 	f->rule[0] = '\0';
 	f->stripped[0] = '\0';
+	f->wears = false;
 	f->to_head = false;
 	f->answering = false;
 	f->answer_done = false;
