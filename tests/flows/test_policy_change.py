@@ -55,6 +55,8 @@ PUSH = policy(git({"class": "read", "git": "fetch", "paths": ["/o/*"]},
               verdicts={"read": "allow", "write": "allow"})
 PUSH_HELD = policy(git({"class": "write", "git": "push", "paths": ["/o/r"], "refs": ["refs/**"], "change": ["create", "update", "force", "delete"]}),
                    verdicts={"write": "review"})
+PUSH_SHUT = policy(git({"class": "write", "git": "push", "paths": ["/o/*"], "refs": ["refs/**"], "change": ["create", "delete"]},
+                       {"deny": True, "git": "push", "paths": ["/o/x"], "refs": ["refs/**"], "change": ["create"]}), verdicts={"write": "deny"})
 GIT_PRESET = policy({"name": "a", "hosts": ["a.example"], **HTTPS, "protocol": "git", "access": "read-only"}, verdicts={"read": "allow"})
 SLASH = policy(rest(rule("read", "GET", paths=["/**"])), verdicts={"read": "allow"})
 SPELT = policy(rest(rule("read", "GET", paths=["/**"]), rule("write", "GET", "HEAD", paths=["/held/**"]), {"deny": True, "methods": ["*"], "paths": ["/admin/x"]},
@@ -118,6 +120,9 @@ CASES = {
     "git-ref": (PUSH, [PACK, "--push=create:refs/heads/main"], [[PACK, "--push=update:refs/heads/main"], [PACK, "--push=create:refs/heads/x"]], []),
     "git-change": (PUSH, [PACK, "--push=update:refs/heads/agent/x,delete:refs/heads/old"], [[PACK, "--push=update:refs/heads/agent/y"], [PACK, "--push=create:refs/heads/old"]],
                    [[PACK, "--push=create:refs/heads/agent/z,update:refs/heads/agent/x"]]),
+    "git-beside-a-deny": (PUSH_SHUT, [f"POST {U}/o/x/git-receive-pack", "--push=delete:refs/heads/x"],
+                          [[f"POST {U}/o/x/git-receive-pack", "--push=create:refs/heads/x"], [f"POST {U}/o/x/git-receive-pack", "--push=delete:refs/heads/y"],
+                           [f"POST {U}/o/y/git-receive-pack", "--push=delete:refs/heads/x"]], []),
     "git-review": (PUSH_HELD, [PACK, "--push=create:refs/heads/x"], [[PACK, "--push=update:refs/heads/x"], [PACK, "--push=create:refs/heads/y"]], []),
 }
 NEVER = {
