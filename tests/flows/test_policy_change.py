@@ -77,6 +77,10 @@ CASES = {
     "port-and-path": (READ, [f"GET {U}:8443/x"], [[f"GET {U}:8443/y"], [f"GET {U}:8444/x"]], [[f"GET {U}/x"], [f"GET {U}:8443/pub/x"]]),
     "port-in-clear": (READ, ["GET http://a.example/pub/x"], [["GET http://a.example/pub/y"], [f"GET {U}/x"]], []),
     "port-in-clear-beside-a-credential": (SPENT, ["GET http://a.example/repos/x"], [["GET http://a.example/repos/y"], [f"GET {U}/x"]], []),
+    "models-and-rule": (MODELS, [f"POST {U}/embed", {"model": "large"}], [[f"POST {U}/embed", {"model": "huge"}], [f"PUT {U}/embed", {"model": "large"}]],
+                        [[f"POST {U}/embed", {"model": "small-1"}], [f"POST {U}/chat", {"model": "large"}]]),
+    "models-met-and-rule": (MODELS, [f"POST {U}/embed", {"model": "small-1"}], [[f"POST {U}/embed", {"model": "large"}], [f"POST {U}/chat", {"model": "large"}]], []),
+    "models-and-rule-without-a-body": (MODELS, [f"GET {U}/embed"], [[f"GET {U}/chat"]], []),
     "models": (MODELS, [f"POST {U}/chat", {"model": "large"}], [[f"POST {U}/chat", {"model": "huge"}], [f"POST {U}/chat", {}]], [[f"POST {U}/text", {"model": "large"}]]),
     "port-with-a-credential": (SPENT, [f"GET {U}:8443/repos/x"], [[f"GET {U}:8444/repos/x"], [f"GET {U}:8443/x"]], [[f"GET {U}:8443/repos/y"]]),
     "path": (READ, [f"GET {U}/x"], [[f"GET {U}/x/y"], [f"GET {U}/"], [f"POST {U}/x"]], [[f"HEAD {U}/x"]]),
@@ -178,6 +182,8 @@ def make(document, change):
             binding = document["credentials"][re.match(r"credentials\[(.*?)\]", place)[1]]
             if word == "add" or "ports" in binding:
                 binding[place.rsplit(".", 1)[1]].append(yaml.safe_load(value))
+        elif rest_of == ".models" and word == "where it has them, add":
+            entry.get("models", []).append(yaml.safe_load(value))
         elif rest_of.startswith(".models (or "):
             entry["models"].append(yaml.safe_load(value))
         elif word == "set":
