@@ -636,6 +636,18 @@ def test_a_release_is_promoted_from_channel_to_channel(plane, security, tmp_path
     cli(plane, "policy", "channel", "set", STABLE, bundle.release(lab)[:12], code=1)
 
 
+def test_a_credential_that_a_channel_binds_and_nobody_stored_is_named_at_create(plane, security, tmp_path):
+    cli(plane, "policy", "key", "add", security.public)
+    binds = ("version: 1\nname: corporate\nverdicts: {read: allow}\ncredentials:\n  forge: {inject: {bearer: true}, hosts: [a.example], paths: ['/**']}\nnetwork:\n"
+             "  - {name: a, hosts: [a.example], ports: [443], mode: intercept, protocol: rest, access: read-only, credential: forge}\n")
+    push(plane, bundle.make(tmp_path / "7", security, 7, text=binds))
+    push(plane, bundle.make(tmp_path / "8", security, 8), "corporate/canary")
+    assert {c["name"]: c["credentials"] for c in plane.call("GET", "/v1/channels").json["channels"]} == {STABLE: ["forge"], "corporate/canary": []}
+    made = cli(plane, "create", "one", "--policy", STABLE, "--driver", "try", "--no-start").stderr
+    assert "credential forge has no value yet" in made, made
+    assert "no value" not in cli(plane, "create", "two", "--policy", "corporate/canary", "--driver", "try", "--no-start").stderr
+
+
 def test_k10_a_workspace_whose_policy_only_observes_says_so_until_it_enforces(plane, security, tmp_path):
     cli(plane, "policy", "key", "add", security.public)
     entry = "  - {{name: {0}, hosts: [{0}.example], ports: [80], mode: http, protocol: rest, access: read-only{1}}}\n"

@@ -317,6 +317,17 @@ def test_a_credential_without_a_value_is_named_when_a_policy_is_given(saw, sawd,
     assert "value" not in saw("set-policy", "dev", binds).stderr and "value" not in saw("set-policy", "dev", policy).stderr
 
 
+def test_a_credential_without_a_value_is_named_when_a_channel_is_given(saw, sawd):
+    sawd.answers["GET", "/v1/channels"] = (200, {"channels": [{"name": "corporate/beta", "credentials": ["other"]}, {"name": "corporate/stable", "credentials": ["forge", "mail"]}]})
+    sawd.secrets["mail"] = secret("mail")
+    sawd.workspaces["dev"] = workspace("dev")
+    for words in (["create", "new", "--policy", "corporate/stable", "--no-wait"], ["set-policy", "dev", "corporate/stable"]):
+        done = saw(*words)
+        assert done.returncode == 0 and done.stderr.count("has no value yet") == 1 and "`saw secret set forge`" in done.stderr, done
+    sawd.secrets["forge"] = secret("forge")
+    assert "value" not in saw("set-policy", "dev", "corporate/stable").stderr
+
+
 def test_channels_say_when_their_release_expires(saw, sawd):
     channel = {"name": "corporate/stable", "release": "ef" * 32, "serial": 7, "rolled_back": False, "policy": {"name": "corporate"}, "moved_at": "2026-11-24T16:00:00.000Z",
                "workspaces": 2}
