@@ -1,5 +1,6 @@
 /* `saw policy test`: the questions that inlet asks, with the same code and in the same order, about a request that nobody sends. */
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "cli/policy.h"
 #include "cli/policy_file.h"
@@ -173,6 +174,18 @@ static bool headers_ok(const char *text)
 enum { TEST_HEADERS, TEST_BODY, TEST_PUSH, TEST_JSON };
 
 /* FILE [METHOD] URL [BODY]: the word with "://" in it is the URL. */
+static int read_body(const char *path, struct buf *ret)
+{
+	struct err e = { "" };
+	struct stat st;
+	int r;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return say_fail(CLI_FAILED, "policy test: body %s: Is a directory: give the file that holds the body, or - for standard input", path);
+	r = policy_file_read(path, ret, &e);
+	return r == CLI_DONE ? r : say_fail((enum cli_exit)r, "policy test: body %s", e.text);
+}
+
 static bool sort_words(const struct cli_args *args, const char **ret_method, const char **ret_url, const char **ret_body)
 {
 	size_t url = args->n_words > 2 && !strstr(args->word[1], "://") ? 2 : 1;
@@ -228,7 +241,6 @@ static int test_run(const struct cli_args *args)
 	struct git_command commands[COMMANDS_MAX];
 	BUF_AUTO struct buf body = { 0 };
 	struct bytes text;
-	struct err e = { 0 };
 	int r;
 
 	if (!sort_words(args, &method, &url, &body_path) || !parse(method, url, &q))
@@ -244,9 +256,9 @@ static int test_run(const struct cli_args *args)
 	if (push && !parse_push(push, commands, &q.n_commands))
 		return say_fail(CLI_USAGE, "policy test: `%s` is no list of changes; write create:refs/heads/x, update:..., delete:..., with commas between", push);
 	q.commands = push ? commands : NULL;
-	r = body_path ? policy_file_read(body_path, &body, &e) : CLI_DONE;
+	r = body_path ? read_body(body_path, &body) : CLI_DONE;
 	if (r != CLI_DONE)
-		return say_fail(r, "policy test: %s", e.text);
+		return r;
 	text = buf_view(&body);
 	q.body = body_path ? &text : NULL;
 	return ask(args, &q);

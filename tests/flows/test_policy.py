@@ -270,6 +270,8 @@ def test_a_verdict_that_needs_the_body_asks_for_it(saw, https, tmp_path):
     out = saw("test", https, "POST https://api.example/repos/o/r/pulls", "--body", "b").stdout
     assert "class   draft" in out and "credential github" in out and "verdict allow" in out, out
     assert saw("test", https, "POST https://api.example/repos/o/r/pulls", "--body", "none", code=4).stderr
+    err = saw("test", https, "POST https://api.example/repos/o/r/pulls", "--body", ".", code=1).stderr
+    assert "body .: Is a directory" in err and "bundle" not in err, err
 
 
 def test_names_of_fields_with_anything_beside_them_are_no_question(saw, good):
