@@ -71,7 +71,7 @@ static bool credential(const struct policy *p, const struct policy_told *a, stru
 	return a->has_entry && a->reason == REASON_OK && a->entry.credential != POLICY_NONE && policy_credential_at(p, a->entry.credential, ret);
 }
 
-static int report_json(const struct policy *p, const struct policy_ask *q, const struct policy_told *a)
+static int report_json(const struct policy *p, const struct policy_ask *q, const struct policy_told *a, uint32_t at_line)
 {
 	BUF_AUTO struct buf out;
 	struct policy_credential c;
@@ -95,6 +95,8 @@ static int report_json(const struct policy *p, const struct policy_ask *q, const
 		json_out_key_bytes(&j, "entry", a->entry.rule);
 		json_out_key_str(&j, "mode", policy_mode_text(a->entry.mode));
 		json_out_key_bytes(&j, "rule", a->verdict.rule);
+		if (at_line)
+			json_out_key_u64(&j, "line", at_line);
 		json_out_key_bytes_opt(&j, "class", a->verdict.class_name);
 		json_out_key_bytes_opt(&j, "protocol", bytes_str(policy_protocol_text(a->entry.protocol)));
 		json_out_key_bytes_opt(&j, "upstream", a->entry.upstream);
@@ -119,7 +121,7 @@ static void line(struct buf *out, const char *key, struct bytes value)
 	buf_byte(out, '\n');
 }
 
-static int report(const struct policy *p, const struct policy_ask *q, const struct policy_told *a)
+static int report(const struct policy *p, const struct policy_ask *q, const struct policy_told *a, uint32_t at_line)
 {
 	struct policy_credential c;
 	BUF_AUTO struct buf out;
@@ -136,6 +138,8 @@ static int report(const struct policy *p, const struct policy_ask *q, const stru
 		line(&out, "mode", bytes_str(policy_mode_text(a->entry.mode)));
 		line(&out, "protocol", bytes_str(policy_protocol_text(a->entry.protocol)));
 		line(&out, "rule", a->verdict.rule);
+		if (at_line)
+			buf_fmt(&out, "  line    %u\n", at_line);
 		line(&out, "class", a->verdict.class_name);
 		line(&out, "verdict", bytes_str(verdict_word(a)));
 		line(&out, "upstream", a->entry.upstream);
@@ -216,19 +220,30 @@ static int check_question(const struct policy_told *a)
 			a->verdict.needs == POLICY_NEEDS_GIT ? "--push create:refs/heads/x" : "--body FILE");
 }
 
+/* Where the file says the deciding rule: two rules may have one name. 0: no rule decides, or it came compiled. */
+static uint32_t line_of(const struct policy_told *a, const struct buf *lines)
+{
+	uint32_t v = 0;
+
+	if (a->verdict.rule_number && a->verdict.rule_number <= lines->len / sizeof(v))
+		memcpy(&v, lines->p + (a->verdict.rule_number - 1) * sizeof(v), sizeof(v));
+	return v;
+}
+
 static int ask(const struct cli_args *args, const struct policy_ask *q)
 {
 	BUF_AUTO struct buf blob = { .max = POLICY_BLOB_MAX };
+	BUF_AUTO struct buf lines = { .max = POLICY_BLOB_MAX };
 	POLICY_TOLD_AUTO struct policy_told a = { .reason = REASON_OK };
 	struct policy p = { 0 };
-	int r = policy_file_open(args->word[0], &blob, &p);
+	int r = policy_file_open_lines(args->word[0], &blob, &p, &lines);
 
 	if (r != CLI_DONE)
 		return r;
 	policy_ask(&p, q, &a);
 	r = check_question(&a);
 	if (r == CLI_DONE)
-		r = args->value[TEST_JSON] ? report_json(&p, q, &a) : report(&p, q, &a);
+		r = args->value[TEST_JSON] ? report_json(&p, q, &a, line_of(&a, &lines)) : report(&p, q, &a, line_of(&a, &lines));
 	if (r != CLI_DONE)
 		return r;
 	return a.reason == REASON_OK || a.observed ? CLI_DONE : CLI_DENIED;
