@@ -533,6 +533,29 @@ TEST(what_ends_a_request_that_went_with_a_credential_names_it_and_what_ends_one_
 	http_rig_end();
 }
 
+TEST(what_never_went_or_does_not_go_once_more_names_no_credential)
+{
+	http_rig_start_entry(http_flow_start, &with_credential);
+	http_rig.secret = "s3cret";
+	http_rig.dial_refusal = REASON_ROLE_DOWN;
+	http_rig_ask(GET);
+	CHECK_INT(http_rig.n_events, 1);
+	CHECK(strncmp(http_rig.events[0], "denied ", 7) == 0 && !strstr(http_rig.events[0], " with token"));
+	http_rig_end();
+	http_rig_start_entry(http_flow_start, &with_credential);
+	http_rig.secret = "s3cret";
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	http_rig_ask(GET);
+	CHECK(strstr(http_rig.events[1], " with token"));
+	http_rig_policy_changes(true);
+	http_rig.origin[0] = fd_close(http_rig.origin[0]);
+	http_rig_settle();
+	CHECK_INT(http_rig.n_events, 3);
+	CHECK(strncmp(http_rig.events[2], "denied ", 7) == 0 && !strstr(http_rig.events[2], " with token"));
+	http_rig_end();
+}
+
 TEST(a_connection_that_carried_a_credential_which_was_replaced_while_the_event_is_written_is_not_used)
 {
 	http_rig_start_entry(http_flow_start, &with_credential);
