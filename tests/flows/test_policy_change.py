@@ -221,6 +221,13 @@ def test_a_change_once_made_allows_what_was_refused_and_nothing_beside_it(ask, n
     assert [(q, ask(changed, q)["decision"]) for q in too] == [(q, "allowed") for q in too], change
 
 
+@pytest.mark.parametrize("push, reason, rule", [("create", "denied_by_rule", "a: deny push create /o/x"), ("delete", "class_denied", "a: write push create,delete /o/*"),
+                                                ("update", "git_operation_not_listed", "a")])
+def test_a_push_is_refused_by_the_rule_that_decides_its_change_where_none_could_pass(ask, push, reason, rule):
+    told = ask(PUSH_SHUT, [f"POST {U}/o/x/git-receive-pack", f"--push={push}:refs/heads/x"])
+    assert (told["reason"], told["rule"]) == (reason, rule), told
+
+
 @pytest.mark.parametrize("name", NEVER)
 def test_what_no_policy_allows_says_so(ask, name):
     told = ask(NEVER[name][0], NEVER[name][1:])
