@@ -180,6 +180,7 @@ static void why(const struct event_view *v, const struct audit_line_style *s)
 	if (!allowed && text(v, " [", at(v, "status_code", NULL)))
 		buf_byte(v->out, ']');
 	text(v, " rule ", at(v, "firewall_rule", "name"));
+	text(v, " credential ", at(v, "unmapped", "credential"));
 	if (observing(v))
 		buf_fmt(v->out, "%s%s [observing]%s%s", s->plain, s->failed, s->plain, s->dim);
 	if (*remedy)

@@ -75,6 +75,15 @@ TEST(an_allowed_request_is_shown_with_its_rule_and_no_remedy)
 	CHECK(!denied);
 }
 
+TEST(the_credential_that_was_spent_is_shown_by_its_id)
+{
+	struct event ev = { .kind = EVENT_HTTP, .action = EVENT_ALLOWED, .at_ms = 1000, .name = bytes_str("m.example"), .credential = bytes_str("forge"),
+			    .verb = bytes_str("GET"), .path = bytes_str("/a"), .rule = bytes_str("mirror") };
+	bool denied;
+
+	CHECK_STR(shown(&ev, &denied), "1970-01-01T00:00:01.000Z allowed  http Get m.example/a rule mirror credential forge\n");
+}
+
 TEST(a_change_by_a_person_is_shown_with_what_was_changed)
 {
 	struct event ev = { .kind = EVENT_API, .action = EVENT_ALLOWED, .at_ms = 1000, .verb = bytes_str("policy.key.add"), .actor = bytes_str("ann"),

@@ -112,6 +112,8 @@ static int verify(const char *log, bool json)
 	uint64_t torn = 0;
 	int r;
 
+	if (fd < 0 && json)
+		(void)print_json(log, fd, &head, torn, &e);
 	if (fd == -ENOENT)
 		return say_fail(CLI_NOT_FOUND, strpbrk(log, "./") ? "audit verify: %s: there is no such file" :
 							   "audit verify: %s: no workspace has this name or id; names need the control plane, and a file is "

@@ -10,6 +10,7 @@
 #include "cli/say.h"
 #include "cli/verbs.h"
 #include "cli/watch.h"
+#include "wire/credential.h"
 #include "wire/manifest.h"
 
 enum { BODY_MAX = 2 * POLICY_TEXT_MAX };
@@ -48,21 +49,49 @@ static bool is_stored(const struct api_doc *d, struct bytes id)
 	return false;
 }
 
-/* What needs a credential without a value is refused: better said now than by the first refusal. */
-static void say_missing(const struct buf *blob)
+static void say_unless_stored(const struct api_doc *secrets, struct bytes id)
+{
+	if (!is_stored(secrets, id))
+		say_warn("credential %.*s has no value yet, and what needs it is refused: `saw secret set %.*s`", (int)id.len, (const char *)id.p, (int)id.len,
+			 (const char *)id.p);
+}
+
+static void say_missing_of_channel(const struct api_doc *secrets, const char *channel)
+{
+	struct api_doc doc API_DOC_AUTO = { 0 };
+	struct buf text BUF_AUTO = { 0 };
+	const struct json_node *list, *one, *id;
+	struct err e = { "" };
+
+	if (api_try("GET", "/v1/channels", NULL, &doc, &e) != CLI_DONE || !doc.nodes)
+		return;
+	list = json_get(doc.nodes, doc.nodes, "channels");
+	for (uint32_t i = 0; (one = json_at(doc.nodes, list, i)) != NULL; i++)
+		for (uint32_t k = 0; json_is(json_get(doc.nodes, one, "name"), channel) &&
+				     (id = json_at(doc.nodes, json_get(doc.nodes, one, "credentials"), k)) != NULL; k++) {
+			buf_deinit(&text);
+			buf_init(&text, CREDENTIAL_ID_MAX);
+			if (json_text(id, &text) && credential_id_ok(buf_view(&text)))
+				say_unless_stored(secrets, buf_view(&text));
+		}
+}
+
+/* What needs a credential without a value is refused: better said now than by the first refusal. `blob` is empty for a channel. */
+static void say_missing(const struct buf *blob, const char *channel)
 {
 	struct api_doc doc API_DOC_AUTO = { 0 };
 	struct policy_credential c;
 	struct policy p;
 	struct err e = { "" };
 
-	if (!blob->len || !policy_open(&p, buf_view(blob), &e) || !policy_credential_at(&p, 0, &c) ||
-	    api_try("GET", "/v1/secrets", NULL, &doc, &e) != CLI_DONE || !doc.nodes)
+	if (blob->len && (!policy_open(&p, buf_view(blob), &e) || !policy_credential_at(&p, 0, &c)))
 		return;
-	for (uint32_t i = 0; policy_credential_at(&p, i, &c); i++)
-		if (!is_stored(&doc, c.id))
-			say_warn("credential %.*s has no value yet, and what needs it is refused: `saw secret set %.*s`", (int)c.id.len, (const char *)c.id.p,
-				 (int)c.id.len, (const char *)c.id.p);
+	if (api_try("GET", "/v1/secrets", NULL, &doc, &e) != CLI_DONE || !doc.nodes)
+		return;
+	if (!blob->len)
+		say_missing_of_channel(&doc, channel);
+	for (uint32_t i = 0; blob->len && policy_credential_at(&p, i, &c); i++)
+		say_unless_stored(&doc, c.id);
 }
 
 /* "policy": {"file": ..., "text": ...} or {"channel": ...}, or its members alone when `key` is NULL. A file's is compiled into `blob`. */
@@ -207,7 +236,7 @@ static int create_run(const struct cli_args *a)
 	snprintf(id, sizeof(id), "%s", api_text(&doc, "id", &text));
 	if (!api_name_ok(id))
 		return say_fail(CLI_FAILED, "create: the control plane's answer has no id");
-	say_missing(&blob);
+	say_missing(&blob, a->value[C_POLICY]);
 	if (!a->value[C_NO_WAIT] && !a->value[C_NO_START])
 		r = wait_and_show(a, id, &doc);
 	if (r != CLI_DONE)
@@ -255,7 +284,7 @@ static int set_policy_run(const struct cli_args *a)
 	r = api_call("PUT", target, &body, &doc);
 	if (r != CLI_DONE)
 		return r;
-	say_missing(&blob);
+	say_missing(&blob, a->word[1]);
 	if (a->value[0]) {
 		buf_byte(&doc.text, '\n');
 		return say_out(&doc.text);

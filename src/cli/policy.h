@@ -2,10 +2,15 @@
 #ifndef SAW_CLI_POLICY_H
 #define SAW_CLI_POLICY_H
 
+#include <stdint.h>
+
 #include "cli/verb.h"
 
 /* argv[0] is "policy". */
 int cli_policy(int argc, char **argv);
+
+/* Refuses, and says so, a serial that is more than a year above what `sign` gives by itself: no channel that has it can go on from there. */
+int policy_serial_check(const char *verb, uint64_t serial);
 
 extern const struct cli_verb policy_check_verb;
 extern const struct cli_verb policy_compile_verb;

@@ -115,8 +115,14 @@ void policy_file_json(struct json_out *j, const struct policy_problems *problems
 	json_out_array_end(j);
 }
 
-int policy_file_open(const char *path, struct buf *ret_blob, struct policy *ret)
+static void on_rule(void *owner, uint32_t line)
 {
+	(void)buf_add(owner, &line, sizeof(line));
+}
+
+int policy_file_open_lines(const char *path, struct buf *ret_blob, struct policy *ret, struct buf *lines)
+{
+	const struct policy_options options = { .sha256 = sha256, .rule_fn = lines ? on_rule : NULL, .owner = lines };
 	POLICY_PROBLEMS_AUTO struct policy_problems problems = { 0 };
 	BUF_AUTO struct buf file;
 	struct err e = { 0 };
@@ -130,7 +136,7 @@ int policy_file_open(const char *path, struct buf *ret_blob, struct policy *ret)
 	if (bytes_starts(buf_view(&file), bytes_str(POLICY_BLOB_MAGIC))) {
 		ok = buf_bytes(ret_blob, buf_view(&file));
 	} else {
-		ok = policy_file_compile(buf_view(&file), false, ret_blob, &problems);
+		ok = policy_compile(buf_view(&file), &options, ret_blob, &problems);
 		if (!ok) {
 			policy_file_print(path, &problems);
 			return CLI_FAILED;
@@ -139,4 +145,9 @@ int policy_file_open(const char *path, struct buf *ret_blob, struct policy *ret)
 	if (!ok || !policy_open(ret, buf_view(ret_blob), &e))
 		return say_fail(CLI_FAILED, "%s: %s", path, ok ? e.text : "out of memory");
 	return CLI_DONE;
+}
+
+int policy_file_open(const char *path, struct buf *ret_blob, struct policy *ret)
+{
+	return policy_file_open_lines(path, ret_blob, ret, NULL);
 }

@@ -19,6 +19,8 @@ bool policy_file_compile(struct bytes text, bool production, struct buf *ret_blo
 /* Initialises *ret_blob, reads `path`, compiles it unless it is a blob, opens it. CLI_DONE; CLI_NOT_FOUND where there is no file or
  * CLI_FAILED after saying why on fd 2, with every problem; warnings of a good file belong to `policy check` and are not repeated here. */
 int policy_file_open(const char *path, struct buf *ret_blob, struct policy *ret);
+/* The same, and appends to `lines`, each a uint32_t, where the file says the rules, by their numbers (struct policy_verdict). None of a blob. */
+int policy_file_open_lines(const char *path, struct buf *ret_blob, struct policy *ret, struct buf *lines);
 
 /* FILE:LINE:COLUMN: [warning: ]text, one a line, on fd 2. */
 void policy_file_print(const char *path, const struct policy_problems *problems);

@@ -152,6 +152,28 @@ static int file_path(const char *folder, const char *name, char ret[PATHS_MAX])
 	return n > 0 && n < PATHS_MAX ? CLI_DONE : say_fail(CLI_FAILED, "the state folder's path is too long");
 }
 
+static int trusted_already(const char *name)
+{
+	return say_fail(CLI_FAILED, "a key %s is trusted already: choose another --name, or remove it first", name);
+}
+
+/* Whole or not at all, and never in the place of another one that came meanwhile. */
+static int put_key(const char *path, const char *name, struct bytes line)
+{
+	char beside[PATHS_MAX + 32];
+	struct err e = { 0 };
+	int r;
+
+	(void)snprintf(beside, sizeof(beside), "%s.%ld", path, (long)getpid());
+	if (policy_file_write(beside, line, &e) < 0)
+		return say_fail(CLI_FAILED, "%s", e.text);
+	r = link(beside, path) < 0 ? errno : 0;
+	(void)unlink(beside);
+	if (r == EEXIST)
+		return trusted_already(name);
+	return r ? say_fail(CLI_FAILED, "write %s: %s", path, strerror(r)) : CLI_DONE;
+}
+
 static int add(const char *folder, const char *from, const char *given, bool json)
 {
 	char name[TRUST_NAME_MAX + 1];
@@ -159,7 +181,6 @@ static int add(const char *folder, const char *from, const char *given, bool jso
 	char fingerprint[BUNDLE_FINGERPRINT_MAX];
 	uint8_t key[BUNDLE_KEY];
 	struct buf line BUF_AUTO = { 0 };
-	struct err e = { 0 };
 	int r;
 
 	if (!name_of(given ? given : from, name))
@@ -168,7 +189,7 @@ static int add(const char *folder, const char *from, const char *given, bool jso
 	r = cli_public_key(from, key);
 	r = r ? r : file_path(folder, name, path);
 	if (r == CLI_DONE && access(path, F_OK) == 0)
-		return say_fail(CLI_FAILED, "a key %s is trusted already: choose another --name, or remove it first", name);
+		return trusted_already(name);
 	if (r != CLI_DONE)
 		return r;
 	bundle_fingerprint(key, &policy_crypto, fingerprint);
@@ -176,8 +197,11 @@ static int add(const char *folder, const char *from, const char *given, bool jso
 	if (r != CLI_DONE)
 		return r;
 	buf_init(&line, SSH_KEY_LINE_MAX);
-	if (!ssh_key_put_line(&line, key, name) || !buf_byte(&line, '\n') || policy_file_write(path, buf_view(&line), &e) < 0)
-		return say_fail(CLI_FAILED, "%s", e.text);
+	if (!ssh_key_put_line(&line, key, name) || !buf_byte(&line, '\n'))
+		return say_fail(CLI_FAILED, "out of memory");
+	r = put_key(path, name, buf_view(&line));
+	if (r != CLI_DONE)
+		return r;
 	return said(json, name, fingerprint, true);
 }
 

@@ -52,7 +52,7 @@ static int moved(int r, struct api_doc *doc, bool json)
 	return json || !doc->nodes ? print_json(doc) : print_channel(doc);
 }
 
-enum { PUSH_CHANNEL, PUSH_JSON };
+enum { PUSH_CHANNEL, PUSH_FORCE, PUSH_JSON };
 
 static int push_run(const struct cli_args *a)
 {
@@ -63,6 +63,7 @@ static int push_run(const struct cli_args *a)
 	struct manifest m;
 	struct err e = { 0 };
 	const char *why;
+	bool read;
 	int r;
 
 	if (channel && !manifest_channel_ok(bytes_str(channel)))
@@ -70,7 +71,10 @@ static int push_run(const struct cli_args *a)
 	r = bundle_dir_read(a->word[0], &d, &e);
 	if (r < 0)
 		return say_fail(r == -ENOENT ? CLI_NOT_FOUND : CLI_FAILED, "%s", e.text);
-	if (!channel && manifest_get(buf_view(&d.manifest), &m, &why) == MANIFEST_DONE && *m.channel)
+	read = manifest_get(buf_view(&d.manifest), &m, &why) == MANIFEST_DONE;
+	if (read && !a->value[PUSH_FORCE] && policy_serial_check("policy push", m.serial) != CLI_DONE)
+		return CLI_USAGE;
+	if (!channel && read && *m.channel)
 		channel = m.channel;
 	if (!channel)
 		return say_fail(CLI_USAGE, "policy push: to which channel? add `--channel CHANNEL`, such as corporate/stable");
@@ -88,6 +92,7 @@ const struct cli_verb policy_push_verb = {
 	.options =
 		(const struct cli_option[]){
 			[PUSH_CHANNEL] = { "channel", "CHANNEL", "such as corporate/stable; by itself the one that the bundle was signed for", CLI_TEXT },
+			[PUSH_FORCE] = { "force", NULL, "take a serial that is more than a year ahead", CLI_TEXT },
 			[PUSH_JSON] = { "json", NULL, "print the channel as JSON", CLI_TEXT },
 			{ NULL, NULL, NULL, CLI_TEXT },
 		},

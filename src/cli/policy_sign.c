@@ -19,8 +19,8 @@
 #include "wire/key_file.h"
 #include "wire/sshsig.h"
 
-enum { SIGN_KEY, SIGN_SERIAL, SIGN_EXPIRES, SIGN_CHANNEL, SIGN_OUT, SIGN_FORM, SIGN_UNSIGNED, SIGN_JSON };
-enum { DAYS_MAX = 36500 };
+enum { SIGN_KEY, SIGN_SERIAL, SIGN_EXPIRES, SIGN_CHANNEL, SIGN_OUT, SIGN_FORM, SIGN_UNSIGNED, SIGN_FORCE, SIGN_JSON };
+enum { DAYS_MAX = 36500, SERIAL_AHEAD_MAX = 366 * 24 * 60 * 60 };
 #define DAY_MS (24ULL * 60 * 60 * 1000)
 
 struct signer {
@@ -116,14 +116,31 @@ static bool read_expires(const char *text, uint64_t now_ms, uint64_t *ret)
 	return time_text_parse(t, ret) && *ret > now_ms;
 }
 
+static uint64_t own_serial(uint64_t now_ms)
+{
+	return now_ms / 1000;
+}
+
+int policy_serial_check(const char *verb, uint64_t serial)
+{
+	uint64_t own = own_serial(clock_real_ms());
+
+	if (serial <= own || serial - own <= SERIAL_AHEAD_MAX)
+		return CLI_DONE;
+	return say_fail(CLI_USAGE, "%s: serial %llu is more than a year ahead of %llu, the seconds since 1970, and a channel takes only higher ones from then on: "
+				   "sign with a lower one, or add --force", verb, (unsigned long long)serial, (unsigned long long)own);
+}
+
 static int fill_manifest(struct manifest *m, const struct cli_args *a)
 {
 	uint64_t now = clock_real_ms();
 	const char *channel = a->value[SIGN_CHANNEL];
 
-	*m = (struct manifest){ .serial = now / 1000, .created_ms = now, .compiler = SAW_VERSION };
+	*m = (struct manifest){ .serial = own_serial(now), .created_ms = now, .compiler = SAW_VERSION };
 	if (a->value[SIGN_SERIAL] && (!num_u64(bytes_str(a->value[SIGN_SERIAL]), MANIFEST_SERIAL_MAX, &m->serial) || !m->serial))
 		return say_fail(CLI_USAGE, "policy sign: --serial %s: a whole number from 1 up", a->value[SIGN_SERIAL]);
+	if (!a->value[SIGN_FORCE] && policy_serial_check("policy sign", m->serial) != CLI_DONE)
+		return CLI_USAGE;
 	if (a->value[SIGN_EXPIRES] && !read_expires(a->value[SIGN_EXPIRES], now, &m->expires_ms))
 		return say_fail(CLI_USAGE, "policy sign: --expires %s: days as 90d, or a coming time as 2027-01-31T00:00:00Z",
 				a->value[SIGN_EXPIRES]);
@@ -288,6 +305,7 @@ const struct cli_verb policy_sign_verb = {
 			[SIGN_FORM] = { "form", "raw|ssh", "of the signature; by itself as the key's file: openssl's or ssh-keygen's",
 					CLI_CHOICE },
 			[SIGN_UNSIGNED] = { "unsigned", NULL, "makes all but the signature, and says how to add it with other tools", CLI_TEXT },
+			[SIGN_FORCE] = { "force", NULL, "take a serial that is more than a year ahead", CLI_TEXT },
 			[SIGN_JSON] = { "json", NULL, "one JSON object", CLI_TEXT },
 			{ NULL, NULL, NULL, CLI_TEXT },
 		},

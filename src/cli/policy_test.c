@@ -1,5 +1,6 @@
 /* `saw policy test`: the questions that inlet asks, with the same code and in the same order, about a request that nobody sends. */
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "cli/policy.h"
 #include "cli/policy_file.h"
@@ -70,7 +71,7 @@ static bool credential(const struct policy *p, const struct policy_told *a, stru
 	return a->has_entry && a->reason == REASON_OK && a->entry.credential != POLICY_NONE && policy_credential_at(p, a->entry.credential, ret);
 }
 
-static int report_json(const struct policy *p, const struct policy_ask *q, const struct policy_told *a)
+static int report_json(const struct policy *p, const struct policy_ask *q, const struct policy_told *a, uint32_t at_line)
 {
 	BUF_AUTO struct buf out;
 	struct policy_credential c;
@@ -94,6 +95,8 @@ static int report_json(const struct policy *p, const struct policy_ask *q, const
 		json_out_key_bytes(&j, "entry", a->entry.rule);
 		json_out_key_str(&j, "mode", policy_mode_text(a->entry.mode));
 		json_out_key_bytes(&j, "rule", a->verdict.rule);
+		if (at_line)
+			json_out_key_u64(&j, "line", at_line);
 		json_out_key_bytes_opt(&j, "class", a->verdict.class_name);
 		json_out_key_bytes_opt(&j, "protocol", bytes_str(policy_protocol_text(a->entry.protocol)));
 		json_out_key_bytes_opt(&j, "upstream", a->entry.upstream);
@@ -118,7 +121,7 @@ static void line(struct buf *out, const char *key, struct bytes value)
 	buf_byte(out, '\n');
 }
 
-static int report(const struct policy *p, const struct policy_ask *q, const struct policy_told *a)
+static int report(const struct policy *p, const struct policy_ask *q, const struct policy_told *a, uint32_t at_line)
 {
 	struct policy_credential c;
 	BUF_AUTO struct buf out;
@@ -135,6 +138,8 @@ static int report(const struct policy *p, const struct policy_ask *q, const stru
 		line(&out, "mode", bytes_str(policy_mode_text(a->entry.mode)));
 		line(&out, "protocol", bytes_str(policy_protocol_text(a->entry.protocol)));
 		line(&out, "rule", a->verdict.rule);
+		if (at_line)
+			buf_fmt(&out, "  line    %u\n", at_line);
 		line(&out, "class", a->verdict.class_name);
 		line(&out, "verdict", bytes_str(verdict_word(a)));
 		line(&out, "upstream", a->entry.upstream);
@@ -173,6 +178,18 @@ static bool headers_ok(const char *text)
 enum { TEST_HEADERS, TEST_BODY, TEST_PUSH, TEST_JSON };
 
 /* FILE [METHOD] URL [BODY]: the word with "://" in it is the URL. */
+static int read_body(const char *path, struct buf *ret)
+{
+	struct err e = { "" };
+	struct stat st;
+	int r;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return say_fail(CLI_FAILED, "policy test: body %s: Is a directory: give the file that holds the body, or - for standard input", path);
+	r = policy_file_read(path, ret, &e);
+	return r == CLI_DONE ? r : say_fail((enum cli_exit)r, "policy test: body %s", e.text);
+}
+
 static bool sort_words(const struct cli_args *args, const char **ret_method, const char **ret_url, const char **ret_body)
 {
 	size_t url = args->n_words > 2 && !strstr(args->word[1], "://") ? 2 : 1;
@@ -203,19 +220,30 @@ static int check_question(const struct policy_told *a)
 			a->verdict.needs == POLICY_NEEDS_GIT ? "--push create:refs/heads/x" : "--body FILE");
 }
 
+/* Where the file says the deciding rule: two rules may have one name. 0: no rule decides, or it came compiled. */
+static uint32_t line_of(const struct policy_told *a, const struct buf *lines)
+{
+	uint32_t v = 0;
+
+	if (a->verdict.rule_number && a->verdict.rule_number <= lines->len / sizeof(v))
+		memcpy(&v, lines->p + (a->verdict.rule_number - 1) * sizeof(v), sizeof(v));
+	return v;
+}
+
 static int ask(const struct cli_args *args, const struct policy_ask *q)
 {
 	BUF_AUTO struct buf blob = { .max = POLICY_BLOB_MAX };
+	BUF_AUTO struct buf lines = { .max = POLICY_BLOB_MAX };
 	POLICY_TOLD_AUTO struct policy_told a = { .reason = REASON_OK };
 	struct policy p = { 0 };
-	int r = policy_file_open(args->word[0], &blob, &p);
+	int r = policy_file_open_lines(args->word[0], &blob, &p, &lines);
 
 	if (r != CLI_DONE)
 		return r;
 	policy_ask(&p, q, &a);
 	r = check_question(&a);
 	if (r == CLI_DONE)
-		r = args->value[TEST_JSON] ? report_json(&p, q, &a) : report(&p, q, &a);
+		r = args->value[TEST_JSON] ? report_json(&p, q, &a, line_of(&a, &lines)) : report(&p, q, &a, line_of(&a, &lines));
 	if (r != CLI_DONE)
 		return r;
 	return a.reason == REASON_OK || a.observed ? CLI_DONE : CLI_DENIED;
@@ -228,7 +256,6 @@ static int test_run(const struct cli_args *args)
 	struct git_command commands[COMMANDS_MAX];
 	BUF_AUTO struct buf body = { 0 };
 	struct bytes text;
-	struct err e = { 0 };
 	int r;
 
 	if (!sort_words(args, &method, &url, &body_path) || !parse(method, url, &q))
@@ -244,9 +271,9 @@ static int test_run(const struct cli_args *args)
 	if (push && !parse_push(push, commands, &q.n_commands))
 		return say_fail(CLI_USAGE, "policy test: `%s` is no list of changes; write create:refs/heads/x, update:..., delete:..., with commas between", push);
 	q.commands = push ? commands : NULL;
-	r = body_path ? policy_file_read(body_path, &body, &e) : CLI_DONE;
+	r = body_path ? read_body(body_path, &body) : CLI_DONE;
 	if (r != CLI_DONE)
-		return say_fail(r, "policy test: %s", e.text);
+		return r;
 	text = buf_view(&body);
 	q.body = body_path ? &text : NULL;
 	return ask(args, &q);

@@ -19,9 +19,14 @@ static struct ip get_ip(struct msg_in *in)
 	return ip;
 }
 
+static void put_short(struct msg *m, struct bytes t, size_t max)
+{
+	msg_bytes(m, t.len > max ? bytes_of(t.p, max) : t);
+}
+
 static void put_text(struct msg *m, struct bytes t)
 {
-	msg_bytes(m, t.len > EVENT_TEXT_MAX ? bytes_of(t.p, EVENT_TEXT_MAX) : t);
+	put_short(m, t, EVENT_TEXT_MAX);
 }
 
 void audit_msg_put(struct msg *m, const struct event *ev)
@@ -53,7 +58,9 @@ void audit_msg_put(struct msg *m, const struct event *ev)
 	put_text(m, ev->actor);
 	put_text(m, ev->detail);
 	put_text(m, ev->change);
-	msg_bytes(m, ev->model.len > EVENT_MODEL_MAX ? bytes_of(ev->model.p, EVENT_MODEL_MAX) : ev->model);
+	put_short(m, ev->model, EVENT_MODEL_MAX);
+	if (ev->credential.len) /* so that what core writes of sessions is read by supervisors of before there was one */
+		put_short(m, ev->credential, CREDENTIAL_ID_MAX);
 }
 
 bool audit_msg_get(struct msg_in *in, struct event *ret)
@@ -88,6 +95,8 @@ bool audit_msg_get(struct msg_in *in, struct event *ret)
 	ev.detail = msg_get_bytes(in, EVENT_TEXT_MAX);
 	ev.change = msg_get_bytes(in, EVENT_TEXT_MAX);
 	ev.model = msg_get_bytes(in, EVENT_MODEL_MAX);
+	if (in->left.len)
+		ev.credential = msg_get_bytes(in, CREDENTIAL_ID_MAX);
 	if (in->bad || !ev.kind || !ev.action)
 		return false;
 	*ret = ev;

@@ -1,4 +1,4 @@
-/* An audit event inside a message: the same fields in the same order on both sides. */
+/* An audit event at the end of a message: the same fields in the same order on both sides, the last one where there is one. */
 #ifndef SAW_IPC_AUDIT_MSG_H
 #define SAW_IPC_AUDIT_MSG_H
 

@@ -129,7 +129,8 @@ enum sawd_type {
 	MSG_API_SECRET_ROW, /* (u req, b id, u version, u created real ms, u rotated real ms or 0, b fault or "", u how many workspaces'
 			     * policies bind it, u n of them, n <= SAWD_SECRET_NAMES_MAX, n times b name) */
 	MSG_API_CHANNEL, /* (u req, b name, b release, 64 hex digits; u serial, u top serial, u rolled back to or 0, b policy name, b sha256 in
-			  * hex, u lab, b entries that only observe, b fingerprint, u expires real ms or 0, u moved real ms, u workspaces on it) */
+			  * hex, u lab, b entries that only observe, b fingerprint, u expires real ms or 0, u moved real ms, u workspaces on it,
+			  * u n, n <= IPC_SECRETS_MAX, n times b id of a credential that the policy binds) */
 	MSG_API_CUT, /* (b session id or "", b workspace id or "", b why): end its tunnels */
 };
 

@@ -40,8 +40,10 @@ static bool dress_again(struct http_flow *f)
 
 bool http_connect_judge(struct http_flow *f)
 {
-	bool ok = http_ask_judge(f) && dress_again(f);
+	bool ok;
 
+	f->wears = false;
+	ok = http_ask_judge(f) && dress_again(f);
 	f->recorded = false;
 	return ok;
 }

@@ -57,6 +57,7 @@ enum reason http_dress(struct http_flow *f)
 
 	buf_reset(&f->wire);
 	f->secret_version = 0;
+	f->wears = false;
 	if (gate_way(f->flow.gate, name_bytes(&f->flow.name)) == GATE_OUTLET)
 		return tell_stripped(f);
 	if (policy_credential_at(gate_policy(f->flow.gate), entry->credential, &credential)) {
@@ -72,6 +73,7 @@ enum reason http_dress(struct http_flow *f)
 	buf_init(&stripped, HTTP1_STRIPPED_MAX);
 	if (!dress(&d, buf_view(&f->canon), &f->wire, &stripped))
 		return REASON_HTTP_TOO_LARGE;
+	f->wears = d.credential != NULL;
 	http_note_stripped(f, buf_view(&stripped));
 	return REASON_OK;
 }

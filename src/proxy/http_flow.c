@@ -114,6 +114,7 @@ void http_flow_next(struct http_flow *f)
 	f->head_begun = false;
 	f->rule[0] = '\0';
 	f->stripped[0] = '\0';
+	f->wears = false;
 	f->to_head = false;
 	f->answering = false;
 	f->answer_done = false;

@@ -123,6 +123,7 @@ struct http_flow {
 	struct buf wire; /* the head that goes to the host (proxy/dress.h); empty when it is the canonical one */
 	uint64_t secret_version; /* of the credential in it; 0: none */
 	char secret_id[CREDENTIAL_ID_MAX + 1];
+	bool wears; /* the present request is the one that wears it */
 	bool through_outlet; /* upstream is outlet, which records and judges for itself */
 	bool reused; /* the connection carried a request before */
 	bool recorded; /* its event is on disk */
@@ -214,7 +215,7 @@ void http_refuse_memory(struct http_flow *f, enum event_action action);
 void http_refuse_silently(struct http_flow *f, unsigned status, enum reason reason);
 /* The drained body is over, or its time: now the answer. */
 void http_refuse_drained(struct http_flow *f);
-/* An event of the present request: method and path as canonical as they are known, rule, what was stripped. */
+/* An event of the present request: method and path as canonical as they are known, rule, what was stripped, which credential was spent. */
 struct event http_request_event(const struct http_flow *f, enum event_action action, enum reason reason);
 
 #endif

@@ -489,6 +489,74 @@ TEST(a_request_that_would_be_sent_once_more_under_another_policy_is_asked_of_it)
 	http_rig_end();
 }
 
+TEST(the_event_of_a_request_names_the_credential_that_was_spent_and_no_other_event_does)
+{
+	http_rig_start_entry(http_flow_start, &with_credential);
+	http_rig.secret = "s3cret";
+	http_rig_ask(GET);
+	CHECK_STR(http_rig.events[0], "allowed ok GET /ok site/1 (read) 0 with token");
+	http_rig_reply(0, OK);
+	http_rig_ask("GET /no HTTP/1.1\r\n" HOST "\r\n");
+	CHECK_INT(http_rig.n_events, 2);
+	CHECK(!strstr(http_rig.events[1], "with token"));
+	http_rig_end();
+	http_rig_start_entry(http_flow_start, &with_credential);
+	http_rig.secret = "";
+	http_rig_ask(GET);
+	CHECK_INT(http_rig.n_events, 1);
+	CHECK(!strstr(http_rig.events[0], "with token"));
+	http_rig_end();
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	CHECK_STR(http_rig.events[0], "allowed ok GET /ok site/1 (read) 0");
+	http_rig_end();
+}
+
+TEST(what_ends_a_request_that_went_with_a_credential_names_it_and_what_ends_one_before_it_went_does_not)
+{
+	http_rig_start_entry(http_flow_start, &with_credential);
+	http_rig.secret = "s3cret";
+	http_rig_ask(GET);
+	http_rig.origin[0] = fd_close(http_rig.origin[0]);
+	http_rig_settle();
+	CHECK(strstr(http_rig.events[http_rig.n_events - 1], "failed upstream_closed") && strstr(http_rig.events[http_rig.n_events - 1], " with token"));
+	http_rig_end();
+	http_rig_start_entry(http_flow_start, &with_credential);
+	http_rig.secret = "s3cret";
+	http_rig.hold_events = true;
+	http_rig_ask(GET);
+	http_rig.entry.credential = POLICY_NONE;
+	http_rig_policy_changes(true);
+	log_takes_it();
+	CHECK_INT(http_rig.n_events, 2);
+	CHECK(strncmp(http_rig.events[1], "denied ", 7) == 0 && !strstr(http_rig.events[1], " with token"));
+	http_rig_end();
+}
+
+TEST(what_never_went_or_does_not_go_once_more_names_no_credential)
+{
+	http_rig_start_entry(http_flow_start, &with_credential);
+	http_rig.secret = "s3cret";
+	http_rig.dial_refusal = REASON_ROLE_DOWN;
+	http_rig_ask(GET);
+	CHECK_INT(http_rig.n_events, 1);
+	CHECK(strncmp(http_rig.events[0], "denied ", 7) == 0 && !strstr(http_rig.events[0], " with token"));
+	http_rig_end();
+	http_rig_start_entry(http_flow_start, &with_credential);
+	http_rig.secret = "s3cret";
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	http_rig_ask(GET);
+	CHECK(strstr(http_rig.events[1], " with token"));
+	http_rig.shut = true;
+	http_rig_policy_changes(false);
+	http_rig.origin[0] = fd_close(http_rig.origin[0]);
+	http_rig_settle();
+	CHECK_INT(http_rig.n_events, 3);
+	CHECK(strncmp(http_rig.events[2], "denied ", 7) == 0 && !strstr(http_rig.events[2], " with token"));
+	http_rig_end();
+}
+
 TEST(a_connection_that_carried_a_credential_which_was_replaced_while_the_event_is_written_is_not_used)
 {
 	http_rig_start_entry(http_flow_start, &with_credential);

@@ -21,6 +21,14 @@ static struct bytes missing(const struct http_flow *f, enum reason reason)
 	return credential.id;
 }
 
+/* One that the request wears is spent when it goes: from its record on. */
+static struct bytes spent(const struct http_flow *f, enum event_action action)
+{
+	bool goes = f->recorded || action == EVENT_ALLOWED || action == EVENT_OBSERVED;
+
+	return f->wears && goes ? bytes_str(f->secret_id) : bytes_of(NULL, 0);
+}
+
 struct event http_request_event(const struct http_flow *f, enum event_action action, enum reason reason)
 {
 	struct event ev = flow_event(&f->flow, EVENT_HTTP, action, reason);
@@ -40,6 +48,7 @@ struct event http_request_event(const struct http_flow *f, enum event_action act
 	ev.detail = missing(f, reason);
 	if (!ev.detail.len)
 		ev.detail = bytes_str(f->stripped);
+	ev.credential = spent(f, action);
 	if (action == EVENT_DENIED || action == EVENT_OBSERVED)
 		ev.change = buf_view(&f->change);
 	return ev;

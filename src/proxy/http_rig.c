@@ -79,12 +79,23 @@ void http_rig_answers_last(void)
 	loop_later(http_rig.loop, &http_rig.later, http_rig_from_loop, NULL);
 }
 
+/* Behind the event that was written last. */
+static void write_credential(const struct event *ev)
+{
+	char *line = http_rig.events[http_rig.n_events - 1];
+	size_t len = strlen(line);
+
+	if (ev->credential.len)
+		(void)snprintf(line + len, sizeof(http_rig.events[0]) - len, " with %.*s", (int)ev->credential.len, (const char *)ev->credential.p);
+}
+
 static void write_down(const struct event *ev)
 {
 	must(http_rig.n_events < HTTP_RIG_EVENTS_MAX);
 	if (ev->kind == EVENT_MODEL) {
 		(void)snprintf(http_rig.events[http_rig.n_events++], sizeof(http_rig.events[0]), "model %.*s %llu %llu %u", (int)ev->model.len,
 			       (const char *)ev->model.p, (unsigned long long)ev->tokens_in, (unsigned long long)ev->tokens_out, ev->status);
+		write_credential(ev);
 		return;
 	}
 	(void)snprintf(http_rig.events[http_rig.n_events++], sizeof(http_rig.events[0]), "%s%s %s %.*s %.*s %.*s %u%s%.*s",
@@ -97,6 +108,7 @@ static void write_down(const struct event *ev)
 		       reason_code((enum reason)ev->reason), (int)ev->verb.len, (const char *)ev->verb.p, (int)ev->path.len,
 		       (const char *)ev->path.p, (int)ev->rule.len, (const char *)ev->rule.p, ev->status,
 		       ev->detail.len ? " " : "", (int)ev->detail.len, (const char *)ev->detail.p);
+	write_credential(ev);
 }
 
 void gate_event(struct gate *gate, struct gate_wait *w, const struct event *ev, void (*done)(void *, bool), void *owner)

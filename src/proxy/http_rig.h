@@ -22,6 +22,7 @@ struct gate {
 	enum reason dial_refusal;
 	bool hold_dials;
 	bool unlisted;
+	bool shut; /* its rules allow nothing any more */
 	bool moved; /* no policy allows the address that dialer connects any more */
 	bool reads; /* a rule reads the body, as JSON */
 	bool shut; /* no path is allowed any more */

@@ -114,6 +114,7 @@ struct policy_verdict {
 	/* The deciding rule, named by what it says so that the order of the file does not matter:
 	 * "wiki: read GET,HEAD /pages", "wiki: deny any /admin (+2)"; the entry's name when none matched. */
 	struct bytes rule;
+	uint32_t rule_number; /* among all of the blob, from 1; 0 when none matched. Two rules may have one name */
 	struct bytes class_name; /* empty when unclassified */
 	bool observed; /* reason is not OK, but the entry only observes: let it through and record it */
 	bool reflective; /* allowed: scan the answer for the live secret, and ask for it uncoded */

@@ -116,7 +116,8 @@ static enum reason judge_request(const struct policy *p, const struct policy_ask
 		read_body(p, q, t, arena, body);
 		r->body = body;
 	}
-	if (given(q, t->verdict.needs))
+	/* a push that none could pass is refused for its own changes */
+	if (given(q, t->verdict.needs) || (t->entry.protocol == POLICY_GIT && q->commands))
 		policy_judge(p, &t->entry, r, &t->verdict);
 	t->observed = t->verdict.observed;
 	return t->verdict.reason;

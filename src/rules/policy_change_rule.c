@@ -114,20 +114,6 @@ bool change_put_rule(struct change *c, const char *class)
 	return !c->never;
 }
 
-static void add_rule(struct change *c)
-{
-	char class[CHANGE_CLASS_MAX];
-
-	if (c->r->request->websocket && (c->e->credential != BLOB_NONE || c->e->protocol != POLICY_REST)) {
-		c->never = c->e->credential != BLOB_NONE ? "no WebSocket is opened where a credential is spent" : "only rules of protocol rest open WebSockets";
-		return;
-	}
-	change_class(c, change_reads(c->r->request), class);
-	change_write_out(c);
-	change_place(c, ".rules: add ");
-	(void)change_put_rule(c, class);
-}
-
 static void add_text_value(struct change *c, struct bytes value)
 {
 	if (value.len > VALUE_SHOW_MAX)
@@ -185,18 +171,64 @@ static bool has_like(const struct change *c, const struct blob_rule *rule, const
 	return false;
 }
 
+enum { BODILESS = POLICY_METHOD_GET | POLICY_METHOD_HEAD | POLICY_METHOD_OPTIONS | POLICY_METHOD_WEBSOCKET };
+
 /* `models` is a condition of every rule that takes a body; an entry that writes the same under `json` of each is the same in the compiled policy. */
 static bool is_models(const struct change *c, const struct blob_condition *cond)
 {
 	const struct blob_rule *rules = (const struct blob_rule *)blob_at(c->p, BLOB_RULES) + c->e->rules.first;
-	const uint32_t bodiless = (uint32_t)(POLICY_METHOD_GET | POLICY_METHOD_HEAD | POLICY_METHOD_OPTIONS | POLICY_METHOD_WEBSOCKET);
 
 	if (cond->kind != POLICY_CONDITION_JSON || !bytes_is(blob_text(c->p, cond->key), POLICY_JSON_MODEL))
 		return false;
 	for (uint32_t i = 0; i < c->e->rules.n; i++)
-		if (rules[i].effect != POLICY_EFFECT_DENY_RULE && (rules[i].methods & ~bodiless) && !has_like(c, &rules[i], cond))
+		if (rules[i].effect != POLICY_EFFECT_DENY_RULE && (rules[i].methods & ~(uint32_t)BODILESS) && !has_like(c, &rules[i], cond))
 			return false;
 	return true;
+}
+
+/* NULL: the entry has none. */
+static const struct blob_condition *models_of(const struct change *c)
+{
+	const struct blob_rule *rules = (const struct blob_rule *)blob_at(c->p, BLOB_RULES) + c->e->rules.first;
+
+	for (uint32_t i = 0; i < c->e->rules.n; i++)
+		for (uint32_t k = 0; rules[i].effect != POLICY_EFFECT_DENY_RULE && k < rules[i].conditions.n; k++)
+			if (is_models(c, &conditions_of(c, &rules[i])[k]))
+				return &conditions_of(c, &rules[i])[k];
+	return NULL;
+}
+
+/* What `models` of the entry asks of a rule that is added. */
+static void add_model(struct change *c)
+{
+	const struct policy_request *r = c->r->request;
+	const struct blob_condition *models = models_of(c);
+	enum policy_met met;
+
+	if (!models || r->websocket || !(policy_method_bit(r->method) & ~(uint32_t)BODILESS))
+		return;
+	met = policy_condition_met(c->p, r, models);
+	if (met == POLICY_UNMET && r->body->values[models->slot].kind == JSON_VALUE_STRING) {
+		change_place(c, ".models: where it has them, add ");
+		add_text_value(c, r->body->values[models->slot].text);
+	} else if (met != POLICY_MET) {
+		buf_str(&c->text, " (where the entry has `models`, the request's must be one of them, too)");
+	}
+}
+
+static void add_rule(struct change *c)
+{
+	char class[CHANGE_CLASS_MAX];
+
+	if (c->r->request->websocket && (c->e->credential != BLOB_NONE || c->e->protocol != POLICY_REST)) {
+		c->never = c->e->credential != BLOB_NONE ? "no WebSocket is opened where a credential is spent" : "only rules of protocol rest open WebSockets";
+		return;
+	}
+	change_class(c, change_reads(c->r->request), class);
+	change_write_out(c);
+	change_place(c, ".rules: add ");
+	if (change_put_rule(c, class))
+		add_model(c);
 }
 
 static void value_place(struct change *c, const struct blob_rule *rule, const struct blob_condition *cond)

@@ -1,5 +1,7 @@
 #include "rules/policy_change.h"
 
+#include <stdio.h>
+
 #include "rules/policy_ask.h"
 #include "rules/policy_test_kit.h"
 
@@ -241,5 +243,23 @@ TEST(a_change_that_does_not_fit_is_told_as_none)
 	if (CHECK(policy_ask_parse(bytes_str("GET"), bytes_str(path), &q)))
 		policy_ask(&k.policy, &q, &told);
 	CHECK_STR(buf_cstr(&told.change), "no policy allows this: the path is too long or too odd for a rule of its own");
+	kit_free(&k);
+}
+
+TEST(a_rule_that_is_added_beside_models_says_that_they_are_asked_too)
+{
+	struct kit k = kit_compile("version: 1\nname: t\nverdicts: {read: allow, write: allow}\nnetwork:\n"
+				   "  - {name: a, hosts: [a.example], ports: [443], mode: intercept, protocol: rest, models: ['small-*'], rules: [\n"
+				   "      {class: read, methods: [GET], paths: ['/a']}, {class: write, methods: [POST], paths: ['/a']}]}\n");
+	static const char rule[] = "network[a].rules: add {class: write, methods: [POST], paths: [\"/b\"]}";
+	char want[256];
+
+	wants_body(&k, "https://a.example/b", "{\"model\": \"small-1\"}", rule);
+	(void)snprintf(want, sizeof(want), "%s; network[a].models: where it has them, add \"big\"", rule);
+	wants_body(&k, "https://a.example/b", "{\"model\": \"big\"}", want);
+	(void)snprintf(want, sizeof(want), "%s (where the entry has `models`, the request's must be one of them, too)", rule);
+	wants_body(&k, "https://a.example/b", "{}", want);
+	wants_body(&k, "https://a.example/b", "no JSON", want);
+	wants(&k, "GET", "https://a.example/b", "network[a].rules: add {class: read, methods: [GET], paths: [\"/b\"]}");
 	kit_free(&k);
 }

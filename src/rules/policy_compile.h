@@ -12,6 +12,9 @@ struct policy_options {
 	void (*sha256)(struct bytes data, uint8_t ret[32]);
 	/* For a production channel: `lab` and `observe` are errors. */
 	bool production;
+	/* Where each rule was said, in the order of their numbers (struct policy_verdict), of a policy without an error. NULL: nobody asks. */
+	void (*rule_fn)(void *owner, uint32_t line);
+	void *owner;
 };
 
 /* True when the text has no error: *ret_blob (initialised by the caller with a ceiling of POLICY_BLOB_MAX) then holds a blob that

@@ -352,3 +352,18 @@ TEST(the_bytes_of_a_push_are_judged_as_git_reads_them)
 	CHECK_INT(policy_body_git_fault(GIT_FAULT_REF), POLICY_BODY_UNPARSABLE);
 	kit_free(&k);
 }
+
+TEST(a_push_is_refused_by_the_rule_that_decides_its_change_where_none_could_pass)
+{
+	struct kit k = kit_compile("version: 1\nname: test\nverdicts: {read: allow, write: deny}\nnetwork:\n"
+				   "  - {name: src, hosts: [git.example], ports: [443], mode: intercept, protocol: git, rules: [\n"
+				   "      {class: read, git: fetch, paths: ['/**']}, {class: write, git: push, paths: ['/o/*'], refs: ['refs/**'], change: [create, delete]},\n"
+				   "      {deny: true, git: push, paths: [/o/x], refs: ['refs/**'], change: [create]}]}\n");
+
+	CHECK_INT(push(&k, "/o/x", GIT_DELETE, "refs/heads/x").reason, REASON_VERDICT_DENY);
+	CHECK(bytes_is(push(&k, "/o/x", GIT_DELETE, "refs/heads/x").class_name, "write"));
+	CHECK_INT(push(&k, "/o/x", GIT_CREATE, "refs/heads/x").reason, REASON_HTTP_DENIED);
+	CHECK_INT(push(&k, "/o/x", GIT_UPDATE, "refs/heads/x").reason, REASON_GIT_UNLISTED);
+	CHECK_INT(ask(&k, "POST", "/o/x/git-receive-pack", NULL).reason, REASON_VERDICT_DENY);
+	kit_free(&k);
+}

@@ -323,6 +323,7 @@ void policy_judge(const struct policy *p, const struct policy_entry *e,
 	v.rule = blob_text(p, entry->name);
 	if (a.best != BLOB_NONE) {
 		v.rule = blob_text(p, rules[entry->rules.first + a.best].name);
+		v.rule_number = entry->rules.first + a.best + 1;
 		v.class_name = blob_text(p, rules[entry->rules.first + a.best].class);
 	}
 	if (v.reason == REASON_OK && entry->credential != BLOB_NONE &&

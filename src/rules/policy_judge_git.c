@@ -19,8 +19,9 @@ struct git_judge {
 	bool announced;
 	bool listed; /* some allow rule has the repository and the act */
 	uint32_t best; /* the first rule that decides, so far */
-	uint32_t firm[5]; /* announced, by act: the first rule about all refs, and the first that allows */
+	uint32_t firm[5]; /* announced, by act: the first rule about all refs, the first that allows, and the first that does not deny */
 	uint32_t allow[5];
+	uint32_t open[5];
 };
 
 static bool ref_met(const struct git_judge *j, const struct blob_rule *r)
@@ -63,6 +64,8 @@ static void consider_announced(void *owner, uint32_t index)
 			j->firm[i] = index;
 		if (r->effect == POLICY_EFFECT_ALLOW && index < j->allow[i])
 			j->allow[i] = index;
+		if (r->effect != POLICY_EFFECT_DENY_RULE && index < j->open[i])
+			j->open[i] = index;
 		if (index < j->best && !(r->effect == POLICY_EFFECT_DENY_RULE && r->conditions.n))
 			j->best = index;
 	}
@@ -75,19 +78,31 @@ static enum reason reason_of(const struct git_judge *j)
 	return policy_effect_reason((enum policy_effect)j->rules[j->best].effect);
 }
 
+/* The first rule, of one of the lists by act, that no rule about all refs stands before. */
+static uint32_t first_of(const struct git_judge *j, const uint32_t by_act[5])
+{
+	uint32_t best = BLOB_NONE;
+
+	for (unsigned i = 0; i < 5; i++)
+		if (by_act[i] != BLOB_NONE && by_act[i] <= j->firm[i] && by_act[i] < best)
+			best = by_act[i];
+	return best;
+}
+
+/* Where none could pass, a rule whose class is held back is nearer to it than one that denies. */
 static enum reason judge_announced(struct git_judge *j, struct bytes repository)
 {
-	uint32_t none = BLOB_NONE, best = BLOB_NONE;
+	uint32_t none = BLOB_NONE, best, nearest;
 
 	j->best = BLOB_NONE;
 	memset(j->firm, 0xff, sizeof(j->firm));
 	memset(j->allow, 0xff, sizeof(j->allow));
+	memset(j->open, 0xff, sizeof(j->open));
 	policy_walk(j->p, j->e, repository, &none, consider_announced, j);
-	for (unsigned i = 0; i < 5; i++)
-		if (j->allow[i] != BLOB_NONE && j->allow[i] <= j->firm[i] && j->allow[i] < best)
-			best = j->allow[i];
-	if (best != BLOB_NONE)
-		j->best = best;
+	best = first_of(j, j->allow);
+	nearest = best != BLOB_NONE ? best : first_of(j, j->open);
+	if (nearest != BLOB_NONE)
+		j->best = nearest;
 	return best != BLOB_NONE ? REASON_OK : reason_of(j);
 }
 
@@ -140,18 +155,25 @@ static enum reason judge_pushes(struct git_judge *j, const struct policy_body *b
 	return all;
 }
 
+/* Where no push could pass, what was asked for is no more than another reason, and that of the rule that decides it. */
 static enum reason judge_pushed(struct git_judge *j, const struct policy_body *b, struct bytes repository, enum policy_needs *ret_needs)
 {
-	enum reason r = judge_announced(j, repository);
+	enum reason any = judge_announced(j, repository), asked;
+	bool is_read = b && b->state == POLICY_BODY_READ && b->is_push;
+	uint32_t best = j->best;
 
-	if (r != REASON_OK)
-		return r;
+	if (is_read && b->n_commands) {
+		asked = judge_pushes(j, b, repository);
+		if (any == REASON_OK || asked != REASON_OK)
+			return asked;
+		j->best = best;
+	}
+	if (any != REASON_OK || is_read)
+		return any;
 	if (!b) {
 		*ret_needs = POLICY_NEEDS_GIT;
 		return REASON_BODY_NEEDED;
 	}
-	if (b->state == POLICY_BODY_READ && b->is_push)
-		return b->n_commands ? judge_pushes(j, b, repository) : REASON_OK;
 	return policy_body_reason(b->state);
 }
 

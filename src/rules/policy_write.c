@@ -284,6 +284,8 @@ static void write_rule(struct writer *w, const struct model_rule *r)
 		buf_add(&w->s[BLOB_CONDITIONS], &condition, sizeof(condition));
 	}
 	buf_add(&w->s[BLOB_RULES], &rule, sizeof(rule));
+	if (w->m->options->rule_fn)
+		w->m->options->rule_fn(w->m->options->owner, r->at.line);
 }
 
 static uint32_t flags_of(const struct model_entry *e)

@@ -2,6 +2,7 @@
 #ifndef SAW_WIRE_EVENT_H
 #define SAW_WIRE_EVENT_H
 
+#include "wire/credential.h"
 #include "wire/ip.h"
 
 enum { EVENT_TEXT_MAX = 2048, EVENT_MODEL_MAX = 128 };
@@ -56,6 +57,7 @@ struct event {
 	struct bytes path; /* http path with query, or file */
 	struct bytes actor; /* user, or role name */
 	struct bytes model; /* as the host says, at most EVENT_MODEL_MAX */
+	struct bytes credential; /* the id of the one that was spent, at most CREDENTIAL_ID_MAX; never its value */
 	struct bytes change; /* EVENT_DENIED: what of the policy would have to change (rules/policy_change.h) */
 	struct bytes detail; /* one sentence; what was stripped; line and column of a refused policy */
 };

@@ -421,6 +421,7 @@ static void put_head(struct line *l)
 		json_out_key_bool(j, "observing", true);
 	if (l->ev->action == EVENT_OBSERVED)
 		json_out_key_bool(j, "observed", true);
+	json_out_key_bytes_opt(j, "credential", cut(l->ev->credential));
 	json_out_key_bytes_opt(j, "policy_change", cut(l->ev->change));
 	json_out_object_end(j);
 	open_key(j, "metadata");

@@ -51,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ev.actor = take(&data, &size);
 	ev.detail = take(&data, &size);
 	ev.model = ev.actor;
+	ev.credential = ev.name;
 	ev.change = ev.path;
 	ev.tokens_in = ev.count;
 	src.workspace_name = take(&data, &size);

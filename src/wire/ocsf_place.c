@@ -43,6 +43,8 @@ bool ocsf_place_read(struct bytes line, struct ocsf_place *ret)
 	(void)skip_text(&left, ",\"lab\":true");
 	(void)skip_text(&left, ",\"observing\":true");
 	(void)skip_text(&left, ",\"observed\":true");
+	if (skip_text(&left, ",\"credential\":\"") && !skip_string(&left))
+		return false;
 	if (skip_text(&left, ",\"policy_change\":\"") && !skip_string(&left))
 		return false;
 	if (!skip_text(&left, "},\"metadata\":{\"sequence\":"))

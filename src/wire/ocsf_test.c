@@ -74,6 +74,7 @@ static struct event full(enum event_kind kind, enum event_action action)
 		.tokens_in = 12,
 		.tokens_out = 345,
 		.model = bytes_str("gpt-x"),
+		.credential = bytes_str("forge-token"),
 	};
 }
 
@@ -228,6 +229,15 @@ TEST(any_bytes_give_valid_json_of_bounded_length)
 	CHECK(render(&ev, &source) != NULL);
 	CHECK(ocsf_place_read(buf_view(&out), &at));
 	CHECK_INT(at.sequence, 7);
+}
+
+TEST(the_credential_that_was_spent_is_named_and_none_where_none_was)
+{
+	struct event ev = full(EVENT_HTTP, EVENT_ALLOWED);
+
+	CHECK(is(render(&ev, &source), "unmapped", "credential", "forge-token"));
+	ev.credential = bytes_of(NULL, 0);
+	CHECK(!json_get(nodes, json_get(nodes, render(&ev, &source), "unmapped"), "credential"));
 }
 
 TEST(what_a_model_said_of_itself_stands_where_the_schema_has_it)

@@ -41,6 +41,20 @@ def test_h1_the_credential_goes_to_no_other_host(mitm):
         bare(a)
 
 
+def test_h1_each_request_says_which_credential_it_was_sent_with_and_only_those_do(mitm):
+    with mitm.attack() as a:
+        assert ask(mitm, "cred.example")["statuses"] == [200]
+        event, = a.allowed(4002)
+        assert event["unmapped"]["credential"] == "token" and event["metadata"]["log_provider"] == "outlet", event
+        assert SECRET not in str(event)
+    with mitm.attack() as a:
+        assert ask(mitm, "good.example")["statuses"] == [200]
+        assert "credential" not in a.allowed(4002)[0]["unmapped"]
+    with mitm.attack() as a:
+        assert ask(mitm, "cred.example", path="/admin/x")["statuses"] == [403]
+        assert "credential" not in a.denied("denied_by_rule")[0]["unmapped"]
+
+
 def test_h1_a_path_that_the_credential_is_not_bound_to_is_refused(gateway, arena):
     text = policy(arena.ca).replace('hosts: [cred.example], paths: ["/**"]', 'hosts: [cred.example], paths: ["/api/**"]')
     text = text.replace('methods: [POST, PUT], paths: ["/data/**"]', 'methods: [POST, PUT], paths: ["/api/data/**"]').replace("/dry/**", "/api/dry/**")

@@ -47,6 +47,7 @@ def test_tokens_and_model_stand_in_one_event_of_the_schema(gateway, host, versio
         end, = a.ends(class_uid=6003)
         assert end["ai_model"] == {"ai_provider": host, "name": "m-1"}
         assert (end["message_context"]["prompt_tokens"], end["message_context"]["completion_tokens"]) == (12, 34)
+        assert end["unmapped"].get("credential") == ("token" if host == "cred.example" else None), end
         assert end["http_request"]["url"]["path"] == path and "ai_operation" in end["metadata"]["profiles"]
         tool = next((p / "shared/data/ocsf_validate.py" for p in pathlib.Path(__file__).resolve().parents
                      if (p / "shared/data/ocsf_validate.py").exists()), None)

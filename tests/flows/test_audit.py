@@ -117,7 +117,9 @@ def test_an_empty_log_is_whole_and_a_missing_one_is_not_found(verify, tmp_path):
     (tmp_path / "empty").touch()
     code, out, _ = verify(tmp_path / "empty")
     assert code == 0 and out == [{"log": str(tmp_path / "empty"), "ok": True, "events": 0, "last_sha256": "0" * 64, "torn_bytes": 0}]
-    assert verify(tmp_path / "none")[0] == 4
+    code, out, err = verify(tmp_path / "none", tmp_path / "empty")
+    assert code == 4 and [o["ok"] for o in out] == [False, True] and out[0]["log"] == str(tmp_path / "none") and "No such file" in out[0]["error"], out
+    assert "there is no such file" in err
     code, _, err = verify(tmp_path)
     assert code == 1 and "is not a file" in err
 

@@ -9,6 +9,7 @@ import select
 import signal
 import sqlite3
 import subprocess
+import time
 
 import pytest
 
@@ -55,6 +56,15 @@ def test_what_saw_signs_the_keys_own_tool_verifies(saw, key, policy, tmp_path):
     assert (folder / "policy.yaml").read_bytes() == policy.read_bytes()
     assert key.verify(folder / "manifest.json", folder / "signature.sig")
     assert json.loads(saw("verify", folder, "--key", key.public, "--json").stdout)["release"] == bundle.release(folder)
+
+
+def test_a_serial_that_would_end_a_channel_is_signed_only_by_force(saw, key, policy, tmp_path):
+    far = int(time.time()) + 2 * 366 * 86400
+    for serial in (far, 2**53 - 1):
+        assert "more than a year ahead" in saw("sign", policy, "--key", key.private, "--serial", serial, code=2).stderr
+    assert not (tmp_path / "corporate.bundle").exists()
+    saw("sign", policy, "--key", key.private, "--serial", far, "--force")
+    saw("sign", policy, "--key", key.private, "--serial", int(time.time()) + 300 * 86400, "--out", "near")
 
 
 def test_what_the_keys_own_tool_signs_saw_verifies(saw, key, policy, tmp_path):
@@ -652,6 +662,16 @@ def test_the_same_push_again_changes_nothing(plane, security, tmp_path):
     assert plane.call("GET", "/v1/channels").json == moved and len(operations(plane, "channels.push")) == 1
 
 
+def test_a_serial_that_would_end_the_channel_is_pushed_only_by_force(plane, security, tmp_path):
+    cli(plane, "policy", "key", "add", security.public)
+    push(plane, bundle.make(tmp_path / "7", security, 7))
+    far = bundle.make(tmp_path / "far", security, 2**53 - 1)
+    assert "more than a year ahead" in push(plane, far, code=2).stderr
+    assert plane.call("GET", "/v1/channels").json["channels"][0]["serial"] == 7
+    cli(plane, "policy", "push", far, "--channel", STABLE, "--force")
+    assert plane.call("GET", "/v1/channels").json["channels"][0]["serial"] == 2**53 - 1
+
+
 def test_a_release_is_promoted_from_channel_to_channel(plane, security, tmp_path):
     cli(plane, "policy", "key", "add", security.public)
     folder = bundle.make(tmp_path / "7", security, 7)
@@ -664,6 +684,18 @@ def test_a_release_is_promoted_from_channel_to_channel(plane, security, tmp_path
     lab = bundle.make(tmp_path / "lab", security, 9, text="version: 1\nname: corporate\nlab: true\nnetwork: []\n")
     push(plane, lab, "lab/x")
     cli(plane, "policy", "channel", "set", STABLE, bundle.release(lab)[:12], code=1)
+
+
+def test_a_credential_that_a_channel_binds_and_nobody_stored_is_named_at_create(plane, security, tmp_path):
+    cli(plane, "policy", "key", "add", security.public)
+    binds = ("version: 1\nname: corporate\nverdicts: {read: allow}\ncredentials:\n  forge: {inject: {bearer: true}, hosts: [a.example], paths: ['/**']}\nnetwork:\n"
+             "  - {name: a, hosts: [a.example], ports: [443], mode: intercept, protocol: rest, access: read-only, credential: forge}\n")
+    push(plane, bundle.make(tmp_path / "7", security, 7, text=binds))
+    push(plane, bundle.make(tmp_path / "8", security, 8), "corporate/canary")
+    assert {c["name"]: c["credentials"] for c in plane.call("GET", "/v1/channels").json["channels"]} == {STABLE: ["forge"], "corporate/canary": []}
+    made = cli(plane, "create", "one", "--policy", STABLE, "--driver", "try", "--no-start").stderr
+    assert "credential forge has no value yet" in made, made
+    assert "no value" not in cli(plane, "create", "two", "--policy", "corporate/canary", "--driver", "try", "--no-start").stderr
 
 
 def test_k10_a_workspace_whose_policy_only_observes_says_so_until_it_enforces(plane, security, tmp_path):
@@ -694,6 +726,8 @@ def test_keys_are_trusted_and_not_trusted_any_more_with_an_event_each(plane, sec
     cli(plane, "policy", "key", "add", security.public, "--name", "corp")
     cli(plane, "policy", "key", "add", security.public, "--name", "corp", code=1)
     cli(plane, "policy", "key", "add", security.private, code=1)
+    other = bundle.Key(tmp_path, "other", "ssh")
+    assert "trusted already" in cli(plane, "policy", "key", "add", other.public, "--name", "corp", code=1).stderr
     names = [k["name"] for k in json.loads(cli(plane, "policy", "key", "ls", "--json").stdout)["keys"]]
     assert sorted(names) == ["corp", "local"]
     push(plane, bundle.make(tmp_path / "7", security, 7))

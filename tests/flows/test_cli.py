@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+import bundle
 from fake_sawd import FakeSawd, problem, secret, workspace
 
 POLICY = "version: 1\nname: p\nnetwork:\n  - {name: a, hosts: [a.example], ports: [443], mode: passthrough, reason: \"pins its certificate\"}\n"
@@ -315,6 +316,41 @@ def test_a_credential_without_a_value_is_named_when_a_policy_is_given(saw, sawd,
         assert done.returncode == 0 and done.stderr.count("has no value yet") == 1 and "`saw secret set forge`" in done.stderr, done
     sawd.secrets["forge"] = secret("forge")
     assert "value" not in saw("set-policy", "dev", binds).stderr and "value" not in saw("set-policy", "dev", policy).stderr
+
+
+def test_a_credential_without_a_value_is_named_when_a_channel_is_given(saw, sawd):
+    sawd.answers["GET", "/v1/channels"] = (200, {"channels": [{"name": "corporate/beta", "credentials": ["other"]}, {"name": "corporate/stable", "credentials": ["forge", "mail"]}]})
+    sawd.secrets["mail"] = secret("mail")
+    sawd.workspaces["dev"] = workspace("dev")
+    for words in (["create", "new", "--policy", "corporate/stable", "--no-wait"], ["set-policy", "dev", "corporate/stable"]):
+        done = saw(*words)
+        assert done.returncode == 0 and done.stderr.count("has no value yet") == 1 and "`saw secret set forge`" in done.stderr, done
+    sawd.secrets["forge"] = secret("forge")
+    assert "value" not in saw("set-policy", "dev", "corporate/stable").stderr
+
+
+class Meanwhile:
+    """An answer, and what happens before it is given."""
+
+    def __init__(self, do, answer):
+        self.do, self.answer = do, answer
+
+    def __iter__(self):
+        self.do()
+        return iter(self.answer)
+
+
+def test_a_key_never_takes_the_place_of_one_that_came_under_its_name_meanwhile(saw, sawd, folder, tmp_path):
+    trusted = folder / "state/keys/security"
+    trusted.mkdir(parents=True)
+    first, second = bundle.Key(tmp_path, "first", "ssh"), bundle.Key(tmp_path, "second", "ssh")
+    sawd.answers["POST", "/v1/keys"] = Meanwhile(lambda: shutil.copy(first.public, trusted / "corp.pub"), (200, {}))
+    done = saw("policy", "key", "add", str(second.public), "--name", "corp")
+    assert done.returncode == 1 and "a key corp is trusted already" in done.stderr, done
+    assert (trusted / "corp.pub").read_text() == first.public.read_text() and os.listdir(trusted) == ["corp.pub"]
+    sawd.answers["POST", "/v1/keys"] = (200, {})
+    assert saw("policy", "key", "add", str(second.public), "--name", "other").returncode == 0
+    assert sorted(os.listdir(trusted)) == ["corp.pub", "other.pub"]
 
 
 def test_channels_say_when_their_release_expires(saw, sawd):

@@ -88,6 +88,7 @@ def test_a_request_has_the_gateways_verdict_from_text_and_from_blob_alike(saw, g
     code = 3 if decision == "denied" else 0
     told = json.loads(saw("test", good, *words, "--json", code=code).stdout)
     assert (told["decision"], told["reason"], told.get("rule")) == (decision, reason, rule)
+    told.pop("line", None)  # which only the text has
     assert told == json.loads(saw("test", "p.blob", *words, "--json", code=code).stdout)
     shown = saw("test", good, *words, code=code).stdout
     assert shown.startswith(f"{decision}: ") and f"({reason})" in shown
@@ -270,6 +271,38 @@ def test_a_verdict_that_needs_the_body_asks_for_it(saw, https, tmp_path):
     out = saw("test", https, "POST https://api.example/repos/o/r/pulls", "--body", "b").stdout
     assert "class   draft" in out and "credential github" in out and "verdict allow" in out, out
     assert saw("test", https, "POST https://api.example/repos/o/r/pulls", "--body", "none", code=4).stderr
+    err = saw("test", https, "POST https://api.example/repos/o/r/pulls", "--body", ".", code=1).stderr
+    assert "body .: Is a directory" in err and "bundle" not in err, err
+
+
+SAME_NAME = """\
+version: 1
+name: same
+verdicts: {read: allow}
+network:
+  - name: b
+    hosts: [b.example]
+    ports: [443]
+    mode: intercept
+    protocol: rest
+    rules:
+      - {class: read, methods: [GET], paths: ["/**"]}
+      - {deny: true, methods: ["*"], paths: ["/admin/x", "/a+b"]}
+      - {deny: true, methods: ["*"], paths: ["/root/x", "/a+b"]}
+  - {name: a, hosts: [a.example], ports: [443], mode: intercept, protocol: rest, access: read-only}
+"""
+
+
+@pytest.mark.parametrize("url, at", [("https://b.example/admin/x", 12), ("https://b.example/root/x", 13), ("https://b.example/x", 11), ("https://a.example/x", 14)])
+def test_the_deciding_rule_is_named_with_its_line_too(saw, tmp_path, url, at):
+    (tmp_path / "same.yaml").write_text(SAME_NAME)
+    code = 3 if at in (12, 13) else 0
+    told = json.loads(saw("test", "same.yaml", url, "--json", code=code).stdout)
+    assert told["line"] == at and (at not in (12, 13) or told["rule"] == "b: deny any /a+b (+1)"), told
+    assert f"  line    {at}\n" in saw("test", "same.yaml", url, code=code).stdout
+    saw("compile", "same.yaml", "-o", "same.blob")
+    assert "line" not in json.loads(saw("test", "same.blob", url, "--json", code=code).stdout)
+    assert "line" not in json.loads(saw("test", "same.yaml", "DELETE https://b.example/x", "--json", code=3).stdout)
 
 
 def test_names_of_fields_with_anything_beside_them_are_no_question(saw, good):

@@ -55,6 +55,8 @@ PUSH = policy(git({"class": "read", "git": "fetch", "paths": ["/o/*"]},
               verdicts={"read": "allow", "write": "allow"})
 PUSH_HELD = policy(git({"class": "write", "git": "push", "paths": ["/o/r"], "refs": ["refs/**"], "change": ["create", "update", "force", "delete"]}),
                    verdicts={"write": "review"})
+PUSH_SHUT = policy(git({"class": "write", "git": "push", "paths": ["/o/*"], "refs": ["refs/**"], "change": ["create", "delete"]},
+                       {"deny": True, "git": "push", "paths": ["/o/x"], "refs": ["refs/**"], "change": ["create"]}), verdicts={"write": "deny"})
 GIT_PRESET = policy({"name": "a", "hosts": ["a.example"], **HTTPS, "protocol": "git", "access": "read-only"}, verdicts={"read": "allow"})
 SLASH = policy(rest(rule("read", "GET", paths=["/**"])), verdicts={"read": "allow"})
 SPELT = policy(rest(rule("read", "GET", paths=["/**"]), rule("write", "GET", "HEAD", paths=["/held/**"]), {"deny": True, "methods": ["*"], "paths": ["/admin/x"]},
@@ -75,6 +77,10 @@ CASES = {
     "port-and-path": (READ, [f"GET {U}:8443/x"], [[f"GET {U}:8443/y"], [f"GET {U}:8444/x"]], [[f"GET {U}/x"], [f"GET {U}:8443/pub/x"]]),
     "port-in-clear": (READ, ["GET http://a.example/pub/x"], [["GET http://a.example/pub/y"], [f"GET {U}/x"]], []),
     "port-in-clear-beside-a-credential": (SPENT, ["GET http://a.example/repos/x"], [["GET http://a.example/repos/y"], [f"GET {U}/x"]], []),
+    "models-and-rule": (MODELS, [f"POST {U}/embed", {"model": "large"}], [[f"POST {U}/embed", {"model": "huge"}], [f"PUT {U}/embed", {"model": "large"}]],
+                        [[f"POST {U}/embed", {"model": "small-1"}], [f"POST {U}/chat", {"model": "large"}]]),
+    "models-met-and-rule": (MODELS, [f"POST {U}/embed", {"model": "small-1"}], [[f"POST {U}/embed", {"model": "large"}], [f"POST {U}/chat", {"model": "large"}]], []),
+    "models-and-rule-without-a-body": (MODELS, [f"GET {U}/embed"], [[f"GET {U}/chat"]], []),
     "models": (MODELS, [f"POST {U}/chat", {"model": "large"}], [[f"POST {U}/chat", {"model": "huge"}], [f"POST {U}/chat", {}]], [[f"POST {U}/text", {"model": "large"}]]),
     "port-with-a-credential": (SPENT, [f"GET {U}:8443/repos/x"], [[f"GET {U}:8444/repos/x"], [f"GET {U}:8443/x"]], [[f"GET {U}:8443/repos/y"]]),
     "path": (READ, [f"GET {U}/x"], [[f"GET {U}/x/y"], [f"GET {U}/"], [f"POST {U}/x"]], [[f"HEAD {U}/x"]]),
@@ -118,6 +124,9 @@ CASES = {
     "git-ref": (PUSH, [PACK, "--push=create:refs/heads/main"], [[PACK, "--push=update:refs/heads/main"], [PACK, "--push=create:refs/heads/x"]], []),
     "git-change": (PUSH, [PACK, "--push=update:refs/heads/agent/x,delete:refs/heads/old"], [[PACK, "--push=update:refs/heads/agent/y"], [PACK, "--push=create:refs/heads/old"]],
                    [[PACK, "--push=create:refs/heads/agent/z,update:refs/heads/agent/x"]]),
+    "git-beside-a-deny": (PUSH_SHUT, [f"POST {U}/o/x/git-receive-pack", "--push=delete:refs/heads/x"],
+                          [[f"POST {U}/o/x/git-receive-pack", "--push=create:refs/heads/x"], [f"POST {U}/o/x/git-receive-pack", "--push=delete:refs/heads/y"],
+                           [f"POST {U}/o/y/git-receive-pack", "--push=delete:refs/heads/x"]], []),
     "git-review": (PUSH_HELD, [PACK, "--push=create:refs/heads/x"], [[PACK, "--push=update:refs/heads/x"], [PACK, "--push=create:refs/heads/y"]], []),
 }
 NEVER = {
@@ -173,6 +182,8 @@ def make(document, change):
             binding = document["credentials"][re.match(r"credentials\[(.*?)\]", place)[1]]
             if word == "add" or "ports" in binding:
                 binding[place.rsplit(".", 1)[1]].append(yaml.safe_load(value))
+        elif rest_of == ".models" and word == "where it has them, add":
+            entry.get("models", []).append(yaml.safe_load(value))
         elif rest_of.startswith(".models (or "):
             entry["models"].append(yaml.safe_load(value))
         elif word == "set":
@@ -208,6 +219,13 @@ def test_a_change_once_made_allows_what_was_refused_and_nothing_beside_it(ask, n
     assert now["decision"] == "allowed" and "policy_change" not in now, (change, now)
     assert [(q, ask(changed, q)["decision"]) for q in still] == [(q, "denied") for q in still], change
     assert [(q, ask(changed, q)["decision"]) for q in too] == [(q, "allowed") for q in too], change
+
+
+@pytest.mark.parametrize("push, reason, rule", [("create", "denied_by_rule", "a: deny push create /o/x"), ("delete", "class_denied", "a: write push create,delete /o/*"),
+                                                ("update", "git_operation_not_listed", "a")])
+def test_a_push_is_refused_by_the_rule_that_decides_its_change_where_none_could_pass(ask, push, reason, rule):
+    told = ask(PUSH_SHUT, [f"POST {U}/o/x/git-receive-pack", f"--push={push}:refs/heads/x"])
+    assert (told["reason"], told["rule"]) == (reason, rule), told
 
 
 @pytest.mark.parametrize("name", NEVER)

@@ -195,6 +195,18 @@ def test_a_role_reports_only_what_is_its_own_to_report(ws, role, kind, action):
     assert [e for e in w.audit() if e["class_uid"] == 1007 and "not permitted" in e.get("status_detail", "")]
 
 
+@pytest.mark.parametrize("role", ["inlet", "dialer"])
+def test_only_outlet_names_a_credential_that_was_spent(ws, role):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    before = w.roles()[role]
+    own = event("http" if role == "inlet" else "flow", "allowed", name="forged.example", verb="GET", credential="token")
+    w.tell(role, send=["MSG_EVENT", 77, *own])
+    wait_for("a new " + role, lambda: w.roles().get(role) not in (None, before))
+    assert "forged.example" not in json.dumps(w.audit()), "the log took the event"
+
+
 def told_once(name):
     return pack("MSG_EVENT", 0, *event("dns", "denied", name=name))
 

@@ -283,14 +283,14 @@ def _reasons():
 
 _reasons()
 KEYS = ("kind action at reason flow generation count bytes_in bytes_out duration tokens_in tokens_out src dst src_port dst_port ip_proto status pid observing "
-        "name rule verb path actor detail change model").split()
+        "name rule verb path actor detail change model credential").split()
 
 
 def ipc_event(fields):
     ev = dict(zip(["id", *KEYS], fields))
     ev["code"] = REASONS[ev["reason"]]
-    for k in ("name", "rule", "verb", "path", "actor", "detail", "change"):
-        ev[k] = ev[k].decode()
+    for k in ("name", "rule", "verb", "path", "actor", "detail", "change", "credential"):
+        ev[k] = ev.get(k, b"").decode()
     for k in ("src", "dst"):
         ev[k] = socket.inet_ntop(socket.AF_INET if len(ev[k]) == 4 else socket.AF_INET6, ev[k]) if ev[k] else None
     ev["action"] = {v: k for k, v in ipc.EVENT_ACTIONS.items()}[ev["action"]]

@@ -53,7 +53,7 @@ class Event(dict):
 
     def __init__(self, fields, codes):
         names = ("kind action at reason flow generation count bytes_in bytes_out duration tokens_in tokens_out src dst src_port dst_port proto status pid observing "
-                 "name rule verb path actor detail change model").split()
+                 "name rule verb path actor detail change model credential").split()
         super().__init__(zip(names, fields))
         self.code = f"{KINDS.get(self['kind'], self['kind'])}/{ACTIONS[self['action']]}/{codes[self['reason']]}"
 

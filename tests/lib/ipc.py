@@ -135,7 +135,7 @@ EVENT_KINDS = {"lifecycle": 1, "session": 2, "dns": 3, "flow": 4, "http": 5, "po
 EVENT_ACTIONS = {"allowed": 1, "denied": 2, "observed": 3, "closed": 4, "failed": 5, "note": 6}
 
 
-def event(kind, action="note", name="", verb="", detail="", actor=""):
+def event(kind, action="note", name="", verb="", detail="", actor="", credential=""):
     """The fields of an audit event (src/ipc/audit_msg.c), mostly empty."""
     numbers = [EVENT_KINDS[kind], EVENT_ACTIONS[action]] + [0] * 10
-    return numbers + ["", ""] + [0] * 6 + [name, "", verb, "", actor, detail, "", ""]
+    return numbers + ["", ""] + [0] * 6 + [name, "", verb, "", actor, detail, "", ""] + [credential] * bool(credential)

@@ -9,6 +9,7 @@
 #include "os/log.h"
 #include "rules/bundle_check.h"
 #include "sawd/core/api.h"
+#include "sawd/core/bindings.h"
 #include "sawd/core/ws.h"
 
 /* A channel points at a release; releases never change. Whatever moves one: the compiler checks the bundle for that channel, then the event
@@ -37,6 +38,8 @@ static void move_free(struct move *m)
 
 static int answer(struct core *c, uint64_t req, const struct channel *ch, struct err *e)
 {
+	static struct bindings bound;
+	struct err unread = { "" };
 	struct release r;
 	int n = releases_find(c->db, bytes_str(ch->release), &r, e);
 
@@ -45,6 +48,8 @@ static int answer(struct core *c, uint64_t req, const struct channel *ch, struct
 	n = n < 0 ? n : workspaces_on_channel(c->db, ch->name, e);
 	if (n < 0)
 		return n;
+	bound.n = 0;
+	(void)bindings_add(c, r.policy_sha256, &bound, &unread); /* what cannot be read binds nothing, nor is it ever loaded */
 	msg_start(&core_out, MSG_API_CHANNEL);
 	msg_u64(&core_out, req);
 	msg_str(&core_out, ch->name);
@@ -60,6 +65,7 @@ static int answer(struct core *c, uint64_t req, const struct channel *ch, struct
 	msg_u64(&core_out, r.expires_ms);
 	msg_u64(&core_out, ch->moved_ms);
 	msg_u64(&core_out, (uint64_t)n);
+	bindings_put(&bound, &core_out);
 	core_send(c, SAWD_FRONT);
 	return 0;
 }

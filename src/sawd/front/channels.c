@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "ipc/trust.h"
+#include "ipc/types.h"
 #include "os/fd.h"
 #include "sawd/front/body.h"
 #include "wire/bundle.h"
+#include "wire/credential.h"
 
 static struct body body; /* one request at a time is read */
 
@@ -161,6 +163,17 @@ static void when(struct json_out *j, const char *key, struct msg_in *in)
 	}
 }
 
+static void credentials(struct json_out *j, struct msg_in *in)
+{
+	uint64_t n = msg_get_max(in, IPC_SECRETS_MAX);
+
+	json_out_key(j, "credentials");
+	json_out_array(j);
+	for (uint64_t i = 0; i < n && !in->bad; i++)
+		json_out_bytes(j, msg_get_bytes(in, CREDENTIAL_ID_MAX));
+	json_out_array_end(j);
+}
+
 static void put_channel(struct json_out *j, struct msg_in *in)
 {
 	json_out_object(j);
@@ -180,6 +193,7 @@ static void put_channel(struct json_out *j, struct msg_in *in)
 	when(j, "expires_at", in);
 	when(j, "moved_at", in);
 	number(j, "workspaces", in);
+	credentials(j, in);
 	json_out_object_end(j);
 }
 

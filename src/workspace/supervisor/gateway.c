@@ -333,5 +333,6 @@ const struct role_ops gateway_outlet_ops = {
 	.configure = configure_outlet,
 	.lost = restart,
 	.keeper = MSG_KEEPER_OUTLET,
+	.spends = true,
 	.has_ready = true,
 };

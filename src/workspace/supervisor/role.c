@@ -321,6 +321,8 @@ bool role_on_event(void *owner, struct msg_in *in)
 
 	if (!audit_msg_get(in, &ev) || !msg_end(in) || !(r->ops->events[ev.kind] & 1U << ev.action))
 		return false;
+	if (ev.credential.len && !r->ops->spends)
+		return false;
 	/* Whatever a role says about itself: who said it, and when, is known here. */
 	ev.actor = bytes_str(r->ops->name);
 	ev.at_ms = 0;

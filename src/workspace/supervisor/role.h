@@ -33,6 +33,7 @@ struct role_ops {
 	/* What it may report: for each kind the actions, as bits. Anything else ends the role: a log that a compromised role could
 	 * fill with another's words would prove nothing. */
 	uint32_t events[EVENT_KIND_END];
+	bool spends; /* its events may name a credential that was spent */
 };
 
 /* Fields are read by others, written by role.c. */
