@@ -25,7 +25,6 @@ struct gate {
 	bool shut; /* its rules allow nothing any more */
 	bool moved; /* no policy allows the address that dialer connects any more */
 	bool reads; /* a rule reads the body, as JSON */
-	bool shut; /* no path is allowed any more */
 	bool guarded; /* the way leads through outlet */
 	bool outlet; /* this is outlet */
 	struct policy_entry entry; /* that owns good.example */

@@ -207,7 +207,7 @@ static void add_model(struct change *c)
 
 	if (!models || r->websocket || !(policy_method_bit(r->method) & ~(uint32_t)BODILESS))
 		return;
-	met = policy_condition_met(c->p, r, models);
+	met = policy_condition_met(c->p, c->e, r, models);
 	if (met == POLICY_UNMET && r->body->values[models->slot].kind == JSON_VALUE_STRING) {
 		change_place(c, ".models: where it has them, add ");
 		add_text_value(c, r->body->values[models->slot].text);
