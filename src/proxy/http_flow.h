@@ -89,8 +89,7 @@ struct http_flow {
 	struct http_reading *reading; /* a rule reads the body; NULL: none does */
 	bool body_begun; /* some of it was decoded */
 	bool host_first; /* a call in which the host may speak before the guest does */
-	bool body_done;
-	bool to_head;
+	bool body_done, to_head;
 	uint8_t minor;
 	enum reason verdict; /* REASON_OK, or what is only observed */
 	bool judged; /* there was a verdict, perhaps by its body */
