@@ -8,14 +8,15 @@
 #include "rules/policy.h"
 #include "workspace/supervisor/ws.h"
 
-/* At most the ports of two policies at once (during a change), and the three fixed ones. */
+/* At most the ports of two policies at once (during a change), and the fixed ones. */
 enum { SELF_PORT = 80, /* http://saw.internal/, whatever policy lists */ FIXED = 4, SLOTS = 2 * POLICY_PORTS_MAX + FIXED };
 
 struct slot {
 	enum ipc_listener kind; /* 0: free */
 	uint16_t port;
 	int fd; /* -1: asked for */
-	bool wanted;
+	bool wanted; /* by the last list */
+	bool wanted_before; /* by the list before that */
 };
 
 struct listeners {
@@ -41,17 +42,42 @@ static void ask(struct listeners *l, const struct slot *s)
 	role_send(&l->ws->roles[ROLE_FRONT], &out);
 }
 
+static void drop(struct listeners *l, struct slot *s)
+{
+	if (s->fd >= 0) {
+		msg_start(&out, MSG_UNLISTEN);
+		msg_u64(&out, s->port);
+		role_send(&l->ws->roles[ROLE_INLET], &out);
+		(void)fd_close(s->fd);
+	}
+	*s = (struct slot){ .fd = -1 };
+	s->kind = (enum ipc_listener)0;
+}
+
+/* A free one, else one of neither policy: front withholds it, or brought it when nobody wanted it any more. An answer that comes after all is
+ * one that nobody asked for. */
+static struct slot *room(struct listeners *l)
+{
+	struct slot *s = NULL;
+
+	for (size_t i = 0; i < SLOTS; i++) {
+		if (!l->slots[i].kind)
+			return &l->slots[i];
+		if (!l->slots[i].wanted && !l->slots[i].wanted_before)
+			s = &l->slots[i];
+	}
+	if (s)
+		drop(l, s);
+	return s;
+}
+
 static void want(struct listeners *l, enum ipc_listener kind, uint16_t port)
 {
-	struct slot *s = find(l, kind, port);
+	struct slot *s;
 
-	if (s) {
-		s->wanted = true;
+	if (find(l, kind, port))
 		return;
-	}
-	for (size_t i = 0; !s && i < SLOTS; i++)
-		if (!l->slots[i].kind)
-			s = &l->slots[i];
+	s = room(l);
 	must(s);
 	*s = (struct slot){ .kind = kind, .port = port, .fd = -1, .wanted = true };
 	if (l->ws->roles[ROLE_FRONT].ready)
@@ -78,14 +104,35 @@ struct listeners *listeners_free(struct listeners *l)
 	return NULL;
 }
 
+static const struct {
+	enum ipc_listener kind;
+	uint16_t port;
+} fixed[FIXED] = {
+	{ IPC_LISTEN_DNS_UDP, 53 },
+	{ IPC_LISTEN_DNS_TCP, 53 },
+	{ IPC_LISTEN_OBSERVER, 0 },
+	{ IPC_LISTEN_TCP, SELF_PORT },
+};
+
+static bool in_list(const struct slot *s, const uint16_t *ports, size_t n)
+{
+	for (size_t i = 0; i < FIXED; i++)
+		if (s->kind == fixed[i].kind && s->port == fixed[i].port)
+			return true;
+	for (size_t i = 0; i < n; i++)
+		if (s->kind == IPC_LISTEN_TCP && s->port == ports[i])
+			return true;
+	return false;
+}
+
 void listeners_want(struct listeners *l, const uint16_t *ports, size_t n)
 {
-	for (size_t i = 0; i < SLOTS; i++)
-		l->slots[i].wanted = false;
-	want(l, IPC_LISTEN_DNS_UDP, 53);
-	want(l, IPC_LISTEN_DNS_TCP, 53);
-	want(l, IPC_LISTEN_OBSERVER, 0);
-	want(l, IPC_LISTEN_TCP, SELF_PORT);
+	for (size_t i = 0; i < SLOTS; i++) {
+		l->slots[i].wanted_before = l->slots[i].wanted;
+		l->slots[i].wanted = in_list(&l->slots[i], ports, n);
+	}
+	for (size_t i = 0; i < FIXED; i++)
+		want(l, fixed[i].kind, fixed[i].port);
 	for (size_t i = 0; i < n; i++)
 		want(l, IPC_LISTEN_TCP, ports[i]);
 }
@@ -136,16 +183,8 @@ void listeners_give(struct listeners *l)
 
 void listeners_prune(struct listeners *l)
 {
-	for (size_t i = 0; i < SLOTS; i++) {
-		struct slot *s = &l->slots[i];
-
-		/* One that was asked for and has not come is waited for: front answers each question once. */
-		if (!s->kind || s->wanted || s->fd < 0)
-			continue;
-		msg_start(&out, MSG_UNLISTEN);
-		msg_u64(&out, s->port);
-		role_send(&l->ws->roles[ROLE_INLET], &out);
-		*s = (struct slot){ .fd = fd_close(s->fd) };
-		s->kind = (enum ipc_listener)0;
-	}
+	/* One that was asked for and has not come is waited for: front answers each question once. */
+	for (size_t i = 0; i < SLOTS; i++)
+		if (l->slots[i].kind && !l->slots[i].wanted && l->slots[i].fd >= 0)
+			drop(l, &l->slots[i]);
 }
