@@ -1,7 +1,8 @@
 /* The compiled policy's bytes: private to policy*.c and the compiler. All integers are 32-bit of the machine's own order (a blob
  * never leaves it without being compiled anew); every table starts at an offset divisible by 8.
  *
- *   hosts     sorted by text; `slots` is an open-addressed hash table over them
+ *   hosts     sorted by text; `slots` is an open-addressed hash table over them: each host once, at least half of it empty, and no run of
+ *             filled slots longer than BLOB_RUN_MAX, so that no look-up is
  *   doors     for each host: port -> entry, sorted by port
  *   entries   sorted by name, with their ports, address prefixes, and for http mode their rules and the root of a path trie
  *   rules     of one entry, in the order in which they decide: denies, then narrower before broader
@@ -66,6 +67,7 @@ struct blob_header {
 };
 
 enum { BLOB_SEALED_AT = 48 };
+enum { BLOB_RUN_MAX = 256 /* a million names that nobody chose for it make runs of 60 */ };
 enum { BLOB_LAB = 1, BLOB_FLAGS_ALL = 1 };
 enum {
 	BLOB_OBSERVE = 1,

@@ -49,7 +49,8 @@ static bool compile(struct model *m, const struct yaml_tree_node *root, struct b
 	if (m->problems->n_errors)
 		return false;
 	if (!policy_write(m, out)) {
-		model_error(m, start, "the compiled policy would be too large; split it");
+		if (!m->problems->n_errors)
+			model_error(m, start, "the compiled policy would be too large; split it");
 		return false;
 	}
 	must(policy_open(&p, buf_view(out), &e));

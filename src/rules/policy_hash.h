@@ -29,4 +29,22 @@ static inline uint32_t blob_hash(struct bytes suffix, enum blob_wild w)
 	return blob_hash_end(h, w);
 }
 
+/* Filled slots; UINT32_MAX where a run of them is longer than BLOB_RUN_MAX. */
+static inline uint32_t blob_slots_filled(const uint32_t *slots, uint32_t n)
+{
+	uint32_t filled = 0, run = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		run = slots[i] == BLOB_NONE ? 0 : run + 1;
+		if (run > BLOB_RUN_MAX)
+			return UINT32_MAX;
+		filled += slots[i] != BLOB_NONE;
+	}
+	/* The last run goes on at the start. */
+	for (uint32_t i = 0; i < n && slots[i] != BLOB_NONE; i++)
+		if (++run > BLOB_RUN_MAX)
+			return UINT32_MAX;
+	return filled;
+}
+
 #endif

@@ -123,7 +123,8 @@ static bool hosts_ok(const struct policy *p)
 	const uint32_t *slots = blob_at(p, BLOB_SLOTS);
 	uint32_t n = blob_n(p, BLOB_HOSTS), n_slots = blob_n(p, BLOB_SLOTS);
 
-	if (n_slots == 0 || (n_slots & (n_slots - 1)) != 0 || n_slots / 2 < n)
+	/* As many filled slots as hosts, each of which is found below: each once, and within a short run. */
+	if (n_slots == 0 || (n_slots & (n_slots - 1)) != 0 || n_slots / 2 < n || blob_slots_filled(slots, n_slots) != n)
 		return false;
 	for (uint32_t i = 0; i < n_slots; i++)
 		if (slots[i] != BLOB_NONE && slots[i] >= n)

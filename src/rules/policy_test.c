@@ -1,5 +1,5 @@
 /* Questions to a blob that are about names, ports and reach; and blobs that are refused. */
-#include "rules/policy_view.h"
+#include "rules/policy_hash.h"
 #include "rules/policy_test_kit.h"
 
 #define TEXT                                                                                                                    \
@@ -112,6 +112,59 @@ TEST(a_damaged_blob_is_refused_whole)
 	h->magic[0] = 'X';
 	CHECK(!policy_open(&p, buf_view(&k.blob), &e) && strstr(e.text, "policy compile"));
 	kit_free(&k);
+}
+
+TEST(a_blob_whose_table_names_a_host_twice_is_refused)
+{
+	struct kit k = kit_compile(TEXT);
+	struct policy p = { 0 };
+	struct err e = { 0 };
+	struct blob_header *h = (struct blob_header *)(void *)k.blob.p;
+	uint32_t *slots = (uint32_t *)(void *)(k.blob.p + h->section[BLOB_SLOTS].off);
+	uint32_t n = h->section[BLOB_SLOTS].n, empty = 0;
+
+	CHECK(n >= 8 && policy_open(&p, buf_view(&k.blob), &e));
+	for (uint32_t i = 0; i < n; i++) {
+		if (slots[i] != BLOB_NONE)
+			continue;
+		empty++;
+		slots[i] = 0;
+		CHECK(!policy_open(&p, buf_view(&k.blob), &e));
+		slots[i] = BLOB_NONE;
+	}
+	CHECK(empty >= n / 2 && policy_open(&p, buf_view(&k.blob), &e));
+	kit_free(&k);
+}
+
+/* A policy of `n` hosts whose hashes agree in the bits that choose their slot. */
+static void crowd(struct buf *text, uint32_t n)
+{
+	char name[32];
+
+	buf_init(text, 1 << 20);
+	(void)buf_str(text, "version: 1\nname: test\nverdicts: {read: allow}\nnetwork:\n"
+			  "  - {name: a, ports: [80], mode: http, protocol: rest, access: read-only, hosts: [b.example");
+	for (uint32_t i = 0, found = 0; found < n; i++) {
+		(void)snprintf(name, sizeof(name), "h%u.example", i);
+		if (blob_hash(bytes_str(name), BLOB_EXACT) % 1024 != 7)
+			continue;
+		(void)buf_str(text, ", ");
+		(void)buf_str(text, name);
+		found++;
+	}
+	(void)buf_str(text, "]}\n");
+}
+
+TEST(hosts_whose_names_were_chosen_to_fall_together_are_refused)
+{
+	BUF_AUTO struct buf few, many;
+	struct kit k;
+
+	crowd(&few, BLOB_RUN_MAX - 2);
+	k = kit_compile(buf_cstr(&few));
+	kit_free(&k);
+	crowd(&many, BLOB_RUN_MAX + 40);
+	kit_refused(buf_cstr(&many), 1, 1, "same hash");
 }
 
 TEST(every_flipped_byte_still_answers_or_is_refused)

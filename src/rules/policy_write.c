@@ -389,6 +389,7 @@ static uint32_t write_doors(struct writer *w, const struct owned *o, size_t n)
 
 static void write_slots(struct writer *w, const struct owned *o, size_t n, uint32_t n_hosts)
 {
+	const struct place start = { 1, 1 };
 	uint32_t n_slots = 8, host = 0;
 	uint32_t *slots;
 
@@ -407,9 +408,14 @@ static void write_slots(struct writer *w, const struct owned *o, size_t n, uint3
 
 		if (i > 0 && bytes_eq(o[i].text, o[i - 1].text))
 			continue;
-		while (slots[at] != BLOB_NONE)
+		for (int run = 0; run < BLOB_RUN_MAX && slots[at] != BLOB_NONE; run++)
 			at = (at + 1) & (n_slots - 1);
-		slots[at] = host++;
+		if (slots[at] == BLOB_NONE)
+			slots[at] = host++;
+	}
+	if (blob_slots_filled(slots, n_slots) != n_hosts) {
+		model_error(w->m, start, "too many of its hosts have the same hash, as only names chosen for that have; leave some out");
+		w->failed = true;
 	}
 	buf_add(&w->s[BLOB_SLOTS], slots, n_slots * sizeof(*slots));
 }
