@@ -37,3 +37,23 @@ void log_line(const char *format, ...)
 	line[len++] = '\n';
 	(void)!write(2, line, len);
 }
+
+void log_rest(struct log_meter *m)
+{
+	if (m->left_out)
+		log_line("%llu lines of this kind were left out", (unsigned long long)m->left_out);
+	m->left_out = 0;
+}
+
+bool log_room(struct log_meter *m, uint64_t now_ms)
+{
+	if (m->paid_ms < now_ms)
+		m->paid_ms = now_ms;
+	if (m->paid_ms >= now_ms + (uint64_t)LOG_METER_BURST * LOG_METER_MS) {
+		m->left_out++;
+		return false;
+	}
+	m->paid_ms += LOG_METER_MS;
+	log_rest(m);
+	return true;
+}

@@ -29,7 +29,8 @@ static void end_line(struct words *w)
 	w->len = 0;
 	if (line.len == 0)
 		return;
-	log_line("%.*s", (int)line.len, (const char *)line.p);
+	if (log_room(&w->meter, clock_mono_ms()))
+		log_line("%.*s", (int)line.len, (const char *)line.p);
 	if (is_warning(line))
 		return;
 	for (size_t i = 0; i < n; i++)
@@ -93,6 +94,7 @@ int words_init(struct words *w, struct loop *l, int *ret_fd, struct err *e)
 
 void words_deinit(struct words *w)
 {
+	log_rest(&w->meter);
 	loop_io_remove(&w->io);
 	if (w->fd > 0)
 		(void)fd_close(w->fd);

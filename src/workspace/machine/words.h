@@ -1,8 +1,9 @@
-/* What QEMU writes on its standard error: whole lines go to the log, the last one that is no warning is kept for whoever asks why it ended. */
+/* What QEMU writes on its standard error: whole lines go to the log (at length not all: os/log.h), the last one that is no warning is kept for whoever asks why it ended. */
 #ifndef SAW_MACHINE_WORDS_H
 #define SAW_MACHINE_WORDS_H
 
 #include "base/err.h"
+#include "os/log.h"
 #include "os/loop.h"
 
 enum { WORDS_LINE_MAX = 400 /* a longer line is cut in two */, WORDS_LAST_MAX = 120 /* what is kept of one */ };
@@ -10,6 +11,7 @@ enum { WORDS_LINE_MAX = 400 /* a longer line is cut in two */, WORDS_LAST_MAX = 
 /* Zero is "none". */
 struct words {
 	struct loop_io io;
+	struct log_meter meter;
 	int fd;
 	size_t len;
 	char line[WORDS_LINE_MAX];

@@ -1,5 +1,6 @@
 #include "workspace/machine/words.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/tap.h"
@@ -101,4 +102,25 @@ TEST(none_is_safe_to_end)
 
 	words_deinit(&none);
 	CHECK_STR(words_last(&none), "");
+}
+
+TEST(what_a_child_says_for_ever_fills_no_log)
+{
+	struct err e = { 0 };
+	int real_fd = dup(2);
+	int log_fd = memfd_create("log", MFD_CLOEXEC);
+	off_t len;
+
+	begin();
+	CHECK(dup2(log_fd, 2) == 2);
+	for (int i = 0; i < 5000; i++) {
+		say("again and again\n");
+		CHECK_INT(loop_turn(loop, 0, &e), 0);
+	}
+	end();
+	len = lseek(log_fd, 0, SEEK_END);
+	CHECK(dup2(real_fd, 2) == 2);
+	CHECK(len > 16 * LOG_METER_BURST && len < 100 * (LOG_METER_BURST + 50));
+	(void)close(real_fd);
+	(void)close(log_fd);
 }

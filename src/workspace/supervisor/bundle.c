@@ -98,10 +98,11 @@ static bool on_ready(void *owner, struct msg_in *in)
 
 static bool on_failed(void *owner, struct msg_in *in)
 {
+	static struct log_meter meter;
 	struct bytes why = msg_get_bytes(in, ERR_MAX);
 
 	(void)owner;
-	if (msg_end(in))
+	if (msg_end(in) && log_room(&meter, clock_mono_ms()))
 		log_line("compiler: %.*s", (int)why.len, (const char *)why.p);
 	return msg_end(in);
 }

@@ -14,10 +14,15 @@
  * answers a connection of ours: nothing the guest says is taken for it. A machine that ends by itself is started again; one whose
  * guest powered off ends the workspace cleanly. What follows is the control plane's to decide: while `running` is desired it starts it again. */
 
-enum { UID_MACHINE = 3 };
+enum { UID_MACHINE = 3, TELL_MS = 1000 };
 
 static struct msg out;
 static struct loop_timer probe;
+/* An escaped QEMU may stop and resume for ever, and name reasons: the control plane hears the latest once a second, the log less often. */
+static struct loop_timer tell;
+static struct log_meter meter;
+static uint64_t last_state;
+static char last_detail[WS_DETAIL_MAX];
 static bool powered_off;
 
 static void on_probed(void *owner, uint64_t id, int fd, struct bytes why)
@@ -107,6 +112,34 @@ static void on_runs(struct ws *w)
 		(void)loop_timer_arm(w->loop, &probe, MACHINE_PROBE_MS, on_probe, w);
 }
 
+static bool lives(uint64_t state)
+{
+	return state == IPC_MACHINE_RUNNING || state == IPC_MACHINE_PAUSED;
+}
+
+static void on_tell(struct loop_timer *t)
+{
+	struct ws *w = t->owner;
+
+	if (w->state != IPC_STATE_RUNNING || !lives(last_state) || strcmp(w->detail, last_detail) == 0)
+		return;
+	ws_state(w, w->state, last_detail);
+	(void)loop_timer_arm(w->loop, t, TELL_MS, on_tell, w);
+}
+
+static void say(struct ws *w, uint64_t state, struct bytes detail)
+{
+	char text[WS_DETAIL_MAX];
+
+	(void)snprintf(text, sizeof(text), "%.*s", (int)detail.len, (const char *)detail.p);
+	if (state == last_state && strcmp(text, last_detail) == 0)
+		return;
+	last_state = state;
+	memcpy(last_detail, text, sizeof(last_detail));
+	if (log_room(&meter, loop_now_ms(w->loop)))
+		log_line("machine: state %llu %s", (unsigned long long)state, text);
+}
+
 static bool on_state(void *owner, struct msg_in *in)
 {
 	struct role *r = owner;
@@ -114,19 +147,17 @@ static bool on_state(void *owner, struct msg_in *in)
 	uint64_t state = msg_get_max(in, IPC_MACHINE_FAILED);
 	uint64_t accel = msg_get_max(in, IPC_ACCEL_TCG);
 	struct bytes detail = msg_get_bytes(in, ERR_MAX);
-	char text[WS_DETAIL_MAX];
 
 	if (!msg_end(in) || !state)
 		return false;
-	log_line("machine: state %llu %.*s", (unsigned long long)state, (int)detail.len, (const char *)detail.p);
+	say(w, state, detail);
 	if (accel)
 		w->accel = accel;
 	if (state == IPC_MACHINE_RUNNING)
 		on_runs(w);
-	if (w->state == IPC_STATE_RUNNING && (state == IPC_MACHINE_RUNNING || state == IPC_MACHINE_PAUSED)) {
-		(void)snprintf(text, sizeof(text), "%.*s", (int)detail.len, (const char *)detail.p);
-		ws_state(w, w->state, text);
-	}
+	tell.owner = w;
+	if (!tell.slot)
+		on_tell(&tell);
 	if (state == IPC_MACHINE_OFF)
 		powered_off = true;
 	if (state == IPC_MACHINE_FAILED)
@@ -145,6 +176,9 @@ static bool lost(struct role *r, const char *why)
 	char detail[WS_DETAIL_MAX];
 
 	loop_timer_disarm(&probe);
+	loop_timer_disarm(&tell);
+	log_rest(&meter);
+	last_state = 0;
 	if (ws_stopping(w))
 		return false;
 	/* What the first program says of a damaged disk stands on the console: no guest's words are repeated here. */
