@@ -653,6 +653,34 @@ def test_a_push_that_cannot_be_stored_is_a_failed_event_too(plane, security, tmp
     assert "0 workspaces" in push(plane, folder).stdout
 
 
+def triggers(plane, *sql):
+    """sawd has the database for itself while it runs."""
+    plane.stop()
+    db = sqlite3.connect(plane.state / "sawd.db")
+    for line in sql:
+        db.execute(line)
+    db.close()
+    plane.start()
+
+
+def test_a_call_that_cannot_be_stored_is_a_failed_event_too(plane, tmp_path):
+    policy = write(tmp_path / "p.yaml", POLICY)
+    cli(plane, "create", "dev", "--policy", policy, "--driver", "try")
+    cli(plane, "stop", "dev")
+    triggers(plane, *(f"CREATE TRIGGER no_{what} BEFORE {what} ON workspaces BEGIN SELECT RAISE(ABORT, 'not now'); END" for what in ("INSERT", "UPDATE")))
+    cli(plane, "create", "other", "--policy", policy, "--driver", "try", code=1)
+    cli(plane, "set-policy", "dev", policy, code=1)
+    cli(plane, "start", "dev", code=1)
+    triggers(plane, "DROP TRIGGER no_INSERT", "DROP TRIGGER no_UPDATE")
+    told = [(e["api"]["operation"], e["status_id"], e.get("status_code")) for e in control_events(plane, lambda e: e["class_uid"] == 6003)]
+    for call in ("workspaces.create", "workspaces.policy", "workspaces.start"):
+        assert [t[1:] for t in told if t[0] == call][-2:] == [(1, "ok"), (2, "change_failed")], told
+    assert plane.show("dev")["policy"]["generation"] == 1
+    cli(plane, "set-policy", "dev", policy)
+    cli(plane, "start", "dev")
+    plane.wait("dev", "running")
+
+
 def test_the_same_push_again_changes_nothing(plane, security, tmp_path):
     cli(plane, "policy", "key", "add", security.public)
     folder = bundle.make(tmp_path / "7", security, 7)

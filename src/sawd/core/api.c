@@ -190,6 +190,8 @@ static void want(struct core *c, uint64_t req, struct ws *w, enum sawd_verb verb
 		if (r == 0) {
 			apply(w, verb);
 			r = ws_save(w, &e);
+			if (r < 0)
+				journal_failed(c, REASON_CHANGE_FAILED, operations[verb], w->row.id, e.text);
 		}
 	}
 	if (r < 0) {

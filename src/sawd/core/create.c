@@ -206,7 +206,11 @@ static void finish_create(struct call *k)
 	if (c->uid == 0 && row->driver != SPEC_DRIVER_TRY)
 		r = workspaces_free_uid(c->db, SAWD_ROLE_UIDS + UID_BLOCK, UID_BLOCK, &row->uid_base, &e);
 	r = r < 0 ? r : journal_call(c, "workspaces.create", row->id, row->name, row->policy_name, &e);
-	r = r < 0 ? r : workspaces_insert(c->db, row, &e);
+	if (r == 0) {
+		r = workspaces_insert(c->db, row, &e);
+		if (r < 0)
+			journal_failed(c, REASON_CHANGE_FAILED, "workspaces.create", row->id, e.text);
+	}
 	if (r < 0) {
 		api_error(c, k->req, r, &e);
 		return;
@@ -279,7 +283,11 @@ static void finish_policy(struct call *k, const struct release *release, uint64_
 	(void)snprintf(text, sizeof(text), "%s%sserial %llu after %llu, release %s", k->channel, *k->channel ? ", " : "",
 		       (unsigned long long)w->row.serial, (unsigned long long)before.serial, w->row.release);
 	r = journal_call(c, "workspaces.policy", w->row.id, w->row.name, text, &e);
-	r = r < 0 ? r : ws_save(w, &e);
+	if (r == 0) {
+		r = ws_save(w, &e);
+		if (r < 0)
+			journal_failed(c, REASON_CHANGE_FAILED, "workspaces.policy", w->row.id, e.text);
+	}
 	if (r < 0) {
 		w->row = before;
 		api_error(c, k->req, r, &e);
