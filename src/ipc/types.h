@@ -9,7 +9,7 @@
 
 enum {
 	IPC_PARENT_FD = 3,
-	IPC_CONTROL_VERSION = 2, /* of this supervisor; what came with 2 is not sent to one of 1 */
+	IPC_CONTROL_VERSION = 3, /* of this supervisor; what came with 2 is not sent to one of 1; 3: one more field of POLICY_DONE */
 	IPC_CONTROL_OLDEST = 1, /* that a core of today still adopts */
 	IPC_JOURNAL_BYTES = 32 * 1024 * 1024,
 	IPC_ROOTS_MAX = 8 * 1024 * 1024, /* root certificates of the host */
@@ -27,7 +27,8 @@ enum ipc_type {
 	MSG_EVENT_DONE, /* sup -> sender: (u id, u ok). ok 1: on disk; 0: not written, the action must not happen */
 	MSG_STOP, /* parent -> role: (). finish and exit 0 */
 	MSG_POLICY, /* sup -> inlet, dialer; saw try -> sup: (u generation, fd sealed blob) */
-	MSG_POLICY_DONE, /* back: (u generation, u ok, b why) */
+	MSG_POLICY_DONE, /* back: (u generation, u ok, b why); sup -> core from control version 3 on: also (u 1: refused for what may pass, and
+			  * not for the policy itself: worth sending again) */
 	MSG_FAILED, /* role -> parent: (b why): cannot start or go on, in one sentence; it exits after it */
 	MSG_PING, /* parent -> role that is ready: (). ipc/pulse.h */
 	MSG_PONG, /* back: (): still serving */

@@ -466,12 +466,27 @@ def test_a_compiler_that_dies_loads_nothing_and_the_next_try_does(ws, security, 
     program.write_text("#!/bin/sh\nexit 1\n")
     program.chmod(0o755)
     later = bundle.make(tmp_path / "8", security, 8)
-    assert bundle.hand_over(control, later, 2)[0] == 0
+    assert bundle.ask(control, later, 2)[::2] == (0, 1)
     program.unlink()
-    assert bundle.hand_over(control, later, 2)[0] == 0
+    assert bundle.ask(control, later, 2)[::2] == (0, 1)
     (w.bin / "kept").rename(program)
     assert refusals(w, 2) == ["gateway_role_down"] * 2
     assert bundle.hand_over(control, later, 2) == (1, "")
+
+
+def test_only_a_refusal_that_may_pass_is_worth_sending_again(ws, security, tmp_path):
+    w = ws(bundle.make(tmp_path / "7", security, 7), [security])
+    control = w.start()
+    w.wait_state(control, "running")
+    bad = bundle.make(tmp_path / "bad", security, 8, text="version: 1\nname: corporate\nnetwrk: []\n")
+    assert bundle.ask(control, bad, 2)[::2] == (0, 0)
+    assert bundle.ask(control, bundle.make(tmp_path / "6", security, 6), 2)[::2] == (0, 0)
+    later = bundle.make(tmp_path / "8", security, 8)
+    in_the_way = w.dir / "loaded.new"
+    in_the_way.mkdir()
+    assert bundle.ask(control, later, 2)[::2] == (0, 1)
+    in_the_way.rmdir()
+    assert bundle.ask(control, later, 2) == (1, "", 0)
 
 
 def open_files(pid):
@@ -535,6 +550,20 @@ def loaded(plane, name, serial, timeout=60):
         policy = plane.show(name)["policy"]
         return policy if policy["serial"] == serial and policy["loaded_generation"] == policy["generation"] else None
     return wait_for(f"{name} at serial {serial}", see, timeout)
+
+
+def test_a_policy_that_could_not_be_handed_over_just_then_is_handed_over_later(plane, security, tmp_path):
+    cli(plane, "policy", "key", "add", security.public, "--name", "corp")
+    push(plane, bundle.make(tmp_path / "7", security, 7))
+    cli(plane, "create", "dev", "--policy", STABLE, "--driver", "try")
+    loaded(plane, "dev", 7)
+    in_the_way = plane.state / "workspaces" / plane.show("dev")["id"] / "bundle.new"
+    in_the_way.mkdir()
+    push(plane, bundle.make(tmp_path / "8", security, 8))
+    wait_for("the record", lambda: plane.show("dev")["policy"]["serial"] == 8)
+    assert plane.show("dev")["policy"]["loaded_generation"] == 1
+    in_the_way.rmdir()
+    loaded(plane, "dev", 8)
 
 
 def test_a_workspace_follows_its_channel(plane, security, tmp_path):

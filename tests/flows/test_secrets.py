@@ -86,12 +86,19 @@ class Faked:
         sawd.start()
         self.supervisor.accept()
 
-    def set_policy(self, text, ok=1):
+    def asked(self, timeout=10):
+        return self.supervisor.channel.expect("MSG_BUNDLE", timeout)[0][0]
+
+    def answer(self, generation, ok, again=0):
+        more = [again] if self.supervisor.version >= 3 else []
+        self.supervisor.channel.send("MSG_POLICY_DONE", generation, ok, "" if ok else "no", *more)
+
+    def set_policy(self, text, ok=1, again=0):
         """Gives the outlet's channel time between the question and the supervisor's answer."""
         conn = self.sawd.later("PUT", f"/v1/workspaces/{self.name}/policy", {"text": text})
-        (generation, *_), _ = self.supervisor.channel.expect("MSG_BUNDLE")
+        generation = self.asked()
         yield generation
-        self.supervisor.channel.send("MSG_POLICY_DONE", generation, ok, "" if ok else "no")
+        self.answer(generation, ok, again)
         yield conn()
 
     def close(self):
@@ -245,6 +252,26 @@ def test_a_policy_that_the_gateway_refuses_takes_no_secret_from_the_one_in_force
     assert next(steps).status == 409
     put(sawd, "github", b"two")
     assert outlet.take(1) == "github" and outlet.values == {"github": b"two"}
+
+
+def test_a_policy_that_could_not_be_taken_just_then_is_sent_again(faked):
+    dev = faked(text=policy())
+    said = list(dev.set_policy(policy(), ok=0, again=1))[-1]
+    assert said.status == 409 and "no; it is sent again in 10 s" in said.json["detail"]
+    assert dev.asked(30) == 2
+    dev.answer(2, 0, again=1)
+    # A newer one does not wait.
+    steps = dev.set_policy(policy())
+    assert next(steps) == 3 and next(steps).status == 200
+
+
+@pytest.mark.parametrize("version", [2, None])
+def test_a_policy_that_was_refused_for_itself_is_not_sent_again(faked, version):
+    """One of version 2 does not say why it refused, and is understood all the same."""
+    dev = faked(text=policy(), version=version)
+    said = list(dev.set_policy(policy(), ok=0))[-1]
+    assert said.status == 409 and said.json["detail"].endswith(": no"), said
+    assert list(dev.set_policy(policy()))[-1].status == 200
 
 
 @pytest.mark.parametrize("role", ["keeper", "core"])

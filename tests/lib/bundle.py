@@ -112,9 +112,14 @@ def sealed(raw):
 
 def hand_over(control, raw, generation, channel="", rollback=0):
     """To a supervisor, as core does it: gives (ok, why)."""
+    return ask(control, raw, generation, channel, rollback)[:2]
+
+
+def ask(control, raw, generation, channel="", rollback=0):
+    """The same, and whether it is worth sending again: (ok, why, again)."""
     fd = sealed(raw)
     control.send("MSG_BUNDLE", generation, rollback, channel, fds=[fd])
     os.close(fd)
     fields, _ = control.expect("MSG_POLICY_DONE")
     assert fields[0] == generation
-    return fields[1], fields[2].decode()
+    return fields[1], fields[2].decode(), fields[3]

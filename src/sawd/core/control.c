@@ -13,7 +13,7 @@
 
 /* The channel to one supervisor. Its end is the supervisor's end: what it last said then decides between stopped and failed. */
 
-enum { SSH_PORT = 22, BUNDLE_VERSION = 2 /* of the control channel, that knows signed policies */ };
+enum { SSH_PORT = 22, BUNDLE_VERSION = 2 /* of the control channel, that knows signed policies */, AGAIN_VERSION = 3 };
 
 static bool on_hello(void *owner, struct msg_in *in)
 {
@@ -74,12 +74,38 @@ static void policy_end(struct ws *w, bool ok, const char *why)
 		fn(w->policy_owner, ok, why);
 }
 
+static void on_again(struct loop_timer *t)
+{
+	struct ws *w = t->owner;
+
+	if (!w->policy_asked && w->loaded_generation < w->row.generation)
+		send_policy(w);
+}
+
+/* In how many seconds. */
+static unsigned send_again_later(struct ws *w)
+{
+	uint64_t ms = w->policy_again_ms ? w->policy_again_ms * 2 : WS_POLICY_RETRY_MS;
+
+	w->policy_again_ms = ms > WS_POLICY_RETRY_MAX_MS ? WS_POLICY_RETRY_MAX_MS : ms;
+	(void)loop_timer_arm(w->core->loop, &w->policy_again, w->policy_again_ms, on_again, w);
+	return (unsigned)(w->policy_again_ms / 1000);
+}
+
+/* The latest is in force, or on its way for the first time, or nobody is there to take it. */
+static void forget_again(struct ws *w)
+{
+	loop_timer_disarm(&w->policy_again);
+	w->policy_again_ms = 0;
+}
+
 static bool on_policy_done(void *owner, struct msg_in *in)
 {
 	struct ws *w = owner;
 	uint64_t generation = msg_get_u64(in);
 	bool ok = msg_get_max(in, 1) == 1;
 	struct bytes why = msg_get_bytes(in, ERR_MAX);
+	bool again = w->control_version >= AGAIN_VERSION && msg_get_max(in, 1) == 1;
 	char text[SAWD_DETAIL_MAX];
 
 	if (!msg_end(in) || !w->greeted)
@@ -91,14 +117,20 @@ static bool on_policy_done(void *owner, struct msg_in *in)
 	(void)snprintf(text, sizeof(text), "%.*s", (int)why.len, (const char *)why.p);
 	if (!ok)
 		log_line("%s: policy generation %llu was refused: %s", w->row.name, (unsigned long long)generation, text);
-	if (ok && generation == w->row.generation)
+	if (ok && generation == w->row.generation) {
+		forget_again(w);
 		supply_settle(w);
+	}
 	if (generation != w->sent_generation)
 		return true;
-	if (generation < w->row.generation)
+	if (generation < w->row.generation) {
 		send_policy(w);
-	else
-		policy_end(w, ok, text);
+		return true;
+	}
+	if (!ok && again)
+		(void)snprintf(text, sizeof(text), "%.*s; it is sent again in %u s", (int)(why.len < 900 ? why.len : 900), (const char *)why.p,
+			       send_again_later(w));
+	policy_end(w, ok, text);
 	return true;
 }
 
@@ -207,6 +239,7 @@ void control_close(struct ws *w)
 	w->loaded_generation = 0;
 	w->sent_generation = 0;
 	w->policy_asked = false;
+	forget_again(w);
 	policy_end(w, false, "the workspace stopped meanwhile");
 }
 
@@ -238,9 +271,13 @@ static void send_policy(struct ws *w)
 	FD_AUTO int fd = open_bundle(w, &e);
 
 	if (fd < 0) {
+		if (w->control_version >= BUNDLE_VERSION && w->control && !w->policy_again.slot)
+			(void)send_again_later(w);
 		policy_end(w, false, e.text);
 		return;
 	}
+	if (w->sent_generation != w->row.generation)
+		forget_again(w);
 	supply_widen(w);
 	w->sent_generation = w->row.generation;
 	w->policy_asked = true;

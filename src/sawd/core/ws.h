@@ -15,6 +15,8 @@ enum {
 	WS_GRACE_MS = 60000,
 	WS_OVERDUE_MS = 30000, /* after the grace: pull the plug */
 	WS_POLICY_MS = 10000, /* for a supervisor to take a new policy */
+	WS_POLICY_RETRY_MS = 10000, /* until one that could not be taken for what may pass is sent again; doubles up to the next */
+	WS_POLICY_RETRY_MAX_MS = 300000,
 };
 
 /* What waits for the supervisor's answer to a policy. */
@@ -53,6 +55,8 @@ struct ws {
 	ws_policy_fn policy_done;
 	void *policy_owner;
 	uint64_t policy_deadline_ms;
+	struct loop_timer policy_again;
+	uint64_t policy_again_ms; /* after which it was sent again the last time; 0: it was not */
 	char bound_sha256[65]; /* the policy in force, as far as we know: keeper says what it and the record's bind. "": unknown */
 	struct loop_timer supply_retry;
 	char root_pem[SAWD_CA_PEM_MAX + 1]; /* of its certificate authority, while it is being set up */

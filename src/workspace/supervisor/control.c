@@ -130,14 +130,15 @@ static bool on_guest_connect(void *owner, struct msg_in *in)
 	return true;
 }
 
-static void on_reloaded(void *owner, uint64_t generation, bool ok, const char *why)
+static void on_reloaded(void *owner, uint64_t generation, enum reload_end end, const char *why)
 {
 	struct peer *p = owner;
 
 	msg_start(&out, MSG_POLICY_DONE);
 	msg_u64(&out, generation);
-	msg_u64(&out, ok);
+	msg_u64(&out, end == RELOAD_DONE);
 	msg_str(&out, why);
+	msg_u64(&out, end == RELOAD_NOT_NOW);
 	chan_send(p->chan, &out);
 }
 

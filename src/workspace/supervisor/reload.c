@@ -32,7 +32,7 @@ static struct {
 	bool has[ROLE_COUNT];
 } now;
 
-static void answer(bool ok, const char *why)
+static void answer(enum reload_end end, const char *why)
 {
 	reload_done_fn done = now.done;
 
@@ -40,7 +40,7 @@ static void answer(bool ok, const char *why)
 	now.stage = IDLE;
 	now.next = hold_free(now.next);
 	if (done)
-		done(now.owner, now.generation, ok, why);
+		done(now.owner, now.generation, end, why);
 }
 
 static void note(struct ws *w, const struct hold *h, enum event_action action, enum reason why, const char *verb,
@@ -66,7 +66,7 @@ static void refuse(struct ws *w, uint64_t generation, enum reason reason, const 
 	note(w, NULL, EVENT_DENIED, reason, "refused", detail, generation, NULL);
 	log_line("policy generation %llu refused: %s", (unsigned long long)generation, why);
 	if (done)
-		done(owner, generation, false, why);
+		done(owner, generation, reason == REASON_ROLE_DOWN ? RELOAD_NOT_NOW : RELOAD_REFUSED, why);
 }
 
 static const struct step {
@@ -126,7 +126,7 @@ void reload_progress(struct ws *w)
 	if (now.stage == INLET && now.has[ROLE_INLET]) {
 		listeners_prune(w->listeners);
 		ws_state(w, w->state, w->detail);
-		answer(true, "");
+		answer(RELOAD_DONE, "");
 	}
 }
 
@@ -138,13 +138,13 @@ static void on_written(void *owner, uint64_t id, bool ok)
 	(void)owner;
 	(void)id;
 	if (!ok) {
-		answer(false, reason_sentence(REASON_AUDIT_UNWRITABLE));
+		answer(RELOAD_NOT_NOW, reason_sentence(REASON_AUDIT_UNWRITABLE));
 		return;
 	}
 	if (hold_serial(now.next) && bundle_keep(now.ws, now.next, &e) < 0) {
 		log_line("policy: %s", e.text);
 		note(now.ws, now.next, EVENT_DENIED, REASON_POLICY_INVALID, "refused", e.text, now.generation, NULL);
-		answer(false, e.text);
+		answer(RELOAD_NOT_NOW, e.text);
 		return;
 	}
 	now.stage = LISTENING;
@@ -157,7 +157,7 @@ static bool is_busy(struct ws *w, int fd, uint64_t generation, reload_done_fn do
 	if (now.stage == IDLE && !ws_stopping(w))
 		return false;
 	(void)fd_close(fd);
-	done(owner, generation, false, "another change of policy is under way: try again in a moment");
+	done(owner, generation, RELOAD_NOT_NOW, "another change of policy is under way: try again in a moment");
 	return true;
 }
 
@@ -174,7 +174,7 @@ static void take(struct ws *w, struct hold *next, uint64_t generation, reload_do
 	if (generation == hold_generation(w->hold)) {
 		hold_free(next);
 		if (done)
-			done(owner, generation, true, "");
+			done(owner, generation, RELOAD_DONE, "");
 		return;
 	}
 	now.stage = WRITING;

@@ -13,8 +13,10 @@ struct role;
 
 enum { RELOAD_MS = 10000 }; /* a role that has not taken the policy by then is replaced */
 
-/* ok: every role judges by the new policy. Not ok: the old one stays in force, `why` says why. */
-typedef void (*reload_done_fn)(void *owner, uint64_t generation, bool ok, const char *why);
+/* RELOAD_DONE: every role judges by the new policy. Otherwise the old one stays in force, `why` says why: because of the policy itself, or
+ * for what may have passed when it is handed over again. */
+enum reload_end { RELOAD_DONE = 1, RELOAD_REFUSED, RELOAD_NOT_NOW };
+typedef void (*reload_done_fn)(void *owner, uint64_t generation, enum reload_end end, const char *why);
 
 /* Takes the descriptor. One change at a time; possibly answered from inside this call. */
 void reload_start(struct ws *w, int blob_fd, uint64_t generation, reload_done_fn done, void *owner);
