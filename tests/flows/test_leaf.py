@@ -1,4 +1,5 @@
 """Minted leaves before real verifiers: each takes one for a listed name, and refuses what a stolen intermediate would sign beside its list."""
+import os
 import shutil
 import subprocess
 
@@ -51,14 +52,15 @@ class Server:
         argv = [str(a) for a in CLIENTS[client](self.folder / "root.pem", self.port, self.name)]
         if not shutil.which(argv[0]):
             pytest.skip(f"{argv[0]} is not installed")
-        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-            try:
-                process.stdin.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-                process.stdin.flush()
-            except BrokenPipeError:  # it refused before it read
-                pass
-            said = process.stdout.read()  # its input stays open: at its end some clients leave before the answer is there
-            return process.wait(60), said
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        try:
+            os.write(process.stdin.fileno(), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        except BrokenPipeError:  # it refused before it read
+            pass
+        said = process.stdout.read().decode()  # its input stays open: at its end some clients leave before the answer is there
+        process.stdin.close()
+        process.stdout.close()
+        return process.wait(60), said
 
     def __enter__(self):
         return self

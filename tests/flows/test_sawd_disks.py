@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import select
+import signal
 import stat
 import subprocess
 
@@ -168,3 +169,14 @@ def test_a_home_without_a_record_is_kept_and_said(sawd):
     sawd.start()
     assert (stray / "home.img").read_bytes() == b"somebody's" and not other.exists()
     assert "ws-0123456789ab belongs to no workspace but holds somebody's home" in sawd.log()
+
+
+def test_a_keeper_that_dies_in_the_middle_of_setting_up_is_waited_for(sawd, image):
+    machine(sawd)
+    sawd.wait("dev", "stopped", but_not=("failed",))
+    keeper = sawd.roles()["keeper"]
+    os.kill(keeper, signal.SIGSTOP)
+    sawd.call("POST", "/v1/workspaces/dev/rebuild")
+    sawd.wait("dev", "rebuilding", but_not=("failed",))
+    os.kill(keeper, signal.SIGKILL)
+    sawd.wait("dev", "stopped", but_not=("failed",))

@@ -123,7 +123,7 @@ static bool on_host_key(void *owner, struct msg_in *in)
 	if (in && (!msg_end(in) || host.len != SAWD_KEY_LEN || ca.len != SAWD_KEY_LEN || !file.len))
 		return false;
 	if (!in) {
-		reconcile_provisioned(w, "the keeper of keys is restarting");
+		reconcile_put_off(w);
 		return true;
 	}
 	if (make_folder(w, folder, &e) < 0 || put_seed(w, folder, host, file, ca, &e) < 0)
@@ -151,11 +151,15 @@ static bool on_root(void *owner, struct msg_in *in)
 {
 	struct ws *w = owner;
 	struct bytes pem = in ? msg_get_bytes(in, SAWD_CA_PEM_MAX) : bytes_of(NULL, 0);
-	struct bytes why = in ? msg_get_bytes(in, SAWD_SECRET_WHY_MAX) : bytes_str("the keeper of keys is restarting");
+	struct bytes why = in ? msg_get_bytes(in, SAWD_SECRET_WHY_MAX) : bytes_of(NULL, 0);
 	char text[SAWD_DETAIL_MAX];
 
 	if (in && !msg_end(in))
 		return false;
+	if (!in) {
+		reconcile_put_off(w);
+		return true;
+	}
 	(void)snprintf(w->root_pem, sizeof(w->root_pem), "%.*s", (int)pem.len, pem.len ? (const char *)pem.p : "");
 	(void)snprintf(text, sizeof(text), "%.*s", (int)why.len, (const char *)why.p);
 	if (*w->root_pem)
@@ -184,7 +188,7 @@ void provision_start(struct ws *w)
 		return;
 	}
 	if (!c->peers[SAWD_KEEPER]) {
-		reconcile_provisioned(w, "the keeper of keys is restarting");
+		reconcile_put_off(w);
 		return;
 	}
 	req = ask_new(c, &root, w);

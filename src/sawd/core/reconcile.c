@@ -41,11 +41,17 @@ static void clear_pending(struct ws *w, uint64_t bits)
 		log_line("%s: %s", w->row.name, e.text);
 }
 
-/* An action could not be written down: the same step again, later. */
+/* An action could not be written down, or what it needs is restarting: the same step again, later. */
 static void put_off(struct ws *w)
 {
 	ws_kick_in(w, w->retry_ms);
 	w->retry_ms = w->retry_ms * 2 > WS_RETRY_MAX_MS ? WS_RETRY_MAX_MS : w->retry_ms * 2;
+}
+
+void reconcile_put_off(struct ws *w)
+{
+	w->busy = false;
+	put_off(w);
 }
 
 void reconcile_provisioned(struct ws *w, const char *fault)

@@ -88,10 +88,12 @@ int reconcile_start(struct core *c, struct err *e);
 bool reconcile_on_ended(void *owner, struct msg_in *in);
 /* `fault` NULL: complete. */
 void reconcile_provisioned(struct ws *w, const char *fault);
+/* Keeper is restarting: what began is begun again after a while. */
+void reconcile_put_off(struct ws *w);
 /* Draining, and nothing runs any more: sawd goes down. */
 void reconcile_drained(struct core *c);
 
-/* provision.c: folder, seed, disks; ends in reconcile_provisioned(). */
+/* provision.c: folder, seed, disks; ends in reconcile_provisioned() or reconcile_put_off(). */
 void provision_start(struct ws *w);
 /* Its seed is missing, damaged, or of a time before workspaces had certificate authorities: it has to be made again. */
 bool provision_outdated(const struct ws *w);
