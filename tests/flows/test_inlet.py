@@ -3,6 +3,7 @@ import hashlib
 import os
 import pathlib
 import random
+import signal
 import socket
 import struct
 import subprocess
@@ -390,6 +391,18 @@ def a_refusal_of_dialer_that_comes_when_the_name_is_gone_ends_that_request_alone
     assert lib.everything(s).startswith(b"HTTP/1.1 403 "), w.sup.process.poll()
     assert w.sup.codes_of() == [] and w.sup.codes_of("http") == []  # dialer wrote the event
     assert lib.resolve("pass.example")[0] == 0
+
+
+@case
+def what_comes_behind_a_stop_begins_nothing_and_ends_in_order(build):
+    w = World(build)
+    w.sup.stopping = True
+    w.sup.process.send_signal(signal.SIGSTOP)  # all of it lies there when it looks
+    w.sup.channel.send("MSG_STOP")
+    for _ in range(100):  # more than one turn of its loop takes
+        w.sup.channel.send("MSG_UNLISTEN", 8080)
+    w.sup.process.send_signal(signal.SIGCONT)
+    assert w.sup.process.wait(20) == 0
 
 
 @case

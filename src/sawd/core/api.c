@@ -180,18 +180,19 @@ static bool is_so_already(const struct ws *w, enum sawd_verb verb)
 
 static void want(struct core *c, uint64_t req, struct ws *w, enum sawd_verb verb, uint64_t grace)
 {
+	const char *operation = operations[verb];
 	enum sawd_desired before = w->desired;
 	uint64_t pending = w->row.pending;
 	struct err e = { 0 };
 	int r = 0;
 
 	if (!is_so_already(w, verb)) {
-		r = journal_call(c, operations[verb], w->row.id, w->row.name, "", &e);
+		r = journal_call(c, operation, w->row.id, w->row.name, "", &e);
 		if (r == 0) {
 			apply(w, verb);
 			r = ws_save(w, &e);
 			if (r < 0)
-				journal_failed(c, REASON_CHANGE_FAILED, operations[verb], w->row.id, e.text);
+				journal_failed(c, REASON_CHANGE_FAILED, operation, w->row.id, e.text);
 		}
 	}
 	if (r < 0) {

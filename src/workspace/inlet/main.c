@@ -55,6 +55,7 @@ struct inlet {
 	uint8_t mac[6];
 	size_t mac_len;
 	int early[IPC_LISTEN_OBSERVER + 1]; /* by enum ipc_listener: came before the first policy */
+	bool ending; /* winding down: what is there to be changed is gone */
 };
 
 static struct msg out;
@@ -199,6 +200,8 @@ static bool on_listener(void *owner, struct msg_in *m)
 
 	if (!msg_end(m) || !kind || !in->gate)
 		return false;
+	if (in->ending)
+		return true;
 	if (kind == IPC_LISTEN_TCP) {
 		r = doors_add(in->doors, port, fd_take(&fd), &e);
 	} else if (gate_has_policy(in->gate)) {
@@ -219,7 +222,8 @@ static bool on_unlisten(void *owner, struct msg_in *m)
 
 	if (!msg_end(m) || !in->gate)
 		return false;
-	doors_remove(in->doors, port);
+	if (!in->ending)
+		doors_remove(in->doors, port);
 	return true;
 }
 
@@ -246,6 +250,8 @@ static bool on_policy(void *owner, struct msg_in *m)
 
 	if (!msg_end(m) || !in->gate)
 		return false;
+	if (in->ending)
+		return true;
 	if (gate_policy_set(in->gate, fd, generation, &e) < 0) {
 		say_policy(in, generation, &e, false);
 		return true;
@@ -273,7 +279,7 @@ static bool take_peer(struct inlet *in, enum gate_way way, struct msg_in *m)
 
 	if (!msg_end(m) || !in->gate)
 		return false;
-	if (gate_set_peer(in->gate, way, fd_take(&fd), &e) < 0)
+	if (!in->ending && gate_set_peer(in->gate, way, fd_take(&fd), &e) < 0)
 		fail(in, &e);
 	return true;
 }
@@ -296,7 +302,7 @@ static bool on_keeper(void *owner, struct msg_in *m)
 
 	if (!msg_end(m) || !in->gate)
 		return false;
-	if (authority_set_keeper(in->authority, fd_take(&fd), &e) < 0)
+	if (!in->ending && authority_set_keeper(in->authority, fd_take(&fd), &e) < 0)
 		fail(in, &e);
 	return true;
 }
@@ -351,6 +357,7 @@ static void wind_down(struct inlet *in)
 {
 	struct err e = { 0 };
 
+	in->ending = true;
 	for (unsigned kind = 0; kind <= IPC_LISTEN_OBSERVER; kind++)
 		in->early[kind] = fd_close(in->early[kind]);
 	if (in->gate) {

@@ -42,6 +42,7 @@ struct outlet {
 	size_t roots_len;
 	struct gate_who who;
 	char *who_text[3];
+	bool ending; /* winding down: what is there to be changed is gone */
 };
 
 static struct msg out;
@@ -169,6 +170,8 @@ static bool on_policy(void *owner, struct msg_in *m)
 
 	if (!msg_end(m) || !o->gate)
 		return false;
+	if (o->ending)
+		return true;
 	ok = gate_policy_set(o->gate, fd, generation, &e) == 0;
 	if (ok) {
 		idle_clear();
@@ -191,7 +194,7 @@ static bool on_peer(void *owner, struct msg_in *m)
 
 	if (!msg_end(m) || !o->gate)
 		return false;
-	if (gate_set_peer(o->gate, GATE_DIALER, fd_take(&fd), &e) < 0)
+	if (!o->ending && gate_set_peer(o->gate, GATE_DIALER, fd_take(&fd), &e) < 0)
 		fail(o, &e);
 	return true;
 }
@@ -204,7 +207,7 @@ static bool on_peer_inlet(void *owner, struct msg_in *m)
 
 	if (!msg_end(m) || !o->gate)
 		return false;
-	if (door_set_inlet(o->door, fd_take(&fd), &e) < 0)
+	if (!o->ending && door_set_inlet(o->door, fd_take(&fd), &e) < 0)
 		fail(o, &e);
 	return true;
 }
@@ -217,7 +220,7 @@ static bool on_keeper(void *owner, struct msg_in *m)
 
 	if (!msg_end(m) || !o->gate)
 		return false;
-	if (vault_set_keeper(o->vault, fd_take(&fd), &e) < 0)
+	if (!o->ending && vault_set_keeper(o->vault, fd_take(&fd), &e) < 0)
 		fail(o, &e);
 	return true;
 }
@@ -269,6 +272,7 @@ static void wind_down(struct outlet *o)
 {
 	struct err e = { 0 };
 
+	o->ending = true;
 	o->door = door_free(o->door);
 	if (o->gate)
 		flows_stop(gate_flows(o->gate));
