@@ -1,5 +1,6 @@
 #include "wire/credential_fields.h"
 
+#include "wire/http1_head.h"
 #include "wire/param_name.h"
 
 /* Patterns: lower case, `-` between words; a `*` at one end stands for any rest there. Each line says where its names are written down. */
@@ -174,17 +175,11 @@ static bool brings(struct bytes member)
 
 bool credential_subprotocol(struct bytes list)
 {
-	while (list.len) {
-		struct bytes member = bytes_of(list.p, bytes_find(list, ','));
+	struct bytes member;
 
-		list = bytes_skip(list, member.len + (member.len < list.len));
-		while (member.len && (member.p[0] == ' ' || member.p[0] == '\t'))
-			member = bytes_skip(member, 1);
-		while (member.len && (member.p[member.len - 1] == ' ' || member.p[member.len - 1] == '\t'))
-			member.len--;
-		if (member.len && brings(member))
+	while (http1_member_next(&list, &member))
+		if (brings(member))
 			return true;
-	}
 	return false;
 }
 

@@ -273,28 +273,38 @@ size_t http1_find(const struct http1_head *h, const char *name, struct bytes *re
 	return n;
 }
 
+bool http1_member_next(struct bytes *list, struct bytes *ret)
+{
+	while (list->len) {
+		struct bytes member = bytes_of(list->p, bytes_find(*list, ','));
+
+		*list = bytes_skip(*list, member.len + (member.len < list->len));
+		while (member.len && is_blank(member.p[0]))
+			member = bytes_skip(member, 1);
+		while (member.len && is_blank(member.p[member.len - 1]))
+			member.len--;
+		if (member.len) {
+			*ret = member;
+			return true;
+		}
+	}
+	return false;
+}
+
 bool http1_list_next(const struct http1_head *h, const char *name, struct http1_list *at, struct bytes *ret)
 {
 	struct bytes wanted = bytes_str(name);
 
 	for (; at->field < h->n_fields; at->field++, at->off = 0) {
 		struct bytes value = h->fields[at->field].value;
+		struct bytes rest;
 
 		if (!bytes_ieq(h->fields[at->field].name, wanted))
 			continue;
-		while (at->off < value.len) {
-			struct bytes rest = bytes_skip(value, at->off);
-			struct bytes member = bytes_of(rest.p, bytes_find(rest, ','));
-
-			at->off += member.len < rest.len ? member.len + 1 : member.len;
-			while (member.len && is_blank(member.p[0]))
-				member = bytes_skip(member, 1);
-			while (member.len && is_blank(member.p[member.len - 1]))
-				member.len--;
-			if (member.len) {
-				*ret = member;
-				return true;
-			}
+		rest = bytes_skip(value, at->off);
+		if (http1_member_next(&rest, ret)) {
+			at->off = value.len - rest.len;
+			return true;
 		}
 	}
 	return false;

@@ -39,7 +39,9 @@ enum http1_answer http1_response_head(struct http1_scan *s, struct bytes in, str
 /* How many fields have this name (any case); the first one's value in *ret when there is one (ret may be NULL). */
 size_t http1_find(const struct http1_head *h, const char *name, struct bytes *ret);
 
-/* Walks the members of a comma list (RFC 9110, 5.6.1) in all fields of this name: zero-initialise `at`. Empty members are skipped. */
+/* Takes the next member off a comma list (RFC 9110, 5.6.1). Empty members are skipped. */
+bool http1_member_next(struct bytes *list, struct bytes *ret);
+/* Walks the members of such a list in all fields of this name: zero-initialise `at`. */
 struct http1_list {
 	size_t field;
 	size_t off;

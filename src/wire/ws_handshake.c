@@ -84,17 +84,11 @@ enum ws_request ws_request(const struct http1_head *h, struct ws_offer *ret)
 /* The one protocol of an answer stands in the list that was offered. */
 static bool was_offered(struct bytes protocol, struct bytes offered)
 {
-	while (offered.len) {
-		struct bytes member = bytes_of(offered.p, bytes_find(offered, ','));
+	struct bytes member;
 
-		offered = bytes_skip(offered, member.len + (member.len < offered.len));
-		while (member.len && (member.p[0] == ' ' || member.p[0] == '\t'))
-			member = bytes_skip(member, 1);
-		while (member.len && (member.p[member.len - 1] == ' ' || member.p[member.len - 1] == '\t'))
-			member.len--;
-		if (member.len && bytes_eq(member, protocol))
+	while (http1_member_next(&offered, &member))
+		if (bytes_eq(member, protocol))
 			return true;
-	}
 	return false;
 }
 
