@@ -2,6 +2,8 @@
 comes back."""
 import os
 import select
+import signal
+import socket
 import threading
 import time
 
@@ -377,3 +379,17 @@ def test_a_dial_that_fails_when_its_name_is_gone_does_not_end_outlet(arena, buil
             assert h.process.poll() is None
     finally:
         arena.zone(ZONE)
+
+
+def test_what_comes_behind_a_stop_begins_nothing_and_outlet_ends_in_order(arena, build):
+    h = HostileInlet(arena, build, policy(arena.ca), {"token": SECRET}, deaf=True)
+    h.process.send_signal(signal.SIGSTOP)  # all of it lies there when it looks
+    h.parent.send("MSG_STOP")
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for _ in range(100):  # more than one turn of its loop takes
+        h.parent.send("MSG_PEER_INLET", fds=[near.fileno()])
+    near.close()
+    h.process.send_signal(signal.SIGCONT)
+    assert h.process.wait(20) == 0
+    far.close()
+    h.dialer.stop()
