@@ -112,9 +112,10 @@ struct policy_verdict {
 	 * as the limit goes, turn it into a struct policy_body and ask again. Never set when the question had a body. */
 	enum policy_needs needs;
 	/* The deciding rule, named by what it says so that the order of the file does not matter:
-	 * "wiki: read GET,HEAD /pages", "wiki: deny any /admin (+2)"; the entry's name when none matched. */
+	 * "wiki: read GET,HEAD /pages", "wiki: deny any /admin (+2)", with " (line 14)" where two of an entry say the same so shortly; the
+	 * entry's name when none matched. */
 	struct bytes rule;
-	uint32_t rule_number; /* among all of the blob, from 1; 0 when none matched. Two rules may have one name */
+	uint32_t rule_number; /* among all of the blob, from 1; 0 when none matched */
 	struct bytes class_name; /* empty when unclassified */
 	bool observed; /* reason is not OK, but the entry only observes: let it through and record it */
 	bool reflective; /* allowed: scan the answer for the live secret, and ask for it uncoded */

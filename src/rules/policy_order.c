@@ -394,6 +394,29 @@ static void name_rule(struct model *m, const struct model_entry *e, struct model
 	r->name = arena_copy(m->arena, buf_view(&text));
 }
 
+/* What a name leaves out may be all that tells two rules apart: their lines do. */
+static void tell_apart(struct model *m, const struct model_entry *e)
+{
+	BUF_AUTO struct buf text = { .max = 1024 + 32 };
+	bool *shared = arena_alloc(m->arena, e->n_rules, sizeof(*shared));
+
+	if (!shared)
+		return;
+	for (uint32_t i = 0; i < e->n_rules; i++)
+		for (uint32_t k = 0; k < e->n_rules && !shared[i]; k++)
+			shared[i] = i != k && bytes_eq(e->rules[i].name, e->rules[k].name);
+	for (uint32_t i = 0; i < e->n_rules; i++) {
+		struct model_rule *r = &e->rules[i];
+
+		if (!shared[i])
+			continue;
+		buf_reset(&text);
+		buf_bytes(&text, r->name);
+		buf_fmt(&text, " (line %u)", r->at.line);
+		r->name = arena_copy(m->arena, buf_view(&text));
+	}
+}
+
 /* Two patterns without stars are told apart at a glance; the others take the product of their lengths. */
 static bool affordable(struct model *m, const struct model_entry *e)
 {
@@ -442,4 +465,5 @@ void policy_order(struct model *m, struct model_entry *e)
 	sort_rules(&o);
 	for (uint32_t i = 0; i < o.n; i++)
 		name_rule(m, e, &e->rules[i]);
+	tell_apart(m, e);
 }

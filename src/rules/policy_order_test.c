@@ -36,6 +36,19 @@ TEST(the_narrower_rule_decides_inside_the_broader_one)
 	kit_free(&k);
 }
 
+TEST(rules_whose_names_are_the_same_are_told_apart_by_their_lines)
+{
+	struct kit k = kit_compile(RULES("read: allow")
+					   "      - {class: read, methods: [GET], paths: [/list], query: {state: [open]}}\n"
+					   "      - {class: read, methods: [GET], paths: [/list], query: {state: [closed]}}\n"
+					   "      - {class: read, methods: [GET], paths: [/one], query: {state: [closed]}}\n");
+
+	CHECK_STR(kit_ask_with(&k, "GET", "a.example", 80, "/list?state=open", NULL).rule, "a: read GET,HEAD /list ?state (line 11)");
+	CHECK_STR(kit_ask_with(&k, "GET", "a.example", 80, "/list?state=closed", NULL).rule, "a: read GET,HEAD /list ?state (line 12)");
+	CHECK_STR(kit_ask_with(&k, "GET", "a.example", 80, "/one?state=closed", NULL).rule, "a: read GET,HEAD /one ?state");
+	kit_free(&k);
+}
+
 TEST(p19_overlap_that_disagrees_is_refused)
 {
 	kit_refused(TOP("read: allow, write: allow")
