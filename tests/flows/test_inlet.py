@@ -380,7 +380,7 @@ def what_was_connected_under_the_policy_before_is_asked_for_again(build):
 @case
 def a_refusal_of_dialer_that_comes_when_the_name_is_gone_ends_that_request_alone(build):
     w = World(build, policy=WITH_ONE_MORE)
-    w.sup.serve(8080)
+    w.sup.listen(8080)
     w.dialer.mode = "silent"
     s = w.flow("more.example", 8080)
     s.sendall(b"GET / HTTP/1.1\r\nHost: more.example:8080\r\n\r\n")
@@ -614,7 +614,7 @@ def inlet_stops_when_told_and_when_its_parent_goes(build):
     o.sendall(b"x")
     assert s.recv(1) == b"x"
     w.sup.stop()
-    assert w.sup.codes_of() == ["flow/closed/gateway_role_down"]
+    w.sup.expect_codes(["flow/closed/gateway_role_down"])
     assert lib.everything(s) == lib.everything(o) == b"reset"
     w.close()
     w = World(build)
