@@ -437,7 +437,7 @@ def names_keep_their_addresses_through_crashes_and_policies(build):
 def the_number_of_flows_is_bounded_and_descriptors_come_back(build):
     w = World(build, max_fds=512)
     limit = (512 - 128) // 6
-    rest = w.sup.fds()
+    rest = w.sup.fds_at_rest()
     flows = [w.flow() for _ in range(limit)]
     origins = [w.dialer.accept() for _ in flows]
     assert lib.everything(w.flow()) == b"reset"
@@ -527,7 +527,7 @@ def noise_on_every_door_leaves_it_healthy(build):
     w = World(build)
     addresses = {n: lib.resolve(n)[1] for n in ("pass.example", "db.example")}
     dice = random.Random(4711)
-    rest = w.sup.fds()
+    rest = w.sup.fds_at_rest()
     whole = lib.hello("pass.example")
     for _ in range(400):
         raw = bytearray(whole)

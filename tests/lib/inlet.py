@@ -77,7 +77,7 @@ class Supervisor(threading.Thread):
         os.ftruncate(self.journal, N["IPC_JOURNAL_BYTES"])
         self.roots = sealed("roots", b"\n")
         self.changed = threading.Condition()
-        self.events, self.policies, self.held = [], [], []
+        self.events, self.policies, self.held, self.pongs = [], [], [], 0
         self.write = "yes"  # "no": refuse; "hold": keep for release()
         self.generation = 0
         self.listeners = {}
@@ -131,6 +131,8 @@ class Supervisor(threading.Thread):
                     channel.send("MSG_EVENT_DONE", fields[0], self.write == "yes")
             elif name == "MSG_POLICY_DONE":
                 self.policies.append(fields)
+            elif name == "MSG_PONG":
+                self.pongs += 1
             self.changed.notify_all()
 
     def release(self, ok=True):
@@ -219,6 +221,13 @@ class Supervisor(threading.Thread):
         self.stopping = True
         self.channel.send("MSG_STOP")
         assert self.process.wait(10) == 0
+
+    def fds_at_rest(self):
+        """Once it has taken all that it was sent before."""
+        want = self.pongs + 1
+        self.channel.send("MSG_PING")
+        self.wait(lambda: self.pongs == want)
+        return self.fds()
 
     def fds(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
