@@ -21,6 +21,7 @@ struct conn {
 	uint64_t n_read;
 	uint64_t heard; /* n_read when the timer was set */
 	bool asked; /* a PING is out since then */
+	bool greeted; /* those who waited for its SETTINGS were told that they are here */
 	bool retired;
 	bool had_streams;
 	bool pumping;
@@ -180,6 +181,16 @@ static size_t room(const struct conn *c)
 	return h2_client_room(c->h2);
 }
 
+/* Once its SETTINGS are here nobody waits for it any more, though they may leave no room: who asks again may make another. */
+static void call_those_who_wait(struct conn *c)
+{
+	bool greets = !c->greeted && h2_client_greeted(c->h2);
+
+	c->greeted = c->greeted || greets;
+	if (greets || room(c))
+		call_waiting(&c->key, c->loop, false);
+}
+
 static void settle(struct conn *c)
 {
 	bool ended = c->side.eof || c->side.deaf || (h2_finished(c->h2) && c->side.out.len == 0);
@@ -192,12 +203,13 @@ static void settle(struct conn *c)
 	}
 	if (c->dead)
 		return;
-	if (!c->timer.slot || c->had_streams != (h2_streams(c->h2) > 0))
+	if (!c->timer.slot || c->had_streams != (h2_streams(c->h2) > 0)) {
+		c->asked = false; /* it was about streams that are over */
 		deadline(c);
+	}
 	http_side_rest(&c->side);
 	http_side_want(&c->side, may_read(c), false);
-	if (room(c))
-		call_waiting(&c->key, c->loop, false);
+	call_those_who_wait(c);
 }
 
 static void pump(struct conn *c)

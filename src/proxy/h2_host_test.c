@@ -5,6 +5,7 @@
 
 #include "base/must.h"
 #include "base/tap.h"
+#include "os/clock_kit.h"
 #include "os/fd.h"
 #include "proxy/h2_host_rig.h"
 
@@ -372,6 +373,37 @@ TEST(above_the_limit_the_oldest_without_a_stream_goes_and_where_all_have_one_the
 		(void)fd_close(fds[i]);
 }
 
+/* Another host that allows one stream at a time. */
+TEST(who_waits_for_a_hosts_settings_does_not_wait_for_the_end_of_the_only_stream_that_they_allow)
+{
+	static const char one[] = "\0\0\6\4\0\0\0\0\0" "\0\3\0\0\0\1"; /* SETTINGS_MAX_CONCURRENT_STREAMS */
+	struct h2_host_key k = h2_host_rig_key();
+	struct wish a = { 0 };
+	struct end e;
+	int fd;
+
+	must(loop_new(&loop, NULL) == 0);
+	k.port = 1;
+	fd = add_host(k.port);
+	CHECK(take(&e, &k));
+	(void)buf_str(&e.side.out, GET);
+	(void)http_side_flush(&e.side);
+	CHECK(!wish(&a, &k));
+	turn();
+	CHECK_INT(a.turns, 0);
+	must(send(fd, one, sizeof(one) - 1, MSG_NOSIGNAL) == sizeof(one) - 1);
+	turn();
+	turn();
+	CHECK(a.turns == 1 && !a.alone);
+	CHECK(wish(&a, &k)); /* that one is full: dial */
+	h2_host_cancel(&a.ask);
+	http_side_close(&e.side);
+	h2_host_retire();
+	turn();
+	(void)fd_close(fd);
+	loop = loop_free(loop);
+}
+
 /* What was to go to it fills all there is room for: nothing more is read from it, and nothing can be written. */
 TEST(a_host_that_reads_no_more_and_goes_is_given_up)
 {
@@ -403,5 +435,42 @@ TEST(a_host_that_reads_no_more_and_goes_is_given_up)
 	(void)alarm(0);
 	CHECK(e.events & EPOLLHUP);
 	http_side_close(&e.side);
+	end();
+}
+
+/* With the next stream its time begins anew: that it had to be asked for a sign of life before is no silence of now. */
+TEST(a_host_that_gave_its_sign_of_life_is_asked_again_before_it_is_left)
+{
+	struct h2_host_key k = h2_host_rig_key();
+	struct end slow, next;
+
+	kit_clock_stops();
+	begin();
+	settle();
+	CHECK(take(&slow, &k));
+	ask(&slow);
+	kit_clock_moves(H2_HOST_SILENCE_MS);
+	settle();
+	h2_host_rig_answer(&host, 0, OK);
+	settle();
+	CHECK_STR(answer_of(&slow), OK);
+	http_side_close(&slow.side);
+	settle();
+	CHECK(take(&next, &k));
+	ask(&next);
+	host.silent = true;
+	kit_clock_moves(H2_HOST_SILENCE_MS - 1);
+	settle();
+	CHECK(next.side.open);
+	kit_clock_moves(1);
+	settle(); /* asked */
+	kit_clock_moves(H2_HOST_PONG_MS - 1);
+	settle();
+	CHECK(next.side.open);
+	kit_clock_moves(1);
+	settle();
+	CHECK(!next.side.open && next.side.fault == H2_CLOSED);
+	http_side_close(&next.side);
+	h2_host_rig_leave(&host);
 	end();
 }

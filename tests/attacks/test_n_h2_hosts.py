@@ -234,6 +234,18 @@ def test_a_host_that_allows_few_streams_gets_few_at_once(arena, gw):
         few.stop()
 
 
+def test_who_came_before_the_hosts_settings_does_not_wait_for_the_only_stream_that_they_allow(arena, gw):
+    one = H2Origin(arena, FEW_PORT)
+    try:
+        one.ask("set", settings={3: 1})
+        streams = parallel("good.example", 2, port=FEW_PORT)
+        streams[0]["fields"][3][1] = "/hang"
+        got = gw.do("h2", "good.example", streams, port=FEW_PORT, at_once=True, timeout=5)
+        assert got["streams"].get("3", {}).get("status") == 200, got
+    finally:
+        one.stop()
+
+
 def test_a_guest_that_reads_slowly_holds_little(gw, origin, sanitized):
     role = roles(gw)["saw-inlet"]
     before = memory(role)
