@@ -255,6 +255,25 @@ TEST(a_refused_stream_was_not_processed)
 	h2_rig_end(&rig);
 }
 
+TEST(a_host_that_has_begun_to_answer_did_process_it)
+{
+	h2_rig_client(&rig);
+	rig.keep_unread = true;
+	for (int i = 0; i < 3; i++)
+		(void)h2_rig_ask(&rig, "POST / HTTP/1.1\r\nHost: good.example\r\nContent-Length: 2\r\n\r\nab");
+	(void)h2_rig_seen(&rig);
+	h2_rig_headers(&rig, 1, 0, ":status=200");
+	h2_rig_u32(&rig, H2_RIG_RST, 1, 7);
+	h2_rig_headers(&rig, 3, 0, ":status=103|link=x");
+	h2_rig_u32(&rig, H2_RIG_RST, 3, 7);
+	h2_rig_headers(&rig, 5, 0, ":status=200");
+	h2_rig_frame(&rig, H2_RIG_GOAWAY, 0, 0, bytes_of("\0\0\0\1\0\0\0\0", 8));
+	CHECK_INT(h2_rig_feed(&rig), H2_OK);
+	CHECK(!strstr(h2_rig_events(&rig), "not processed"));
+	CHECK(!rig.streams[0].s && !rig.streams[1].s && !rig.streams[2].s);
+	h2_rig_end(&rig);
+}
+
 TEST(an_answer_before_the_whole_request_is_an_answer)
 {
 	h2_rig_client(&rig);

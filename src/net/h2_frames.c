@@ -250,9 +250,10 @@ static int on_frame_not_send(nghttp2_session *session, const nghttp2_frame *fram
 	return 0;
 }
 
+/* A host that has begun to answer has begun to do what it was asked, whatever it says then (RFC 9113, 8.7). */
 static enum h2_fault why_closed(const struct h2_stream *s, uint32_t code)
 {
-	if (!s->c->server && code == NGHTTP2_REFUSED_STREAM)
+	if (!s->c->server && code == NGHTTP2_REFUSED_STREAM && !s->in_head_done && !s->n_interim)
 		return H2_NOT_PROCESSED;
 	return s->peer_reset ? H2_PEER_RESET : H2_BAD_STREAM;
 }
