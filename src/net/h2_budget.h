@@ -5,7 +5,8 @@
  * that is closed, nor of frames of an unknown type: it drops them as they come, so they cost the peer what they cost us, and no points.
  *
  * What never runs out, at any speed where no rate is named: content in frames of any size, however small; to answer each frame of
- * content that we send with a PING and two window updates, as clients of gRPC do to measure; to cancel 10 streams a second for hours,
+ * content that we send with a PING and two window updates, as clients of gRPC do to measure, and with two more for each 4 KiB of it, as
+ * programs in Go do that read by so much; to cancel 10 streams a second for hours,
  * 200 at once, and one more for each that was answered. A stream that we reset of our own accord, because a policy changed or a host
  * failed, counts for nothing. */
 #ifndef SAW_NET_H2_BUDGET_H
@@ -26,7 +27,9 @@ enum {
 	H2_COST_REFUSED = 10, /* a stream over H2_STREAMS_MAX */
 	H2_CONTENT_SMALL = 256, /* a frame with fewer bytes costs nothing, and brings nothing when the peer chose its size */
 	H2_EARN_CONTENT = 4, /* a frame of content that came */
-	H2_EARN_SENT = H2_COST_PING + 2 * H2_COST_FRAME, /* one that went */
+	H2_EARN_SENT = H2_COST_PING + 2 * H2_COST_FRAME, /* one that went ... */
+	H2_EARN_RETURN = 2 * H2_COST_FRAME, /* ... and for each so many bytes in it: the peer opens the stream's and the connection's window */
+	H2_RETURN_BYTES = 4096,
 	H2_EARN_SERVED = 20,
 
 	H2_RESETS_BURST = 200, /* streams given up by the peer before they were answered; of a guest also those that it spoilt */

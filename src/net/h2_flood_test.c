@@ -341,6 +341,30 @@ TEST(an_upload_in_small_frames_is_no_flood)
 	h2_rig_end(&rig);
 }
 
+/* Windows open as the other end reads, and one in Go that reads 4 KiB at a time opens both after each. No time passes. */
+TEST(a_download_whose_windows_open_by_4_kib_is_no_flood)
+{
+	static char piece[16384 + 1];
+
+	memset(piece, 'x', 16384);
+	h2_rig_server(&rig);
+	h2_rig_headers(&rig, 1, H2_RIG_END, H2_RIG_GET);
+	CHECK_INT(h2_rig_feed(&rig), H2_OK);
+	h2_rig_say(&rig, 0, "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n");
+	for (unsigned i = 0; i < 5000 && h2_fault(rig.c) == H2_OK; i++) {
+		h2_rig_say(&rig, 0, piece);
+		CHECK(strstr(h2_rig_seen(&rig), "DATA 1 16384\n"));
+		for (unsigned read = 0; read < 16384; read += 4096) {
+			h2_rig_u32(&rig, H2_RIG_WINDOW, 0, 4096);
+			h2_rig_u32(&rig, H2_RIG_WINDOW, 1, 4096);
+		}
+		ping(i);
+		if (!CHECK_INT(h2_rig_feed(&rig), H2_OK))
+			break;
+	}
+	h2_rig_end(&rig);
+}
+
 TEST(ten_streams_a_second_are_cancelled_for_an_hour)
 {
 	h2_rig_server(&rig);

@@ -224,7 +224,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
 	if (type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
 		h2_fail(c, H2_PROTOCOL);
 	if (type == NGHTTP2_DATA && counts_as_sent(c, &frame->hd))
-		h2_budget_earn(&c->budget, H2_EARN_SENT);
+		h2_budget_earn(&c->budget, H2_EARN_SENT + (int)(frame->hd.length / H2_RETURN_BYTES) * H2_EARN_RETURN);
 	if ((type != NGHTTP2_DATA && type != NGHTTP2_HEADERS) ||
 	    !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
 		return 0;
