@@ -201,11 +201,15 @@ bool dress(const struct dress *d, struct bytes canon, struct buf *out, struct bu
 	struct http1_scan scan = { 0 };
 	struct http1_head h;
 	enum http1_fault fault;
+	size_t start = out->len;
+	size_t fields_at;
+	size_t n = 1; /* of fields: Host */
 	size_t len;
 
 	if (http1_request_head(&scan, canon, &h, &len, &fault) != HTTP1_DONE || len != canon.len)
 		return false;
 	put_line(d, &h, out);
+	fields_at = out->len;
 	if (!put_host(d, &h, out))
 		return false;
 	for (size_t i = 0; i < h.n_fields; i++) {
@@ -218,10 +222,14 @@ bool dress(const struct dress *d, struct bytes canon, struct buf *out, struct bu
 		(void)buf_str(out, ": ");
 		(void)buf_bytes(out, h.fields[i].value);
 		(void)buf_str(out, "\r\n");
+		n++;
 	}
+	n += d->uncoded;
 	if (d->uncoded)
 		(void)buf_str(out, "Accept-Encoding: identity\r\n");
+	n += d->credential && d->credential->inject != POLICY_INJECT_QUERY;
 	if (d->credential)
 		put_credential(d, out);
-	return buf_str(out, "\r\n");
+	/* What was put on may carry it over the limits, to which whoever writes it as HTTP/2 keeps. */
+	return buf_str(out, "\r\n") && fields_at - start <= HTTP1_LINE_MAX + 2 && out->len - fields_at <= HTTP1_FIELDS_LEN_MAX && n <= HTTP1_FIELDS_MAX;
 }

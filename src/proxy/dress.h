@@ -20,7 +20,7 @@ struct dress {
 
 /* Appends to `out`: the canonical head `canon` (of wire/http1_request.h, with its empty line) less every carrier of credentials that
  * the client sent, if a credential is put on or `bare` says so (wire/credential_fields.h). Names of what was taken out are added to `stripped`. False:
- * `canon` is no head, or it does not fit; `out` is then of no use. */
+ * `canon` is no head, or what is made of it is none within the limits of wire/http1.h, or does not fit; `out` is then of no use. */
 bool dress(const struct dress *d, struct bytes canon, struct buf *out, struct buf *stripped);
 
 /* A field of that name may be taken for the credential's (wire/http1_fields.h). */

@@ -1,6 +1,7 @@
 #include "proxy/dress.h"
 
 #include "base/tap.h"
+#include "wire/http1.h"
 
 #define HEAD(target, fields) "GET " target " HTTP/1.1\r\nHost: a.example\r\n" fields "\r\n"
 
@@ -23,6 +24,24 @@ TEST(no_field_that_a_host_may_take_for_the_credential_stays_beside_it)
 
 	CHECK_STR(dressed(&c, HEAD("/a", "X-Team.Id: mine\r\nx_team_id: mine\r\nX.TEAM-ID: mine\r\nX!Team~Id: mine\r\nX-TeamId: other\r\nX-Team-Ids: other\r\n")),
 		  HEAD("/a", "X-TeamId: other\r\nX-Team-Ids: other\r\nX-Team.Id: s3c\r\n"));
+}
+
+TEST(a_request_that_the_credential_carries_over_the_limits_of_a_head_is_none)
+{
+	const struct policy_credential c = { .inject = POLICY_INJECT_HEADER, .header = bytes_str("X-Key") };
+	const struct dress d = { .default_port = 443, .credential = &c, .secret = bytes_str("s3c") };
+
+	for (int n = HTTP1_FIELDS_MAX - 3; n < HTTP1_FIELDS_MAX; n++) {
+		struct buf canon BUF_AUTO = { .max = DRESS_MAX };
+		struct buf out BUF_AUTO = { .max = DRESS_MAX };
+		struct buf stripped BUF_AUTO = { .max = 512 };
+
+		(void)buf_str(&canon, "GET /a HTTP/1.1\r\nHost: a.example\r\n");
+		for (int i = 0; i < n; i++)
+			(void)buf_str(&canon, "X: y\r\n");
+		(void)buf_str(&canon, "\r\n");
+		CHECK_INT(dress(&d, buf_view(&canon), &out, &stripped), n + 2 <= HTTP1_FIELDS_MAX);
+	}
 }
 
 TEST(a_subprotocol_that_brings_a_credential_goes_with_its_field)

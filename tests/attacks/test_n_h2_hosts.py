@@ -213,6 +213,17 @@ def test_f3_a_request_that_goes_already_and_breaks_off_is_on_record_with_its_rea
     assert curl(gw, host=host)["code"] == 0
 
 
+def test_a_request_that_its_credential_carries_over_the_limits_is_refused_and_not_on_record_as_sent(gw, origin):
+    """Host, User-Agent and Accept are curl's own."""
+    fields = lambda n: [a for i in range(n) for a in ("-H", f"X-{i}: y")]
+    with gw.attack() as a:
+        done = curl(gw, "--http1.1", *fields(97), "-w", " %{http_code}", host="cred.example")
+        assert done["out"].endswith(" 502") and "headers_too_large" in done["out"], done
+        a.denied("headers_too_large", touched=True)
+    assert not origin.seen()["requests"]
+    assert curl(gw, "--http1.1", "-f", *fields(96), host="cred.example")["code"] == 0
+
+
 # ---- many flows, one connection ----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("host", HOSTS)
