@@ -68,7 +68,9 @@ static void finish(struct h2_flow *f, bool reset)
 		http_side_reset(&f->side);
 	else
 		http_side_close(&f->side);
-	if (f->served && !f->recorded)
+	if (f->side.breach && !f->recorded)
+		note(f, EVENT_DENIED, REASON_TLS_BROKEN, f->side.breach);
+	else if (f->served && !f->recorded)
 		note(f, EVENT_CLOSED, REASON_OK, "");
 	flow_unregister(&f->flow);
 	loop_later(loop_of(f), &f->gone, free_later, f);

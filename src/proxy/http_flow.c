@@ -81,11 +81,22 @@ static void note_starved(struct http_flow *f)
 	note_unsent(f, REASON_TOO_MANY_FLOWS);
 }
 
+/* Nobody who reads the log would see from the end of the flow that the guest tried something. */
+static void note_breach(struct http_flow *f)
+{
+	struct event ev = flow_event(&f->flow, EVENT_FLOW, EVENT_DENIED, REASON_TLS_BROKEN);
+
+	ev.detail = bytes_str(f->guest.breach ? f->guest.breach : "");
+	if (f->guest.breach && f->refusal == REASON_OK)
+		gate_note(f->flow.gate, &ev);
+}
+
 void http_flow_finish(struct http_flow *f, bool reset)
 {
 	if (f->phase == HTTP_GONE)
 		return;
 	http_answer_note(f);
+	note_breach(f);
 	note_starved(f);
 	if (end_matters(f))
 		note_end(f);

@@ -202,8 +202,12 @@ void http_refuse_left(struct http_flow *f)
 
 	if (fault != H2_CLOSED)
 		(void)snprintf(f->stripped, sizeof(f->stripped), "%s", h2_fault_text(fault));
+	if (f->guest.breach)
+		(void)snprintf(f->stripped, sizeof(f->stripped), "%s", f->guest.breach);
 	if (f->guest.starved)
 		http_refuse_memory(f, EVENT_DENIED);
+	else if (f->guest.breach)
+		http_refuse(f, 400, EVENT_DENIED, REASON_TLS_BROKEN);
 	else
 		http_refuse(f, 400, EVENT_DENIED, http_side_reason(fault));
 }

@@ -38,6 +38,7 @@ static void fresh(struct http_side *s, http_side_fn fn, void *owner)
 	s->write_wants_in = false;
 	s->eof = false;
 	s->broken = false;
+	s->breach = NULL;
 	s->deaf = false;
 	s->fault = H2_OK;
 }
@@ -234,8 +235,10 @@ static size_t read_tls(struct http_side *s, uint8_t *p, size_t room)
 		return 0;
 	case TLS_EOF:
 		return end(s, false);
-	case TLS_TRUNCATED:
 	case TLS_FAILED:
+		s->breach = tls_fault(s->tls) == TLS_FAULT_PROTOCOL ? tls_detail(s->tls) : NULL;
+		break;
+	case TLS_TRUNCATED:
 		break;
 	}
 	return end(s, true);

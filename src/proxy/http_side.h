@@ -38,6 +38,7 @@ struct http_side {
 	bool write_wants_in; /* ... and the other way round */
 	bool eof; /* nothing will come any more */
 	bool broken; /* and it did not end in order */
+	const char *breach; /* it ended because the peer broke TLS: how, a text that lives for ever; NULL: it did not */
 	uint64_t moved; /* bytes read and written, ever */
 	bool deaf; /* nothing can be written any more; `out` is dropped */
 	unsigned fault; /* enum h2_fault: why a stream is gone, or its connection where that is why */

@@ -36,6 +36,7 @@ static const char *never(enum reason r)
 	case REASON_TLS_NOT:
 	case REASON_TLS_MALFORMED:
 	case REASON_TLS_TOO_LONG:
+	case REASON_TLS_BROKEN:
 	case REASON_SNI_MISSING:
 	case REASON_SNI_MALFORMED:
 	case REASON_SNI_MISMATCH:

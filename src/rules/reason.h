@@ -86,6 +86,7 @@
 	X(UPSTREAM_UNVERIFIED, "upstream_not_verified", "the host's certificate does not prove its name", "ask the host's owner, or list its issuer under `ca` of the rule") \
 	X(CA_MISSING, "ca_not_ready", "the workspace's certificate authority is not there yet", "try again in a moment") \
 	X(TLS_HANDSHAKE, "tls_handshake_failed", "the TLS handshake with the client failed", "trust the workspace's CA certificate, or use a current TLS client") \
+	X(TLS_BROKEN, "malformed_tls", "the client broke the rules of TLS after its handshake", "use a standard TLS client") \
 	X(CREDENTIAL_MISSING, "credential_not_available", "the credential of this rule is not available", "store it with `saw secret set` under its id") \
 	X(NOT_CANONICAL, "not_canonical", "a request that is not in canonical form came from another part of the gateway", "none: a part of the gateway misbehaves") \
 	X(UPSTREAM_MALFORMED, "malformed_upstream", "the host's answer is malformed", "ask the host's owner")           \

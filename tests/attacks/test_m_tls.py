@@ -70,13 +70,14 @@ def client(mitm, host, *args, stdin="", names=None):
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_d12_no_renegotiation(mitm, host):
+@pytest.mark.parametrize("alpn", [(), ("-alpn", "h2")], ids=["http1", "h2"])
+def test_d12_no_renegotiation(mitm, host, alpn):
     with mitm.attack() as a:
-        got = client(mitm, host, "-tls1_2", stdin="R\n")
+        got = client(mitm, host, "-tls1_2", *alpn, stdin="R\n")
         assert "TLSv1.2" in got["out"], got
-        assert "RENEGOTIATING" in got["out"] + got["err"] and re.search("no renegotiation|unexpected eof|alert", got["err"]), got
-        assert not [e for e in a.events(dns=False) if e["disposition"] == "Allowed"]
-        a.untouched()
+        assert "RENEGOTIATING" in got["out"] + got["err"] and re.search("no renegotiation|unexpected (eof|record)|alert", got["err"]), got
+        event, = a.denied("malformed_tls")
+        assert event["status_detail"].endswith(": renegotiation"), event
     assert mitm.do("https", host).get("status") == 200
 
 
