@@ -285,6 +285,11 @@ static void strip_query(struct http_flow *f, struct buf *stripped)
 	(void)buf_str(stripped, "query");
 }
 
+static bool without_body(const struct http_flow *f)
+{
+	return f->request.length.framing != HTTP1_CHUNKED && f->request.length.len == 0;
+}
+
 /* True with a canonical request; else it was refused. */
 static bool take(struct http_flow *f, const struct http1_head *h)
 {
@@ -315,6 +320,7 @@ static bool take(struct http_flow *f, const struct http1_head *h)
 		return false;
 	}
 	f->request.upgrade = bytes_of(NULL, 0); /* a view that ends with this call */
+	f->body_done = without_body(f);
 	strip_query(f, &stripped);
 	http_note_stripped(f, buf_view(&stripped));
 	return true;
@@ -335,9 +341,6 @@ static void begin_body(struct http_flow *f, const struct http1_head *h)
 	http1_body_init(&f->body, f->request.length.framing, f->request.length.len);
 	http1_body_keep_trailers(&f->body, &f->body_trailers);
 	http1_form_init(&f->form, http1_form_kind_of(h));
-	f->body_done = f->request.length.framing == HTTP1_NO_BODY || f->request.length.len == 0;
-	if (f->request.length.framing == HTTP1_CHUNKED)
-		f->body_done = false;
 	f->body_begun = f->body_done;
 	f->keep = f->request.keep;
 	buf_init(&f->held, f->reading ? HTTP_READING_HELD_MAX + HTTP_SIDE_READ : 2 * HTTP_FLOW_HOLD_MAX);

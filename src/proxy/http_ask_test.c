@@ -103,6 +103,40 @@ TEST(a_request_sent_byte_by_byte_is_the_same_request)
 	http_rig_end();
 }
 
+/* As Python's http.client does, which would see a broken connection and no answer. */
+TEST(who_sends_all_of_a_refused_body_before_it_reads_the_answer_can_do_so)
+{
+	static const char *const refused[] = { "POST /admin HTTP/1.1\r\n" HOST, "POST /ok HTTP/1.1\r\nX-HTTP-Method-Override: PUT\r\n" HOST };
+	static char piece[65536];
+
+	memset(piece, 'x', sizeof(piece));
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		http_rig_start(http_flow_start);
+		http_rig_ask(refused[i]);
+		http_rig_ask("Content-Length: 4194304\r\n\r\n");
+		for (size_t n = 0; n < 4194304; n += sizeof(piece)) {
+			if (!CHECK_INT(send(http_rig.guest, piece, sizeof(piece), MSG_NOSIGNAL), sizeof(piece)))
+				break;
+			http_rig_settle();
+		}
+		CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 403 ", 13) == 0);
+		CHECK(http_rig_guest_at_end());
+		CHECK_INT(http_rig.n_events, 1);
+		http_rig_end();
+	}
+}
+
+/* But not for ever. */
+TEST(a_refused_body_is_waited_for_no_longer_than_an_allowed_one)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask("POST /admin HTTP/1.1\r\n" HOST "Content-Length: 4194304\r\n\r\n");
+	CHECK(http_rig.flow != NULL);
+	http_rig_time_passes();
+	CHECK(http_rig.flow == NULL);
+	http_rig_end();
+}
+
 #define CANARY "GET /ok/canary HTTP/1.1\r\n" HOST "\r\n"
 
 /* Groups C, E and G: refused before anybody hears of it, with one event and its own reason; a canary behind it stays unread. */

@@ -129,6 +129,7 @@ void http_flow_next(struct http_flow *f)
 	f->to_head = false;
 	f->answering = false;
 	f->answer_done = false;
+	f->body_done = true; /* of none is known */
 	buf_deinit(&f->canon);
 	buf_deinit(&f->held);
 	buf_deinit(&f->wire);

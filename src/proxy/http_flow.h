@@ -36,7 +36,7 @@ enum {
 	HTTP_FLOW_STREAM_MS = 15 * 60 * 1000, /* an answer that does not go on, on either side */
 	HTTP_FLOW_LEAVE_MS = 60000, /* a request under way that the policy would not allow any more, or whose credential is no more */
 	HTTP_FLOW_LINGER_MS = 2000, HTTP_FLOW_LINGER_MAX = 256 * 1024, /* bytes of the guest thrown away meanwhile */
-	HTTP_FLOW_DRAIN_MS = 60000, /* these two in all, where the client reads its answer when it has sent the whole body */
+	HTTP_FLOW_DRAIN_MS = 60000, /* these two where a body is under way: many clients read their answer when they have sent all of it */
 	HTTP_FLOW_DRAIN_MAX = 256 * 1024 * 1024,
 	HTTP_FLOW_HOLD_MAX = 16 * 1024, /* body bytes held back at most */
 	HTTP_FLOW_INTERIM_MAX = 16, /* 1xx answers before the final one */
@@ -135,7 +135,7 @@ struct http_flow {
 	enum reason refusal;
 	unsigned status;
 	struct buf change; /* of the policy, that would allow it; empty while the request is allowed */
-	bool drains; /* its client will send the rest of the body before it reads why */
+	bool drains; /* its client may send the rest of the body before it reads the answer */
 	char rule[256];
 };
 

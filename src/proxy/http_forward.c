@@ -185,6 +185,7 @@ static void complete(struct http_flow *f)
 	    f->upstream.deaf || f->unlisted || f->upstream_stale)
 		http_side_close(&f->upstream);
 	f->upstream_idle = f->upstream.open;
+	f->drains = !f->body_done;
 	if (f->keep && !f->unlisted)
 		http_flow_next(f);
 	else

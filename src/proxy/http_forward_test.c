@@ -116,6 +116,24 @@ TEST(interim_answers_are_swallowed_and_bounded)
 	http_rig_end();
 }
 
+TEST(who_sends_the_rest_of_a_body_that_its_host_has_answered_can_read_the_answer_afterwards)
+{
+	static char piece[65536];
+
+	memset(piece, 'x', sizeof(piece));
+	http_rig_start(http_flow_start);
+	http_rig_ask(POST_TEXT "Content-Length: 4194304\r\n\r\n");
+	http_rig_reply(0, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno");
+	for (size_t n = 0; n < 4194304; n += sizeof(piece)) {
+		if (!CHECK_INT(send(http_rig.guest, piece, sizeof(piece), MSG_NOSIGNAL), sizeof(piece)))
+			break;
+		http_rig_settle();
+	}
+	CHECK_STR(http_rig_seen(&http_rig.got), "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
+	CHECK(http_rig_guest_at_end());
+	http_rig_end();
+}
+
 TEST(events_of_a_stream_arrive_one_by_one)
 {
 	http_rig_start(http_flow_start);

@@ -104,7 +104,6 @@ static bool push_report(struct http_flow *f)
 	buf_init(&text, GIT_REPORT_MAX);
 	if (!push || must_drain(f) || !put_why(f, &why) || !git_report_refusal(&text, push, commands, buf_view(&why)))
 		return false;
-	f->drains = true;
 	(void)buf_fmt(&f->guest.out, "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-receive-pack-result\r\nContent-Length: %zu\r\n"
 		      "Cache-Control: no-cache\r\n%s\r\n", text.len, f->guest.stream ? "" : "Connection: close\r\n");
 	return buf_bytes(&f->guest.out, buf_view(&text));
@@ -140,6 +139,9 @@ static void answer(struct http_flow *f)
 	}
 	if (!push_report(f) && !announcement(f))
 		problem(f);
+	f->reading = http_reading_free(f->reading); /* the guest may linger, and others are to be read */
+	buf_deinit(&f->held);
+	f->drains = !f->body_done && f->refusal != REASON_HTTP_TIMEOUT;
 	f->phase = HTTP_CLOSING;
 	http_flow_deadline(f, HTTP_FLOW_STALL_MS);
 }

@@ -125,6 +125,23 @@ def test_a_refused_stream_of_http2_is_answered_and_explained(mitm):
             'network[good].rules: add {class: write, methods: [PUT], paths: ["/nowhere"]}'
 
 
+SENDS_FIRST = """\
+import http.client, sys
+c = http.client.HTTPSConnection(sys.argv[1])
+c.request("POST", "/admin/x", body=b"x" * 20000000)
+print(c.getresponse().read().decode())
+"""
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_who_sends_all_of_a_large_body_before_it_reads_is_answered_and_explained(mitm, host):
+    with mitm.attack() as a:
+        got = mitm.do("command", ["/usr/bin/python3", "-c", SENDS_FIRST, host])
+        assert got["out"], got["err"][-300:]
+        event, = a.denied("denied_by_rule")
+        assert json.loads(got["out"])["policy_change"] == event["unmapped"]["policy_change"]
+
+
 @pytest.mark.parametrize("host", HOSTS)
 def test_another_hosts_authority_is_answered_421(mitm, host):
     with mitm.attack() as a:
