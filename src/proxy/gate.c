@@ -21,7 +21,7 @@ struct waits {
 	struct gate_wait **tail;
 };
 
-/* A policy blob in force, or the one before it until all who borrow from it have been told. */
+/* A policy blob in force, or the one before it: until all who borrow from it have been told, or until the next. */
 struct blob {
 	struct policy policy;
 	const void *map;
@@ -249,6 +249,13 @@ int gate_policy_set(struct gate *g, int fd, uint64_t generation, struct err *e)
 	g->now = !g->now;
 	g->has_policy = true;
 	return 0;
+}
+
+bool gate_guarded_lately(const struct gate *g, struct bytes name)
+{
+	const struct blob *before = &g->blobs[!g->now];
+
+	return policy_guarded(gate_policy(g), name) || (before->map && policy_guarded(&before->policy, name));
 }
 
 void gate_policy_settled(struct gate *g)

@@ -37,9 +37,11 @@ bool gate_event_done(struct gate *g, uint64_t id, bool written);
 
 /* Maps and opens a sealed blob (fd borrowed). On success it is in force; on failure the one
  * before stays. The caller then tells all who copied from the old one, and calls
- * gate_policy_settled(), which unmaps that. */
+ * gate_policy_settled(), which unmaps that, unless it is to be known until the next comes. */
 int gate_policy_set(struct gate *g, int fd, uint64_t generation, struct err *e);
 void gate_policy_settled(struct gate *g);
+/* policy_guarded() by the policy in force, or by the one before it as long as that is known. */
+bool gate_guarded_lately(const struct gate *g, struct bytes name);
 bool gate_has_policy(const struct gate *g);
 
 /* Too much is queued towards the supervisor. */

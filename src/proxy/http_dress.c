@@ -67,7 +67,7 @@ enum reason http_dress(struct http_flow *f)
 		(void)snprintf(f->secret_id, sizeof(f->secret_id), "%.*s", (int)credential.id.len, (const char *)credential.id.p);
 	}
 	d.uncoded = f->reflective || entry->ai != POLICY_AI_NONE; /* what is coded cannot be read along */
-	d.bare = gate_is_outlet(f->flow.gate);
+	d.bare = gate_is_outlet(f->flow.gate) && policy_guarded(gate_policy(f->flow.gate), name_bytes(&f->flow.name));
 	if (!d.credential && !d.upstream.len && !d.uncoded && !d.bare)
 		return REASON_OK;
 	buf_init(&stripped, HTTP1_STRIPPED_MAX);

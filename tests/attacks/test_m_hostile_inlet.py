@@ -138,6 +138,34 @@ def test_dialer_gives_inlet_no_connection_to_a_guarded_name(hostile):
         w.untouched()
 
 
+def changed(hostile, *texts):
+    """Under the last of these policies, after the others."""
+    h = HostileInlet(hostile.arena, hostile.build, texts[0], {"token": SECRET}, deaf=True)
+    for generation, text in enumerate(texts[1:], 2):
+        for role in (h.dialer.parent, h.parent):
+            blob = h.blob(text)
+            role.send("MSG_POLICY", generation, fds=[blob])
+            os.close(blob)
+            role.expect("MSG_POLICY_DONE")
+    h.listen()
+    return h
+
+
+def test_outlet_goes_on_with_a_name_that_lost_its_credential_until_the_next_policy_and_inlet_never_with_one_that_got_one(hostile):
+    with_it = policy(hostile.arena.ca)
+    without = "".join(l for l in with_it.splitlines(True) if not l.startswith(("credentials:", "  token:", "    credential: token")))
+    with changed(hostile, with_it, without) as h:
+        with Watch(h) as w:
+            assert h.ask("cred.example", request()).startswith(b"HTTP/1.1 200 ")
+            assert [f for f in w.requests()[0]["fields"] if f[0] == "authorization"] == [], "spent without a policy that says so"
+        assert h.dial("good.example") == "wrong_door" and h.dial("good.example", door=h.to_dialer) != "wrong_door"
+    with changed(hostile, with_it, without, without.replace("name: intercepted", "name: later")) as h:
+        assert h.dial("cred.example") == "wrong_door"
+    with changed(hostile, without, with_it) as h:
+        assert h.dial("cred.example", door=h.to_dialer) == "wrong_door"
+        assert h.ask("cred.example", request()).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize("message", [("MSG_DIAL", 1, "CRED.example", 443, 1), ("MSG_DIAL", 1, "cred.example.", 443, 1), ("MSG_DIAL", 0, "cred.example", 443, 1),
                                      ("MSG_DIAL", 1, "cred.example", 0, 1), ("MSG_DIAL", 1, "cred.example", 70000, 1), ("MSG_DIAL", 1, "a" * 300, 443, 1),
                                      ("MSG_DIAL", 1, "cred.example", 443), ("MSG_SECRET", "token", 2, "mine"), ("MSG_SECRET_GONE", "token"),

@@ -228,3 +228,16 @@ def test_policies_change_under_live_traffic(world, sanitized):
         w.change_to(True)  # what is kept between flows goes with its policy, first in inlet, and then what outlet kept for that
         return all(n <= baseline[role] for role, n in w.fds().items())
     wait_for("the end of all descriptors", back, 20)
+
+
+def test_a_host_that_loses_its_credential_loses_no_request_over_it(world):
+    """Those that wait in outlet go on from there, and those that inlet sends there until it has the policy, too."""
+    w = world
+    bare = "".join(l for l in w.texts[True].splitlines(True) if not l.startswith(("credentials:", "  token:", "    credential: token")))
+    for _ in range(3):
+        w.change_to(True)
+        assert w.do("open_flows", "cred", groups(w)["cred"][0], 40, 0.02, wait=120) == 40
+        w.change(bare)
+        check(w, "the change")
+        w.do("close_all")
+    assert not [e for e in w.events() if decision(e) == "Blocked"]

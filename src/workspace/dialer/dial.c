@@ -161,6 +161,16 @@ static bool host_of(const struct dial *d, const struct policy_entry *entry, stru
 	return entry->upstream.len == 0 || name_parse_strict(entry->upstream, ret) == NAME_OK;
 }
 
+/* Requests that wait in outlet while their name loses its credential are judged by the new policy and go on from there. */
+static bool right_door(const struct dial *d)
+{
+	const struct dialer *dialer = d->dialer;
+	bool outlet = d->peer == DIAL_OUTLET;
+	struct bytes name = name_bytes(&d->name);
+
+	return policy_guarded(&dialer->policy, name) == outlet || (outlet && dialer->has_before && policy_guarded(&dialer->before, name));
+}
+
 static enum reason judge(const struct dial *d, struct policy_entry *ret)
 {
 	const struct policy *p = &d->dialer->policy;
@@ -171,7 +181,7 @@ static enum reason judge(const struct dial *d, struct policy_entry *ret)
 	if (!d->dialer->has_policy)
 		return REASON_NAME_UNLISTED;
 	r = policy_find(p, name_bytes(&d->name), d->port, ret);
-	if (r == REASON_OK && policy_guarded(p, name_bytes(&d->name)) != (d->peer == DIAL_OUTLET))
+	if (r == REASON_OK && !right_door(d))
 		return REASON_WRONG_DOOR;
 	if (r == REASON_OK && d->host_port &&
 	    (!host_of(d, ret, &host, &port) || port != d->host_port || !bytes_eq(name_bytes(&host), name_bytes(&d->host))))

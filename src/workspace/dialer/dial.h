@@ -11,7 +11,8 @@ enum { DIALS_MAX = 256 /* under way at once; more: REASON_TOO_MANY_FLOWS */ };
 
 struct dial;
 
-/* Who wishes: names with a credential or a review go to outlet alone, all others to inlet alone (policy_guarded()). */
+/* Who wishes: names with a credential or a review go to outlet alone, all others to inlet alone (policy_guarded()). Outlet may go on with
+ * those that lost theirs with the policy in force. */
 enum dial_peer { DIAL_INLET, DIAL_OUTLET, DIAL_PEERS };
 
 /* What all dials share. main.c owns and fills it. */
@@ -21,6 +22,8 @@ struct dialer {
 	struct chan *peers[DIAL_PEERS]; /* NULL while there is none */
 	bool has_policy;
 	struct policy policy; /* in force */
+	bool has_before;
+	struct policy before; /* the one before it: for what is still under way through outlet */
 	uint64_t generation;
 	struct resolv_conf resolv;
 	struct bytes proxy_host; /* empty: dial directly */

@@ -24,6 +24,8 @@ struct role {
 	struct dialer d;
 	const void *blob;
 	size_t blob_len;
+	const void *before; /* the one that d.before shows */
+	size_t before_len;
 	char proxy[PROXY_TEXT_MAX];
 	struct loop_timer pause;
 	bool jailed;
@@ -108,8 +110,12 @@ static bool on_policy(void *owner, struct msg_in *in)
 		ok = false;
 	}
 	if (ok) {
-		if (r->blob)
-			(void)munmap((void *)(uintptr_t)r->blob, r->blob_len);
+		if (r->before)
+			(void)munmap((void *)(uintptr_t)r->before, r->before_len);
+		r->before = r->blob;
+		r->before_len = r->blob_len;
+		r->d.before = r->d.policy;
+		r->d.has_before = r->d.has_policy;
 		r->blob = blob;
 		r->blob_len = len;
 		r->d.policy = fresh;

@@ -13,8 +13,9 @@
 #include "proxy/flows.h"
 
 /* Nothing that inlet says is believed: name and port are looked up in our own copy of the policy, and only guarded names are
- * served here; all others have no business in a process that holds secrets. An inlet that asks for more refusals than the log is to take is
- * not listened to for a moment, so that it can neither fill the log nor the queue to the supervisor. */
+ * served here, and those that were it under the policy before, by which inlet may still ask; all others have no business in a process that
+ * holds secrets. An inlet that asks for more refusals than the log is to take is not listened to for a moment, so that it can neither fill
+ * the log nor the queue to the supervisor. */
 
 struct door {
 	struct gate *gate;
@@ -66,7 +67,7 @@ static enum reason judge(const struct door *d, struct flow *f)
 	if (!gate_has_policy(d->gate))
 		return REASON_NAME_UNLISTED;
 	r = policy_find(p, name, f->dst_port, &f->entry);
-	if (r == REASON_OK && (!policy_guarded(p, name) || (f->entry.mode != POLICY_INTERCEPT && f->entry.mode != POLICY_HTTP)))
+	if (r == REASON_OK && (!gate_guarded_lately(d->gate, name) || (f->entry.mode != POLICY_INTERCEPT && f->entry.mode != POLICY_HTTP)))
 		return REASON_WRONG_DOOR;
 	if (r == REASON_OK && (flows_count(gate_flows(d->gate)) >= d->flows_max || !held_may_begin()))
 		return REASON_TOO_MANY_FLOWS;

@@ -176,7 +176,6 @@ static bool on_policy(void *owner, struct msg_in *m)
 	if (ok) {
 		idle_clear();
 		flows_on_policy(gate_flows(o->gate));
-		gate_policy_settled(o->gate);
 	}
 	msg_start(&out, MSG_POLICY_DONE);
 	msg_u64(&out, generation);
