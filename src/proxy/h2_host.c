@@ -76,6 +76,7 @@ static void finish(struct conn *c)
 	loop_timer_disarm(&c->timer);
 	loop_later_cancel(&c->pump_later);
 	http_side_close(&c->side);
+	call_waiting(&c->key, c->loop, false);
 	loop_later(c->loop, &c->gone, free_later, c);
 }
 

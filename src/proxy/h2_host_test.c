@@ -373,6 +373,28 @@ TEST(above_the_limit_the_oldest_without_a_stream_goes_and_where_all_have_one_the
 		(void)fd_close(fds[i]);
 }
 
+TEST(who_waits_for_a_connection_that_has_to_make_room_for_others_is_told)
+{
+	struct h2_host_key k = h2_host_rig_key();
+	struct wish a = { 0 };
+	int fds[H2_HOSTS_MAX];
+	struct end e;
+
+	begin();
+	for (int i = 1; i < H2_HOSTS_MAX; i++)
+		fds[i] = add_host((uint16_t)(1000 + i));
+	CHECK(take(&e, &k));
+	CHECK(!wish(&a, &k));
+	http_side_close(&e.side);
+	CHECK(h2_host_room()); /* in the same turn */
+	turn();
+	CHECK(a.turns == 1 && !a.alone);
+	h2_host_cancel(&a.ask);
+	end();
+	for (int i = 1; i < H2_HOSTS_MAX; i++)
+		(void)fd_close(fds[i]);
+}
+
 /* Another host that allows one stream at a time. */
 TEST(who_waits_for_a_hosts_settings_does_not_wait_for_the_end_of_the_only_stream_that_they_allow)
 {
