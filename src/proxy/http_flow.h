@@ -29,7 +29,8 @@
 enum {
 	HTTP_FLOW_HEAD_MS = 10000, /* from the first byte of a request to the end of its head */
 	HTTP_FLOW_IDLE_MS = 75000, /* a kept connection without a request */
-	HTTP_FLOW_STALL_MS = 60000, /* a request body that does not go on, or an answer whose head is not whole */
+	HTTP_FLOW_STALL_MS = 60000, /* a request body that does not go on, or an answer whose head has begun and is not whole */
+	HTTP_FLOW_ANSWER_MS = 15 * 60 * 1000, /* an answer that does not begin: models think for minutes before they say anything */
 	HTTP_FLOW_HOLD_MS = 5 * 60 * 1000, /* all of a body that is held until it was judged, however steadily it comes: 7 kB a second fill the room for it */
 	HTTP_FLOW_DIAL_MS = 70000, /* the gate gives up on a dialer that hangs sooner than this */
 	HTTP_FLOW_EVENT_MS = 10000, /* the same for the supervisor */
@@ -72,6 +73,7 @@ struct http_flow {
 	uint64_t n_requests; /* sent */
 	uint64_t bytes_in, bytes_out;
 	uint64_t moved; /* as the sides count, when the deadline was last set */
+	uint64_t patience_ms; /* that deadline, while an answer is waited for or relayed */
 	size_t lingered;
 	bool on_stream; /* the guest speaks HTTP/2 */
 	size_t charged; /* this itself; net/held.h */

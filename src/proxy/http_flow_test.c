@@ -111,6 +111,40 @@ TEST(every_wait_has_an_end_with_its_own_reason)
 	}
 }
 
+TEST(a_host_may_think_for_minutes_while_its_guest_waits)
+{
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	kit_clock_moves(HTTP_FLOW_ANSWER_MS - 1);
+	http_rig_settle();
+	CHECK_INT(http_rig.got.len, 0);
+	http_rig_reply(0, OK);
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 200 ", 13) == 0);
+	buf_reset(&http_rig.got);
+	http_rig_ask(GET); /* and the same again, but for ever */
+	kit_clock_moves(HTTP_FLOW_ANSWER_MS);
+	http_rig_settle();
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 504 ", 13) == 0);
+	http_rig_end();
+}
+
+TEST(a_host_that_has_begun_its_head_has_thought_enough)
+{
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	kit_clock_moves(HTTP_FLOW_STALL_MS * 5);
+	http_rig_reply(0, "HTTP/1.1 200 OK\r\n");
+	kit_clock_moves(HTTP_FLOW_STALL_MS - 1);
+	http_rig_settle();
+	CHECK_INT(http_rig.got.len, 0);
+	kit_clock_moves(1);
+	http_rig_settle();
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 504 ", 13) == 0);
+	http_rig_end();
+}
+
 /* Nothing is written to a guest meanwhile, so that nobody would know that it has left. */
 TEST(an_answer_whose_head_does_not_end_is_late_however_steadily_it_comes)
 {
@@ -125,7 +159,7 @@ TEST(an_answer_whose_head_does_not_end_is_late_however_steadily_it_comes)
 		http_rig_reply(0, pieces[i]);
 	}
 	CHECK_INT(http_rig.got.len, 0);
-	kit_clock_moves(HTTP_FLOW_STALL_MS / 5);
+	kit_clock_moves(HTTP_FLOW_STALL_MS / 5 * 2); /* from the first piece on */
 	http_rig_settle();
 	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 504 ", 13) == 0);
 	CHECK(http_rig_origin_at_end(0));

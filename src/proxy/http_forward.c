@@ -20,6 +20,16 @@ static bool outdated(const struct http_flow *f)
 	return f->generation != gate_generation(f->flow.gate);
 }
 
+/* How long nothing may happen from here on. */
+static uint64_t patience(const struct http_flow *f)
+{
+	bool asked = f->body_done && f->upstream.out.len == 0;
+
+	if (f->answering)
+		return HTTP_FLOW_STREAM_MS;
+	return asked && f->upstream.in.len == 0 ? HTTP_FLOW_ANSWER_MS : HTTP_FLOW_STALL_MS;
+}
+
 static void send_request(struct http_flow *f)
 {
 	enum reason r = http_dress_stale(f) ? http_dress(f) : REASON_OK;
@@ -48,7 +58,8 @@ static void send_request(struct http_flow *f)
 	f->phase = HTTP_RELAY;
 	if (f->upstream.stream) /* no loop tells that it can be written */
 		(void)http_side_flush(&f->upstream);
-	http_flow_deadline(f, HTTP_FLOW_STALL_MS);
+	f->patience_ms = patience(f);
+	http_flow_deadline(f, f->patience_ms);
 }
 
 /* When the request is about to go: what a host said before it was asked is no answer. What came until this turn of the loop was heard, and
@@ -223,11 +234,13 @@ static bool relay_body(struct http_flow *f)
 static void renew_deadline(struct http_flow *f)
 {
 	uint64_t moved = f->guest.moved + f->upstream.moved - (f->answering ? 0 : f->upstream.in.len);
+	uint64_t ms = patience(f);
 
-	if (moved == f->moved)
+	if (moved == f->moved && ms == f->patience_ms)
 		return;
 	f->moved = moved;
-	http_flow_deadline(f, f->answering ? HTTP_FLOW_STREAM_MS : HTTP_FLOW_STALL_MS);
+	f->patience_ms = ms;
+	http_flow_deadline(f, ms);
 }
 
 bool http_forward_relay(struct http_flow *f)
