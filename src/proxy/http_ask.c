@@ -231,7 +231,7 @@ static enum reason never(const struct http_flow *f, const struct http1_head *h)
 	while (http1_list_next(h, "upgrade", &at, &protocol))
 		if (bytes_ieq(bytes_of(protocol.p, bytes_find(protocol, '/')), bytes_str("websocket")) && !opens_websocket(f, h))
 			return REASON_UPGRADE_REFUSED;
-	return bytes_is(h->method, "TRACE") ? REASON_HTTP_METHOD_UNLISTED : REASON_OK;
+	return bytes_ieq(h->method, bytes_str("TRACE")) ? REASON_HTTP_METHOD_UNLISTED : REASON_OK;
 }
 
 /* For the event of a request that has no canonical form: method and target as they came. */

@@ -160,6 +160,7 @@ TEST(every_malformed_request_leaves_no_byte_and_one_event)
 		{ "OPTIONS * HTTP/1.1\r\n" HOST "\r\n" CANARY, 400, "malformed_target" },
 		{ "CONNECT good.example:80 HTTP/1.1\r\n" HOST "\r\n" CANARY, 403, "method_not_listed" },
 		{ "TRACE /ok HTTP/1.1\r\n" HOST "\r\n" CANARY, 403, "method_not_listed" },
+		{ "trace /ok HTTP/1.1\r\n" HOST "\r\n" CANARY, 403, "method_not_listed" },
 		{ "DELETE /ok HTTP/1.1\r\n" HOST "\r\n" CANARY, 403, "method_not_listed" },
 		{ POST "X-HTTP-Method-Override: DELETE\r\nContent-Length: 0\r\n\r\n" CANARY, 403, "method_override" },
 		{ "POST /ok?_method=DELETE HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n" CANARY, 403, "method_override" },

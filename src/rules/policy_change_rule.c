@@ -98,7 +98,9 @@ bool change_put_rule(struct change *c, const char *class)
 	char fault[POLICY_PATH_FAULT_MAX];
 	bool grpc = c->e && c->e->protocol == POLICY_GRPC;
 
-	if (!policy_method_bit(r->method))
+	if (policy_method_twin(r->method))
+		c->never = "no rule grants a method in other letters than its own; send it in upper case";
+	else if (!policy_method_bit(r->method))
 		c->never = "no rule grants CONNECT or TRACE";
 	else if (!policy_method_known(r->method))
 		c->never = "a rule names the standard methods, or any method at all as `access: full` does";

@@ -4,8 +4,8 @@ import pytest
 CANARY = "GET /canary HTTP/1.1\r\nHost: plain.example\r\n\r\n"
 
 
-def send(gw, text, want=None, timeout=8):
-    return gw.do("http", "plain.example", text, want=want, timeout=timeout)
+def send(gw, text, want=None, timeout=8, host="plain.example"):
+    return gw.do("http", host, text, want=want, timeout=timeout)
 
 
 def requests(a):
@@ -267,6 +267,13 @@ def test_g7_an_escaped_letter_cannot_dodge_a_deny(gw):
         got = send(gw, "GET /%61dmin/x HTTP/1.1\r\nHost: plain.example\r\n\r\n", want=1)
         assert got["statuses"][0] in (400, 403), got
         a.untouched()
+
+
+@pytest.mark.parametrize("method", ["delete", "Delete", "post", "get", "trace"])
+def test_a_method_in_other_letters_is_refused(gw, method):
+    with gw.attack() as a:
+        assert send(gw, f"{method} /data/x HTTP/1.1\r\nHost: any.example\r\n\r\n", host="any.example", want=1)["statuses"] == [403]
+        a.denied("method_not_listed")
 
 
 @pytest.mark.parametrize("path", ["//admin/x", "/a//b"])
