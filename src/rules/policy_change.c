@@ -42,6 +42,7 @@ static const char *never(enum reason r)
 	case REASON_ECH_REAL:
 	case REASON_HTTP_OVERRIDE:
 	case REASON_HTTP_FORM_CODED:
+	case REASON_HTTP_FORM_CHARSET:
 	case REASON_NOT_CANONICAL:
 	case REASON_H2_MALFORMED:
 	case REASON_H2_FLOOD:

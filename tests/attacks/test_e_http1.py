@@ -325,6 +325,8 @@ def test_g11_a_method_override_in_query_or_body_is_refused(gw, target, fields, b
 
 @pytest.mark.parametrize("fields,reason,status", [
     ("Content-Type: multipart/form-data; boundary=x\r\n" + FORM, "malformed_header", 400), ("Content_Type: multipart/mixed; boundary=x\r\n", "malformed_header", 400),
+    ("Content-Type: application/x-www-form-urlencoded; charset=IBM037\r\n", "form_charset", 403),
+    ("Content-Type: multipart/form-data; boundary=x; charset=utf-16be\r\n", "form_charset", 403),
     ("Content-Encoding: gzip\r\n", "coded_form", 403), ("Content-Type: multipart/form-data; boundary=x\r\nContent-Encoding: gzip\r\n", "coded_form", 403)])
 def test_g11_a_form_in_which_nobody_can_look_is_refused(gw, fields, reason, status):
     with gw.attack() as a:
