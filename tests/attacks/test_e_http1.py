@@ -307,6 +307,8 @@ HIDDEN = {
     "empty type": ("/data/x", "Content-Type:\r\n", "a=1&_method=DELETE"),
     "no type, JSON": ("/data/x", "", '{"draft":true,"x":"&draft=false&_method=DELETE&"}'),
     "multipart/form-data": ("/data/x", "Content-Type: multipart/form-data; boundary=x\r\n", PART % "_method"),
+    "multipart/form-data, an encoded word": ("/data/x", "Content-Type: multipart/form-data; boundary=x\r\n", PART % "=?UTF-8?B?X21ldGhvZA==?="),
+    "multipart/form-data, an extended name": ("/data/x", "Content-Type: multipart/form-data; boundary=x\r\n", (PART % "UTF-8''%5Fmethod").replace("name=", "name*=")),
     "multipart/mixed": ("/data/x", "Content-Type: multipart/mixed; boundary=x\r\n", PART % "_method"),
     "multipart/related, a field's name": ("/data/x", "Content-Type: multipart/related; boundary=x\r\n", PART % "X-Method-Override"),
     "multipart/related, by its ID": ("/data/x", "Content-Type: multipart/related; boundary=x\r\n", "--x\r\nContent-ID: <_method>\r\n\r\nDELETE\r\n--x--\r\n"),
