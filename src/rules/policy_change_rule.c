@@ -12,6 +12,7 @@
 #include "rules/policy_path.h"
 #include "rules/policy_query.h"
 #include "rules/policy_walk.h"
+#include "wire/credential_fields.h"
 
 enum { DENIES_MAX = 4, VALUE_SHOW_MAX = 256 };
 
@@ -249,18 +250,30 @@ static void value_place(struct change *c, const struct blob_rule *rule, const st
 	buf_str(&c->text, models ? "]): add " : "]: add ");
 }
 
+static void add_header(struct change *c, struct bytes name)
+{
+	const char *why = policy_field_dropped(name)			  ? "taken out of every request" :
+			  policy_field_taken(c->p, c->e, c->r->request, name) ? "taken out of requests to this host" :
+										NULL;
+
+	if (why)
+		change_never(c, "the rule wants the header field %.*s, which is %s", (int)name.len, (const char *)name.p, why);
+	else
+		change_never(c, "the rule wants the header field %.*s, which the request has not; send it", (int)name.len, (const char *)name.p);
+}
+
 static void add_value(struct change *c, const struct blob_rule *rule, const struct blob_condition *cond)
 {
 	const struct policy_request *r = c->r->request;
 	struct bytes key = blob_text(c->p, cond->key);
 	struct policy_query_value got;
 
-	if (cond->kind == POLICY_CONDITION_HEADER && policy_field_taken(c->p, c->e, r, key)) {
-		change_never(c, "the rule wants the header field %.*s, which is taken out of requests to this host", (int)key.len, (const char *)key.p);
+	if (cond->kind == POLICY_CONDITION_HEADER) {
+		add_header(c, key);
 		return;
 	}
-	if (cond->kind == POLICY_CONDITION_HEADER) {
-		change_never(c, "the rule wants the header field %.*s, which the request has not; send it", (int)key.len, (const char *)key.p);
+	if (cond->kind == POLICY_CONDITION_QUERY && r->bare && credential_query(key)) {
+		change_never(c, "the rule wants the query parameter %.*s, which is taken out of requests to this host", (int)key.len, (const char *)key.p);
 		return;
 	}
 	value_place(c, rule, cond);
