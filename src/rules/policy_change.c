@@ -4,7 +4,7 @@
 
 #include "rules/policy_change_edit.h"
 
-enum { NAME_MAX_OF_ENTRY = 63 };
+enum { NAME_MAX_OF_ENTRY = 63, DNS_PORT = 53 };
 
 /* Names under which clouds serve metadata and keys: whatever a policy says, their address is never dialled. */
 static bool is_metadata(struct bytes name)
@@ -15,6 +15,11 @@ static bool is_metadata(struct bytes name)
 		if (bytes_is(name, names[i]))
 			return true;
 	return false;
+}
+
+static bool is_gateway(struct bytes name)
+{
+	return bytes_is(name, "saw.internal") || bytes_ends(name, bytes_str(".saw.internal"));
 }
 
 /* Why a policy cannot allow it, where the reason's own sentence does not say it. NULL: the policy has no part in it. */
@@ -107,10 +112,14 @@ static void add_entry(struct change *c)
 	char class[CHANGE_CLASS_MAX], name[NAME_MAX_OF_ENTRY + 1];
 
 	c->e = NULL;
-	if (is_metadata(c->r->name)) {
+	if (is_metadata(c->r->name))
 		c->never = "metadata services have link-local addresses, which are never dialled";
+	else if (is_gateway(c->r->name))
+		c->never = "saw.internal is the gateway itself, reached by http without a rule, and no policy lists names of its own";
+	else if (tcp && policy_guarded(c->p, c->r->name))
+		c->never = "a name where a credential is spent or a review asked for is reached by http and https only";
+	if (c->never)
 		return;
-	}
 	if (!tcp)
 		change_class(c, !c->r->request || change_reads(c->r->request), class);
 	name_entry(c, name);
@@ -288,6 +297,8 @@ static void propose(struct change *c)
 	if (r->reason == REASON_NAME_BUDGET && lists(c, r->name)) {
 		change_place(c, ".hosts: add ");
 		buf_bytes(&c->text, r->name);
+	} else if (r->port == DNS_PORT && found != REASON_OK) {
+		c->never = "port 53 is the gateway's own DNS service";
 	} else if (found == REASON_NAME_UNLISTED || (!r->port && !lists(c, r->name))) {
 		add_entry(c);
 	} else if (found != REASON_OK) {

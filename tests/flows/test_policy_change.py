@@ -133,6 +133,9 @@ NEVER = {
     "metadata": [READ, "GET http://metadata.google.internal/"], "address": [READ, "GET http://169.254.169.254/"], "dots": [READ, f"GET {U}/pub/../x"],
     "scheme": [READ, "GET http://a.example:443/pub/x"], "trace": [READ, f"TRACE {U}/pub/x"], "not-git": [FETCH, f"GET {U}/o/r/HEAD"],
     "slashes": [SPELT, f"GET {U}/a" + "%2Fa" * 9],
+    "gateway": [READ, "GET http://saw.internal/v1/reach"], "gateways-names": [READ, "GET https://x.saw.internal/"], "dns": [READ, "tcp://a.example:53"],
+    "dns-of-another": [READ, "tcp://b.example:53"], "raw-beside-a-secret": [SPENT, "tcp://a.example:22"], "letters": [READ, f"get {U}/pub/x"],
+    "letters-beside-any": [FULL_ALLOWED, f"delete {U}/pub/x"],
     "websocket-with-a-secret": [SPENT, "wss://a.example/repos/x"], "backslash": [SPELT, f"GET {U}/a%5Cb"], "repeated-key": [QUERY, f"GET {U}/q?kind=a&kind=a"],
 }
 
