@@ -224,11 +224,9 @@ static void add_address(struct change *c)
 
 static void add_slash(struct change *c)
 {
-	if (c->e->flags & BLOB_ENCODED_SLASH)
-		c->never = "an encoded backslash stands in no path";
-	else if (c->r->request)
+	if (c->r->request)
 		request(c);
-	else
+	else if (!(c->e->flags & BLOB_ENCODED_SLASH)) /* else it does by now */
 		change_place(c, ".encoded_slash: set true (its rules must have the path, too)");
 }
 
