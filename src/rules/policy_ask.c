@@ -128,21 +128,6 @@ static void read_body(const struct policy *p, const struct policy_ask *q, const 
 		policy_body_json(p, &t->entry, *q->body, arena, ret);
 }
 
-static void propose(const struct policy *p, const struct policy_ask *q, const struct policy_request *r, struct policy_told *t)
-{
-	static const enum policy_mode modes[] = { POLICY_HTTP, POLICY_INTERCEPT, POLICY_TCP };
-	const struct policy_refused refused = { .reason = t->reason,
-						.name = name_bytes(&t->authority.name),
-						.port = t->authority.port,
-						.mode = modes[q->scheme],
-						.request = q->scheme == POLICY_SCHEME_TCP ? NULL : r };
-
-	if (t->reason == REASON_PORT_UNLISTED && !refused.port)
-		buf_str(&t->change, "no policy allows this: raw TCP has no port of its own; write tcp://NAME:PORT");
-	else if (t->reason != REASON_OK && t->verdict.needs == POLICY_NEEDS_NOTHING)
-		(void)policy_change(p, &refused, &t->change);
-}
-
 static bool names_method(enum http1_form_kind kind, struct bytes text)
 {
 	struct http1_form form;
@@ -152,9 +137,15 @@ static bool names_method(enum http1_form_kind kind, struct bytes text)
 	return http1_form_end(&form);
 }
 
-/* What no policy allows, whatever its rules say: as the gateway looks at a head before it asks any. */
-static enum reason never(const struct policy_ask *q, const struct policy_request *r)
+/* What no policy allows, whatever its rules say: as the gateway looks at a head before it asks any. `target`: what is wrong with that. */
+static enum reason never(const struct policy_ask *q, const struct policy_request *r, enum reason target)
 {
+	if (q->scheme == POLICY_SCHEME_TCP)
+		return REASON_OK;
+	if (bytes_is(q->method, "CONNECT"))
+		return REASON_HTTP_METHOD_UNLISTED;
+	if (target != REASON_OK && target != REASON_HTTP_ENCODED_SLASH)
+		return target;
 	if (some_field(q, HTTP1_CONFUSING))
 		return REASON_HTTP_HEADER;
 	if (some_field(q, HTTP1_OVERRIDE) || (r->has_query && names_method(HTTP1_FORM_URLENCODED, r->query)))
@@ -192,12 +183,6 @@ static bool body_overrides(const struct policy_ask *q, const struct policy_told 
 static enum reason judge_request(const struct policy *p, const struct policy_ask *q, struct policy_request *r, struct policy_body *body, struct arena *arena,
 				 struct policy_told *t)
 {
-	enum reason reason = never(q, r);
-
-	if (reason != REASON_OK) {
-		r->path.len = 0; /* nothing of it could be listed */
-		return reason;
-	}
 	strip_query(r, t);
 	policy_judge(p, &t->entry, r, &t->verdict);
 	if (body_overrides(q, t)) {
@@ -237,6 +222,31 @@ static enum reason canon(const struct policy_ask *q, struct policy_request *r, s
 	return f == HTTP1_FAULT_NONE ? REASON_OK : http_fault_reason(f);
 }
 
+/* What stands in the way of a request before anything else of it is looked at. */
+static bool is_listable(enum reason r)
+{
+	return r == REASON_NAME_UNLISTED || r == REASON_PORT_UNLISTED || r == REASON_HTTP_ENCODED_SLASH;
+}
+
+/* `barred`: what no policy allows of the request, so that listing what stands before it would not help. */
+static void propose(const struct policy *p, const struct policy_ask *q, const struct policy_request *r, enum reason barred, struct policy_told *t)
+{
+	static const enum policy_mode modes[] = { POLICY_HTTP, POLICY_INTERCEPT, POLICY_TCP };
+	const struct policy_refused other = { .reason = barred };
+	const struct policy_refused refused = { .reason = t->reason,
+						.name = name_bytes(&t->authority.name),
+						.port = t->authority.port,
+						.mode = modes[q->scheme],
+						.request = q->scheme == POLICY_SCHEME_TCP ? NULL : r };
+
+	if (t->reason == REASON_PORT_UNLISTED && !refused.port)
+		buf_str(&t->change, "no policy allows this: raw TCP has no port of its own; write tcp://NAME:PORT");
+	else if (barred != REASON_OK && is_listable(t->reason))
+		(void)policy_change(p, &other, &t->change);
+	else if (t->reason != REASON_OK && t->verdict.needs == POLICY_NEEDS_NOTHING)
+		(void)policy_change(p, &refused, &t->change);
+}
+
 static enum reason find(const struct policy *p, const struct policy_ask *q, struct policy_told *t)
 {
 	static const uint16_t default_port[] = { 80, 443, 0 };
@@ -271,7 +281,7 @@ void policy_ask(const struct policy *p, const struct policy_ask *q, struct polic
 {
 	struct policy_request r = { .method = q->method, .websocket = q->websocket, .has_header = has_header, .has_like = has_like, .headers = q };
 	struct policy_body body = { .state = POLICY_BODY_READ };
-	enum reason target;
+	enum reason target, barred;
 	ARENA_AUTO struct arena arena;
 
 	arena_init(&arena, JSON_POINTER_ARENA_MAX);
@@ -286,11 +296,16 @@ void policy_ask(const struct policy *p, const struct policy_ask *q, struct polic
 	}
 	r.bare = ret->has_entry && policy_guarded(p, name_bytes(&ret->authority.name));
 	target = canon(q, &r, ret);
-	if (ret->reason == REASON_OK && policy_told_judged(ret))
-		ret->reason = bytes_is(q->method, "CONNECT") ? REASON_HTTP_METHOD_UNLISTED :
-			      target == REASON_OK	     ? judge_request(p, q, &r, &body, &arena, ret) :
-							       target;
-	propose(p, q, r.path.len ? &r : NULL, ret);
+	barred = never(q, &r, target);
+	if (ret->reason == REASON_OK && policy_told_judged(ret)) {
+		if (target == REASON_HTTP_ENCODED_SLASH && !bytes_is(q->method, "CONNECT"))
+			ret->reason = target;
+		else
+			ret->reason = barred != REASON_OK ? barred : judge_request(p, q, &r, &body, &arena, ret);
+	}
+	if (barred != REASON_OK) /* nothing of it could be listed */
+		r.path.len = 0;
+	propose(p, q, r.path.len ? &r : NULL, barred, ret);
 }
 
 void policy_told_deinit(struct policy_told *t)

@@ -105,6 +105,8 @@ bool change_put_rule(struct change *c, const char *class)
 		c->never = "no rule grants CONNECT or TRACE";
 	else if (!policy_method_known(r->method))
 		c->never = "a rule names the standard methods, or any method at all as `access: full` does";
+	else if (r->websocket && !bytes_is(r->method, "GET"))
+		c->never = "a WebSocket is opened by GET";
 	else if (grpc && !bytes_is(r->method, "POST"))
 		c->never = "every call of gRPC is a POST";
 	else if (!policy_path_ok(r->path, !c->e || c->e->flags & BLOB_ENCODED_SLASH, fault))

@@ -136,7 +136,9 @@ NEVER = {
     "gateway": [READ, "GET http://saw.internal/v1/reach"], "gateways-names": [READ, "GET https://x.saw.internal/"], "dns": [READ, "tcp://a.example:53"],
     "dns-of-another": [READ, "tcp://b.example:53"], "raw-beside-a-secret": [SPENT, "tcp://a.example:22"], "letters": [READ, f"get {U}/pub/x"],
     "letters-beside-any": [FULL_ALLOWED, f"delete {U}/pub/x"],
-    "websocket-with-a-secret": [SPENT, "wss://a.example/repos/x"], "backslash": [SPELT, f"GET {U}/a%5Cb"], "repeated-key": [QUERY, f"GET {U}/q?kind=a&kind=a"],
+    "websocket-with-a-secret": [SPENT, "wss://a.example/repos/x"], "backslash": [SPELT, f"GET {U}/a%5Cb"], "backslash-without-a-flag": [READ, f"GET {U}/pub/a%5Cb"],
+    "websocket-of-another": [READ, "POST wss://b.example/x"], "websocket-of-a-port": [READ, "POST wss://a.example:8443/pub/x"], "dots-of-another": [READ, "GET https://b.example/../x"],
+    "override-of-another": [READ, "GET https://b.example/x?_method=PUT"], "connect-to-another": [READ, "CONNECT https://b.example/"], "repeated-key": [QUERY, f"GET {U}/q?kind=a&kind=a"],
 }
 
 
