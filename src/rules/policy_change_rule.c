@@ -351,7 +351,8 @@ static const char *unclear(const struct change *c)
 		       "is taken out of requests to this host";
 }
 
-static void change_spelling(struct change *c)
+/* `as_it_came`: some rule must have it. Of another spelling only what holds it back counts. */
+static void change_spelling(struct change *c, bool as_it_came)
 {
 	const struct policy_request *r = c->r->request;
 	struct found f = { .c = c, .best = BLOB_NONE, .unmet = BLOB_NONE };
@@ -364,6 +365,8 @@ static void change_spelling(struct change *c)
 		change_rule_place(c, blob_text(c->p, f.rules[f.deny[i]].name), ": remove, or narrow it so that ");
 		buf_fmt(&c->text, "%.*s %.*s is left out", (int)r->method.len, (const char *)r->method.p, (int)r->path.len, (const char *)r->path.p);
 	}
+	if (f.best == BLOB_NONE && !as_it_came)
+		return;
 	if (f.best == BLOB_NONE && f.unmet == BLOB_NONE)
 		add_rule(c);
 	else if (f.best == BLOB_NONE)
@@ -386,13 +389,13 @@ static void change_other_spelling(struct change *c)
 	if (!policy_judge_other(c->p, c->e, as_it_came->request, &s, &other.path))
 		return;
 	c->r = &refused;
-	change_spelling(c);
+	change_spelling(c, false);
 	c->r = as_it_came;
 }
 
 void change_request(struct change *c)
 {
-	change_spelling(c);
+	change_spelling(c, true);
 	if (!c->never && policy_spelling_any(c->r->request->path))
 		change_other_spelling(c);
 	if (!c->never)

@@ -61,6 +61,7 @@ GIT_PRESET = policy({"name": "a", "hosts": ["a.example"], **HTTPS, "protocol": "
 SLASH = policy(rest(rule("read", "GET", paths=["/**"])), verdicts={"read": "allow"})
 SPELT = policy(rest(rule("read", "GET", paths=["/**"]), rule("write", "GET", "HEAD", paths=["/held/**"]), {"deny": True, "methods": ["*"], "paths": ["/admin/x"]},
                     encoded_slash=True), verdicts={"read": "allow", "write": "deny"})
+LETTERS = policy(rest(rule("write", "*", paths=["/any/**"]), {"deny": True, "methods": ["*"], "paths": ["/any/c+d"]}), verdicts={"write": "allow"})
 GRPC = policy({"name": "a", "hosts": ["a.example"], **HTTPS, "protocol": "grpc", "rules": [{"class": "read", "paths": ["/pkg.S/Get"]}]}, verdicts={"read": "allow"})
 
 U = "https://a.example"
@@ -114,6 +115,7 @@ CASES = {
     "encoded-slash-and-port": (READ, [f"GET {U}:8443/pub%2fx"], [[f"GET {U}:8443/x"], [f"GET {U}:8444/pub%2fx"]], [[f"GET {U}:8443/pub/x"]]),
     "deny-of-another-spelling": (SPELT, [f"GET {U}/admin%2Fx"], [[f"GET {U}/held/x"]], [[f"GET {U}/admin/x"]]),
     "class-of-another-spelling": (SPELT, [f"GET {U}/held%2Fx"], [[f"GET {U}/held/y"], [f"GET {U}/held%2Fy"], [f"HEAD {U}/held/y"]], [[f"GET {U}/held/x"]]),
+    "websocket-beside-a-deny-of-another-spelling": (LETTERS, ["wss://a.example/any/c%2Bd"], [["wss://a.example/any/c+d"], [f"POST {U}/any/c+d"]], [[f"GET {U}/any/c+d"]]),
     "git-fetch": (FETCH, [f"GET {U}/o/other/info/refs?service=git-upload-pack"],
                   [[f"GET {U}/o/third/info/refs?service=git-upload-pack"], [f"GET {U}/o/other/info/refs?service=git-receive-pack"]],
                   [[f"POST {U}/o/other.git/git-upload-pack"]]),
