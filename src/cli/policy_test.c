@@ -24,20 +24,6 @@ static bool names_a_place(const struct policy_ask *q)
 	return f != HTTP1_FAULT_HOST && (f != HTTP1_FAULT_NONE || q->scheme == POLICY_SCHEME_HTTPS || a.port != 0);
 }
 
-static bool has_header(const void *headers, struct bytes name)
-{
-	struct bytes list = bytes_str(headers);
-
-	while (list.len) {
-		size_t comma = bytes_find(list, ',');
-
-		if (bytes_ieq(bytes_of(list.p, comma), name))
-			return true;
-		list = bytes_skip(list, comma < list.len ? comma + 1 : comma);
-	}
-	return false;
-}
-
 /* "create:refs/heads/x,update:refs/heads/y" */
 static bool parse_push(const char *text, struct git_command commands[COMMANDS_MAX], size_t *ret_n)
 {
@@ -252,7 +238,7 @@ static int ask(const struct cli_args *args, const struct policy_ask *q)
 static int test_run(const struct cli_args *args)
 {
 	const char *method, *url, *body_path = args->value[TEST_BODY], *headers = args->value[TEST_HEADERS], *push = args->value[TEST_PUSH];
-	struct policy_ask q = { .has_header = has_header, .headers = headers ? headers : "" };
+	struct policy_ask q = { .fields = bytes_str(headers ? headers : "") };
 	struct git_command commands[COMMANDS_MAX];
 	BUF_AUTO struct buf body = { 0 };
 	struct bytes text;

@@ -6,6 +6,7 @@
 #include "net/held.h"
 #include "rules/policy_git.h"
 #include "wire/credential_fields.h"
+#include "wire/http1_charset.h"
 #include "wire/http1_fields.h"
 #include "wire/http1_out.h"
 #include "wire/ws_handshake.h"
@@ -217,6 +218,15 @@ bool http_ask_coded(const struct http1_head *h)
 	return false;
 }
 
+/* To a server that heeds it the bytes of `_method` are others. */
+static bool odd_charset(const struct http1_head *h)
+{
+	struct bytes type = bytes_of(NULL, 0);
+
+	(void)http1_find(h, "content-type", &type);
+	return http1_charset_of(type) == HTTP1_CHARSET_OTHER;
+}
+
 /* What no policy can allow here, whatever its rules say. */
 static enum reason never(const struct http_flow *f, const struct http1_head *h)
 {
@@ -228,10 +238,12 @@ static enum reason never(const struct http_flow *f, const struct http1_head *h)
 	/* Servers take codings off, and then look for `_method`. Uploads of several parts are sent compressed by honest clients (Google's for Java). */
 	if (is_form(http1_form_kind_of(h)) && http1_form_kind_of(h) != HTTP1_FORM_PARTS && http_ask_coded(h))
 		return REASON_HTTP_FORM_CODED;
+	if (is_form(http1_form_kind_of(h)) && odd_charset(h))
+		return REASON_HTTP_FORM_CHARSET;
 	while (http1_list_next(h, "upgrade", &at, &protocol))
 		if (bytes_ieq(bytes_of(protocol.p, bytes_find(protocol, '/')), bytes_str("websocket")) && !opens_websocket(f, h))
 			return REASON_UPGRADE_REFUSED;
-	return bytes_is(h->method, "TRACE") ? REASON_HTTP_METHOD_UNLISTED : REASON_OK;
+	return bytes_ieq(h->method, bytes_str("TRACE")) ? REASON_HTTP_METHOD_UNLISTED : REASON_OK;
 }
 
 /* For the event of a request that has no canonical form: method and target as they came. */

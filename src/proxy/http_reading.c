@@ -4,6 +4,7 @@
 
 #include "net/held.h"
 #include "wire/gzip.h"
+#include "wire/http1_charset.h"
 #include "wire/http1_form.h"
 
 /* JSON is read whole, whatever its label says; but a host may go by the label, and then what it reads must not be something else. Of a push the commands are, which stand before the pack: they are ready as soon as they are all there, and the
@@ -54,51 +55,15 @@ static enum policy_body_state coding_of(const struct http1_head *h, enum policy_
 	return POLICY_BODY_READ;
 }
 
-/* Names that differ from ASCII in nothing that JSON is made of. */
-static bool plain_charset(struct bytes v)
-{
-	static const char *const names[] = { "utf-8", "utf8", "us-ascii", "iso-8859-1" };
-
-	if (v.len >= 2 && v.p[0] == '"' && v.p[v.len - 1] == '"')
-		v = bytes_of(v.p + 1, v.len - 2);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (bytes_ieq(v, bytes_str(names[i])))
-			return true;
-	return false;
-}
-
-static struct bytes trimmed(struct bytes s)
-{
-	while (s.len && (s.p[0] == ' ' || s.p[0] == '\t'))
-		s = bytes_skip(s, 1);
-	while (s.len && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
-		s.len--;
-	return s;
-}
-
-/* In UTF-7 a host would find quotation marks where we find none. */
-static bool other_charset(struct bytes type)
-{
-	while (type.len) {
-		size_t n = bytes_find(type, ';');
-		struct bytes one = trimmed(bytes_of(type.p, n));
-		size_t equals = bytes_find(one, '=');
-
-		type = bytes_skip(type, n + (n < type.len));
-		if (bytes_ieq(trimmed(bytes_of(one.p, equals)), bytes_str("charset")) && equals < one.len &&
-		    !plain_charset(trimmed(bytes_skip(one, equals + 1))))
-			return true;
-	}
-	return false;
-}
-
 static enum policy_body_state label_of(const struct http1_head *h)
 {
 	enum http1_form_kind kind = http1_form_kind_of(h);
+	struct bytes type = bytes_of(NULL, 0);
 
-	for (size_t i = 0; i < h->n_fields; i++)
-		if (bytes_ieq(h->fields[i].name, bytes_str("content-type")) && other_charset(h->fields[i].value))
-			return POLICY_BODY_UNCLEAR;
+	/* in UTF-7 a host would find quotation marks where we find none, in others the end of a text earlier or later */
+	(void)http1_find(h, "content-type", &type);
+	if (http1_charset_of(type) != HTTP1_CHARSET_PLAIN)
+		return POLICY_BODY_UNCLEAR;
 	return kind == HTTP1_FORM_MULTIPART || kind == HTTP1_FORM_PARTS ? POLICY_BODY_UNCLEAR : POLICY_BODY_READ;
 }
 

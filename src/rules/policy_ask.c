@@ -2,8 +2,10 @@
 
 #include "rules/http_reason.h"
 #include "rules/policy_change.h"
+#include "rules/policy_judge.h"
+#include "wire/credential_fields.h"
+#include "wire/http1_fields.h"
 #include "wire/http1_form.h"
-#include "wire/http1_head.h"
 #include "wire/http1_target.h"
 
 static bool take_scheme(struct bytes *rest, struct policy_ask *q)
@@ -45,32 +47,85 @@ bool policy_ask_parse(struct bytes method, struct bytes url, struct policy_ask *
 	return true;
 }
 
+static bool next_field(struct bytes *list, struct bytes *ret)
+{
+	if (!list->len)
+		return false;
+	*ret = bytes_of(list->p, bytes_find(*list, ','));
+	*list = bytes_skip(*list, ret->len < list->len ? ret->len + 1 : ret->len);
+	return true;
+}
+
+/* Every request has them when a rule looks: the gateway writes them anew. */
+static bool is_own(const struct policy_ask *q, struct bytes name)
+{
+	static const char *const words[] = { "host", "upgrade", "connection", "sec-websocket-key", "sec-websocket-version" };
+
+	for (size_t i = 0; i < (q->websocket ? sizeof(words) / sizeof(words[0]) : 1); i++)
+		if (bytes_ieq(name, bytes_str(words[i])))
+			return true;
+	return false;
+}
+
+static bool has_header(const void *headers, struct bytes name)
+{
+	const struct policy_ask *q = headers;
+	struct bytes list = q->fields, one;
+
+	if (is_own(q, name))
+		return true;
+	while (next_field(&list, &one))
+		if (bytes_ieq(one, name) && !policy_field_dropped(one))
+			return true;
+	return false;
+}
+
+static bool has_like(const void *headers, struct bytes name)
+{
+	const struct policy_ask *q = headers;
+	struct bytes list = q->fields, one;
+
+	while (next_field(&list, &one))
+		if (http1_names_alike(one, name) && !policy_field_dropped(one))
+			return true;
+	return false;
+}
+
+/* Some field has this fate, or is another spelling of the one by which hosts tell what a body is. */
+static bool some_field(const struct policy_ask *q, enum http1_fate fate)
+{
+	struct bytes list = q->fields, one;
+
+	while (next_field(&list, &one))
+		if (http1_request_field(one) == fate ||
+		    (fate == HTTP1_CONFUSING && http1_name_matches(one, "content-type") && !bytes_ieq(one, bytes_str("content-type"))))
+			return true;
+	return false;
+}
+
 static bool given(const struct policy_ask *q, enum policy_needs needs)
 {
 	return (needs == POLICY_NEEDS_JSON && q->body) || (needs == POLICY_NEEDS_GIT && q->commands);
 }
 
+/* Two changes of one ref are no push. */
+static bool names_twice(const struct policy_ask *q)
+{
+	for (size_t i = 1; i < q->n_commands; i++)
+		for (size_t k = 0; k < i; k++)
+			if (bytes_eq(q->commands[i].ref, q->commands[k].ref))
+				return true;
+	return false;
+}
+
 static void read_body(const struct policy *p, const struct policy_ask *q, const struct policy_told *t, struct arena *arena, struct policy_body *ret)
 {
-	if (t->entry.protocol == POLICY_GIT)
+	if (t->entry.protocol == POLICY_GIT && names_twice(q))
+		*ret = (struct policy_body){ .state = POLICY_BODY_UNCLEAR };
+	else if (t->entry.protocol == POLICY_GIT)
 		*ret = (struct policy_body){ .commands = q->commands, .n_commands = q->n_commands, .is_push = true };
 	else
 		policy_body_json(p, &t->entry, *q->body, arena, ret);
-}
-
-static void propose(const struct policy *p, const struct policy_ask *q, const struct policy_request *r, struct policy_told *t)
-{
-	static const enum policy_mode modes[] = { POLICY_HTTP, POLICY_INTERCEPT, POLICY_TCP };
-	const struct policy_refused refused = { .reason = t->reason,
-						.name = name_bytes(&t->authority.name),
-						.port = t->authority.port,
-						.mode = modes[q->scheme],
-						.request = q->scheme == POLICY_SCHEME_TCP ? NULL : r };
-
-	if (t->reason == REASON_PORT_UNLISTED && !refused.port)
-		buf_str(&t->change, "no policy allows this: raw TCP has no port of its own; write tcp://NAME:PORT");
-	else if (t->reason != REASON_OK && t->verdict.needs == POLICY_NEEDS_NOTHING)
-		(void)policy_change(p, &refused, &t->change);
 }
 
 static bool names_method(enum http1_form_kind kind, struct bytes text)
@@ -82,15 +137,39 @@ static bool names_method(enum http1_form_kind kind, struct bytes text)
 	return http1_form_end(&form);
 }
 
-/* In the head, as the gateway looks before it asks any rule. */
-static bool head_overrides(const struct policy_ask *q, const struct policy_request *r)
+/* What no policy allows, whatever its rules say: as the gateway looks at a head before it asks any. `target`: what is wrong with that. */
+static enum reason never(const struct policy_ask *q, const struct policy_request *r, enum reason target)
 {
-	static const char *const fields[] = { "x-http-method-override", "x-http-method", "x-method-override", "x-method" };
+	if (q->scheme == POLICY_SCHEME_TCP)
+		return REASON_OK;
+	if (bytes_is(q->method, "CONNECT"))
+		return REASON_HTTP_METHOD_UNLISTED;
+	if (target != REASON_OK && target != REASON_HTTP_ENCODED_SLASH)
+		return target;
+	if (some_field(q, HTTP1_CONFUSING))
+		return REASON_HTTP_HEADER;
+	if (some_field(q, HTTP1_OVERRIDE) || (r->has_query && names_method(HTTP1_FORM_URLENCODED, r->query)))
+		return REASON_HTTP_OVERRIDE;
+	if (q->websocket && !bytes_is(q->method, "GET"))
+		return REASON_UPGRADE_REFUSED;
+	return bytes_ieq(q->method, bytes_str("TRACE")) ? REASON_HTTP_METHOD_UNLISTED : REASON_OK;
+}
 
-	for (size_t i = 0; q->has_header && i < sizeof(fields) / sizeof(fields[0]); i++)
-		if (q->has_header(q->headers, bytes_str(fields[i])))
-			return true;
-	return r->has_query && names_method(HTTP1_FORM_URLENCODED, r->query);
+/* What the client says of its own credentials is taken out before a rule looks, where it is taken out at all. */
+static void strip_query(struct policy_request *r, struct policy_told *t)
+{
+	struct buf query BUF_AUTO = { .max = HTTP1_LINE_MAX };
+	size_t n = 0;
+
+	if (!r->bare || !r->has_query || !credential_query_strip(r->query, &query, &n) || n == 0)
+		return;
+	t->target.len = r->path.len;
+	r->has_query = query.len > 0;
+	if (r->has_query) {
+		buf_byte(&t->target, '?');
+		buf_bytes(&t->target, buf_view(&query));
+	}
+	r->query = bytes_of(t->target.p + t->target.len - query.len, query.len);
 }
 
 /* In the body, which comes while it waits or goes on: what its head refused is refused for that. */
@@ -104,8 +183,7 @@ static bool body_overrides(const struct policy_ask *q, const struct policy_told 
 static enum reason judge_request(const struct policy *p, const struct policy_ask *q, struct policy_request *r, struct policy_body *body, struct arena *arena,
 				 struct policy_told *t)
 {
-	if (head_overrides(q, r))
-		return REASON_HTTP_OVERRIDE;
+	strip_query(r, t);
 	policy_judge(p, &t->entry, r, &t->verdict);
 	if (body_overrides(q, t)) {
 		t->verdict.needs = POLICY_NEEDS_NOTHING;
@@ -144,6 +222,31 @@ static enum reason canon(const struct policy_ask *q, struct policy_request *r, s
 	return f == HTTP1_FAULT_NONE ? REASON_OK : http_fault_reason(f);
 }
 
+/* What stands in the way of a request before anything else of it is looked at. */
+static bool is_listable(enum reason r)
+{
+	return r == REASON_NAME_UNLISTED || r == REASON_PORT_UNLISTED || r == REASON_HTTP_ENCODED_SLASH;
+}
+
+/* `barred`: what no policy allows of the request, so that listing what stands before it would not help. */
+static void propose(const struct policy *p, const struct policy_ask *q, const struct policy_request *r, enum reason barred, struct policy_told *t)
+{
+	static const enum policy_mode modes[] = { POLICY_HTTP, POLICY_INTERCEPT, POLICY_TCP };
+	const struct policy_refused other = { .reason = barred };
+	const struct policy_refused refused = { .reason = t->reason,
+						.name = name_bytes(&t->authority.name),
+						.port = t->authority.port,
+						.mode = modes[q->scheme],
+						.request = q->scheme == POLICY_SCHEME_TCP ? NULL : r };
+
+	if (t->reason == REASON_PORT_UNLISTED && !refused.port)
+		buf_str(&t->change, "no policy allows this: raw TCP has no port of its own; write tcp://NAME:PORT");
+	else if (barred != REASON_OK && is_listable(t->reason))
+		(void)policy_change(p, &other, &t->change);
+	else if (t->reason != REASON_OK && t->verdict.needs == POLICY_NEEDS_NOTHING)
+		(void)policy_change(p, &refused, &t->change);
+}
+
 static enum reason find(const struct policy *p, const struct policy_ask *q, struct policy_told *t)
 {
 	static const uint16_t default_port[] = { 80, 443, 0 };
@@ -176,9 +279,9 @@ static enum reason carried(const struct policy_ask *q, enum policy_mode mode)
 
 void policy_ask(const struct policy *p, const struct policy_ask *q, struct policy_told *ret)
 {
-	struct policy_request r = { .method = q->method, .websocket = q->websocket, .has_header = q->has_header, .headers = q->headers };
+	struct policy_request r = { .method = q->method, .websocket = q->websocket, .has_header = has_header, .has_like = has_like, .headers = q };
 	struct policy_body body = { .state = POLICY_BODY_READ };
-	enum reason target;
+	enum reason target, barred;
 	ARENA_AUTO struct arena arena;
 
 	arena_init(&arena, JSON_POINTER_ARENA_MAX);
@@ -193,9 +296,16 @@ void policy_ask(const struct policy *p, const struct policy_ask *q, struct polic
 	}
 	r.bare = ret->has_entry && policy_guarded(p, name_bytes(&ret->authority.name));
 	target = canon(q, &r, ret);
-	if (ret->reason == REASON_OK && policy_told_judged(ret))
-		ret->reason = target == REASON_OK ? judge_request(p, q, &r, &body, &arena, ret) : target;
-	propose(p, q, r.path.len ? &r : NULL, ret);
+	barred = never(q, &r, target);
+	if (ret->reason == REASON_OK && policy_told_judged(ret)) {
+		if (target == REASON_HTTP_ENCODED_SLASH && !bytes_is(q->method, "CONNECT"))
+			ret->reason = target;
+		else
+			ret->reason = barred != REASON_OK ? barred : judge_request(p, q, &r, &body, &arena, ret);
+	}
+	if (barred != REASON_OK) /* nothing of it could be listed */
+		r.path.len = 0;
+	propose(p, q, r.path.len ? &r : NULL, barred, ret);
 }
 
 void policy_told_deinit(struct policy_told *t)

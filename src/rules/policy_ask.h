@@ -14,8 +14,7 @@ struct policy_ask {
 	struct bytes authority;
 	struct bytes target; /* from the slash on; empty when there is none */
 	bool websocket;
-	bool (*has_header)(const void *headers, struct bytes name); /* NULL: it has none */
-	const void *headers;
+	struct bytes fields; /* names of header fields that it has beside those that every request has, with commas between */
 	const struct bytes *body; /* JSON; NULL: not given */
 	const struct git_command *commands; /* of a push; NULL: not given */
 	size_t n_commands;

@@ -58,11 +58,6 @@ TEST(a_body_that_decides_is_asked_for_and_then_read)
 	kit_free(&k);
 }
 
-static bool has_field(const void *headers, struct bytes name)
-{
-	return bytes_ieq(name, bytes_str(headers));
-}
-
 TEST(a_method_hidden_in_a_field_query_or_body_is_refused_as_the_gateway_refuses_it)
 {
 	static const char *const fields[] = { "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Method" };
@@ -72,9 +67,9 @@ TEST(a_method_hidden_in_a_field_query_or_body_is_refused_as_the_gateway_refuses_
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		CHECK(http1_request_field(bytes_str(fields[i])) == HTTP1_OVERRIDE);
-		CHECK_INT(ask(&k, (struct policy_ask){ .has_header = has_field, .headers = fields[i] }, "", "https://a.example/a", &needs), REASON_HTTP_OVERRIDE);
+		CHECK_INT(ask(&k, (struct policy_ask){ .fields = bytes_str(fields[i]) }, "", "https://a.example/a", &needs), REASON_HTTP_OVERRIDE);
 	}
-	CHECK_INT(ask(&k, (struct policy_ask){ .has_header = has_field, .headers = "X-Other" }, "", "https://a.example/a", &needs), REASON_OK);
+	CHECK_INT(ask(&k, (struct policy_ask){ .fields = bytes_str("X-Other") }, "", "https://a.example/a", &needs), REASON_OK);
 	CHECK_INT(ask(&k, (struct policy_ask){ 0 }, "", "https://a.example/a?_method=DELETE&mode=safe", &needs), REASON_HTTP_OVERRIDE);
 	CHECK_INT(ask(&k, (struct policy_ask){ 0 }, "", "https://a.example/a?mode=safe&%5fMethod=DELETE", &needs), REASON_HTTP_OVERRIDE);
 	CHECK_INT(ask(&k, (struct policy_ask){ 0 }, "", "https://a.example/no?_method", &needs), REASON_HTTP_OVERRIDE);
@@ -84,6 +79,73 @@ TEST(a_method_hidden_in_a_field_query_or_body_is_refused_as_the_gateway_refuses_
 	CHECK_INT(needs, POLICY_NEEDS_NOTHING);
 	CHECK_INT(ask(&k, (struct policy_ask){ .body = &deeper }, "POST", "https://a.example/p", &needs), REASON_OK);
 	CHECK_INT(ask(&k, (struct policy_ask){ .body = &hidden }, "POST", "https://a.example/no", &needs), REASON_HTTP_PATH_UNLISTED);
+	kit_free(&k);
+}
+
+static const char *const guarded =
+	"version: 1\nname: t\nverdicts: {read: allow, write: allow}\nnetwork:\n"
+	"  - {name: a, hosts: [a.example], ports: [443], mode: intercept, protocol: rest, credential: c, rules: [\n"
+	"      {class: read, methods: [GET], paths: [/q], query: {code: ['*']}}, {class: read, methods: [GET], paths: [/d, /h]},\n"
+	"      {deny: true, methods: [GET], paths: [/d], query: {token: ['*']}}, {deny: true, methods: [GET], paths: [/h], headers: [x-kind]}]}\n"
+	"  - {name: g, hosts: [g.example], ports: [443], mode: intercept, protocol: git, credential: c, access: read-write}\n"
+	"  - {name: o, hosts: [o.example], ports: [80], mode: http, protocol: rest, observe: true, rules: [\n"
+	"      {class: read, methods: [GET], paths: [/x], headers: [x-forwarded-for]}, {class: read, methods: [GET], paths: [/y], headers: [host]},\n"
+	"      {class: read, methods: [GET], paths: [/live], websocket: opaque}]}\n"
+	"credentials:\n  c: {inject: {bearer: true}, hosts: [a.example, g.example], paths: ['/**']}\n";
+
+/* What the gateway does with these is shown beside it: tests/attacks/test_p_asked.py. */
+TEST(what_the_gateway_takes_out_is_not_there_and_what_it_refuses_first_is_refused_first)
+{
+	static const struct {
+		const char *method, *url, *fields;
+		enum reason want;
+	} rows[] = {
+		/* the workspace's own credentials go before a rule looks */
+		{ "", "https://a.example/q?code=1", "", REASON_HTTP_CONDITION },
+		{ "", "https://a.example/d?token=1", "", REASON_OK },
+		{ "", "https://g.example/o/r/info/refs?service=git-upload-pack&private_token=x", "", REASON_OK },
+		{ "", "https://g.example/o/r/info/refs?service=git-upload-pack&x=y", "", REASON_GIT_NOT },
+		/* another spelling of a field */
+		{ "", "https://a.example/h", "x-kinds", REASON_OK },
+		{ "", "https://a.example/h", "a,X_Kind", REASON_HTTP_DENIED },
+		{ "", "https://a.example/h", "x_http_method.override", REASON_HTTP_OVERRIDE },
+		{ "", "https://a.example/h", "x,content_length", REASON_HTTP_HEADER },
+		{ "", "https://a.example/h", "content_type", REASON_HTTP_HEADER },
+		/* what goes with the connection, and what comes by itself */
+		{ "", "http://o.example/x", "x-forwarded-for", REASON_HTTP_CONDITION },
+		{ "", "http://o.example/y", "", REASON_OK },
+		{ "TRACE", "http://o.example/y", "", REASON_HTTP_METHOD_UNLISTED },
+		{ "trace", "http://o.example/y", "", REASON_HTTP_METHOD_UNLISTED },
+		{ "CONNECT", "http://o.example/y", "", REASON_HTTP_METHOD_UNLISTED },
+		{ "", "ws://o.example/live", "", REASON_OK },
+		{ "POST", "ws://o.example/live", "", REASON_UPGRADE_REFUSED },
+	};
+	const struct git_command twice[] = { { .kind = GIT_CREATE, .ref = bytes_str("refs/heads/x") }, { .kind = GIT_UPDATE, .ref = bytes_str("refs/heads/x") } };
+	struct kit k = kit_compile(guarded);
+	enum policy_needs needs;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!CHECK_INT(ask(&k, (struct policy_ask){ .fields = bytes_str(rows[i].fields) }, rows[i].method, rows[i].url, &needs), rows[i].want))
+			printf("# %s %s, %s\n", rows[i].method, rows[i].url, rows[i].fields);
+	CHECK_INT(ask(&k, (struct policy_ask){ .commands = twice, .n_commands = 2 }, "POST", "https://g.example/o/r/git-receive-pack", &needs), REASON_BODY_AMBIGUOUS);
+	CHECK_INT(ask(&k, (struct policy_ask){ .commands = twice, .n_commands = 1 }, "POST", "https://g.example/o/r/git-receive-pack", &needs), REASON_OK);
+	kit_free(&k);
+}
+
+TEST(a_connection_that_only_observes_lets_pass_nothing_that_no_policy_allows)
+{
+	static const char *const methods[] = { "TRACE", "CONNECT", "trace" };
+	struct kit k = kit_compile(guarded);
+
+	for (size_t i = 0; i < 3; i++) {
+		POLICY_TOLD_AUTO struct policy_told told = { .reason = REASON_OK };
+		struct policy_ask q = { .body = NULL };
+
+		CHECK(policy_ask_parse(bytes_str(methods[i]), bytes_str("http://o.example/z"), &q));
+		policy_ask(&k.policy, &q, &told);
+		CHECK(!told.observed);
+		CHECK_STR(buf_cstr(&told.change), "no policy allows this: no rule grants CONNECT or TRACE");
+	}
 	kit_free(&k);
 }
 

@@ -4,7 +4,7 @@
 
 #include "rules/policy_change_edit.h"
 
-enum { NAME_MAX_OF_ENTRY = 63 };
+enum { NAME_MAX_OF_ENTRY = 63, DNS_PORT = 53 };
 
 /* Names under which clouds serve metadata and keys: whatever a policy says, their address is never dialled. */
 static bool is_metadata(struct bytes name)
@@ -15,6 +15,11 @@ static bool is_metadata(struct bytes name)
 		if (bytes_is(name, names[i]))
 			return true;
 	return false;
+}
+
+static bool is_gateway(struct bytes name)
+{
+	return bytes_is(name, "saw.internal") || bytes_ends(name, bytes_str(".saw.internal"));
 }
 
 /* Why a policy cannot allow it, where the reason's own sentence does not say it. NULL: the policy has no part in it. */
@@ -43,6 +48,7 @@ static const char *never(enum reason r)
 	case REASON_ECH_REAL:
 	case REASON_HTTP_OVERRIDE:
 	case REASON_HTTP_FORM_CODED:
+	case REASON_HTTP_FORM_CHARSET:
 	case REASON_NOT_CANONICAL:
 	case REASON_H2_MALFORMED:
 	case REASON_H2_FLOOD:
@@ -107,10 +113,14 @@ static void add_entry(struct change *c)
 	char class[CHANGE_CLASS_MAX], name[NAME_MAX_OF_ENTRY + 1];
 
 	c->e = NULL;
-	if (is_metadata(c->r->name)) {
+	if (is_metadata(c->r->name))
 		c->never = "metadata services have link-local addresses, which are never dialled";
+	else if (is_gateway(c->r->name))
+		c->never = "saw.internal is the gateway itself, reached by http without a rule, and no policy lists names of its own";
+	else if (tcp && policy_guarded(c->p, c->r->name))
+		c->never = "a name where a credential is spent or a review asked for is reached by http and https only";
+	if (c->never)
 		return;
-	}
 	if (!tcp)
 		change_class(c, !c->r->request || change_reads(c->r->request), class);
 	name_entry(c, name);
@@ -215,11 +225,9 @@ static void add_address(struct change *c)
 
 static void add_slash(struct change *c)
 {
-	if (c->e->flags & BLOB_ENCODED_SLASH)
-		c->never = "an encoded backslash stands in no path";
-	else if (c->r->request)
+	if (c->r->request)
 		request(c);
-	else
+	else if (!(c->e->flags & BLOB_ENCODED_SLASH)) /* else it does by now */
 		change_place(c, ".encoded_slash: set true (its rules must have the path, too)");
 }
 
@@ -288,6 +296,8 @@ static void propose(struct change *c)
 	if (r->reason == REASON_NAME_BUDGET && lists(c, r->name)) {
 		change_place(c, ".hosts: add ");
 		buf_bytes(&c->text, r->name);
+	} else if (r->port == DNS_PORT && found != REASON_OK) {
+		c->never = "port 53 is the gateway's own DNS service";
 	} else if (found == REASON_NAME_UNLISTED || (!r->port && !lists(c, r->name))) {
 		add_entry(c);
 	} else if (found != REASON_OK) {

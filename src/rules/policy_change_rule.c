@@ -12,6 +12,7 @@
 #include "rules/policy_path.h"
 #include "rules/policy_query.h"
 #include "rules/policy_walk.h"
+#include "wire/credential_fields.h"
 
 enum { DENIES_MAX = 4, VALUE_SHOW_MAX = 256 };
 
@@ -98,10 +99,14 @@ bool change_put_rule(struct change *c, const char *class)
 	char fault[POLICY_PATH_FAULT_MAX];
 	bool grpc = c->e && c->e->protocol == POLICY_GRPC;
 
-	if (!policy_method_bit(r->method))
+	if (policy_method_twin(r->method))
+		c->never = "no rule grants a method in other letters than its own; send it in upper case";
+	else if (!policy_method_bit(r->method))
 		c->never = "no rule grants CONNECT or TRACE";
 	else if (!policy_method_known(r->method))
 		c->never = "a rule names the standard methods, or any method at all as `access: full` does";
+	else if (r->websocket && !bytes_is(r->method, "GET"))
+		c->never = "a WebSocket is opened by GET";
 	else if (grpc && !bytes_is(r->method, "POST"))
 		c->never = "every call of gRPC is a POST";
 	else if (!policy_path_ok(r->path, !c->e || c->e->flags & BLOB_ENCODED_SLASH, fault))
@@ -247,18 +252,30 @@ static void value_place(struct change *c, const struct blob_rule *rule, const st
 	buf_str(&c->text, models ? "]): add " : "]: add ");
 }
 
+static void add_header(struct change *c, struct bytes name)
+{
+	const char *why = policy_field_dropped(name)			  ? "taken out of every request" :
+			  policy_field_taken(c->p, c->e, c->r->request, name) ? "taken out of requests to this host" :
+										NULL;
+
+	if (why)
+		change_never(c, "the rule wants the header field %.*s, which is %s", (int)name.len, (const char *)name.p, why);
+	else
+		change_never(c, "the rule wants the header field %.*s, which the request has not; send it", (int)name.len, (const char *)name.p);
+}
+
 static void add_value(struct change *c, const struct blob_rule *rule, const struct blob_condition *cond)
 {
 	const struct policy_request *r = c->r->request;
 	struct bytes key = blob_text(c->p, cond->key);
 	struct policy_query_value got;
 
-	if (cond->kind == POLICY_CONDITION_HEADER && policy_field_taken(c->p, c->e, r, key)) {
-		change_never(c, "the rule wants the header field %.*s, which is taken out of requests to this host", (int)key.len, (const char *)key.p);
+	if (cond->kind == POLICY_CONDITION_HEADER) {
+		add_header(c, key);
 		return;
 	}
-	if (cond->kind == POLICY_CONDITION_HEADER) {
-		change_never(c, "the rule wants the header field %.*s, which the request has not; send it", (int)key.len, (const char *)key.p);
+	if (cond->kind == POLICY_CONDITION_QUERY && r->bare && credential_query(key)) {
+		change_never(c, "the rule wants the query parameter %.*s, which is taken out of requests to this host", (int)key.len, (const char *)key.p);
 		return;
 	}
 	value_place(c, rule, cond);
@@ -334,7 +351,8 @@ static const char *unclear(const struct change *c)
 		       "is taken out of requests to this host";
 }
 
-static void change_spelling(struct change *c)
+/* `as_it_came`: some rule must have it. Of another spelling only what holds it back counts. */
+static void change_spelling(struct change *c, bool as_it_came)
 {
 	const struct policy_request *r = c->r->request;
 	struct found f = { .c = c, .best = BLOB_NONE, .unmet = BLOB_NONE };
@@ -347,6 +365,8 @@ static void change_spelling(struct change *c)
 		change_rule_place(c, blob_text(c->p, f.rules[f.deny[i]].name), ": remove, or narrow it so that ");
 		buf_fmt(&c->text, "%.*s %.*s is left out", (int)r->method.len, (const char *)r->method.p, (int)r->path.len, (const char *)r->path.p);
 	}
+	if (f.best == BLOB_NONE && !as_it_came)
+		return;
 	if (f.best == BLOB_NONE && f.unmet == BLOB_NONE)
 		add_rule(c);
 	else if (f.best == BLOB_NONE)
@@ -369,13 +389,13 @@ static void change_other_spelling(struct change *c)
 	if (!policy_judge_other(c->p, c->e, as_it_came->request, &s, &other.path))
 		return;
 	c->r = &refused;
-	change_spelling(c);
+	change_spelling(c, false);
 	c->r = as_it_came;
 }
 
 void change_request(struct change *c)
 {
-	change_spelling(c);
+	change_spelling(c, true);
 	if (!c->never && policy_spelling_any(c->r->request->path))
 		change_other_spelling(c);
 	if (!c->never)

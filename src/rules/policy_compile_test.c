@@ -106,6 +106,13 @@ TEST(p6_the_same_thing_said_twice_is_refused)
 		    "says nothing");
 }
 
+TEST(p23_a_condition_that_no_request_meets_is_noted)
+{
+	kit_warned(READ HTTP "rules: [{class: read, methods: [GET], paths: [/a], headers: [via]}]}\n", 5, 0, "`via` is taken out of every request");
+	kit_warned(READ HTTP "rules: [{class: read, methods: [GET], paths: [/a], query: {'a%20b': [c]}}]}\n", 5, 0, "`a%20b` has an escape");
+	kit_warned(READ HTTP "rules: [{class: read, methods: [GET], paths: [/a], query: {a: ['%41']}}]}\n", 5, 0, "`%41` has an escape");
+}
+
 TEST(p7_an_empty_list_matches_nothing_and_says_so)
 {
 	struct kit k;

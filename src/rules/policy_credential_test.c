@@ -341,6 +341,20 @@ TEST(classes_of_the_policys_own_need_a_verdict)
 		    5, 15, "did you mean `publish`");
 }
 
+TEST(p23_a_condition_on_what_is_taken_out_where_a_credential_is_spent_is_noted)
+{
+#define COND(more) TOP BIND "network:\n  - {name: api, hosts: [api.example], ports: [443], mode: intercept, protocol: rest, credential: github, rules: [\n" \
+		       "      {class: read, methods: [GET], paths: ['/**']}, {class: write, methods: [POST], paths: ['/1']}, {" more "}]}\n"
+	struct kit k;
+
+	kit_warned(COND("class: write, methods: [GET], paths: [/x], query: {access_token: [a]}"), 8, 0, "query key `access_token` is taken out");
+	kit_warned(COND("deny: true, methods: [GET], paths: [/x], query: {access_token: [a]}"), 8, 0, "query key `access_token` is taken out");
+	kit_warned(COND("class: write, methods: [GET], paths: [/x], headers: [x-api-key]"), 8, 0, "header `x-api-key` is taken out");
+	k = kit_compile(COND("deny: true, methods: [GET], paths: ['/1'], headers: [x-api-key]"));
+	CHECK_INT(k.problems.n, 0);
+	kit_free(&k);
+}
+
 TEST(g16_c17_a_preset_on_a_host_that_acts_or_that_many_own_is_warned_about)
 {
 #define PRESET(host) "version: 1\nverdicts: {read: allow}\nnetwork:\n  - {name: a, hosts: [" host "], ports: [443], mode: intercept, protocol: rest, access: read-only}\n"

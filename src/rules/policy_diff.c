@@ -251,6 +251,25 @@ static void compare_guards(struct diff *d, const struct policy *p)
 	}
 }
 
+/* How many names below a wildcard may be asked for: each is a question that somebody may read. */
+static void compare_budget(struct diff *d, const struct policy_reach *r, uint32_t at)
+{
+	BUF_AUTO struct buf name = { .max = LINE_MAX_LEN }, line = { .max = LINE_MAX_LEN };
+	struct policy_host was, now;
+	struct bytes suffix;
+
+	if (blob_wild_of(r->host, &suffix) == BLOB_EXACT || !buf_str(&name, one) || !buf_bytes(&name, suffix) ||
+	    !policy_find_host(d->from, buf_view(&name), &was) || !policy_find_host(d->to, buf_view(&name), &now) || now.budget <= was.budget ||
+	    lists_host(d->to, at, r->host))
+		return;
+	buf_fmt(&line, "%u names below ", now.budget);
+	add(&line, r->host);
+	buf_fmt(&line, ", not %u (entry ", was.budget);
+	add(&line, r->rule);
+	buf_byte(&line, ')');
+	tell(d, &line);
+}
+
 bool policy_diff(const struct policy *from, const struct policy *to, policy_change_fn *tell_fn,
 		 void *owner)
 {
@@ -263,6 +282,7 @@ bool policy_diff(const struct policy *from, const struct policy *to, policy_chan
 		const struct blob_reach *at =
 			(const struct blob_reach *)blob_at(to, BLOB_REACH) + i;
 
+		compare_budget(&d, &r, i);
 		for (size_t k = 0; k < r.n_ports; k++) {
 			uint32_t a = owner_of(from, r.host, one, r.ports[k]);
 

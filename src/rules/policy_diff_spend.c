@@ -102,6 +102,11 @@ static void tell_words(struct policy_spend_pair *s, const char *words)
 	end(s, &line);
 }
 
+static bool judged(const struct blob_entry *e)
+{
+	return e->mode == POLICY_HTTP || e->mode == POLICY_INTERCEPT;
+}
+
 void policy_diff_spend(struct policy_spend_pair *s)
 {
 	const struct blob_entry *e = s->to_entry, *f = s->from_entry;
@@ -115,7 +120,7 @@ void policy_diff_spend(struct policy_spend_pair *s)
 			tell_words(s, "trusts the system's roots for ");
 		if ((f->flags & BLOB_REFLECTIVE) && !(e->flags & BLOB_REFLECTIVE))
 			tell_words(s, "answers not scanned for the secret from ");
-		if ((f->flags & BLOB_STRIP_COOKIE) && !(e->flags & BLOB_STRIP_COOKIE))
-			tell_words(s, "cookies from ");
 	}
+	if (f && judged(f) && judged(e) && (f->flags & BLOB_STRIP_COOKIE) && !(e->flags & BLOB_STRIP_COOKIE))
+		tell_words(s, "cookies from ");
 }

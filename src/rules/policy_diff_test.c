@@ -93,6 +93,17 @@ TEST(another_condition_is_another_grant)
 	      "");
 }
 
+TEST(more_names_below_a_wildcard_are_told)
+{
+#define BELOW(more) TOP "  - {name: a, hosts: ['*.a.example'], ports: [80, 81], mode: http, protocol: rest, access: read-write" more "}\n"
+	check(BELOW(", budget: 10"), BELOW(""), "256 names below *.a.example, not 10 (entry a)\n");
+	check(BELOW(""), BELOW(", budget: 10"), "");
+	check(BELOW(", budget: 10"), BELOW(", budget: 10"), "");
+	/* without intercepting, too */
+	check(BELOW(", set_cookie: strip"), BELOW(", budget: 257"),
+	      "257 names below *.a.example, not 256 (entry a)\ncookies from *.a.example:80 (entry a)\ncookies from *.a.example:81 (entry a)\n");
+}
+
 TEST(modes_addresses_and_observing_are_told)
 {
 	check("version: 1\nnetwork:\n  - {name: t, hosts: [t.example], ports: [443], mode: passthrough, reason: x}\n",

@@ -61,6 +61,17 @@ static bool reads_answers(const struct policy *p, const struct blob_entry *e)
 	return e->ai != POLICY_AI_NONE || (flags & BLOB_REFLECTIVE);
 }
 
+bool policy_field_dropped(struct bytes name)
+{
+	/* written anew, but with the same meaning */
+	static const char *const remade[] = { "host", "content-length", "transfer-encoding" };
+
+	for (size_t i = 0; i < sizeof(remade) / sizeof(remade[0]); i++)
+		if (bytes_ieq(name, bytes_str(remade[i])))
+			return false;
+	return http1_request_field(name) != HTTP1_FORWARD;
+}
+
 bool policy_field_taken(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, struct bytes name)
 {
 	return (r->bare && credential_field(name)) || (http1_asks_otherwise(name) && reads_answers(p, e));

@@ -1,4 +1,4 @@
-/* What the judges of the protocols share. Private to policy_judge*.c. */
+/* What the judges of the protocols share with those who tell of their verdicts. Private to policy*.c. */
 #ifndef SAW_RULES_POLICY_JUDGE_H
 #define SAW_RULES_POLICY_JUDGE_H
 
@@ -9,6 +9,8 @@
 /* What a condition says of a request. PENDING: it reads the body, which is not there yet. */
 enum policy_met { POLICY_UNMET, POLICY_MET, POLICY_UNCLEAR, POLICY_PENDING };
 enum policy_met policy_condition_met(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, const struct blob_condition *c);
+/* A header field of this name never arrives: it goes with the connection, or is taken out of every request before rules look. */
+bool policy_field_dropped(struct bytes name);
 /* A header field of this name is taken out before the request goes, or may be: with a credential's name, or where answers are read along. */
 bool policy_field_taken(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, struct bytes name);
 

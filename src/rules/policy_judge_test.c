@@ -35,6 +35,25 @@ TEST(unlisted_methods_paths_and_conditions_have_reasons_of_their_own)
 	kit_free(&k);
 }
 
+/* Django, Werkzeug and Cheroot make a method upper case, ASP.NET ignores its case */
+TEST(a_method_in_other_letters_is_none_that_a_rule_grants)
+{
+	static const char *const methods[] = { "delete", "Delete", "get", "pOST", "propfind", "trace", "connect", "Trace" };
+	struct kit k = kit_compile(
+		"version: 1\nverdicts: {read: allow, write: allow}\nnetwork:\n"
+		"  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: rest, rules: [\n"
+		"      {class: write, methods: ['*'], paths: ['/**']}, {deny: true, methods: [DELETE], paths: ['/**']}]}\n"
+		"  - {name: f, hosts: [f.example], ports: [80], mode: http, protocol: rest, access: full}\n");
+
+	CHECK_INT(kit_ask(&k, "DELETE", "a.example", 80, "/"), REASON_HTTP_DENIED);
+	CHECK_INT(kit_ask(&k, "purge", "a.example", 80, "/"), REASON_OK);
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (!CHECK_INT(kit_ask(&k, methods[i], "a.example", 80, "/"), REASON_HTTP_METHOD_UNLISTED) |
+		    !CHECK_INT(kit_ask(&k, methods[i], "f.example", 80, "/"), REASON_HTTP_METHOD_UNLISTED))
+			printf("# %s\n", methods[i]);
+	kit_free(&k);
+}
+
 TEST(a_query_in_which_servers_find_a_key_differently_is_clear_to_no_rule)
 {
 	static const char *const unclear[] = {

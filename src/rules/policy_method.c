@@ -23,13 +23,23 @@ uint32_t policy_method_known(struct bytes text)
 	return 0;
 }
 
+bool policy_method_twin(struct bytes method)
+{
+	for (unsigned i = 0; i < N_WORDS; i++)
+		if (bytes_ieq(method, bytes_str(words[i])))
+			return !bytes_is(method, words[i]);
+	return false;
+}
+
 uint32_t policy_method_bit(struct bytes method)
 {
 	uint32_t bit = policy_method_known(method);
 
 	if (bit)
 		return bit;
-	return bytes_is(method, "CONNECT") || bytes_is(method, "TRACE") ? 0 : POLICY_METHOD_OTHER;
+	if (bytes_ieq(method, bytes_str("CONNECT")) || bytes_ieq(method, bytes_str("TRACE")))
+		return 0;
+	return policy_method_twin(method) ? 0 : POLICY_METHOD_OTHER;
 }
 
 void policy_methods_text(uint32_t set, struct buf *out)

@@ -19,8 +19,12 @@ enum {
 };
 #define POLICY_METHODS_ALL ((uint32_t)(POLICY_METHOD_OTHER | (POLICY_METHOD_OTHER - 1)))
 
-/* The bit of a method as sent (case matters), POLICY_METHOD_OTHER for any other token, 0 for CONNECT and TRACE, which no rule grants. */
+/* The bit of a method as sent, POLICY_METHOD_OTHER for any other token, 0 for what no rule grants: CONNECT and TRACE in any case, and what is one of
+ * those with a bit only when case is ignored. Methods have a case (RFC 9110, 9.1), but some servers make it upper, and to them a deny must mean
+ * `delete`, too. */
 uint32_t policy_method_bit(struct bytes method);
+/* It is a known method but for its case. */
+bool policy_method_twin(struct bytes method);
 /* The bit of a method as a rule may write it; 0 when it is unknown. */
 uint32_t policy_method_known(struct bytes text);
 /* "GET,HEAD", or "any" for all. */

@@ -13,6 +13,7 @@
 
 #include "rules/policy_field.h"
 #include "rules/policy_git.h"
+#include "rules/policy_json.h"
 #include "rules/policy_method.h"
 #include "rules/policy_path.h"
 
@@ -84,6 +85,38 @@ static const struct model_condition *condition_of(const struct model_rule *r,
 	return NULL;
 }
 
+struct order {
+	struct model *m;
+	struct model_entry *e;
+	uint32_t n;
+	uint8_t *inside; /* n x n: [i * n + k] != 0: rule i is wholly inside rule k */
+};
+
+static bool has_star(struct bytes text)
+{
+	return bytes_find(text, '*') < text.len;
+}
+
+static bool over(const struct order *o)
+{
+	return o->m->work > POLICY_WORK_MAX;
+}
+
+/* False: comparing has cost too much, and what it would say does not count any more: the policy is refused. */
+static bool spend(const struct order *o, uint64_t work)
+{
+	o->m->work += work;
+	return !over(o);
+}
+
+enum { LINE_COST = 16 /* bytes that a pattern is longer by, for what a comparison costs whatever its length */ };
+
+/* Of paths affordable() has counted what stars cost. */
+static uint64_t value_cost(struct bytes a, struct bytes b)
+{
+	return has_star(a) || has_star(b) ? (uint64_t)(a.len + LINE_COST) * (b.len + LINE_COST) : 1;
+}
+
 static bool value_contains(const struct model_condition *c, struct bytes outer, struct bytes inner)
 {
 	return c->kind == POLICY_CONDITION_REF ? policy_path_contains(outer, inner) : policy_value_contains(outer, inner);
@@ -94,88 +127,95 @@ static bool value_overlaps(const struct model_condition *c, struct bytes a, stru
 	return c->kind == POLICY_CONDITION_REF ? policy_path_overlaps(a, b) : policy_value_overlaps(a, b);
 }
 
-static bool values_contain(const struct model_condition *outer, const struct model_condition *inner)
+static bool same_values(const struct model_condition *a, const struct model_condition *b)
 {
-	for (uint32_t i = 0; i < inner->n_values; i++) {
-		bool found = false;
+	return a->n_values == b->n_values && texts_cmp(a->values, a->n_values, b->values, b->n_values) == 0;
+}
 
-		for (uint32_t k = 0; k < outer->n_values && !found; k++)
-			found = value_contains(outer, outer->values[k].text, inner->values[i].text);
-		if (!found)
+static bool has_value(const struct order *o, const struct model_condition *outer, struct bytes value)
+{
+	for (uint32_t i = 0; i < outer->n_values && spend(o, value_cost(outer->values[i].text, value)); i++)
+		if (value_contains(outer, outer->values[i].text, value))
+			return true;
+	return false;
+}
+
+static bool values_contain(const struct order *o, const struct model_condition *outer, const struct model_condition *inner)
+{
+	if (same_values(outer, inner)) /* `models` stands in many rules */
+		return true;
+	for (uint32_t i = 0; i < inner->n_values; i++)
+		if (!has_value(o, outer, inner->values[i].text))
 			return false;
-	}
 	return true;
 }
 
 /* Whoever meets the conditions of `inner` meets those of `outer`. */
-static bool conditions_contain(const struct model_rule *outer, const struct model_rule *inner)
+static bool conditions_contain(const struct order *o, const struct model_rule *outer, const struct model_rule *inner)
 {
 	for (uint32_t i = 0; i < outer->n_conditions; i++) {
 		const struct model_condition *c = condition_of(inner, &outer->conditions[i]);
 
-		if (!c || !values_contain(&outer->conditions[i], c))
+		if (!c || !values_contain(o, &outer->conditions[i], c))
 			return false;
 	}
 	return true;
 }
 
-static bool conditions_overlap(const struct model_rule *a, const struct model_rule *b)
+static bool values_overlap(const struct order *o, const struct model_condition *x, const struct model_condition *y)
+{
+	for (uint32_t i = 0; i < x->n_values; i++)
+		for (uint32_t k = 0; k < y->n_values && spend(o, value_cost(x->values[i].text, y->values[k].text)); k++)
+			if (value_overlaps(x, x->values[i].text, y->values[k].text))
+				return true;
+	return false;
+}
+
+static bool conditions_overlap(const struct order *o, const struct model_rule *a, const struct model_rule *b)
 {
 	for (uint32_t i = 0; i < a->n_conditions; i++) {
 		const struct model_condition *x = &a->conditions[i], *y = condition_of(b, x);
-		bool found = !y || x->kind == POLICY_CONDITION_HEADER;
 
-		for (uint32_t k = 0; k < x->n_values && !found; k++)
-			for (uint32_t l = 0; l < y->n_values && !found; l++)
-				found = value_overlaps(x, x->values[k].text, y->values[l].text);
-		if (!found)
+		if (y && x->kind != POLICY_CONDITION_HEADER && !values_overlap(o, x, y))
 			return false;
 	}
 	return true;
 }
 
-static bool has_path(const struct model_rule *outer, struct bytes path)
+static bool has_path(const struct order *o, const struct model_rule *outer, struct bytes path)
 {
-	for (uint32_t i = 0; i < outer->n_paths; i++)
+	for (uint32_t i = 0; i < outer->n_paths && spend(o, 1); i++)
 		if (policy_path_contains(outer->paths[i].text, path))
 			return true;
 	return false;
 }
 
-static bool paths_contain(const struct model_rule *outer, const struct model_rule *inner)
+static bool paths_contain(const struct order *o, const struct model_rule *outer, const struct model_rule *inner)
 {
 	for (uint32_t i = 0; i < inner->n_paths; i++)
-		if (!has_path(outer, inner->paths[i].text))
+		if (!has_path(o, outer, inner->paths[i].text))
 			return false;
 	return true;
 }
 
-static bool paths_overlap(const struct model_rule *a, const struct model_rule *b)
+static bool paths_overlap(const struct order *o, const struct model_rule *a, const struct model_rule *b)
 {
 	for (uint32_t i = 0; i < a->n_paths; i++)
-		for (uint32_t k = 0; k < b->n_paths; k++)
+		for (uint32_t k = 0; k < b->n_paths && spend(o, 1); k++)
 			if (policy_path_overlaps(a->paths[i].text, b->paths[k].text))
 				return true;
 	return false;
 }
 
-static bool contains(const struct model_rule *outer, const struct model_rule *inner)
+static bool contains(const struct order *o, const struct model_rule *outer, const struct model_rule *inner)
 {
-	return (inner->methods & ~outer->methods) == 0 && conditions_contain(outer, inner) &&
-	       paths_contain(outer, inner);
+	return (inner->methods & ~outer->methods) == 0 && paths_contain(o, outer, inner) && conditions_contain(o, outer, inner);
 }
 
-static bool overlaps(const struct model_rule *a, const struct model_rule *b)
+static bool overlaps(const struct order *o, const struct model_rule *a, const struct model_rule *b)
 {
-	return (a->methods & b->methods) && conditions_overlap(a, b) && paths_overlap(a, b);
+	return (a->methods & b->methods) && conditions_overlap(o, a, b) && paths_overlap(o, a, b);
 }
-
-struct order {
-	struct model *m;
-	struct model_entry *e;
-	uint32_t n;
-	uint8_t *inside; /* n x n: [i * n + k] != 0: rule i is wholly inside rule k */
-};
 
 static bool inside(const struct order *o, uint32_t i, uint32_t k)
 {
@@ -195,7 +235,7 @@ static bool covered(const struct order *o, uint32_t narrow, uint32_t broad, uint
 			continue;
 		if (!is_deny(r) && (!inside(o, k, broad) || r->effect < rules[narrow].effect))
 			continue;
-		if (conditions_contain(r, &rules[narrow]) && has_path(r, path))
+		if (conditions_contain(o, r, &rules[narrow]) && has_path(o, r, path))
 			return true;
 	}
 	return false;
@@ -215,7 +255,7 @@ static bool check_tightening(const struct order *o, uint32_t narrow, uint32_t br
 		for (uint32_t bit = 1; bit && bit <= POLICY_METHOD_OTHER; bit <<= 1)
 			if ((more & bit) && !covered(o, narrow, broad, bit, r->paths[i].text))
 				open |= bit;
-		if (!open)
+		if (!open || over(o))
 			continue;
 		policy_acts_text(o->e->protocol, open, &text);
 		model_error(
@@ -282,7 +322,7 @@ static void check_pair(const struct order *o, uint32_t i, uint32_t k)
 		check_nested(o, i, k);
 	else if (inside(o, k, i))
 		check_nested(o, k, i);
-	else if (!is_deny(a) && !says_same(a, b) && overlaps(a, b))
+	else if (!is_deny(a) && !says_same(a, b) && overlaps(o, a, b))
 		model_error(
 			o->m, at,
 			"rules disagree: some requests are of this rule and of the one on line %u, with another class or flag, and neither is the narrower; "
@@ -293,8 +333,10 @@ static void check_pair(const struct order *o, uint32_t i, uint32_t k)
 static void check_deny(const struct order *o, const struct model_rule *deny)
 {
 	for (uint32_t k = 0; k < o->n; k++)
-		if (!is_deny(&o->e->rules[k]) && overlaps(deny, &o->e->rules[k]))
+		if (!is_deny(&o->e->rules[k]) && overlaps(o, deny, &o->e->rules[k]))
 			return;
+	if (over(o))
+		return;
 	model_error(
 		o->m, deny->at,
 		"this deny can never fire: no rule of the entry allows what it forbids; remove it, or mend its methods and paths");
@@ -306,8 +348,8 @@ static bool denied(const struct order *o, const struct model_rule *r, uint32_t m
 	for (uint32_t k = 0; k < o->n; k++) {
 		const struct model_rule *deny = &o->e->rules[k];
 
-		if (is_deny(deny) && (deny->methods & method) && conditions_contain(deny, r) &&
-		    has_path(deny, path))
+		if (is_deny(deny) && (deny->methods & method) && conditions_contain(o, deny, r) &&
+		    has_path(o, deny, path))
 			return true;
 	}
 	return false;
@@ -417,25 +459,85 @@ static void tell_apart(struct model *m, const struct model_entry *e)
 	}
 }
 
-/* Two patterns without stars are told apart at a glance; the others take the product of their lengths. */
-static bool affordable(struct model *m, const struct model_entry *e)
+/* The values of `models` stand in many rules, and are compared with themselves alone (same_values). */
+static bool stands_before(const struct model_entry *e, uint32_t rule, const struct model_text *values)
 {
-	uint64_t all = 0, starred = 0;
+	for (uint32_t i = 0; i < rule; i++)
+		for (uint32_t k = 0; k < e->rules[i].n_conditions; k++)
+			if (e->rules[i].conditions[k].values == values)
+				return true;
+	return false;
+}
+
+static uint64_t cost_of_values(const struct model_entry *e)
+{
+	uint64_t all = 0, starred = 0, n = 0;
 
 	for (uint32_t i = 0; i < e->n_rules; i++)
+		for (uint32_t k = 0; k < e->rules[i].n_conditions; k++) {
+			const struct model_condition *c = &e->rules[i].conditions[k];
+
+			if (c->n_values == 0 || (bytes_is(c->key.text, POLICY_JSON_MODEL) && stands_before(e, i, c->values)))
+				continue;
+			n += c->n_values;
+			for (uint32_t v = 0; v < c->n_values; v++) {
+				all += c->values[v].text.len + LINE_COST;
+				starred += has_star(c->values[v].text) ? c->values[v].text.len + LINE_COST : 0;
+			}
+		}
+	return all * starred + n * n;
+}
+
+/* Two patterns without stars are told apart at a glance; the others take the product of their lengths. */
+static uint64_t cost_of_paths(const struct model_entry *e)
+{
+	uint64_t all = 0, starred = 0, n = 0;
+
+	for (uint32_t i = 0; i < e->n_rules; i++) {
+		n += e->rules[i].n_paths;
 		for (uint32_t k = 0; k < e->rules[i].n_paths; k++) {
 			struct bytes path = e->rules[i].paths[k].text;
 
 			all += path.len;
-			starred += bytes_find(path, '*') < path.len ? path.len : 0;
+			starred += has_star(path) ? path.len : 0;
 		}
-	m->work += all * starred;
+	}
+	return all * starred + n * n;
+}
+
+/* Before anything is compared. */
+static bool affordable(struct model *m, const struct model_entry *e)
+{
+	uint64_t paths = cost_of_paths(e), values = cost_of_values(e);
+
+	m->work += paths + values;
 	if (m->work <= POLICY_WORK_MAX)
 		return true;
-	model_error(
-		m, e->at,
-		"too many patterns with stars to compare with each other; split the entry by host, or use fewer and wider patterns");
+	model_error(m, e->at, "too many %s to compare with each other; split the entry by host, or use fewer and wider patterns",
+		    paths > values ? "patterns of paths" : "values of conditions");
 	return false;
+}
+
+/* What was compared more than once counts, too. */
+static bool was_affordable(const struct order *o)
+{
+	if (!over(o))
+		return true;
+	model_error(o->m, o->e->at, "too many paths and values of conditions to compare with each other; split the entry by host, or use fewer and wider patterns");
+	return false;
+}
+
+static void check_pairs(const struct order *o)
+{
+	for (uint32_t i = 0; i < o->n; i++)
+		for (uint32_t k = i + 1; k < o->n && !over(o); k++)
+			if (is_deny(&o->e->rules[i]) == is_deny(&o->e->rules[k]))
+				check_pair(o, i, k);
+	for (uint32_t i = 0; i < o->n && !over(o); i++)
+		if (is_deny(&o->e->rules[i]))
+			check_deny(o, &o->e->rules[i]);
+		else
+			check_allow(o, &o->e->rules[i]);
 }
 
 void policy_order(struct model *m, struct model_entry *e)
@@ -452,16 +554,12 @@ void policy_order(struct model *m, struct model_entry *e)
 		for (uint32_t k = 0; k < o.n; k++)
 			o.inside[(size_t)i * o.n + k] =
 				i != k && is_deny(&e->rules[i]) == is_deny(&e->rules[k]) &&
-				contains(&e->rules[k], &e->rules[i]);
-	for (uint32_t i = 0; i < o.n; i++)
-		for (uint32_t k = i + 1; k < o.n; k++)
-			if (is_deny(&e->rules[i]) == is_deny(&e->rules[k]))
-				check_pair(&o, i, k);
-	for (uint32_t i = 0; i < o.n; i++)
-		if (is_deny(&e->rules[i]))
-			check_deny(&o, &e->rules[i]);
-		else
-			check_allow(&o, &e->rules[i]);
+				contains(&o, &e->rules[k], &e->rules[i]);
+	if (!was_affordable(&o))
+		return;
+	check_pairs(&o);
+	if (!was_affordable(&o))
+		return;
 	sort_rules(&o);
 	for (uint32_t i = 0; i < o.n; i++)
 		name_rule(m, e, &e->rules[i]);

@@ -395,7 +395,7 @@ TEST(a_file_made_to_take_for_ever_is_refused_at_once)
 		buf_str(&text, "]}\n");
 	}
 	kit_compile_bytes(&k, buf_view(&text), false);
-	CHECK(!k.ok && kit_has(&k, POLICY_ERROR, 5, 0, "too many patterns"));
+	CHECK(!k.ok && kit_has(&k, POLICY_ERROR, 5, 0, "too many patterns of paths"));
 	kit_free(&k);
 	buf_reset(&text);
 	buf_str(&text, "version: 1\nnetwork:\n");
@@ -405,6 +405,53 @@ TEST(a_file_made_to_take_for_ever_is_refused_at_once)
 			e);
 	kit_compile_bytes(&k, buf_view(&text), false);
 	CHECK(!k.ok && k.problems.n > 0 && strstr(k.problems.v[0].text, "more than 64 entries"));
+	kit_free(&k);
+}
+
+/* Lists of values, and of paths without a star, are compared each with each, too. */
+TEST(a_file_of_lists_made_to_take_for_ever_is_refused_at_once)
+{
+	static const char *const word[] = { "k", "z" };
+	BUF_AUTO struct buf text = { .max = POLICY_TEXT_MAX };
+	struct kit k;
+
+	buf_str(&text, RULES("read: allow, write: allow"));
+	for (int r = 0; r < 2; r++) {
+		buf_fmt(&text, "      - {class: %s, methods: [GET], paths: [/a], query: {q: [", r ? "write" : "read");
+		for (int v = 0; v < 10000; v++)
+			buf_fmt(&text, "%s\"*a*a*a*a*%s%d\"", v ? ", " : "", word[r], v);
+		buf_str(&text, "]}}\n");
+	}
+	kit_compile_bytes(&k, buf_view(&text), false);
+	CHECK(!k.ok && kit_has(&k, POLICY_ERROR, 5, 0, "values of conditions"));
+	kit_free(&k);
+	buf_reset(&text);
+	buf_str(&text, RULES("read: allow, write: allow"));
+	for (int r = 0; r < 1000; r++) {
+		buf_fmt(&text, "      - {class: %s, methods: [GET], paths: [", r % 2 ? "write" : "read");
+		for (int p = 0; p < 256; p++)
+			buf_fmt(&text, "%s/%d", p ? ", " : "", r * 256 + p);
+		buf_str(&text, "]}\n");
+	}
+	kit_compile_bytes(&k, buf_view(&text), false);
+	CHECK(!k.ok && kit_has(&k, POLICY_ERROR, 5, 0, "too many patterns of paths"));
+	kit_free(&k);
+}
+
+/* What one list is in many rules is no reason to refuse. */
+TEST(many_rules_with_one_list_of_models_compile)
+{
+	BUF_AUTO struct buf text = { .max = POLICY_TEXT_MAX };
+	struct kit k;
+
+	buf_str(&text, "version: 1\nverdicts: {draft: allow}\nnetwork:\n"
+		       "  - name: a\n    hosts: [a.example]\n    ports: [80]\n    mode: http\n    protocol: rest\n    models: [");
+	for (int m = 0; m < 100; m++)
+		buf_fmt(&text, "%s\"model-*-%d\"", m ? ", " : "", m);
+	buf_str(&text, "]\n    rules:\n");
+	for (int r = 0; r < 1000; r++)
+		buf_fmt(&text, "      - {class: draft, methods: [POST], paths: [/v1/%d]}\n", r);
+	k = kit_compile(buf_cstr(&text));
 	kit_free(&k);
 }
 

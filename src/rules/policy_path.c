@@ -296,12 +296,12 @@ bool policy_value_contains(struct bytes outer, struct bytes inner)
 {
 	struct line o, i;
 
-	return line_of_value(outer, &o) && line_of_value(inner, &i) && line_contains(&o, &i);
+	return !differ_early(outer, inner) && line_of_value(outer, &o) && line_of_value(inner, &i) && line_contains(&o, &i);
 }
 
 bool policy_value_overlaps(struct bytes a, struct bytes b)
 {
 	struct line l, m;
 
-	return line_of_value(a, &l) && line_of_value(b, &m) && line_overlaps(&l, &m);
+	return !differ_early(a, b) && line_of_value(a, &l) && line_of_value(b, &m) && line_overlaps(&l, &m);
 }

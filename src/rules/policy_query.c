@@ -82,6 +82,18 @@ static bool flat(struct bytes name, struct policy_query_value *room)
 	return true;
 }
 
+/* Without underscores but at the beginning of a part: readers of Protocol Buffers take dryRun and dry_run for one field. */
+static struct bytes squeezed(struct policy_query_value *v)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->len; i++)
+		if (v->p[i] != '_' || i == 0 || v->p[i - 1] == '[')
+			v->p[n++] = v->p[i];
+	v->len = n;
+	return bytes_of(v->p, v->len);
+}
+
 /* Some server takes `name` for that key, whatever the case (ASP.NET), or for an array that has it or is in it. Neither is longer than a value. */
 static bool is_twin(struct bytes name, struct bytes key)
 {
@@ -89,6 +101,8 @@ static bool is_twin(struct bytes name, struct bytes key)
 	struct bytes x = parted(name, &a), y = parted(key, &b);
 
 	if (is_within(x, y) || is_within(y, x))
+		return true;
+	if (bytes_eq(squeezed(&a), squeezed(&b)))
 		return true;
 	return flat(name, &a) && flat(key, &b) && bytes_eq(bytes_of(a.p, a.len), bytes_of(b.p, b.len));
 }

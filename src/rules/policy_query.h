@@ -14,7 +14,7 @@ enum {
 enum policy_query_answer {
 	POLICY_QUERY_ABSENT,
 	POLICY_QUERY_ONCE,
-	/* twice, as `key[...]`, in another case or otherwise like it (" key", "[key]", "key]", "k.ey" and "k[ey" for "k_ey"), in a query of more
+	/* twice, as `key[...]`, in another case or otherwise like it (" key", "[key]", "key]", "k.ey", "k[ey" and "kEy" for "k_ey"), in a query of more
 	 * than POLICY_QUERY_PAIRS_MAX pairs, or in one whose parts servers read differently: ';', '+', a bad or over-long escape */
 	POLICY_QUERY_UNCLEAR,
 };

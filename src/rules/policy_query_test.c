@@ -34,6 +34,8 @@ TEST(a_key_that_is_there_once_beside_other_names_has_its_value)
 		{ "filter[status]", "filter[status]=safe&filter[type]=x&ids[]=1&status=x&filter_status=x" },
 		{ "filter[status]", "filter%5Bstatus%5D=safe&filters=x" },
 		{ "ids[]", "ids[]=safe&id=x" },
+		{ "dry_run", "dry_run=safe&dry-run=x&_dry_run=x&dry_runs=x&run_dry=x" },
+		{ "_id", "_id=safe&id=x" },
 	};
 
 	check_all(once, sizeof(once) / sizeof(once[0]), POLICY_QUERY_ONCE);
@@ -65,6 +67,10 @@ TEST(a_name_whose_brackets_some_server_does_not_count_makes_its_key_unclear)
 		{ "a_b_c", "a_b_c=safe&a[b[c=evil" },
 		{ "a_b_c", "a_b_c=safe&%20A.b[c=evil" },
 		{ "a[b", "a[b=safe&a_b=evil" },
+		/* Protocol Buffers */
+		{ "dry_run", "dry_run=safe&dryRun=evil" },
+		{ "dryRun", "dryRun=safe&dry_run=evil" },
+		{ "filter[is_open]", "filter[is_open]=safe&filter[isOpen]=evil" },
 	};
 
 	check_all(unclear, sizeof(unclear) / sizeof(unclear[0]), POLICY_QUERY_UNCLEAR);

@@ -3,9 +3,11 @@
 
 #include "rules/policy_field.h"
 #include "rules/policy_json.h"
+#include "rules/policy_judge.h"
 #include "rules/policy_method.h"
 #include "rules/policy_path.h"
 #include "rules/policy_rule.h"
+#include "wire/credential_fields.h"
 
 enum { RULE_LIST_MAX = 256, KEY_LEN_MAX = 128, BODILESS = POLICY_METHOD_GET | POLICY_METHOD_HEAD | POLICY_METHOD_WEBSOCKET };
 
@@ -18,8 +20,22 @@ static bool header_ok(struct bytes t)
 	return t.len > 0;
 }
 
+/* What comes, but is not there any more when rules look. */
+static void note_taken(struct model *m, const struct model_entry *e, const struct model_rule *r, const struct model_text *name)
+{
+	char shown[FIELD_SHOW_MAX];
+
+	if (policy_field_dropped(name->text))
+		model_warning(m, name->at, "header `%s` is taken out of every request before rules look, so this condition is never met; remove it, or the rule",
+			      field_show(name->text, shown));
+	else if (e->credential.text.len && credential_field(name->text) && r->effect != POLICY_EFFECT_DENY_RULE) /* a deny it fires */
+		model_warning(m, name->at,
+			      "header `%s` is taken out of requests to a host with a `credential`, so this condition is never met; remove it, or the rule",
+			      field_show(name->text, shown));
+}
+
 /* Names of fields that must be there. */
-static void read_headers(struct model *m, struct model_rule *r, const struct yaml_tree_node *node)
+static void read_headers(struct model *m, const struct model_entry *e, struct model_rule *r, const struct yaml_tree_node *node)
 {
 	struct model_text *list;
 	uint32_t n = 0;
@@ -46,11 +62,44 @@ static void read_headers(struct model *m, struct model_rule *r, const struct yam
 		return;
 	field_sort_distinct(m, list, &n, "header");
 	for (uint32_t i = 0; i < n; i++)
+		note_taken(m, e, r, &list[i]);
+	for (uint32_t i = 0; i < n; i++)
 		r->conditions[r->n_conditions++] =
 			(struct model_condition){ .kind = POLICY_CONDITION_HEADER, .key = list[i] };
 }
 
-static void read_query_key(struct model *m, struct model_rule *r, const struct yaml_tree_node *node)
+static bool is_hex(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
+static bool has_escape(struct bytes t)
+{
+	for (size_t i = 0; i + 2 < t.len; i++)
+		if (t.p[i] == '%' && is_hex(t.p[i + 1]) && is_hex(t.p[i + 2]))
+			return true;
+	return false;
+}
+
+/* Rules see the query as the host does: decoded, and without what the workspace says of credentials of its own. */
+static void note_query(struct model *m, const struct model_entry *e, const struct model_condition *c)
+{
+	char shown[FIELD_SHOW_MAX];
+
+	if (e->credential.text.len && credential_query(c->key.text))
+		model_warning(m, c->key.at,
+			      "query key `%s` is taken out of requests to a host with a `credential`, so this condition is never met; remove it, or the rule",
+			      field_show(c->key.text, shown));
+	if (has_escape(c->key.text))
+		model_warning(m, c->key.at, "query key `%s` has an escape, and escapes are decoded before keys are compared; write the character itself",
+			      field_show(c->key.text, shown));
+	for (uint32_t i = 0; i < c->n_values; i++)
+		if (has_escape(c->values[i].text))
+			model_warning(m, c->values[i].at, "`%s` has an escape, and escapes are decoded before values are compared; write the character itself",
+				      field_show(c->values[i].text, shown));
+}
+
+static void read_query_key(struct model *m, const struct model_entry *e, struct model_rule *r, const struct yaml_tree_node *node)
 {
 	struct model_condition *c = &r->conditions[r->n_conditions];
 	struct model_text t;
@@ -76,6 +125,7 @@ static void read_query_key(struct model *m, struct model_rule *r, const struct y
 	if (!c->values)
 		return;
 	field_sort_distinct(m, c->values, &c->n_values, "value");
+	note_query(m, e, c);
 	r->n_conditions++;
 }
 
@@ -215,10 +265,10 @@ void policy_read_conditions(struct model *m, struct model_entry *e, struct model
 	if (is_map(m, v->query, "query", "query: {key: [value]}")) {
 		r->dead = r->dead || v->query->n == 0;
 		for (const struct yaml_tree_node *q = v->query->first; q; q = q->next)
-			read_query_key(m, r, q);
+			read_query_key(m, e, r, q);
 	}
 	if (v->headers)
-		read_headers(m, r, v->headers);
+		read_headers(m, e, r, v->headers);
 	if (is_map(m, v->json, "json", "json: {/pointer: [value]}")) {
 		r->dead = r->dead || v->json->n == 0;
 		for (const struct yaml_tree_node *q = v->json->first; q; q = q->next)

@@ -70,6 +70,7 @@
 	X(HTTP_DENIED, "denied_by_rule", "a deny rule forbids this", "ask Security to narrow the rule")                                    \
 	X(HTTP_OVERRIDE, "method_override", "a method override hides the real method", "send the real method")          \
 	X(HTTP_FORM_CODED, "coded_form", "a form has a content coding, under which it may hide the real method", "send the form without Content-Encoding") \
+	X(HTTP_FORM_CHARSET, "form_charset", "a form is in a character set in which it may hide the real method", "send the form in UTF-8") \
 	X(VERDICT_DENY, "class_denied", "policy denies this class of action", "ask Security for an allow rule")                           \
 	X(REVIEW_UNAVAILABLE, "review_not_available", "policy asks for a review, which is not available yet", "ask Security for an allow rule") \
 	X(BODY_NEEDED, "body_needed", "the deciding rule reads the body, which was not given", "give the body with the request") \

@@ -2,15 +2,16 @@
 
 #include "wire/http1_fields.h"
 #include "wire/param_name.h"
+#include "wire/part_name.h"
 
 /* The names are `_method` and the fields that override a method, which frameworks read as parameters too.
  *
  * URL-encoded: names start at the beginning and after & or ; and end at = & or ; or as wire/param_name.h says, which also drops
  * what does not count in front. PHP turns a dot into an underscore; Symfony and Rails read plain `_method`. An opening bracket,
  * which PHP turns into one too, could only stand for the first letter, where PHP drops it with its name. Multipart: `name=` and then, quoted
- * or not, the same name, wherever it stands (Rack takes a Content-ID for a name, too); a part's header may be folded, so lines are no
- * help, and a false find only costs an upload that holds such a line. JSON: names of the outermost object, which Laravel takes for
- * parameters; text that no JSON reader takes need not be understood. */
+ * or not, the same name, wherever it stands (Rack takes a Content-ID for a name, too), and however it is encoded (wire/part_name.h); a part's
+ * header may be folded, so lines are no help, and a false find only costs an upload that holds such a line. JSON: names of the outermost object,
+ * which Laravel takes for parameters; text that no JSON reader takes need not be understood. */
 
 enum { WORD = sizeof("_method") - 1, ESCAPED = 5 /* behind a backslash; 4..1: digits still to come */ };
 
@@ -159,35 +160,74 @@ static bool completes(uint8_t *at, const char *word, uint8_t last, uint8_t c)
 	return true;
 }
 
-static void part_name(struct http1_form *f, uint8_t c)
+/* One byte of a part's name, decoded. */
+static void part_byte(struct http1_form *f, uint8_t c)
 {
-	enum param_name_byte is = param_name_byte(f->n, c);
-
-	if (c == '\\' || is == PARAM_NAME_SKIPS || (f->n == 0 && (c == '"' || c == '\'' || c == '<' || c == '\t')))
+	switch (param_name_byte(f->n, c)) {
+	case PARAM_NAME_SKIPS:
 		return;
-	if (c == '"' || c == '\'' || c == '>' || c == ';' || c == '\r' || c == '\n' || is == PARAM_NAME_ENDS) {
-		look(f);
-		f->skip = true;
-	} else {
+	case PARAM_NAME_HAS:
 		add(f, c);
 		if (f->n == WORD)
 			look(f);
+		return;
+	case PARAM_NAME_ENDS:
+		look(f);
+		f->skip = true;
 	}
-	f->in_name = !f->skip;
+}
+
+/* What ends a name. The mark of RFC 2231 is one of its text. */
+static bool ends_name(const struct http1_form *f, uint8_t c)
+{
+	return c == '"' || c == '>' || c == ';' || c == '\r' || c == '\n' || (c == '\'' && !f->part.extended);
+}
+
+static void name_in_part(struct http1_form *f, uint8_t c)
+{
+	bool folds = (c == '\r' || c == '\n') && part_name_folds(&f->part);
+	uint8_t decoded;
+
+	if (c == '\\' || (f->n == 0 && (c == '"' || c == '<' || c == '\t' || (c == '\'' && !f->part.extended))))
+		return;
+	if (folds || ends_name(f, c))
+		look(f);
+	if (!folds && ends_name(f, c)) {
+		f->skip = true;
+		f->in_name = false;
+		return;
+	}
+	switch (part_name_next(&f->part, c, &decoded)) {
+	case PART_NAME_NOTHING:
+		break;
+	case PART_NAME_BYTE:
+		part_byte(f, decoded);
+		break;
+	case PART_NAME_AGAIN:
+		begin(f, false);
+		break;
+	case PART_NAME_HIDDEN:
+		f->found = true;
+		break;
+	}
+	f->in_name = !f->skip || part_name_begins(&f->part);
 }
 
 static void multipart(struct http1_form *f, uint8_t c)
 {
-	static const char name[] = "name=", id[] = "content-id:";
-	bool begins;
+	static const char name[] = "name=", ext[] = "name*=", id[] = "content-id:";
+	bool begins, extended;
 
 	if (f->in_name)
-		part_name(f, c);
+		name_in_part(f, c);
 	begins = completes(&f->at_name, name, sizeof(name) - 2, c);
 	begins = completes(&f->at_id, id, sizeof(id) - 2, c) || begins;
-	if (begins)
+	extended = completes(&f->at_ext, ext, sizeof(ext) - 2, c);
+	if (begins || extended) {
 		begin(f, false);
-	f->in_name = f->in_name || begins;
+		f->in_name = true;
+		part_name_init(&f->part, extended);
+	}
 }
 
 static void in_string(struct http1_form *f, uint8_t c)

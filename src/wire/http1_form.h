@@ -4,6 +4,7 @@
 #define SAW_WIRE_HTTP1_FORM_H
 
 #include "wire/http1_head.h"
+#include "wire/part_name.h"
 
 enum http1_form_kind {
 	HTTP1_FORM_NONE,
@@ -24,6 +25,7 @@ struct http1_form {
 	uint8_t escape; /* digits of an escape still to come */
 	uint8_t at_name; /* multipart: bytes of `name=` that matched */
 	uint8_t at_id; /* ... of `content-id:` */
+	uint8_t at_ext; /* ... of `name*=` */
 	uint16_t code; /* of the escape so far */
 	bool skip; /* this name is none of them */
 	bool in_name; /* multipart: a name; JSON: any string */
@@ -31,6 +33,7 @@ struct http1_form {
 	bool object; /* JSON: the outermost value is one */
 	bool found;
 	uint64_t depth; /* JSON */
+	struct part_name part; /* multipart: how the present name is written */
 	uint8_t name[22];
 };
 void http1_form_init(struct http1_form *f, enum http1_form_kind kind);

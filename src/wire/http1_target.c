@@ -97,7 +97,9 @@ static enum http1_fault path_escape(struct canon *k, uint8_t c)
 		enum http1_fault f = segment(k, false);
 
 		put_escaped(k, c);
-		if (f == HTTP1_FAULT_NONE && (c == '\\' || !k->encoded_slash))
+		if (f == HTTP1_FAULT_NONE && c == '\\') /* no flag lets it pass */
+			f = HTTP1_FAULT_TARGET;
+		else if (f == HTTP1_FAULT_NONE && !k->encoded_slash)
 			f = HTTP1_FAULT_ENCODED_SLASH;
 		return f;
 	}

@@ -5,7 +5,7 @@
  * Decoded at most once: %252e stays as it is.
  *
  * Refused, never rewritten: dot segments in every spelling (also between encoded slashes), empty segments, `;` in a path, an
- * encoded slash or backslash in a path unless the flag is set (then %2F only), malformed escapes, escapes that are not UTF-8 in
+ * encoded slash in a path unless the flag is set, an encoded backslash there, malformed escapes, escapes that are not UTF-8 in
  * their sequence, control characters (a query may carry %09 %0A %0D), fragments, and any other byte. */
 #ifndef SAW_WIRE_HTTP1_TARGET_H
 #define SAW_WIRE_HTTP1_TARGET_H

@@ -4,8 +4,9 @@
  * surrogates, no number outside the range of a double. Whatever parsers are known to disagree about is a refusal:
  *  - a member name twice in one object, anywhere in the text, names compared as decoded;
  *  - U+0000 in a member name (readers with C strings end the name there);
- *  - on the way of a pointer, a name that equals its token only when case is ignored, whether the exact name is there or not. K and
- *    S have the foreign twins of Unicode's folding, I those with and without a dot; other characters beyond ASCII all count as equal;
+ *  - on the way of a pointer, a name that equals its token only when case and underscores within are ignored, whether the exact name is there or
+ *    not: some readers ignore case, and those of Protocol Buffers take dryRun and dry_run for one field. K and S have the foreign twins of Unicode's
+ *    folding, I those with and without a dot; other characters beyond ASCII all count as equal;
  *  - a number that a pointer leads to and that a double would round: over 15 significant digits, but for whole numbers within
  *    64 bits. Rules must not name whole numbers beyond 2^53, which rounding could produce. */
 #ifndef SAW_WIRE_JSON_POINTER_H

@@ -228,6 +228,34 @@ TEST(foreign_twins_of_a_name_are_twins)
 	}
 }
 
+/* Protocol Buffers' */
+TEST(names_that_differ_in_underscores_within_are_twins)
+{
+	static const struct {
+		const char *pointer, *text;
+		enum json_pointer_answer want;
+	} rows[] = {
+		{ "/dry_run", "{\"dry_run\":1,\"dryRun\":2}", JSON_POINTER_AMBIGUOUS },
+		{ "/dryRun", "{\"dry_run\":1,\"dryRun\":2}", JSON_POINTER_AMBIGUOUS },
+		{ "/dry_run", "{\"dryrun\":1}", JSON_POINTER_AMBIGUOUS },
+		{ "/a/dry_run_now", "{\"a\":{\"dry\\u005FrunNow\":1}}", JSON_POINTER_AMBIGUOUS },
+		{ "/dry_run", "{\"dry__run\":1}", JSON_POINTER_AMBIGUOUS },
+		{ "/dry_run", "{\"dry_run\":1,\"x\":{\"dryRun\":1}}", JSON_POINTER_DONE },
+		{ "/id", "{\"_id\":1,\"id\":2}", JSON_POINTER_DONE },
+		{ "/_id", "{\"_id\":1,\"id\":2}", JSON_POINTER_DONE },
+		{ "/id", "{\"id_\":1,\"id\":2}", JSON_POINTER_DONE },
+		{ "/dry_run", "{\"dry-run\":1,\"dry_runs\":2}", JSON_POINTER_DONE },
+	};
+	struct json_value v;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct arena a ARENA_AUTO;
+
+		if (!CHECK_INT(read_one(bytes_str(rows[i].text), rows[i].pointer, &a, &v), rows[i].want))
+			printf("# %s in %s\n", rows[i].pointer, rows[i].text);
+	}
+}
+
 TEST(depth_is_bounded_with_its_own_reason)
 {
 	for (size_t depth = JSON_POINTER_DEPTH_MAX; depth <= JSON_POINTER_DEPTH_MAX + 1; depth++) {

@@ -247,6 +247,9 @@ static bool check_text(struct bytes text, struct yaml_tree_fault *f)
 					"a byte order mark; save the file without it");
 		if ((c < 0x20 && c != '\n' && c != '\r' && c != '\t') || (c >= 0x7f && c < 0xa0))
 			return fault_at(f, line, i - line_at, "a control character; remove it");
+		/* to YAML 1.1, and to this parser, the end of a line, to YAML 1.2 and to most who look at the file none: a comment could hold an entry */
+		if (c == 0x2028 || c == 0x2029)
+			return fault_at(f, line, i - line_at, "a line or paragraph separator (U+2028, U+2029); remove it, or end the line");
 		i += n;
 		if (c == '\n') {
 			line++;

@@ -100,6 +100,9 @@ TEST(bad_text_is_refused_with_its_place)
 		"a: 1\n",
 		1, 1, "byte order");
 	refused("a: \x01\n", 1, 4, "control");
+	/* in which a comment ends to some readers */
+	refused("a: 1\n# b\xe2\x80\xa8" "c: 3\n", 2, 4, "line or paragraph separator");
+	refused("a: \"\xe2\x80\xa9\"\n", 1, 5, "U+2029");
 	refused("a: [1\n", 2, 1, "not YAML");
 	refused("a: b: c\n", 1, 5, "not YAML");
 	refused("a:\n\t- b\n", 2, 1, "not YAML");

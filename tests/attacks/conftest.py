@@ -28,6 +28,15 @@ network:
       - {class: write, methods: [POST, PUT, DELETE], paths: ["/data/**"]}
       - {class: write, methods: [POST], paths: ["/dry/**"], query: {dry_run: ["true"]}}
       - {deny: true, methods: ["*"], paths: ["/admin/**"]}
+  - name: any
+    hosts: [any.example]
+    ports: [80]
+    mode: http
+    protocol: rest
+    addresses: [127.0.0.10/32]
+    rules:
+      - {class: write, methods: ["*"], paths: ["/**"]}
+      - {deny: true, methods: [DELETE], paths: ["/**"]}
   - name: wild
     hosts: ["*.wild.example"]
     ports: [80]
@@ -64,7 +73,7 @@ network:
     reason: "resolves to whatever a test wants; no private range is listed"
 """
 GOOD = [{"a": "127.0.0.10"}]
-ZONE = {name: GOOD for name in ("pass.example", "two.example", "plain.example", "narrow.example", "db.example", "*.wild.example", "*.deep.example")}
+ZONE = {name: GOOD for name in ("pass.example", "two.example", "plain.example", "narrow.example", "any.example", "db.example", "*.wild.example", "*.deep.example")}
 ZONE.update(intercept_policy.ZONE)
 
 

@@ -4,8 +4,8 @@ import pytest
 CANARY = "GET /canary HTTP/1.1\r\nHost: plain.example\r\n\r\n"
 
 
-def send(gw, text, want=None, timeout=8):
-    return gw.do("http", "plain.example", text, want=want, timeout=timeout)
+def send(gw, text, want=None, timeout=8, host="plain.example"):
+    return gw.do("http", host, text, want=want, timeout=timeout)
 
 
 def requests(a):
@@ -269,6 +269,13 @@ def test_g7_an_escaped_letter_cannot_dodge_a_deny(gw):
         a.untouched()
 
 
+@pytest.mark.parametrize("method", ["delete", "Delete", "post", "get", "trace"])
+def test_a_method_in_other_letters_is_refused(gw, method):
+    with gw.attack() as a:
+        assert send(gw, f"{method} /data/x HTTP/1.1\r\nHost: any.example\r\n\r\n", host="any.example", want=1)["statuses"] == [403]
+        a.denied("method_not_listed")
+
+
 @pytest.mark.parametrize("path", ["//admin/x", "/a//b"])
 def test_g4_empty_segments(gw, path):
     with gw.attack() as a:
@@ -300,6 +307,8 @@ HIDDEN = {
     "empty type": ("/data/x", "Content-Type:\r\n", "a=1&_method=DELETE"),
     "no type, JSON": ("/data/x", "", '{"draft":true,"x":"&draft=false&_method=DELETE&"}'),
     "multipart/form-data": ("/data/x", "Content-Type: multipart/form-data; boundary=x\r\n", PART % "_method"),
+    "multipart/form-data, an encoded word": ("/data/x", "Content-Type: multipart/form-data; boundary=x\r\n", PART % "=?UTF-8?B?X21ldGhvZA==?="),
+    "multipart/form-data, an extended name": ("/data/x", "Content-Type: multipart/form-data; boundary=x\r\n", (PART % "UTF-8''%5Fmethod").replace("name=", "name*=")),
     "multipart/mixed": ("/data/x", "Content-Type: multipart/mixed; boundary=x\r\n", PART % "_method"),
     "multipart/related, a field's name": ("/data/x", "Content-Type: multipart/related; boundary=x\r\n", PART % "X-Method-Override"),
     "multipart/related, by its ID": ("/data/x", "Content-Type: multipart/related; boundary=x\r\n", "--x\r\nContent-ID: <_method>\r\n\r\nDELETE\r\n--x--\r\n"),
@@ -318,6 +327,8 @@ def test_g11_a_method_override_in_query_or_body_is_refused(gw, target, fields, b
 
 @pytest.mark.parametrize("fields,reason,status", [
     ("Content-Type: multipart/form-data; boundary=x\r\n" + FORM, "malformed_header", 400), ("Content_Type: multipart/mixed; boundary=x\r\n", "malformed_header", 400),
+    ("Content-Type: application/x-www-form-urlencoded; charset=IBM037\r\n", "form_charset", 403),
+    ("Content-Type: multipart/form-data; boundary=x; charset=utf-16be\r\n", "form_charset", 403),
     ("Content-Encoding: gzip\r\n", "coded_form", 403), ("Content-Type: multipart/form-data; boundary=x\r\nContent-Encoding: gzip\r\n", "coded_form", 403)])
 def test_g11_a_form_in_which_nobody_can_look_is_refused(gw, fields, reason, status):
     with gw.attack() as a:

@@ -76,7 +76,9 @@ FORM = "application/x-www-form-urlencoded"
 @pytest.mark.parametrize("label,body", [(FORM, '{"draft": true, "title": "&draft=false&"}'), ("", '{"draft": true, "title": "&draft=false&"}'),
                                         ("multipart/mixed; boundary=b", '{"draft": true}'), (FORM.upper(), '{"draft": true, "title": ";draft=false;"}'),
                                         ("multipart/form-data; boundary=b", '{"draft": true}'), ("application/json; charset=utf-7", '{"draft": true}'),
-                                        ('application/json;x=";charset=y";Charset = "utf-16"', '{"draft": true}')])
+                                        ('application/json;x=";charset=y";Charset = "utf-16"', '{"draft": true}'),
+                                        ("application/json; charset*0=utf-; charset*1=7", '{"draft": true, "x": "+ACI-, +ACI-draft+ACI-: false, +ACI-y+ACI-: +ACI-"}'),
+                                        ("application/json, charset=utf-7", '{"draft": true}'), ("application/json; xcharset=utf-16", '{"draft": true}')])
 def test_i3_json_that_its_label_lets_a_host_read_otherwise_is_denied(mitm, label, body):
     with mitm.attack() as a:
         got = mitm.do("command", ["curl", "-sS", "-H", "Content-Type: " + label, "--data-binary", body, "-w", "\n%{http_code}", "https://json.example/pulls"])

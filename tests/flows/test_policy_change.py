@@ -61,6 +61,7 @@ GIT_PRESET = policy({"name": "a", "hosts": ["a.example"], **HTTPS, "protocol": "
 SLASH = policy(rest(rule("read", "GET", paths=["/**"])), verdicts={"read": "allow"})
 SPELT = policy(rest(rule("read", "GET", paths=["/**"]), rule("write", "GET", "HEAD", paths=["/held/**"]), {"deny": True, "methods": ["*"], "paths": ["/admin/x"]},
                     encoded_slash=True), verdicts={"read": "allow", "write": "deny"})
+LETTERS = policy(rest(rule("write", "*", paths=["/any/**"]), {"deny": True, "methods": ["*"], "paths": ["/any/c+d"]}), verdicts={"write": "allow"})
 GRPC = policy({"name": "a", "hosts": ["a.example"], **HTTPS, "protocol": "grpc", "rules": [{"class": "read", "paths": ["/pkg.S/Get"]}]}, verdicts={"read": "allow"})
 
 U = "https://a.example"
@@ -114,6 +115,7 @@ CASES = {
     "encoded-slash-and-port": (READ, [f"GET {U}:8443/pub%2fx"], [[f"GET {U}:8443/x"], [f"GET {U}:8444/pub%2fx"]], [[f"GET {U}:8443/pub/x"]]),
     "deny-of-another-spelling": (SPELT, [f"GET {U}/admin%2Fx"], [[f"GET {U}/held/x"]], [[f"GET {U}/admin/x"]]),
     "class-of-another-spelling": (SPELT, [f"GET {U}/held%2Fx"], [[f"GET {U}/held/y"], [f"GET {U}/held%2Fy"], [f"HEAD {U}/held/y"]], [[f"GET {U}/held/x"]]),
+    "websocket-beside-a-deny-of-another-spelling": (LETTERS, ["wss://a.example/any/c%2Bd"], [["wss://a.example/any/c+d"], [f"POST {U}/any/c+d"]], [[f"GET {U}/any/c+d"]]),
     "git-fetch": (FETCH, [f"GET {U}/o/other/info/refs?service=git-upload-pack"],
                   [[f"GET {U}/o/third/info/refs?service=git-upload-pack"], [f"GET {U}/o/other/info/refs?service=git-receive-pack"]],
                   [[f"POST {U}/o/other.git/git-upload-pack"]]),
@@ -133,7 +135,12 @@ NEVER = {
     "metadata": [READ, "GET http://metadata.google.internal/"], "address": [READ, "GET http://169.254.169.254/"], "dots": [READ, f"GET {U}/pub/../x"],
     "scheme": [READ, "GET http://a.example:443/pub/x"], "trace": [READ, f"TRACE {U}/pub/x"], "not-git": [FETCH, f"GET {U}/o/r/HEAD"],
     "slashes": [SPELT, f"GET {U}/a" + "%2Fa" * 9],
-    "websocket-with-a-secret": [SPENT, "wss://a.example/repos/x"], "backslash": [SPELT, f"GET {U}/a%5Cb"], "repeated-key": [QUERY, f"GET {U}/q?kind=a&kind=a"],
+    "gateway": [READ, "GET http://saw.internal/v1/reach"], "gateways-names": [READ, "GET https://x.saw.internal/"], "dns": [READ, "tcp://a.example:53"],
+    "dns-of-another": [READ, "tcp://b.example:53"], "raw-beside-a-secret": [SPENT, "tcp://a.example:22"], "letters": [READ, f"get {U}/pub/x"],
+    "letters-beside-any": [FULL_ALLOWED, f"delete {U}/pub/x"],
+    "websocket-with-a-secret": [SPENT, "wss://a.example/repos/x"], "backslash": [SPELT, f"GET {U}/a%5Cb"], "backslash-without-a-flag": [READ, f"GET {U}/pub/a%5Cb"],
+    "websocket-of-another": [READ, "POST wss://b.example/x"], "websocket-of-a-port": [READ, "POST wss://a.example:8443/pub/x"], "dots-of-another": [READ, "GET https://b.example/../x"],
+    "override-of-another": [READ, "GET https://b.example/x?_method=PUT"], "connect-to-another": [READ, "CONNECT https://b.example/"], "repeated-key": [QUERY, f"GET {U}/q?kind=a&kind=a"],
 }
 
 
