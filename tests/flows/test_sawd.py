@@ -437,7 +437,7 @@ def test_a_new_policy_reaches_the_running_gateway(sawd):
     sawd.stop()
     sawd.start()
     sawd.wait("dev", "running")
-    assert sawd.show("dev")["policy"]["loaded_generation"] == 2
+    until(lambda: sawd.show("dev")["policy"]["loaded_generation"] == 2)  # its supervisor says so once it was reached
 
 
 def test_a_refused_policy_leaves_the_last_good_one(sawd):
