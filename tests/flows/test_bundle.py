@@ -15,6 +15,7 @@ import pytest
 
 import bundle
 import ipc
+from keeper import FakeSupervisor
 from sawd import POLICY, Sawd, parent, title, wait_gone
 from workspace import Workspace, wait_for
 
@@ -604,6 +605,32 @@ def test_a_push_while_the_one_before_comes_into_force_is_not_lost(plane, securit
     assert plane.show("dev")["policy"]["serial"] == 9  # core has done all that the push leads to
     os.kill(dialer, signal.SIGCONT)
     loaded(plane, "dev", 9)
+
+
+def test_a_push_reaches_a_workspace_whose_guest_never_answers(plane, security, tmp_path):
+    """A guest without an sshd is on the network, and its machine is starting for ever."""
+    cli(plane, "policy", "key", "add", security.public, "--name", "corp")
+    push(plane, bundle.make(tmp_path / "7", security, 7))
+    cli(plane, "create", "dev", "--policy", STABLE, "--driver", "try")
+    loaded(plane, "dev", 7)
+    ident = plane.show("dev")["id"]
+    plane.stop()
+    for pid in plane.supervisors():
+        os.kill(pid, signal.SIGKILL)
+        wait_gone(pid)
+    supervisor = FakeSupervisor(plane.run, ident)
+    plane.start()
+    supervisor.accept(state="STARTING")
+    plane.wait("dev", "starting")
+    try:
+        push(plane, bundle.make(tmp_path / "8", security, 8, host="later.example"))
+        generation, *_ = supervisor.channel.expect("MSG_BUNDLE", 10)[0]
+        supervisor.channel.send("MSG_POLICY_DONE", generation, 1, "", 0)
+        assert generation == 2 and loaded(plane, "dev", 8)["generation"] == 2
+    finally:
+        plane.call("POST", "/v1/workspaces/dev/stop", {"grace_seconds": 0})
+        supervisor.end()
+        plane.wait("dev", "stopped")
 
 
 def test_keys_are_added_and_removed_in_json_too(plane, security):

@@ -218,6 +218,14 @@ static void connect_again(struct ws *w)
 	ws_kick_in(w, WS_CONNECT_MS);
 }
 
+/* Stored, but not handed over: its channel moved, or we were restarted in between. Not only to one that runs: a guest says by itself whether
+ * it ever answers, and is on the network until then. */
+static void hand_policy_over(struct ws *w)
+{
+	if (w->loaded_generation && w->loaded_generation < w->row.generation && w->sent_generation < w->row.generation && !w->policy_asked)
+		control_policy(w, NULL, NULL);
+}
+
 static void step_starting(struct ws *w)
 {
 	if (!w->control) {
@@ -238,6 +246,7 @@ static void step_starting(struct ws *w)
 		ws_kick(w);
 	} else if (w->sup_state == IPC_STATE_STARTING) {
 		ws_set(w, SAWD_STARTING, w->sup_detail);
+		hand_policy_over(w);
 	}
 }
 
@@ -255,9 +264,7 @@ static void step_running(struct ws *w)
 		ws_set(w, SAWD_STARTING, w->sup_detail);
 	else if (w->sup_state == IPC_STATE_RUNNING)
 		ws_set(w, SAWD_RUNNING, w->sup_detail);
-	/* Stored, but not handed over: we were restarted in between. */
-	if (w->loaded_generation && w->loaded_generation < w->row.generation && w->sent_generation < w->row.generation && !w->policy_asked)
-		control_policy(w, NULL, NULL);
+	hand_policy_over(w);
 }
 
 static void stopped(struct ws *w)
