@@ -112,6 +112,39 @@ def test_a_log_that_cannot_be_completed_is_kept_with_its_journal(sawd, build):
     assert "is kept as it is, with its journal beside it" in sawd.log() and not log.parent.exists()
 
 
+def too_deep(sawd, record):
+    """Folders in a workspace's folder that are not removed with it."""
+    deep = sawd.state / "workspaces" / record["id"] / "1/2/3/4/5/6/7"
+    deep.mkdir(parents=True)
+    return deep.parents[5]
+
+
+def test_a_log_that_is_read_while_its_workspace_cannot_be_deleted_is_kept(sawd):
+    record = sawd.running("dev")
+    stuck = too_deep(sawd, record)
+    assert sawd.call("DELETE", "/v1/workspaces/dev").status == 202
+    sawd.wait("dev", "deleting", where=lambda e: "too deep" in e["detail"])
+    kept = sawd.state / "audit/workspaces" / f"{record['id']}.jsonl"
+    lines = kept.read_bytes()
+    assert sawd.call("GET", "/v1/audit?workspace=dev").raw == lines
+    shutil.rmtree(stuck)
+    until(lambda: sawd.call("GET", "/v1/workspaces/dev").status == 404)
+    assert kept.read_bytes() == lines and check_chain(kept) > 0
+
+
+def test_a_log_that_cannot_be_opened_is_not_shown_as_an_empty_one(sawd):
+    record = sawd.running("dev")
+    sawd.change("dev", "stop", "stopping", "stopped")
+    log = sawd.state / "workspaces" / record["id"] / "audit.jsonl"
+    aside = log.with_name("aside")
+    log.rename(aside)
+    log.symlink_to("aside")
+    answer = sawd.call("GET", "/v1/audit?workspace=dev")
+    assert answer.status == 500 and "open audit.jsonl" in answer.json["detail"], answer
+    aside.rename(log)
+    assert sawd.call("GET", "/v1/audit?workspace=dev").raw == log.read_bytes() != b""
+
+
 def test_asking_for_what_is_so_already_changes_nothing(sawd):
     record = sawd.running("dev")
     pid = supervisor_of(sawd, record)
