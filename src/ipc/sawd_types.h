@@ -43,6 +43,7 @@ enum sawd_type {
 	MSG_SAWD_DISKS, /* core -> launcher: (u req, b workspace id, u bytes): overlay.img and home.img, where they are missing */
 	MSG_SAWD_DISKS_DONE, /* back: (u req, u ok, b why) */
 	MSG_SAWD_DOWN, /* core -> launcher: (): end all roles and yourself */
+	MSG_SAWD_JOIN, /* core -> launcher: (u enum sawd_role): there is no channel to that role: PEER to both, if it is ready */
 
 	/* core <-> compiler; COMPILE also from a supervisor, as its parent */
 	MSG_SAWD_COMPILE = 630, /* core -> compiler: (u req, u for production, fd sealed text) */

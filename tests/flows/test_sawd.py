@@ -193,6 +193,53 @@ def test_a_killed_role_comes_back_and_the_workspace_goes_on(sawd, role):
     assert sawd.roles()[role] != victim
 
 
+class Cut(Sawd):
+    """One of its channels ends while the two that have it go on: so it says itself."""
+
+    def check_logs(self):
+        log = self.home / "stderr.log"
+        log.write_text(re.sub(r".*: channel to core: a message that is not permitted or malformed\n", "", log.read_text()))
+        super().check_logs()
+
+
+def limit_descriptors(pid, soft):
+    """Only its own user may."""
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text()
+    uid, gid = (int(re.search(rf"^{what}:\t(\d+)", lines, re.M)[1]) for what in ("Uid", "Gid"))
+    who = {} if uid == os.getuid() else {"user": uid, "group": gid, "extra_groups": []}
+    subprocess.run(["prlimit", "--pid", str(pid), f"--nofile={soft}:"], check=True, **who)
+
+
+@pytest.mark.parametrize("role", ["front", "keeper", "compiler"])
+def test_a_channel_that_ends_between_two_roles_that_go_on_is_made_anew(build, role):
+    """For a moment there is no room for the descriptor that comes on it."""
+    s = Cut(build)
+    try:
+        s.start()
+        conn = UnixConnection(s.socket)
+        calls = {"front": ("GET", "/v1/audit", None), "keeper": ("PUT", "/v1/secrets/x?mode=put", "v"),
+                 "compiler": ("POST", "/v1/workspaces", json.dumps({"name": "dev", "driver": "try", "start": False, "policy": {"text": POLICY}}))}
+        kinds = {"PUT": {"Content-Type": "application/octet-stream"}, "POST": {"Content-Type": "application/json"}}
+
+        def call():
+            method, target, body = calls[role]
+            conn.request(method, target, body, kinds.get(method, {}))
+            answer = conn.getresponse()
+            answer.read()
+            return answer.status
+        conn.request("GET", "/v1/version")
+        assert conn.getresponse().read()
+        before = s.roles()
+        limit_descriptors(before[role], 3)
+        assert call() == 503
+        limit_descriptors(before[role], 32)
+        until(lambda: call() < 300)
+        assert s.roles() == before, "the same processes"
+        conn.close()
+    finally:
+        s.close()
+
+
 def test_killed_sawd_leaves_no_role_behind_and_the_next_adopts(sawd):
     record = sawd.running("dev")
     pid = supervisor_of(sawd, record)

@@ -40,6 +40,7 @@ struct core {
 	size_t n_sessions;
 	uint64_t next_tunnel;
 	struct loop_timer sweep;
+	struct loop_timer rejoin; /* while a role is away */
 };
 
 /* The one message being written: nothing is sent while another is being filled. */

@@ -13,7 +13,7 @@
 #include "os/log.h"
 #include "sawd/core/secrets.h"
 
-enum { CORE_FDS = 4096, PLACES_MAX = 32 };
+enum { CORE_FDS = 4096, PLACES_MAX = 32, REJOIN_MS = 1000 };
 
 struct msg core_out;
 
@@ -104,6 +104,30 @@ static int open_all(struct core *c, struct err *e)
 	return r < 0 ? r : reconcile_start(c, e);
 }
 
+static void rejoin_later(struct core *c);
+
+/* A channel may end while both who had it go on: a descriptor that came on it found no room, or the other did not read for too long. No
+ * process ended then, so that the launcher would join nobody anew by itself. */
+static void on_rejoin(struct loop_timer *t)
+{
+	struct core *c = t->owner;
+
+	for (unsigned k = 1; k < SAWD_ROLE_END; k++) {
+		if (k == SAWD_CORE || c->peers[k])
+			continue;
+		msg_start(&core_out, MSG_SAWD_JOIN);
+		msg_u64(&core_out, k);
+		chan_send(c->parent, &core_out);
+		rejoin_later(c);
+	}
+}
+
+static void rejoin_later(struct core *c)
+{
+	if (!c->rejoin.slot)
+		(void)loop_timer_arm(c->loop, &c->rejoin, REJOIN_MS, on_rejoin, c);
+}
+
 static bool on_config(void *owner, struct msg_in *in)
 {
 	struct core *c = owner;
@@ -123,6 +147,7 @@ static bool on_config(void *owner, struct msg_in *in)
 	if (*jail_left_out())
 		log_line("sanitized build: jail without %s", jail_left_out());
 	sessions_start(c);
+	rejoin_later(c);
 	msg_start(&core_out, MSG_READY);
 	chan_send(c->parent, &core_out);
 	return true;
@@ -144,6 +169,7 @@ static void peer_end(struct core *c, enum sawd_role role, const char *why)
 	if (strcmp(why, "closed") != 0)
 		log_line("channel to role %d: %s", (int)role, why);
 	c->peers[role] = chan_free(c->peers[role]);
+	rejoin_later(c);
 	ask_role_gone(c, role);
 	if (role == SAWD_FRONT)
 		sessions_front_gone(c);
@@ -184,10 +210,12 @@ static bool on_peer(void *owner, struct msg_in *in)
 	else
 		r = chan_new(&c->peers[role], c->loop, fd_take(&fd), compiler_permits,
 			     sizeof(compiler_permits) / sizeof(compiler_permits[0]), on_compiler_end, c, &e);
-	if (r < 0)
+	if (r < 0) {
 		log_line("%s", e.text);
-	else if (role == SAWD_KEEPER)
+		rejoin_later(c);
+	} else if (role == SAWD_KEEPER) {
 		ws_each(c, supply_open);
+	}
 	return true;
 }
 
