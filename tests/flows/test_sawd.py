@@ -166,6 +166,20 @@ def test_a_workspace_outlives_sawd_and_is_adopted(sawd):
     wait_gone(pid)
 
 
+def test_a_workspace_that_cannot_be_deleted_does_not_keep_sawd_from_going_down(sawd):
+    record = sawd.running("dev")
+    stuck = too_deep(sawd, record)
+    pid = supervisor_of(sawd, record)
+    os.kill(pid, signal.SIGSTOP)
+    sawd.call("DELETE", "/v1/workspaces/dev")
+    assert sawd.call("POST", "/v1/shutdown", {"workspaces": True}).status == 202
+    os.kill(pid, signal.SIGCONT)
+    sawd.process.wait(20)
+    shutil.rmtree(stuck)
+    sawd.start()
+    until(lambda: sawd.call("GET", "/v1/workspaces/dev").status == 404)
+
+
 def test_shutdown_with_workspaces_stops_them_and_the_next_sawd_starts_them(sawd):
     sawd.running("dev")
     sawd.create("idle", start=False)
@@ -463,6 +477,22 @@ def test_nothing_changes_while_the_audit_log_cannot_be_written(sawd):
     assert sawd.call("POST", "/v1/workspaces/dev/start").status == 202
     sawd.wait("dev", "running", but_not=("failed",))
     check_chain(log)
+
+
+def test_why_the_audit_log_cannot_be_written_is_said(sawd):
+    """Its disk is not full."""
+    log = sawd.state / "audit/control.jsonl"
+    whole = log.read_bytes() if log.exists() else b""
+    sawd.stop()
+    log.write_bytes(whole + b"no event\n")
+    log.chmod(0o600)
+    sawd.start()
+    answer = sawd.create("dev")
+    assert answer.status == 503 and answer.json["type"].endswith(":audit_not_writable"), answer
+    assert "its last line is not an audit event: run `saw audit verify`" in answer.json["detail"] and "free disk space" not in answer.json["remedy"]
+    assert "its last line is not an audit event" in sawd.log()
+    log.write_bytes(whole)
+    assert sawd.create("dev", start=False).status == 201
 
 
 def test_a_full_disk_under_the_audit_log_refuses_changes(build):
@@ -866,6 +896,41 @@ def test_a_supervisor_that_dies_unheard_while_starting_is_noticed_by_the_next_sa
     wait_gone(pid)
     sawd.wait("dev", "running", where=lambda e: sawd.supervisors())
     assert supervisor_of(sawd, record) != pid
+
+
+def test_a_restart_of_one_that_failed_starts_it_once(sawd):
+    record = sawd.running("dev")
+    sawd.change("dev", "stop", "stopping", "stopped")
+    log = sawd.state / "workspaces" / record["id"] / "audit.jsonl"
+    aside = log.with_name("aside")
+    log.rename(aside)
+    log.mkdir()
+    assert sawd.call("POST", "/v1/workspaces/dev/start").status == 202
+    sawd.wait("dev", "failed")
+    n = len(sawd.control_log())
+    assert sawd.call("POST", "/v1/workspaces/dev/restart").status == 202
+    log.rmdir()
+    aside.rename(log)
+    sawd.wait("dev", "running")
+    assert "Stop" not in [e.get("activity_name") for e in sawd.control_log()[n:]]
+
+
+def test_a_start_that_cannot_be_stored_is_no_failure_and_comes_when_it_can(sawd):
+    record = sawd.create("dev", start=False).json
+    sawd.wait("dev", "stopped")
+    sawd.stop()
+    with contextlib.closing(sqlite3.connect(sawd.state / "sawd.db")) as db:
+        db.execute("CREATE TABLE tries (n)")
+        db.execute("INSERT INTO tries VALUES (0)")
+        db.execute("CREATE TRIGGER no_start BEFORE UPDATE ON workspaces WHEN NEW.state = 'starting' AND (SELECT n FROM tries) < 2 "
+                   "BEGIN UPDATE tries SET n = n + 1; SELECT RAISE(FAIL, 'not now'); END")
+        db.commit()
+    sawd.start()
+    assert sawd.call("POST", "/v1/workspaces/dev/start").status == 202
+    until(lambda: "not now" in sawd.log())
+    assert not sawd.supervisors()
+    sawd.wait("dev", "running", but_not=("failed",))
+    assert supervisor_of(sawd, record)
 
 
 def test_the_late_end_of_the_supervisor_before_is_not_taken_for_the_new_ones(sawd):

@@ -18,17 +18,17 @@ enum { PAGE_MAX = 1000, GRACE_MAX_MS = 600 * 1000 };
 
 bool api_may_change(struct core *c, uint64_t req)
 {
+	struct err e = { 0 };
+
 	if (c->draining) {
 		api_problem(c, req, &(struct sawd_problem){ .status = 503, .exit_code = 1, .code = "busy",
 							    .detail = "the control plane is going down",
 							    .remedy = "`saw up` starts it again" });
 		return false;
 	}
-	if (journal_ok(c))
+	if (journal_ok(c, &e))
 		return true;
-	api_problem(c, req, &(struct sawd_problem){ .status = 503, .exit_code = 1, .code = "audit_not_writable",
-						    .detail = "the control plane's audit log cannot be written, so nothing happens",
-						    .remedy = "free disk space on the host" });
+	api_error(c, req, JOURNAL_FAULT, &e);
 	return false;
 }
 
@@ -68,12 +68,13 @@ static bool on_status(void *owner, struct msg_in *in)
 {
 	struct core *c = owner;
 	uint64_t req = msg_get_u64(in);
+	struct err e = { 0 };
 
 	if (!msg_end(in))
 		return false;
 	msg_start(&core_out, MSG_API_STATUS_DONE);
 	msg_u64(&core_out, req);
-	msg_u64(&core_out, journal_ok(c) && c->audit_ok);
+	msg_u64(&core_out, journal_ok(c, &e) && c->audit_ok);
 	core_send(c, SAWD_FRONT);
 	return true;
 }

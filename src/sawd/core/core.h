@@ -59,8 +59,8 @@ int journal_state(struct core *c, const char *word, const char *id, const char *
 int journal_event(struct core *c, const struct event *ev, struct err *e);
 /* A signed policy that was not taken. */
 void journal_refused(struct core *c, enum reason why, const char *channel, const char *detail);
-/* The log is open, or could be opened. */
-bool journal_ok(struct core *c);
+/* The log is open, or could be opened; else `e` says why not. */
+bool journal_ok(struct core *c, struct err *e);
 
 /* asks.c: questions to other processes, and their answers. `in` is NULL when the process went away before it answered. The handler
  * takes every field; false: the answer is malformed, nothing was done and `owner` still waits: the channel ends, and it is called again

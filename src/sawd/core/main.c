@@ -95,10 +95,13 @@ static bool take_text(struct msg_in *in, char *ret, size_t size)
 static int open_all(struct core *c, struct err *e)
 {
 	char path[PATHS_MAX];
+	struct err log_e = { 0 };
 	int r = paths_join(path, c->state, "sawd.db", e);
 
 	/* libcrypto loads now what it could not load in the jail. */
-	c->audit_ok = journal_ok(c);
+	c->audit_ok = journal_ok(c, &log_e);
+	if (!c->audit_ok)
+		log_line("%s", log_e.text);
 	r = r < 0 ? r : db_open(&c->db, path, e);
 	r = r < 0 ? r : enter_jail(c, e);
 	return r < 0 ? r : reconcile_start(c, e);

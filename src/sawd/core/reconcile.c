@@ -41,11 +41,12 @@ static void clear_pending(struct ws *w, uint64_t bits)
 		log_line("%s: %s", w->row.name, e.text);
 }
 
-/* An action could not be written down, or what it needs is restarting: the same step again, later. */
+/* An action could not be written down, or what it needs is restarting: the same step again, later. Nobody who goes down waits for that. */
 static void put_off(struct ws *w)
 {
 	ws_kick_in(w, w->retry_ms);
 	w->retry_ms = w->retry_ms * 2 > WS_RETRY_MAX_MS ? WS_RETRY_MAX_MS : w->retry_ms * 2;
+	reconcile_drained(w->core);
 }
 
 void reconcile_put_off(struct ws *w)
@@ -410,6 +411,8 @@ static void step_failed(struct ws *w)
 	} else if (w->row.pending & WORKSPACE_REBUILD) {
 		step_stopped(w);
 	} else {
+		/* It is down: to start it is all that was left to do of that. */
+		clear_pending(w, WORKSPACE_RESTART);
 		start(w);
 	}
 }
