@@ -87,7 +87,8 @@ enum sawd_type {
 	MSG_SAWD_CA_BIND, /* core -> keeper: fields of CA_OPEN without req: other names from now on. No answer */
 	MSG_SAWD_CHANNEL, /* back: (u req, u ok, b why), and (fd the role's end) when ok */
 	MSG_SAWD_CHANNEL_ENDED, /* keeper -> core: (b workspace id, u 0: outlet's, 1: inlet's): the other end hung up or misbehaved */
-	MSG_SAWD_FORGET, /* core -> keeper: (b workspace id): it is deleted: its CA goes, its channels end. No answer */
+	MSG_SAWD_FORGET, /* core -> keeper: (u req, b workspace id): it is being deleted: its CA goes, its channels end: FORGOTTEN */
+	MSG_SAWD_FORGOTTEN, /* back: (u req, b why not, or "") */
 
 	/* front -> core: calls. Answered by API_PROBLEM or by what stands behind them */
 	MSG_API_STATUS = 650, /* (u req): API_STATUS_DONE */

@@ -312,7 +312,7 @@ def test_a_deleted_workspace_loses_its_channels_and_its_root(keeper):
     outlet, inlet = keeper.outlet(WS, []), keeper.inlet(WS, [])
     inlet.issue()
     before = keeper.root(WS)
-    keeper.core.send("MSG_SAWD_FORGET", WS)
+    assert keeper.ask("MSG_SAWD_FORGET", "MSG_SAWD_FORGOTTEN", WS)[0] == [b""]
     assert outlet.receive() is None and inlet.receive() is None and not keeper.rows() and not (keeper.folder / "ca" / WS).exists()
     assert keeper.root(WS) != before
 

@@ -290,6 +290,22 @@ def test_a_killed_role_brings_a_new_channel_with_everything_on_it(sawd, faked, r
     assert outlet.take(1) == "github" and outlet.values == {"github": b"two"}
 
 
+def test_a_workspace_is_deleted_with_its_root_also_when_its_keeper_was_away(sawd):
+    ident = sawd.running("dev", policy={"text": policy("github")})["id"]
+    root = sawd.state / "keys/ca" / ident
+    wait_for("its root", root.exists)
+    keeper = sawd.roles()["keeper"]
+    os.kill(sawd.process.pid, signal.SIGSTOP)  # it starts no other one
+    try:
+        os.kill(keeper, signal.SIGKILL)
+        sawd.call("DELETE", "/v1/workspaces/dev")
+        sawd.wait("dev", "deleting")
+    finally:
+        os.kill(sawd.process.pid, signal.SIGCONT)
+    wait_for("its end", lambda: sawd.call("GET", "/v1/workspaces/dev").status == 404, 30)
+    assert not root.exists()
+
+
 def test_a_channel_that_an_outlet_lost_is_made_anew(sawd, faked):
     put(sawd, "github", b"one")
     dev = faked()

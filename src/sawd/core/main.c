@@ -160,7 +160,7 @@ static const struct chan_permit keeper_permits[] = {
 	{ MSG_SAWD_HOST_KEY_DONE, ask_on_keeper }, { MSG_SAWD_CERT_DONE, ask_on_keeper },    { MSG_SAWD_SECRET_READY, ask_on_keeper },
 	{ MSG_SAWD_SECRET_DONE, ask_on_keeper },   { MSG_SAWD_SECRET_ROWS, ask_on_keeper },  { MSG_SAWD_CA_ROOT_DONE, ask_on_keeper },
 	{ MSG_SAWD_CHANNEL, ask_on_keeper },	   { MSG_SAWD_CHANNEL_ENDED, supply_on_ended },
-	{ MSG_SAWD_SIGNED, ask_on_keeper },
+	{ MSG_SAWD_SIGNED, ask_on_keeper },	   { MSG_SAWD_FORGOTTEN, ask_on_keeper },
 };
 static const struct chan_permit compiler_permits[] = { { MSG_SAWD_COMPILED, ask_on_compiler },
 						       { MSG_SAWD_REFUSED, ask_on_compiler },

@@ -314,11 +314,16 @@ static void rest(struct ws *w)
 	reconcile_drained(c);
 }
 
+static void delete_later(struct ws *w, const char *why)
+{
+	log_line("delete %s: %s", w->row.name, why);
+	ws_set(w, SAWD_DELETING, why);
+	put_off(w);
+}
+
 static void step_deleting(struct ws *w)
 {
-	struct core *c = w->core;
 	struct err e = { 0 };
-	struct workspace row;
 
 	if (w->control || control_alive(w)) {
 		step_stopping(w);
@@ -328,14 +333,28 @@ static void step_deleting(struct ws *w)
 		put_off(w);
 		return;
 	}
-	if (provision_destroy(w, &e) < 0 || journal_state(c, "deleted", w->row.id, w->row.name, "", &e) < 0 ||
-	    workspaces_delete(c->db, w->row.id, &e) < 0) {
-		log_line("delete %s: %s", w->row.name, e.text);
-		ws_set(w, SAWD_DELETING, e.text);
-		put_off(w);
+	if (provision_destroy(w, &e) < 0)
+		delete_later(w, e.text);
+	else
+		supply_forget(w);
+}
+
+/* The record goes last: as long as it is there, what is left of the workspace is looked for. */
+void reconcile_forgotten(struct ws *w, const char *fault)
+{
+	struct core *c = w->core;
+	struct err e = { 0 };
+	struct workspace row;
+
+	w->busy = false;
+	if (*fault) {
+		delete_later(w, fault);
 		return;
 	}
-	supply_forget(w);
+	if (journal_state(c, "deleted", w->row.id, w->row.name, "", &e) < 0 || workspaces_delete(c->db, w->row.id, &e) < 0) {
+		delete_later(w, e.text);
+		return;
+	}
 	row = w->row;
 	(void)snprintf(row.state, sizeof(row.state), "%s", sawd_state_text(SAWD_DELETED));
 	row.detail[0] = '\0';

@@ -88,6 +88,8 @@ int reconcile_start(struct core *c, struct err *e);
 bool reconcile_on_ended(void *owner, struct msg_in *in);
 /* `fault` NULL: complete. */
 void reconcile_provisioned(struct ws *w, const char *fault);
+/* Keeper has forgotten it; `fault` "", or why it could not. */
+void reconcile_forgotten(struct ws *w, const char *fault);
 /* Keeper is restarting: what began is begun again after a while. */
 void reconcile_put_off(struct ws *w);
 /* Draining, and nothing runs any more: sawd goes down. */

@@ -365,7 +365,7 @@ void issuer_bind(struct issuer *i, struct bytes workspace, uint64_t n, int names
 		log_line("%s: %s", c->workspace, e.text);
 }
 
-void issuer_forget(struct issuer *i, struct bytes workspace)
+int issuer_forget(struct issuer *i, struct bytes workspace, struct err *e)
 {
 	struct client *c = find(i, workspace);
 	char name[SAWD_ID_LEN + 1];
@@ -373,8 +373,7 @@ void issuer_forget(struct issuer *i, struct bytes workspace)
 	if (c)
 		client_free(c);
 	(void)snprintf(name, sizeof(name), "%.*s", (int)workspace.len, (const char *)workspace.p);
-	if (unlinkat(i->dir_fd, name, 0) < 0 && errno != ENOENT)
-		log_line("remove ca/%s: error %d", name, errno);
+	return unlinkat(i->dir_fd, name, 0) < 0 && errno != ENOENT ? err_sys(e, errno, "remove ca/%s", name) : 0;
 }
 
 /* By the wall clock, since that is what certificates end by; also after a machine slept for a week. */
