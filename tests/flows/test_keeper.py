@@ -364,6 +364,20 @@ def test_other_names_bring_another_issue_and_the_same_names_none(keeper):
     assert inlet.issue()[0] == second[0] + 1
 
 
+def test_an_issue_that_failed_is_tried_again(keeper):
+    """Nobody asks for it: the names are those that were bound last."""
+    inlet = keeper.inlet(WS, ["a.example"])
+    first = inlet.issue()
+    root = keeper.folder / "ca" / WS
+    whole = root.read_bytes()
+    root.write_bytes(whole[:-1])
+    keeper.ca_bind(WS, ["b.example"])
+    wait_for("a sentence", lambda: "no certificates for its inlet" in keeper.log())
+    root.write_bytes(whole)
+    keeper.ca_bind(WS, ["b.example"])
+    assert inlet.issue(20)[1] == first[1]
+
+
 def test_a_policy_that_opens_no_name_needs_no_key(keeper):
     number, root, key, certs = keeper.inlet(WS, []).issue()
     assert number == 1 and root and key == b"" and certs == []

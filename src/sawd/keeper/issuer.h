@@ -13,6 +13,7 @@ enum {
 	ISSUER_RENEW_DAYS = 10, /* intermediates are good for CA_INTERMEDIATE_DAYS */
 	ISSUER_LOOK_MS = 60 * 60 * 1000,
 	ISSUER_GAP_MS = 200, /* between two answers to KEEPER_WANTED */
+	ISSUER_RETRY_MS = 5000, /* after an issue that failed; doubles up to ISSUER_LOOK_MS */
 };
 
 /* The other end hung up or misbehaved; the channel is gone already. */
