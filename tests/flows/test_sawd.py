@@ -345,6 +345,20 @@ def test_twenty_workspaces_run_at_once(sawd):
     assert not sawd.supervisors() and not os.listdir(sawd.run / "ws")
 
 
+def test_a_low_soft_limit_of_descriptors_is_no_limit_of_workspaces(build):
+    s = Sawd(build, enter=("bash", "-c", 'ulimit -Sn 26; exec "$@"', "-"))
+    try:
+        s.start()
+        for i in range(8):
+            assert s.create(f"w{i}").status == 201
+        for i in range(8):
+            s.wait(f"w{i}", "running", but_not=("failed",))
+        os.kill(s.roles()["keeper"], signal.SIGKILL)
+        until(lambda: "keeper" in s.roles() and s.call("GET", "/v1/secrets").status == 200)
+    finally:
+        s.close()
+
+
 def test_a_second_sawd_is_refused(sawd):
     done = subprocess.run([sawd.binary], env=sawd.env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1 and "runs already" in done.stderr and str(sawd.process.pid) in done.stderr

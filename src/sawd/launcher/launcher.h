@@ -18,6 +18,7 @@ enum {
 	LAUNCHER_STOP_MS = 5000, /* for the roles to end by themselves */
 	LAUNCHER_SWEEP_MS = 10000, /* between looks for cgroups of workspaces that were killed */
 	LAUNCHER_JOBS_MAX = 4096, /* children that are no role: workspaces, disks being made */
+	LAUNCHER_FDS = LAUNCHER_JOBS_MAX + 256, /* a descriptor for each, and what it takes to start a role beside them */
 };
 
 struct role {
