@@ -42,6 +42,8 @@ enum sawd_type {
 	MSG_SAWD_ENDED, /* launcher -> core: (b id, u req of its SPAWN, b how): a saw-workspace that this launcher started has ended */
 	MSG_SAWD_DISKS, /* core -> launcher: (u req, b workspace id, u bytes): overlay.img and home.img, where they are missing */
 	MSG_SAWD_DISKS_DONE, /* back: (u req, u ok, b why) */
+	MSG_SAWD_CONNECT, /* core -> launcher: (u req, b workspace id): to its supervisor's control socket: core itself reaches nobody */
+	MSG_SAWD_CONNECTED, /* back: (u req, u ok), and (fd) when ok */
 	MSG_SAWD_DOWN, /* core -> launcher: (): end all roles and yourself */
 	MSG_SAWD_JOIN, /* core -> launcher: (u enum sawd_role): there is no channel to that role: PEER to both, if it is ready */
 

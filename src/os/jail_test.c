@@ -107,7 +107,7 @@ static int like_core(void)
 	int r = first_stages();
 
 	r = r < 0 ? r : jail_files(&own, 1, JAIL_NET_NONE, NULL);
-	return r < 0 ? r : jail_syscalls(JAIL_SYS_FILES | JAIL_SYS_APPEND | JAIL_SYS_MEMFD | JAIL_SYS_UNIX, NULL);
+	return r < 0 ? r : jail_syscalls(JAIL_SYS_FILES | JAIL_SYS_APPEND | JAIL_SYS_MEMFD, NULL);
 }
 
 static int files_only(void)

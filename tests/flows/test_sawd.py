@@ -159,8 +159,8 @@ def test_a_workspace_outlives_sawd_and_is_adopted(sawd):
     sawd.stop()
     assert alive(pid)
     sawd.start()
-    sawd.wait("dev", "running", where=lambda e: True)
-    assert supervisor_of(sawd, record) == pid and sawd.show("dev")["policy"]["loaded_generation"] == 1
+    until(lambda: sawd.show("dev")["policy"]["loaded_generation"] == 1)
+    assert supervisor_of(sawd, record) == pid and sawd.show("dev")["state"] == "running"
     sawd.call("POST", "/v1/workspaces/dev/stop")
     sawd.wait("dev", "stopped")
     wait_gone(pid)
@@ -560,8 +560,7 @@ def test_a_new_policy_reaches_the_running_gateway(sawd):
     assert supervisor_of(sawd, record) == pid
     sawd.stop()
     sawd.start()
-    sawd.wait("dev", "running")
-    assert sawd.show("dev")["policy"]["loaded_generation"] == 2
+    until(lambda: sawd.show("dev")["policy"]["loaded_generation"] == 2)
 
 
 def test_a_refused_policy_leaves_the_last_good_one(sawd):

@@ -1,4 +1,5 @@
-/* sawd-core: reads typed messages only, opens nothing but its folders below the state folder and its workspaces' control sockets. */
+/* sawd-core: reads typed messages only, opens nothing but its folders below the state folder, and reaches nobody: the launcher makes the
+ * connections to its workspaces' supervisors. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -77,7 +78,7 @@ static int enter_jail(struct core *c, struct err *e)
 	r = r < 0 ? r : add_place(&places, c->run, ".", JAIL_READ | JAIL_LIST | JAIL_WRITE | JAIL_CREATE, e);
 	r = r < 0 ? r : jail_capabilities(0, CORE_FDS, 0, e);
 	r = r < 0 ? r : jail_files(places.paths, places.n, JAIL_NET_NONE, e);
-	return r < 0 ? r : jail_syscalls(JAIL_SYS_FILES | JAIL_SYS_APPEND | JAIL_SYS_MEMFD | JAIL_SYS_UNIX, e);
+	return r < 0 ? r : jail_syscalls(JAIL_SYS_FILES | JAIL_SYS_APPEND | JAIL_SYS_MEMFD, e);
 }
 
 static bool take_text(struct msg_in *in, char *ret, size_t size)
@@ -245,6 +246,7 @@ static const struct chan_permit parent_permits[] = {
 	{ MSG_SAWD_PEER, on_peer },
 	{ MSG_STOP, on_stop },
 	{ MSG_SAWD_SPAWNED, ask_on_launcher },
+	{ MSG_SAWD_CONNECTED, ask_on_launcher },
 	{ MSG_SAWD_DISKS_DONE, ask_on_launcher },
 	{ MSG_SAWD_ENDED, reconcile_on_ended },
 };

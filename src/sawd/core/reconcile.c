@@ -198,10 +198,7 @@ static void fail_with_last_words(struct ws *w)
 
 static void connect_again(struct ws *w)
 {
-	struct err e = { 0 };
-
-	if (control_connect(w, &e) == 0)
-		return;
+	control_reach(w);
 	/* The end of one that an earlier launcher started is told by nobody: its lock says it. */
 	if (!control_alive(w) && (w->ended || now(w) - w->spawned_ms > WS_LOCK_MS)) {
 		w->deadline_ms = 0;
@@ -286,11 +283,8 @@ static void step_stopping(struct ws *w)
 			return;
 		}
 		/* Its socket is gone or not yet there, its process is not. */
-		if (w->sup_state == 0) {
-			struct err e = { 0 };
-
-			(void)control_connect(w, &e);
-		}
+		if (w->sup_state == 0)
+			control_reach(w);
 		ws_kick_in(w, WS_CONNECT_MS);
 		return;
 	}
@@ -398,9 +392,8 @@ static void step_stopped(struct ws *w)
 /* There is a supervisor all the same: one that is cleaning up, or one that lives on and was given up too early. */
 static void meet_survivor(struct ws *w)
 {
-	struct err e = { 0 };
-
-	if (!w->control && control_connect(w, &e) < 0) {
+	if (!w->control) {
+		control_reach(w);
 		ws_kick_in(w, WS_RETRY_MS);
 		return;
 	}
@@ -439,9 +432,7 @@ static void step_failed(struct ws *w)
 /* Is there a supervisor from before our start? */
 static void step_adopt(struct ws *w)
 {
-	struct err e = { 0 };
-
-	if (control_connect(w, &e) == 0) {
+	if (w->control) {
 		log_line("%s: its supervisor runs: adopted", w->row.name);
 		w->adopting = false;
 		/* What it says next decides; until then the record's state stands. */
@@ -453,6 +444,7 @@ static void step_adopt(struct ws *w)
 		return;
 	}
 	if (control_alive(w)) {
+		control_reach(w);
 		ws_kick_in(w, ADOPT_MS);
 		return;
 	}
@@ -530,6 +522,9 @@ static bool wake_one(void *ctx, const struct workspace *row)
 	if (!w)
 		return false;
 	w->adopting = true;
+	/* At once, so that it is mostly adopted by the time that we serve. */
+	if (control_alive(w))
+		control_reach(w);
 	ws_kick(w);
 	return true;
 }

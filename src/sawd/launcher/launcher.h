@@ -75,6 +75,9 @@ void jobs_deinit(struct launcher *l);
 /* `sawd --make-disks FOLDER BYTES`: the child that makes them. Gives the exit status. */
 int jobs_make_disks(const char *folder, const char *bytes);
 
+/* reach.c: what core asks for, too. */
+bool reach_on_connect(void *owner, struct msg_in *in);
+
 /* listen.c: folders, lock and the API's socket. */
 int listen_open(struct launcher *l, struct err *e);
 
