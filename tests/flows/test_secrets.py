@@ -290,6 +290,21 @@ def test_a_killed_role_brings_a_new_channel_with_everything_on_it(sawd, faked, r
     assert outlet.take(1) == "github" and outlet.values == {"github": b"two"}
 
 
+def test_a_channel_that_comes_when_its_workspace_is_at_rest_is_closed(sawd):
+    """Keeper was slow; what it made for the workspace meanwhile nobody waits for."""
+    ident = sawd.running("dev", policy={"text": policy("github")})["id"]
+    keeper, hung_up = sawd.roles()["keeper"], lambda: sawd.log().count(f"{ident}: its outlet hung up")
+    sawd.change("dev", "stop", "stopping", "stopped")
+    wait_for("the end of the first", lambda: hung_up() == 1)
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        sawd.change("dev", "start", "starting", "running")
+        sawd.change("dev", "stop", "stopping", "stopped")
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    wait_for("the end of the second", lambda: hung_up() == 2, 10)
+
+
 def test_a_workspace_is_deleted_with_its_root_also_when_its_keeper_was_away(sawd):
     ident = sawd.running("dev", policy={"text": policy("github")})["id"]
     root = sawd.state / "keys/ca" / ident
