@@ -160,7 +160,9 @@ def test_a_damaged_file_is_named_and_its_value_is_gone_and_can_be_set_again(keep
 def test_files_of_another_key_do_not_open(keeper, build):
     keeper.set("github", VALUE)
     other = Keeper(build)
-    shutil.copytree(keeper.folder / "secrets", other.folder / "secrets")
+    assert other.start() is None
+    other.kill()
+    shutil.copytree(keeper.folder / "secrets", other.folder / "secrets", dirs_exist_ok=True)
     assert other.start() is None
     assert "another key" in other.rows()["github"][3]
     other.close()
@@ -216,6 +218,21 @@ def test_the_key_may_be_a_systemd_credential(build, tmp_path):
     (k.folder / "seal.key").chmod(0o600)
     assert k.start() is None and k.rows()["github"][3] == ""
     k.close()
+
+
+@pytest.mark.parametrize("what", ["secrets", "ca"])
+def test_no_fresh_key_is_made_beside_what_another_one_sealed(keeper, what):
+    """The credential is missing: it was started by hand."""
+    if what == "ca":
+        assert keeper.root(WS).startswith("-----BEGIN")
+    else:
+        keeper.set("github", VALUE)
+    keeper.kill()
+    key = keeper.folder / "seal.key"
+    aside = key.rename(keeper.folder / "aside")
+    assert "start sawd as the service that has the credential" in keeper.start() and not key.exists()
+    aside.rename(key)
+    assert keeper.start() is None
 
 
 def test_two_keys_that_differ_are_not_guessed_between(build, tmp_path):

@@ -446,7 +446,8 @@ def test_core_itself_can_open_nothing_in_the_key_folder(sawd, folder, seen):
 
 
 def test_a_service_brings_the_key_as_a_credential(build, tmp_path):
-    (tmp_path / "saw-seal-key").write_bytes(os.urandom(32))
+    key = os.urandom(32)
+    (tmp_path / "saw-seal-key").write_bytes(key)
     (tmp_path / "saw-seal-key").chmod(0o400)
     s = Sawd(build)
     s.env["CREDENTIALS_DIRECTORY"] = str(tmp_path)
@@ -456,10 +457,14 @@ def test_a_service_brings_the_key_as_a_credential(build, tmp_path):
     (tmp_path / "saw-seal-key").chmod(0o600)
     (tmp_path / "saw-seal-key").write_bytes(b"short")
     assert "saw-seal-key" in s.start(check=False) and "32 bytes" in s.log()
-    del s.env["CREDENTIALS_DIRECTORY"]
     s.process.wait(30)
+    del s.env["CREDENTIALS_DIRECTORY"]
+    assert "start sawd as the service that has the credential" in s.start(check=False) and not (s.state / "keys/seal.key").exists()
+    s.process.wait(30)
+    (tmp_path / "saw-seal-key").write_bytes(key)
+    s.env["CREDENTIALS_DIRECTORY"] = str(tmp_path)
     s.start()
-    assert "another key" in rows(s)["github"]["fault"]
+    assert rows(s)["github"]["fault"] == ""
     s.close()
 
 
