@@ -15,9 +15,12 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 
 import pytest
 
+from ipc import N
+from keeper import FakeSupervisor
 from sawd import POLICY, ROLES, Sawd, UnixConnection, alive, children, title, wait_gone
 
 # the bar is 200
@@ -212,7 +215,7 @@ class Cut(Sawd):
 
     def check_logs(self):
         log = self.home / "stderr.log"
-        log.write_text(re.sub(r".*: channel to core: a message that is not permitted or malformed\n", "", log.read_text()))
+        log.write_text(re.sub(r".*: (channel to core|dev: control channel): a message that is not permitted or malformed\n", "", log.read_text()))
         super().check_logs()
 
 
@@ -976,6 +979,30 @@ def test_a_supervisor_that_cannot_be_reached_for_a_while_is_adopted_later(sawd):
     hidden.rename(sock)
     sawd.wait("dev", "running")
     assert supervisor_of(sawd, record) == pid
+
+
+def test_a_supervisor_that_is_not_understood_is_asked_now_and_then(build):
+    """It is of a newer saw: whoever goes back to an older one has it still."""
+    s = Cut(build)
+    try:
+        s.start()
+        record = s.running("dev")
+        pid = supervisor_of(s, record)
+        s.stop()
+        os.kill(pid, signal.SIGKILL)
+        wait_gone(pid)
+        newer, n = FakeSupervisor(s.run, record["id"], N["IPC_CONTROL_VERSION"] + 1), 0
+        s.start()
+        end = time.monotonic() + 4
+        while select.select([newer.listener], [], [], max(0, end - time.monotonic()))[0]:
+            with contextlib.suppress(OSError):  # core goes as soon as it has heard the version
+                newer.accept()
+            n += 1
+        newer.close()
+        assert 1 <= n <= 8, n
+        s.wait("dev", "running", where=lambda e: s.supervisors())
+    finally:
+        s.close()
 
 
 HESITANT = """#!/bin/bash

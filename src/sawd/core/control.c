@@ -172,14 +172,19 @@ static const struct chan_permit permits[] = {
 	{ MSG_GUEST_REFUSED, on_guest_refused }, { MSG_EVENT_DONE, on_event_done },
 };
 
+/* One that ended before its supervisor greeted (of a newer saw, or with too many peers) would only end again. */
 static void on_end(void *owner, const char *why)
 {
 	struct ws *w = owner;
+	bool greeted = w->greeted;
 
 	if (strcmp(why, "closed") != 0)
 		log_line("%s: control channel: %s", w->row.name, why);
 	control_close(w);
-	ws_kick(w);
+	if (greeted)
+		ws_kick(w);
+	else
+		ws_kick_in(w, WS_RETRY_MS);
 }
 
 static int attach(struct ws *w, int fd, struct err *e)
