@@ -566,6 +566,17 @@ def test_a_new_policy_reaches_the_running_gateway(sawd):
     until(lambda: sawd.show("dev")["policy"]["loaded_generation"] == 2)
 
 
+def test_policies_that_nobody_has_any_more_do_not_stay(sawd):
+    sawd.running("dev")
+    sawd.create("idle", start=False)
+    for i in range(70):
+        assert sawd.call("PUT", "/v1/workspaces/idle/policy", {"text": POLICY.replace("good.example", f"h{i}.example")}).status == 200
+    until(lambda: len(os.listdir(sawd.state / "policies")) < 20)
+    for name in ("dev", "idle"):
+        policy = sawd.show(name)["policy"]
+        assert {f"{policy['release']}.bundle", f"{policy['sha256']}.blob"} <= set(os.listdir(sawd.state / "policies"))
+
+
 def test_a_refused_policy_leaves_the_last_good_one(sawd):
     record = sawd.running("dev")
     for text in ("", "version: 2\n", POLICY + "colour: red\n", "\x01", POLICY.replace("443", "0")):

@@ -41,6 +41,8 @@ struct core {
 	uint64_t next_tunnel;
 	struct loop_timer sweep;
 	struct loop_timer rejoin; /* while a role is away */
+	struct loop_timer tidy;
+	unsigned n_stored; /* policies since the last bundles_sweep() */
 };
 
 /* The one message being written: nothing is sent while another is being filled. */
@@ -108,10 +110,12 @@ int bundles_open(const struct core *c, const char *release, struct err *e);
 int bundles_copy(const struct core *c, const char *release, const char *folder, struct err *e);
 /* Removes those that nothing uses, and compiled policies likewise. */
 void bundles_sweep(struct core *c);
+/* One more policy is in the store: behind a number of them it is swept, in a moment in which no other is on its way there. */
+void bundles_stored(struct core *c);
 
 /* policies.c: compiled policies, stored under their content's hash. */
 /* Checks the sealed blob in `fd` and stores it, on disk before it returns. */
-int policies_store(const struct core *c, int fd, char ret_sha256[65], struct err *e);
+int policies_store(struct core *c, int fd, char ret_sha256[65], struct err *e);
 /* The stored blob, checked again, as sealed memory. Gives a descriptor, or a negative errno with a sentence. */
 int policies_open(const struct core *c, const char *sha256, struct err *e);
 
