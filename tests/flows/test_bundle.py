@@ -545,6 +545,10 @@ def push(plane, folder, channel=STABLE, code=0):
     return cli(plane, "policy", "push", folder, "--channel", channel, code=code)
 
 
+def own_log(plane, name):
+    return [json.loads(line) for line in (plane.state / "workspaces" / plane.show(name)["id"] / "audit.jsonl").read_text().splitlines()]
+
+
 def loaded(plane, name, serial, timeout=60):
     """Until the workspace's gateway judges by this serial."""
     def see():
@@ -861,6 +865,22 @@ def test_a_workspace_changes_between_channel_and_file_whatever_their_serials(pla
     push(plane, bundle.make(tmp_path / "8", security, 8))
     assert plane.show("dev")["policy"]["serial"] >= high, "it left the channel"
     assert "serial 7 after" in operations(plane, "workspaces.policy")[0][1]
+
+
+def test_a_push_to_a_channel_that_a_stopped_workspace_was_moved_to_is_loaded_at_its_start(plane, security, tmp_path):
+    """What it loaded last was a file's, whose serial is the time."""
+    cli(plane, "policy", "key", "add", security.public, "--name", "corp")
+    push(plane, bundle.make(tmp_path / "7", security, 7))
+    cli(plane, "create", "dev", "--policy", write(tmp_path / "own.yaml", POLICY), "--driver", "try")
+    cli(plane, "stop", "dev")
+    cli(plane, "set-policy", "dev", STABLE)
+    push(plane, bundle.make(tmp_path / "8", security, 8, host="later.example"))
+    cli(plane, "start", "dev")
+    loaded(plane, "dev", 8, 15)
+    assert not [e for e in own_log(plane, "dev") if e["class_uid"] == 5019 and e["status_id"] == 2]
+    # From there on serials are those of the channel.
+    push(plane, bundle.make(tmp_path / "9", security, 9, host="last.example"))
+    assert not loaded(plane, "dev", 9, 15)["rolled_back"]
 
 
 @pytest.mark.parametrize("victim", ["core", "supervisor", "sawd"])

@@ -38,6 +38,18 @@ static void loaded(struct ws *w, uint64_t generation)
 	w->loaded_generation = generation;
 }
 
+/* The gateway judges by the record's policy: from its serial on others count as older or newer. */
+static void in_force(struct ws *w)
+{
+	struct err e = { 0 };
+
+	if (w->row.loaded_serial == w->row.serial)
+		return;
+	w->row.loaded_serial = w->row.serial;
+	if (workspaces_update(w->core->db, &w->row, &e) < 0)
+		log_line("%s: %s", w->row.name, e.text);
+}
+
 static bool on_state(void *owner, struct msg_in *in)
 {
 	struct ws *w = owner;
@@ -53,8 +65,10 @@ static bool on_state(void *owner, struct msg_in *in)
 		return false;
 	w->sup_state = state;
 	loaded(w, generation);
-	if (generation && generation == w->row.generation)
+	if (generation && generation == w->row.generation) {
 		memcpy(w->bound_sha256, w->row.policy_sha256, sizeof(w->bound_sha256));
+		in_force(w);
+	}
 	w->restarts = restarts;
 	w->row.accel_in_use = accel;
 	(void)snprintf(w->sup_detail, sizeof(w->sup_detail), "%.*s", (int)detail.len, (const char *)detail.p);
@@ -117,6 +131,7 @@ static bool on_policy_done(void *owner, struct msg_in *in)
 		log_line("%s: policy generation %llu was refused: %s", w->row.name, (unsigned long long)generation, text);
 	if (ok && generation == w->row.generation) {
 		forget_again(w);
+		in_force(w);
 		supply_settle(w);
 	}
 	if (generation != w->sent_generation)
