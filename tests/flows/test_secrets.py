@@ -337,6 +337,16 @@ def test_a_supervisor_of_an_older_version_is_adopted_without_channels(sawd, fake
     assert not dev.supervisor.channel.waits(0.5)
 
 
+def test_a_supervisor_whose_channel_ends_while_it_is_being_stopped_is_told_again(sawd, faked):
+    """It goes on: only the channel found no room for something."""
+    dev = faked()
+    assert sawd.call("POST", "/v1/workspaces/dev/stop", {"grace_seconds": 60}).status == 202
+    dev.supervisor.channel.expect("MSG_SHUTDOWN")
+    dev.supervisor.channel.close()
+    dev.supervisor.accept(10)
+    dev.supervisor.channel.expect("MSG_SHUTDOWN")
+
+
 def test_a_real_supervisor_takes_both_channels_and_goes_on(sawd):
     put(sawd, "github", b"one")
     sawd.running("dev", policy={"text": policy("github")})

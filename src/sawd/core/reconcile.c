@@ -282,9 +282,11 @@ static void step_stopping(struct ws *w)
 			stopped(w);
 			return;
 		}
-		/* Its socket is gone or not yet there, its process is not. */
-		if (w->sup_state == 0)
+		/* It cleans up; or its socket is not yet there, or the channel alone has ended: then it is told anew. */
+		if (w->sup_state != IPC_STATE_STOPPED && w->sup_state != IPC_STATE_FAILED) {
+			w->grace_sent = false;
 			control_reach(w);
+		}
 		ws_kick_in(w, WS_CONNECT_MS);
 		return;
 	}
