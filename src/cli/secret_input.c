@@ -144,7 +144,7 @@ int secret_input_read(const char *id, const char *file, struct buf *ret)
 
 	if (jail_hide_memory(&e) < 0)
 		return say_fail(CLI_FAILED, "%s", e.text);
-	r = !file && isatty(STDIN_FILENO) ? from_person(id, ret) : from_file(file, ret);
+	r = (!file || strcmp(file, "-") == 0) && isatty(STDIN_FILENO) ? from_person(id, ret) : from_file(file, ret);
 	if (r != CLI_DONE)
 		return r;
 	f = credential_check(buf_view(ret));

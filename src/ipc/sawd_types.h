@@ -42,7 +42,10 @@ enum sawd_type {
 	MSG_SAWD_ENDED, /* launcher -> core: (b id, u req of its SPAWN, b how): a saw-workspace that this launcher started has ended */
 	MSG_SAWD_DISKS, /* core -> launcher: (u req, b workspace id, u bytes): overlay.img and home.img, where they are missing */
 	MSG_SAWD_DISKS_DONE, /* back: (u req, u ok, b why) */
+	MSG_SAWD_CONNECT, /* core -> launcher: (u req, b workspace id): to its supervisor's control socket: core itself reaches nobody */
+	MSG_SAWD_CONNECTED, /* back: (u req, u ok), and (fd) when ok */
 	MSG_SAWD_DOWN, /* core -> launcher: (): end all roles and yourself */
+	MSG_SAWD_JOIN, /* core -> launcher: (u enum sawd_role): there is no channel to that role: PEER to both, if it is ready */
 
 	/* core <-> compiler; COMPILE also from a supervisor, as its parent */
 	MSG_SAWD_COMPILE = 630, /* core -> compiler: (u req, u for production, fd sealed text) */
@@ -86,7 +89,8 @@ enum sawd_type {
 	MSG_SAWD_CA_BIND, /* core -> keeper: fields of CA_OPEN without req: other names from now on. No answer */
 	MSG_SAWD_CHANNEL, /* back: (u req, u ok, b why), and (fd the role's end) when ok */
 	MSG_SAWD_CHANNEL_ENDED, /* keeper -> core: (b workspace id, u 0: outlet's, 1: inlet's): the other end hung up or misbehaved */
-	MSG_SAWD_FORGET, /* core -> keeper: (b workspace id): it is deleted: its CA goes, its channels end. No answer */
+	MSG_SAWD_FORGET, /* core -> keeper: (u req, b workspace id): it is being deleted: its CA goes, its channels end: FORGOTTEN */
+	MSG_SAWD_FORGOTTEN, /* back: (u req, b why not, or "") */
 
 	/* front -> core: calls. Answered by API_PROBLEM or by what stands behind them */
 	MSG_API_STATUS = 650, /* (u req): API_STATUS_DONE */

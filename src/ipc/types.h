@@ -56,6 +56,8 @@ enum ipc_type {
 	MSG_PEER_OUTLET, /* sup -> inlet, sup -> dialer: (fd): their channel to outlet */
 	MSG_PEER_INLET, /* sup -> outlet: (fd): its channel to inlet */
 	MSG_OUTLET_CONFIG, /* sup -> outlet: (u role uid, b workspace id, b workspace name, b owner, fd root certificates: as inlet's) */
+	MSG_PEER_LOST, /* inlet, outlet -> sup: (u 0: dialer, 1: outlet): its channel to that one has ended. PEER comes with a new process, and
+			* also where both go on */
 
 	/* inlet <-> dialer, outlet <-> dialer; inlet <-> outlet for guarded names (rules/policy.h), whose descriptor is a stream
 	 * socket to outlet itself that takes canonical HTTP/1.1 requests in clear */

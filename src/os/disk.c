@@ -76,7 +76,9 @@ static int make(const char *fresh, uint64_t bytes, const char *label, struct err
 	FD_AUTO int fd = -1;
 	int r;
 
-	fd = open(fresh, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* A file of its own: who made the one before may be ending just now. */
+	(void)unlink(fresh);
+	fd = open(fresh, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_sys(e, errno, "create %s", fresh);
 	if (ftruncate(fd, (off_t)bytes) < 0)

@@ -101,6 +101,15 @@ static int without_seccomp(void)
 	return r < 0 ? r : jail_no_files(JAIL_NET_NONE, NULL);
 }
 
+static int like_core(void)
+{
+	struct jail_path own = { .path = "/dev/shm", .rights = JAIL_READ | JAIL_LIST | JAIL_WRITE | JAIL_CREATE };
+	int r = first_stages();
+
+	r = r < 0 ? r : jail_files(&own, 1, JAIL_NET_NONE, NULL);
+	return r < 0 ? r : jail_syscalls(JAIL_SYS_FILES | JAIL_SYS_APPEND | JAIL_SYS_MEMFD, NULL);
+}
+
 static int files_only(void)
 {
 	struct jail_path own = { .path = "/dev/shm", .rights = JAIL_READ | JAIL_LIST | JAIL_WRITE | JAIL_CREATE };
@@ -138,6 +147,31 @@ static int write_inside(void)
 	int fd = open("/dev/shm/saw-jail-test", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
 	return fd < 0 || unlink("/dev/shm/saw-jail-test") < 0 ? -1 : 0;
+}
+
+/* Of a file of ours that Landlock lets nobody here open. */
+static char outside[] = "/tmp/saw-jail-test-mode-XXXXXX";
+
+static int change_mode_outside(void)
+{
+	return chmod(outside, 04755);
+}
+
+static int change_mode_outside_at(void)
+{
+	return fchmodat(AT_FDCWD, outside, 04755, 0);
+}
+
+static int change_times_outside(void)
+{
+	return utimensat(AT_FDCWD, outside, NULL, 0);
+}
+
+static int change_mode_inside(void)
+{
+	int fd = open("/dev/shm/saw-jail-test-mode", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	return fd < 0 || fchmod(fd, 0640) < 0 || unlink("/dev/shm/saw-jail-test-mode") < 0 ? -1 : 0;
 }
 
 static int execute(void)
@@ -421,6 +455,24 @@ TEST(listed_paths_stay_usable_and_others_do_not)
 	CHECK_INT(run(files_only, write_inside), DONE);
 	CHECK_INT(run(files_only, write_outside), REFUSED);
 	CHECK_INT(run(files_only, open_file), REFUSED);
+}
+
+TEST(who_keeps_files_changes_no_mode_of_anothers)
+{
+	static const attempt_fn forbidden[] = { change_mode_outside, change_mode_outside_at, change_times_outside };
+	struct stat st;
+	int fd;
+
+	if (left_out())
+		return;
+	fd = mkstemp(outside);
+	CHECK(fd >= 0);
+	CHECK_INT(run(like_core, change_mode_inside), DONE);
+	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
+		CHECK_INT(run(like_core, forbidden[i]), -SIGSYS);
+	CHECK(fstat(fd, &st) == 0 && (st.st_mode & 07777) == 0600);
+	(void)unlink(outside);
+	(void)close(fd);
 }
 
 static int become_nobody(void)

@@ -376,12 +376,10 @@ static void dial_failed(struct gate *g, struct gate_wait *w)
 	loop_later(g->loop, &g->fail, tell_failed, g);
 }
 
-static void on_peer_end(void *owner, const char *why)
+static void drop_peer(struct peer *p)
 {
-	struct peer *p = owner;
 	struct gate_wait *next;
 
-	(void)why;
 	p->chan = chan_free(p->chan);
 	for (struct gate_wait *w = p->gate->dials.first; w; w = next) {
 		next = w->next;
@@ -390,6 +388,20 @@ static void on_peer_end(void *owner, const char *why)
 		wait_remove(w);
 		dial_failed(p->gate, w);
 	}
+}
+
+/* Mostly because the peer has ended; but both may go on, where a descriptor on it found no room. */
+static void on_peer_end(void *owner, const char *why)
+{
+	struct peer *p = owner;
+
+	(void)why;
+	drop_peer(p);
+	if (!p->gate->parent)
+		return;
+	msg_start(&out, MSG_PEER_LOST);
+	msg_u64(&out, p->way);
+	chan_send(p->gate->parent, &out);
 }
 
 static void send_cancel(struct gate *g, enum gate_way way, uint64_t flow)
@@ -501,7 +513,7 @@ int gate_set_peer(struct gate *g, enum gate_way way, int fd, struct err *e)
 	struct peer *p = &g->peers[way];
 
 	if (p->chan)
-		on_peer_end(p, "replaced");
+		drop_peer(p);
 	return chan_new(&p->chan, g->loop, fd, peer_permits,
 			sizeof(peer_permits) / sizeof(peer_permits[0]), on_peer_end, p, e);
 }

@@ -187,6 +187,42 @@ TEST(what_was_cancelled_is_forgotten_with_its_dialer)
 	end();
 }
 
+static unsigned n_lost;
+static uint64_t lost_way;
+
+static bool on_lost(void *owner, struct msg_in *in)
+{
+	(void)owner;
+	lost_way = msg_get_u64(in);
+	n_lost++;
+	return msg_end(in);
+}
+
+TEST(the_supervisor_hears_of_a_peer_that_was_lost_and_not_of_one_that_it_replaced)
+{
+	static const struct chan_permit permits[] = { { MSG_PEER_LOST, on_lost } };
+	struct chan *ours, *supervisor;
+	int parent[2], pair[2];
+
+	begin();
+	n_lost = 0;
+	lost_way = GATE_WAYS;
+	must(chan_pair(parent, NULL) == 0 && chan_pair(pair, NULL) == 0);
+	must(chan_new(&ours, rig.loop, parent[0], NULL, 0, on_end, NULL, NULL) == 0);
+	must(chan_new(&supervisor, rig.loop, parent[1], permits, 1, on_end, NULL, NULL) == 0);
+	gate_set_parent(rig.gate, ours);
+	must(gate_set_peer(rig.gate, GATE_DIALER, pair[1], NULL) == 0);
+	settle();
+	CHECK_INT(n_lost, 0);
+	(void)fd_close(pair[0]);
+	settle();
+	CHECK(n_lost == 1 && lost_way == GATE_DIALER);
+	rig.gate = gate_free(rig.gate);
+	chan_free(ours);
+	chan_free(supervisor);
+	end();
+}
+
 TEST(more_dials_than_dialer_takes_wait_for_their_turn_and_those_given_up_meanwhile_are_asked_of_nobody)
 {
 	static struct asked many[GATE_DIALS_MAX + 3];

@@ -69,6 +69,9 @@ const char *const migrations[] = {
 	/* 3: names of the entries that only observe; '' in records of before. */
 	"ALTER TABLE workspaces ADD COLUMN policy_observes TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE releases ADD COLUMN policy_observes TEXT NOT NULL DEFAULT '';",
+	/* 4: the serial that a workspace's supervisor loaded last; 0 is none. In records of before it is taken for the record's. */
+	"ALTER TABLE workspaces ADD COLUMN loaded_serial BIGINT NOT NULL DEFAULT 0;"
+	"UPDATE workspaces SET loaded_serial = serial;",
 };
 
 const size_t n_migrations = sizeof(migrations) / sizeof(migrations[0]);

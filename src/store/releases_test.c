@@ -152,6 +152,14 @@ TEST(a_move_reaches_the_records_on_the_channel_and_no_other)
 	CHECK_STR(back.policy_observes, "a");
 	CHECK_INT(workspaces_by_id(d, bytes_str("ws-000000000002"), &back, &e), 1);
 	CHECK(back.serial == 0 && back.generation == 4);
+	back.loaded_serial = 10;
+	CHECK(workspaces_update(d, &back, &e) == 0);
+	CHECK(workspaces_move(d, "corporate/canary", &r, 0, &e) == 0 && workspaces_by_id(d, bytes_str(back.id), &back, &e) == 1);
+	CHECK(back.serial == 8 && back.rollback == 8 && back.loaded_serial == 10);
+	r = made(11);
+	CHECK(workspaces_move(d, "corporate/canary", &r, 0, &e) == 0 && workspaces_by_id(d, bytes_str(back.id), &back, &e) == 1);
+	CHECK(back.serial == 11 && back.rollback == 0);
+	r = made(8);
 	CHECK(workspaces_on_channel(d, "corporate/stable", &e) == 1 && workspaces_on_channel(d, "x/y", &e) == 0);
 	CHECK(workspaces_release_used(d, r.id, &e) == 1 && workspaces_release_used(d, made(9).id, &e) == 0);
 	gone(d);

@@ -20,21 +20,21 @@ static const struct column columns[] = {
 	TEXT(kernel_args),  NUMBER(uid_base),	TEXT(state),	      TEXT(desired),	     TEXT(detail),	   NUMBER(since_ms),
 	NUMBER(accel_in_use), TEXT(policy_file), TEXT(policy_name),   TEXT(policy_sha256),   NUMBER(policy_lab),   NUMBER(generation),
 	NUMBER(pending),      TEXT(channel),	TEXT(release),	      NUMBER(serial),	     NUMBER(rollback),
-	TEXT(policy_observes),
+	TEXT(policy_observes), NUMBER(loaded_serial),
 };
 enum { N_COLUMNS = sizeof(columns) / sizeof(columns[0]), FIRST_MUTABLE = 14 };
 
 #define COLUMNS                                                                                                         \
 	"id, name, created_ms, owner, driver, image, image_digest, cpus, memory_bytes, disk_bytes, accel, upstream_proxy, " \
 	"kernel_args, uid_base, state, desired, detail, since_ms, accel_in_use, policy_file, policy_name, policy_sha256, "   \
-	"policy_lab, generation, pending, channel, release, serial, rollback, policy_observes"
+	"policy_lab, generation, pending, channel, release, serial, rollback, policy_observes, loaded_serial"
 
 static const char insert_sql[] = "INSERT INTO workspaces (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-				 "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)";
+				 "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)";
 static const char update_sql[] = "UPDATE workspaces SET state = ?15, desired = ?16, detail = ?17, since_ms = ?18, "
 				 "accel_in_use = ?19, policy_file = ?20, policy_name = ?21, policy_sha256 = ?22, "
 				 "policy_lab = ?23, generation = ?24, pending = ?25, channel = ?26, release = ?27, serial = ?28, "
-				 "rollback = ?29, policy_observes = ?30 WHERE id = ?1";
+				 "rollback = ?29, policy_observes = ?30, loaded_serial = ?31 WHERE id = ?1";
 static const char delete_sql[] = "DELETE FROM workspaces WHERE id = ?1";
 static const char by_id_sql[] = "SELECT " COLUMNS " FROM workspaces WHERE id = ?1";
 static const char by_name_sql[] = "SELECT " COLUMNS " FROM workspaces WHERE owner = ?1 AND name = ?2";
@@ -48,7 +48,8 @@ static const char policy_sql[] = "SELECT 1 FROM workspaces WHERE policy_sha256 =
 static const char release_sql[] = "SELECT 1 FROM workspaces WHERE release = ?1 LIMIT 1";
 static const char count_sql[] = "SELECT count(*) FROM workspaces WHERE channel = ?1 AND channel <> ''";
 static const char move_sql[] = "UPDATE workspaces SET release = ?2, serial = ?3, policy_name = ?4, policy_sha256 = ?5, policy_lab = ?6, "
-			       "rollback = ?7, policy_observes = ?8, generation = generation + 1 WHERE channel = ?1 AND channel <> ''";
+			       "rollback = CASE WHEN loaded_serial > ?3 THEN ?3 ELSE ?7 END, policy_observes = ?8, "
+			       "generation = generation + 1 WHERE channel = ?1 AND channel <> ''";
 
 static void bind_column(struct db_stmt *s, size_t i, const struct workspace *w)
 {

@@ -43,6 +43,7 @@ struct workspace {
 	char release[65]; /* store/releases.h; "": of a version that kept compiled policies only */
 	uint64_t serial; /* of the release */
 	uint64_t rollback; /* the serial that may be lower than the one before; 0: none */
+	uint64_t loaded_serial; /* that its supervisor loaded last, as far as is known; 0: none */
 };
 
 /* All: 0 or negative errno with a sentence. */
@@ -53,7 +54,7 @@ int workspaces_insert(struct db *d, const struct workspace *w, struct err *e);
 int workspaces_by_id(struct db *d, struct bytes id, struct workspace *ret, struct err *e);
 int workspaces_by_name(struct db *d, const char *owner, struct bytes name, struct workspace *ret, struct err *e);
 /* Everything that may change: state, desired, detail, since, accel_in_use, policy_*, generation, pending, channel, release, serial,
- * rollback. */
+ * rollback, loaded_serial. */
 int workspaces_update(struct db *d, const struct workspace *w, struct err *e);
 int workspaces_delete(struct db *d, const char *id, struct err *e);
 

@@ -177,6 +177,24 @@ TEST(uid_blocks_are_unique_and_gaps_are_used_again)
 	gone(d);
 }
 
+TEST(a_record_of_a_schema_before_is_taken_over)
+{
+	static const char *const back_to_3[] = { "ALTER TABLE workspaces DROP COLUMN loaded_serial", "PRAGMA user_version = 3" };
+	struct db *d = fresh();
+	struct workspace w = made(1);
+	struct db_stmt *s;
+	struct err e = { 0 };
+
+	w.serial = 7;
+	CHECK(workspaces_insert(d, &w, &e) == 0);
+	for (size_t i = 0; i < sizeof(back_to_3) / sizeof(back_to_3[0]); i++)
+		CHECK(db_prepare(d, back_to_3[i], &s, &e) == 0 && db_run(s, &e) == 0);
+	db_close(d);
+	CHECK(db_open(&d, path, &e) == 0);
+	CHECK(workspaces_by_id(d, bytes_str(w.id), &w, &e) == 1 && w.serial == 7 && w.loaded_serial == 7);
+	gone(d);
+}
+
 TEST(a_second_process_a_newer_schema_and_a_damaged_file_are_refused)
 {
 	struct db *d = fresh();

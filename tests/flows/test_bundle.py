@@ -15,6 +15,7 @@ import pytest
 
 import bundle
 import ipc
+from keeper import FakeSupervisor
 from sawd import POLICY, Sawd, parent, title, wait_gone
 from workspace import Workspace, wait_for
 
@@ -544,6 +545,10 @@ def push(plane, folder, channel=STABLE, code=0):
     return cli(plane, "policy", "push", folder, "--channel", channel, code=code)
 
 
+def own_log(plane, name):
+    return [json.loads(line) for line in (plane.state / "workspaces" / plane.show(name)["id"] / "audit.jsonl").read_text().splitlines()]
+
+
 def loaded(plane, name, serial, timeout=60):
     """Until the workspace's gateway judges by this serial."""
     def see():
@@ -604,6 +609,32 @@ def test_a_push_while_the_one_before_comes_into_force_is_not_lost(plane, securit
     assert plane.show("dev")["policy"]["serial"] == 9  # core has done all that the push leads to
     os.kill(dialer, signal.SIGCONT)
     loaded(plane, "dev", 9)
+
+
+def test_a_push_reaches_a_workspace_whose_guest_never_answers(plane, security, tmp_path):
+    """A guest without an sshd is on the network, and its machine is starting for ever."""
+    cli(plane, "policy", "key", "add", security.public, "--name", "corp")
+    push(plane, bundle.make(tmp_path / "7", security, 7))
+    cli(plane, "create", "dev", "--policy", STABLE, "--driver", "try")
+    loaded(plane, "dev", 7)
+    ident = plane.show("dev")["id"]
+    plane.stop()
+    for pid in plane.supervisors():
+        os.kill(pid, signal.SIGKILL)
+        wait_gone(pid)
+    supervisor = FakeSupervisor(plane.run, ident)
+    plane.start()
+    supervisor.accept(state="STARTING")
+    plane.wait("dev", "starting")
+    try:
+        push(plane, bundle.make(tmp_path / "8", security, 8, host="later.example"))
+        generation, *_ = supervisor.channel.expect("MSG_BUNDLE", 10)[0]
+        supervisor.channel.send("MSG_POLICY_DONE", generation, 1, "", 0)
+        assert generation == 2 and loaded(plane, "dev", 8)["generation"] == 2
+    finally:
+        plane.call("POST", "/v1/workspaces/dev/stop", {"grace_seconds": 0})
+        supervisor.end()
+        plane.wait("dev", "stopped")
 
 
 def test_keys_are_added_and_removed_in_json_too(plane, security):
@@ -834,6 +865,22 @@ def test_a_workspace_changes_between_channel_and_file_whatever_their_serials(pla
     push(plane, bundle.make(tmp_path / "8", security, 8))
     assert plane.show("dev")["policy"]["serial"] >= high, "it left the channel"
     assert "serial 7 after" in operations(plane, "workspaces.policy")[0][1]
+
+
+def test_a_push_to_a_channel_that_a_stopped_workspace_was_moved_to_is_loaded_at_its_start(plane, security, tmp_path):
+    """What it loaded last was a file's, whose serial is the time."""
+    cli(plane, "policy", "key", "add", security.public, "--name", "corp")
+    push(plane, bundle.make(tmp_path / "7", security, 7))
+    cli(plane, "create", "dev", "--policy", write(tmp_path / "own.yaml", POLICY), "--driver", "try")
+    cli(plane, "stop", "dev")
+    cli(plane, "set-policy", "dev", STABLE)
+    push(plane, bundle.make(tmp_path / "8", security, 8, host="later.example"))
+    cli(plane, "start", "dev")
+    loaded(plane, "dev", 8, 15)
+    assert not [e for e in own_log(plane, "dev") if e["class_uid"] == 5019 and e["status_id"] == 2]
+    # From there on serials are those of the channel.
+    push(plane, bundle.make(tmp_path / "9", security, 9, host="last.example"))
+    assert not loaded(plane, "dev", 9, 15)["rolled_back"]
 
 
 @pytest.mark.parametrize("victim", ["core", "supervisor", "sawd"])

@@ -494,8 +494,9 @@ def test_a_file_that_others_can_read_is_taken_with_a_warning(saw, sawd, tmp_path
     assert done.returncode == 0 and "can be read by other users" in done.stderr and sent(sawd)
 
 
-def test_a_secret_is_typed_twice_and_never_shown(terminal, sawd):
-    shown, code = terminal("secret", "set", "github", answers={"Value of github": "ghp_typed\n", "Once more": "ghp_typed\n"})
+@pytest.mark.parametrize("more", [(), ("--file", "-")])
+def test_a_secret_is_typed_twice_and_never_shown(terminal, sawd, more):
+    shown, code = terminal("secret", "set", "github", *more, answers={"Value of github": "ghp_typed\n", "Once more": "ghp_typed\n"})
     assert code == 0 and "ghp_typed" not in shown and sent(sawd) == [("/v1/secrets/github?mode=new", b"ghp_typed")]
     shown, code = terminal("secret", "rotate", "github", answers={"Value of github": "one\n", "Once more": "two\n"})
     assert code == 2 and "differ" in shown and len(sent(sawd)) == 1

@@ -59,6 +59,14 @@ def test_up_and_down_are_harmless_when_repeated_and_name_socket_and_identity(saw
     assert saw("down").stdout == "The control plane was not running.\n"
 
 
+def test_whoever_says_up_in_the_same_moment_gets_the_one_control_plane(saw, build, folder):
+    each = [subprocess.Popen([str(build / "src/cli/saw"), "up", "--json"], env=saw.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    said = [p.communicate(timeout=60) for p in each]
+    assert [p.returncode for p in each] == [0] * 4, said
+    assert len({json.loads(out)["pid"] for out, _ in said}) == 1
+
+
 def test_gateways_ask_the_name_servers_that_up_names(saw, policy, folder):
     (folder / "resolv.conf").write_text("nameserver [127.0.0.1]:5353\n")
     missing = saw("up", "--lab", "--resolv-conf", str(folder / "none"))

@@ -160,7 +160,9 @@ def test_a_damaged_file_is_named_and_its_value_is_gone_and_can_be_set_again(keep
 def test_files_of_another_key_do_not_open(keeper, build):
     keeper.set("github", VALUE)
     other = Keeper(build)
-    shutil.copytree(keeper.folder / "secrets", other.folder / "secrets")
+    assert other.start() is None
+    other.kill()
+    shutil.copytree(keeper.folder / "secrets", other.folder / "secrets", dirs_exist_ok=True)
     assert other.start() is None
     assert "another key" in other.rows()["github"][3]
     other.close()
@@ -216,6 +218,21 @@ def test_the_key_may_be_a_systemd_credential(build, tmp_path):
     (k.folder / "seal.key").chmod(0o600)
     assert k.start() is None and k.rows()["github"][3] == ""
     k.close()
+
+
+@pytest.mark.parametrize("what", ["secrets", "ca"])
+def test_no_fresh_key_is_made_beside_what_another_one_sealed(keeper, what):
+    """The credential is missing: it was started by hand."""
+    if what == "ca":
+        assert keeper.root(WS).startswith("-----BEGIN")
+    else:
+        keeper.set("github", VALUE)
+    keeper.kill()
+    key = keeper.folder / "seal.key"
+    aside = key.rename(keeper.folder / "aside")
+    assert "start sawd as the service that has the credential" in keeper.start() and not key.exists()
+    aside.rename(key)
+    assert keeper.start() is None
 
 
 def test_two_keys_that_differ_are_not_guessed_between(build, tmp_path):
@@ -312,7 +329,7 @@ def test_a_deleted_workspace_loses_its_channels_and_its_root(keeper):
     outlet, inlet = keeper.outlet(WS, []), keeper.inlet(WS, [])
     inlet.issue()
     before = keeper.root(WS)
-    keeper.core.send("MSG_SAWD_FORGET", WS)
+    assert keeper.ask("MSG_SAWD_FORGET", "MSG_SAWD_FORGOTTEN", WS)[0] == [b""]
     assert outlet.receive() is None and inlet.receive() is None and not keeper.rows() and not (keeper.folder / "ca" / WS).exists()
     assert keeper.root(WS) != before
 
@@ -362,6 +379,20 @@ def test_other_names_bring_another_issue_and_the_same_names_none(keeper):
     assert second[0] == first[0] + 1 and second[1] == first[1] and second[2] != first[2]
     inlet.send("MSG_KEEPER_WANTED")
     assert inlet.issue()[0] == second[0] + 1
+
+
+def test_an_issue_that_failed_is_tried_again(keeper):
+    """Nobody asks for it: the names are those that were bound last."""
+    inlet = keeper.inlet(WS, ["a.example"])
+    first = inlet.issue()
+    root = keeper.folder / "ca" / WS
+    whole = root.read_bytes()
+    root.write_bytes(whole[:-1])
+    keeper.ca_bind(WS, ["b.example"])
+    wait_for("a sentence", lambda: "no certificates for its inlet" in keeper.log())
+    root.write_bytes(whole)
+    keeper.ca_bind(WS, ["b.example"])
+    assert inlet.issue(20)[1] == first[1]
 
 
 def test_a_policy_that_opens_no_name_needs_no_key(keeper):

@@ -15,9 +15,12 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 
 import pytest
 
+from ipc import N
+from keeper import FakeSupervisor
 from sawd import POLICY, ROLES, Sawd, UnixConnection, alive, children, title, wait_gone
 
 # the bar is 200
@@ -112,6 +115,39 @@ def test_a_log_that_cannot_be_completed_is_kept_with_its_journal(sawd, build):
     assert "is kept as it is, with its journal beside it" in sawd.log() and not log.parent.exists()
 
 
+def too_deep(sawd, record):
+    """Folders in a workspace's folder that are not removed with it."""
+    deep = sawd.state / "workspaces" / record["id"] / "1/2/3/4/5/6/7"
+    deep.mkdir(parents=True)
+    return deep.parents[5]
+
+
+def test_a_log_that_is_read_while_its_workspace_cannot_be_deleted_is_kept(sawd):
+    record = sawd.running("dev")
+    stuck = too_deep(sawd, record)
+    assert sawd.call("DELETE", "/v1/workspaces/dev").status == 202
+    sawd.wait("dev", "deleting", where=lambda e: "too deep" in e["detail"])
+    kept = sawd.state / "audit/workspaces" / f"{record['id']}.jsonl"
+    lines = kept.read_bytes()
+    assert sawd.call("GET", "/v1/audit?workspace=dev").raw == lines
+    shutil.rmtree(stuck)
+    until(lambda: sawd.call("GET", "/v1/workspaces/dev").status == 404)
+    assert kept.read_bytes() == lines and check_chain(kept) > 0
+
+
+def test_a_log_that_cannot_be_opened_is_not_shown_as_an_empty_one(sawd):
+    record = sawd.running("dev")
+    sawd.change("dev", "stop", "stopping", "stopped")
+    log = sawd.state / "workspaces" / record["id"] / "audit.jsonl"
+    aside = log.with_name("aside")
+    log.rename(aside)
+    log.symlink_to("aside")
+    answer = sawd.call("GET", "/v1/audit?workspace=dev")
+    assert answer.status == 500 and "open audit.jsonl" in answer.json["detail"], answer
+    aside.rename(log)
+    assert sawd.call("GET", "/v1/audit?workspace=dev").raw == log.read_bytes() != b""
+
+
 def test_asking_for_what_is_so_already_changes_nothing(sawd):
     record = sawd.running("dev")
     pid = supervisor_of(sawd, record)
@@ -126,11 +162,25 @@ def test_a_workspace_outlives_sawd_and_is_adopted(sawd):
     sawd.stop()
     assert alive(pid)
     sawd.start()
-    sawd.wait("dev", "running", where=lambda e: True)
-    assert supervisor_of(sawd, record) == pid and sawd.show("dev")["policy"]["loaded_generation"] == 1
+    until(lambda: sawd.show("dev")["policy"]["loaded_generation"] == 1)
+    assert supervisor_of(sawd, record) == pid and sawd.show("dev")["state"] == "running"
     sawd.call("POST", "/v1/workspaces/dev/stop")
     sawd.wait("dev", "stopped")
     wait_gone(pid)
+
+
+def test_a_workspace_that_cannot_be_deleted_does_not_keep_sawd_from_going_down(sawd):
+    record = sawd.running("dev")
+    stuck = too_deep(sawd, record)
+    pid = supervisor_of(sawd, record)
+    os.kill(pid, signal.SIGSTOP)
+    sawd.call("DELETE", "/v1/workspaces/dev")
+    assert sawd.call("POST", "/v1/shutdown", {"workspaces": True}).status == 202
+    os.kill(pid, signal.SIGCONT)
+    sawd.process.wait(20)
+    shutil.rmtree(stuck)
+    sawd.start()
+    until(lambda: sawd.call("GET", "/v1/workspaces/dev").status == 404)
 
 
 def test_shutdown_with_workspaces_stops_them_and_the_next_sawd_starts_them(sawd):
@@ -158,6 +208,53 @@ def test_a_killed_role_comes_back_and_the_workspace_goes_on(sawd, role):
     until(lambda: sawd.create("second", start=False).status in (201, 409))
     until(lambda: sawd.call("POST", "/v1/workspaces/dev/sessions", {"public_key": KEY}).status == 201)
     assert sawd.roles()[role] != victim
+
+
+class Cut(Sawd):
+    """One of its channels ends while the two that have it go on: so it says itself."""
+
+    def check_logs(self):
+        log = self.home / "stderr.log"
+        log.write_text(re.sub(r".*: (channel to core|dev: control channel): a message that is not permitted or malformed\n", "", log.read_text()))
+        super().check_logs()
+
+
+def limit_descriptors(pid, soft):
+    """Only its own user may."""
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text()
+    uid, gid = (int(re.search(rf"^{what}:\t(\d+)", lines, re.M)[1]) for what in ("Uid", "Gid"))
+    who = {} if uid == os.getuid() else {"user": uid, "group": gid, "extra_groups": []}
+    subprocess.run(["prlimit", "--pid", str(pid), f"--nofile={soft}:"], check=True, **who)
+
+
+@pytest.mark.parametrize("role", ["front", "keeper", "compiler"])
+def test_a_channel_that_ends_between_two_roles_that_go_on_is_made_anew(build, role):
+    """For a moment there is no room for the descriptor that comes on it."""
+    s = Cut(build)
+    try:
+        s.start()
+        conn = UnixConnection(s.socket)
+        calls = {"front": ("GET", "/v1/audit", None), "keeper": ("PUT", "/v1/secrets/x?mode=put", "v"),
+                 "compiler": ("POST", "/v1/workspaces", json.dumps({"name": "dev", "driver": "try", "start": False, "policy": {"text": POLICY}}))}
+        kinds = {"PUT": {"Content-Type": "application/octet-stream"}, "POST": {"Content-Type": "application/json"}}
+
+        def call():
+            method, target, body = calls[role]
+            conn.request(method, target, body, kinds.get(method, {}))
+            answer = conn.getresponse()
+            answer.read()
+            return answer.status
+        conn.request("GET", "/v1/version")
+        assert conn.getresponse().read()
+        before = s.roles()
+        limit_descriptors(before[role], 3)
+        assert call() == 503
+        limit_descriptors(before[role], 32)
+        until(lambda: call() < 300)
+        assert s.roles() == before, "the same processes"
+        conn.close()
+    finally:
+        s.close()
 
 
 def test_killed_sawd_leaves_no_role_behind_and_the_next_adopts(sawd):
@@ -249,6 +346,20 @@ def test_twenty_workspaces_run_at_once(sawd):
     while sawd.call("GET", "/v1/workspaces").json["workspaces"]:
         select.select([], [], [], 0.1)
     assert not sawd.supervisors() and not os.listdir(sawd.run / "ws")
+
+
+def test_a_low_soft_limit_of_descriptors_is_no_limit_of_workspaces(build):
+    s = Sawd(build, enter=("bash", "-c", 'ulimit -Sn 26; exec "$@"', "-"))
+    try:
+        s.start()
+        for i in range(8):
+            assert s.create(f"w{i}").status == 201
+        for i in range(8):
+            s.wait(f"w{i}", "running", but_not=("failed",))
+        os.kill(s.roles()["keeper"], signal.SIGKILL)
+        until(lambda: "keeper" in s.roles() and s.call("GET", "/v1/secrets").status == 200)
+    finally:
+        s.close()
 
 
 def test_a_second_sawd_is_refused(sawd):
@@ -385,6 +496,22 @@ def test_nothing_changes_while_the_audit_log_cannot_be_written(sawd):
     check_chain(log)
 
 
+def test_why_the_audit_log_cannot_be_written_is_said(sawd):
+    """Its disk is not full."""
+    log = sawd.state / "audit/control.jsonl"
+    whole = log.read_bytes() if log.exists() else b""
+    sawd.stop()
+    log.write_bytes(whole + b"no event\n")
+    log.chmod(0o600)
+    sawd.start()
+    answer = sawd.create("dev")
+    assert answer.status == 503 and answer.json["type"].endswith(":audit_not_writable"), answer
+    assert "its last line is not an audit event: run `saw audit verify`" in answer.json["detail"] and "free disk space" not in answer.json["remedy"]
+    assert "its last line is not an audit event" in sawd.log()
+    log.write_bytes(whole)
+    assert sawd.create("dev", start=False).status == 201
+
+
 def test_a_full_disk_under_the_audit_log_refuses_changes(build):
     if os.getuid() != 0:
         pytest.skip("needs root to mount a small file system")
@@ -436,8 +563,18 @@ def test_a_new_policy_reaches_the_running_gateway(sawd):
     assert supervisor_of(sawd, record) == pid
     sawd.stop()
     sawd.start()
-    sawd.wait("dev", "running")
-    until(lambda: sawd.show("dev")["policy"]["loaded_generation"] == 2)  # its supervisor says so once it was reached
+    until(lambda: sawd.show("dev")["policy"]["loaded_generation"] == 2)
+
+
+def test_policies_that_nobody_has_any_more_do_not_stay(sawd):
+    sawd.running("dev")
+    sawd.create("idle", start=False)
+    for i in range(70):
+        assert sawd.call("PUT", "/v1/workspaces/idle/policy", {"text": POLICY.replace("good.example", f"h{i}.example")}).status == 200
+    until(lambda: len(os.listdir(sawd.state / "policies")) < 20)
+    for name in ("dev", "idle"):
+        policy = sawd.show(name)["policy"]
+        assert {f"{policy['release']}.bundle", f"{policy['sha256']}.blob"} <= set(os.listdir(sawd.state / "policies"))
 
 
 def test_a_refused_policy_leaves_the_last_good_one(sawd):
@@ -788,6 +925,41 @@ def test_a_supervisor_that_dies_unheard_while_starting_is_noticed_by_the_next_sa
     assert supervisor_of(sawd, record) != pid
 
 
+def test_a_restart_of_one_that_failed_starts_it_once(sawd):
+    record = sawd.running("dev")
+    sawd.change("dev", "stop", "stopping", "stopped")
+    log = sawd.state / "workspaces" / record["id"] / "audit.jsonl"
+    aside = log.with_name("aside")
+    log.rename(aside)
+    log.mkdir()
+    assert sawd.call("POST", "/v1/workspaces/dev/start").status == 202
+    sawd.wait("dev", "failed")
+    n = len(sawd.control_log())
+    assert sawd.call("POST", "/v1/workspaces/dev/restart").status == 202
+    log.rmdir()
+    aside.rename(log)
+    sawd.wait("dev", "running")
+    assert "Stop" not in [e.get("activity_name") for e in sawd.control_log()[n:]]
+
+
+def test_a_start_that_cannot_be_stored_is_no_failure_and_comes_when_it_can(sawd):
+    record = sawd.create("dev", start=False).json
+    sawd.wait("dev", "stopped")
+    sawd.stop()
+    with contextlib.closing(sqlite3.connect(sawd.state / "sawd.db")) as db:
+        db.execute("CREATE TABLE tries (n)")
+        db.execute("INSERT INTO tries VALUES (0)")
+        db.execute("CREATE TRIGGER no_start BEFORE UPDATE ON workspaces WHEN NEW.state = 'starting' AND (SELECT n FROM tries) < 2 "
+                   "BEGIN UPDATE tries SET n = n + 1; SELECT RAISE(FAIL, 'not now'); END")
+        db.commit()
+    sawd.start()
+    assert sawd.call("POST", "/v1/workspaces/dev/start").status == 202
+    until(lambda: "not now" in sawd.log())
+    assert not sawd.supervisors()
+    sawd.wait("dev", "running", but_not=("failed",))
+    assert supervisor_of(sawd, record)
+
+
 def test_the_late_end_of_the_supervisor_before_is_not_taken_for_the_new_ones(sawd):
     """sawd stands still while core restarts the workspace: it collects the old supervisor right before it starts the new one."""
     record = sawd.running("dev")
@@ -818,6 +990,30 @@ def test_a_supervisor_that_cannot_be_reached_for_a_while_is_adopted_later(sawd):
     hidden.rename(sock)
     sawd.wait("dev", "running")
     assert supervisor_of(sawd, record) == pid
+
+
+def test_a_supervisor_that_is_not_understood_is_asked_now_and_then(build):
+    """It is of a newer saw: whoever goes back to an older one has it still."""
+    s = Cut(build)
+    try:
+        s.start()
+        record = s.running("dev")
+        pid = supervisor_of(s, record)
+        s.stop()
+        os.kill(pid, signal.SIGKILL)
+        wait_gone(pid)
+        newer, n = FakeSupervisor(s.run, record["id"], N["IPC_CONTROL_VERSION"] + 1), 0
+        s.start()
+        end = time.monotonic() + 4
+        while select.select([newer.listener], [], [], max(0, end - time.monotonic()))[0]:
+            with contextlib.suppress(OSError):  # core goes as soon as it has heard the version
+                newer.accept()
+            n += 1
+        newer.close()
+        assert 1 <= n <= 8, n
+        s.wait("dev", "running", where=lambda e: s.supervisors())
+    finally:
+        s.close()
 
 
 HESITANT = """#!/bin/bash

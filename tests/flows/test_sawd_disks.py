@@ -9,7 +9,8 @@ import subprocess
 
 import pytest
 
-from sawd import Sawd
+from sawd import Sawd, children, title
+from workspace import wait_for
 
 
 def make_image(sawd, build):
@@ -128,6 +129,21 @@ def test_a_crash_in_the_middle_of_setting_up_is_gone_over_again(sawd, image):
     sawd.wait("dev", "stopped", but_not=("failed",))
     folder = sawd.state / "workspaces" / record["id"]
     assert {"overlay.img", "home.img", "seed.img"} <= set(os.listdir(folder)) and not list(folder.glob("*.new"))
+
+
+def test_disks_are_made_by_one_at_a_time(sawd, image):
+    """Core dies while they are being made, and the next one asks for them again."""
+    makers = lambda: [p for p in children(sawd.process.pid) if title(p) == "sawd: making disks"]
+    record = machine(sawd, disk="1TiB").json
+    first, = wait_for("who makes them", makers)
+    os.kill(first, signal.SIGSTOP)
+    core = sawd.roles()["core"]
+    os.kill(core, signal.SIGKILL)
+    wait_for("another", lambda: [p for p in makers() if p != first])
+    assert first not in makers()
+    sawd.until_served()
+    sawd.wait("dev", "stopped", but_not=("failed",))
+    assert not list((sawd.state / "workspaces" / record["id"]).glob("*.new"))
 
 
 def test_a_full_disk_is_said_and_the_workspace_comes_once_there_is_room(build):

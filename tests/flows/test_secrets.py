@@ -290,6 +290,37 @@ def test_a_killed_role_brings_a_new_channel_with_everything_on_it(sawd, faked, r
     assert outlet.take(1) == "github" and outlet.values == {"github": b"two"}
 
 
+def test_a_channel_that_comes_when_its_workspace_is_at_rest_is_closed(sawd):
+    """Keeper was slow; what it made for the workspace meanwhile nobody waits for."""
+    ident = sawd.running("dev", policy={"text": policy("github")})["id"]
+    keeper, hung_up = sawd.roles()["keeper"], lambda: sawd.log().count(f"{ident}: its outlet hung up")
+    sawd.change("dev", "stop", "stopping", "stopped")
+    wait_for("the end of the first", lambda: hung_up() == 1)
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        sawd.change("dev", "start", "starting", "running")
+        sawd.change("dev", "stop", "stopping", "stopped")
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    wait_for("the end of the second", lambda: hung_up() == 2, 10)
+
+
+def test_a_workspace_is_deleted_with_its_root_also_when_its_keeper_was_away(sawd):
+    ident = sawd.running("dev", policy={"text": policy("github")})["id"]
+    root = sawd.state / "keys/ca" / ident
+    wait_for("its root", root.exists)
+    keeper = sawd.roles()["keeper"]
+    os.kill(sawd.process.pid, signal.SIGSTOP)  # it starts no other one
+    try:
+        os.kill(keeper, signal.SIGKILL)
+        sawd.call("DELETE", "/v1/workspaces/dev")
+        sawd.wait("dev", "deleting")
+    finally:
+        os.kill(sawd.process.pid, signal.SIGCONT)
+    wait_for("its end", lambda: sawd.call("GET", "/v1/workspaces/dev").status == 404, 30)
+    assert not root.exists()
+
+
 def test_a_channel_that_an_outlet_lost_is_made_anew(sawd, faked):
     put(sawd, "github", b"one")
     dev = faked()
@@ -304,6 +335,16 @@ def test_a_supervisor_of_an_older_version_is_adopted_without_channels(sawd, fake
     put(sawd, "github", b"one")
     dev.supervisor.channel.send("MSG_STATE", N["IPC_STATE_RUNNING"], 1, 1, 0, 0, "")
     assert not dev.supervisor.channel.waits(0.5)
+
+
+def test_a_supervisor_whose_channel_ends_while_it_is_being_stopped_is_told_again(sawd, faked):
+    """It goes on: only the channel found no room for something."""
+    dev = faked()
+    assert sawd.call("POST", "/v1/workspaces/dev/stop", {"grace_seconds": 60}).status == 202
+    dev.supervisor.channel.expect("MSG_SHUTDOWN")
+    dev.supervisor.channel.close()
+    dev.supervisor.accept(10)
+    dev.supervisor.channel.expect("MSG_SHUTDOWN")
 
 
 def test_a_real_supervisor_takes_both_channels_and_goes_on(sawd):
@@ -415,7 +456,8 @@ def test_core_itself_can_open_nothing_in_the_key_folder(sawd, folder, seen):
 
 
 def test_a_service_brings_the_key_as_a_credential(build, tmp_path):
-    (tmp_path / "saw-seal-key").write_bytes(os.urandom(32))
+    key = os.urandom(32)
+    (tmp_path / "saw-seal-key").write_bytes(key)
     (tmp_path / "saw-seal-key").chmod(0o400)
     s = Sawd(build)
     s.env["CREDENTIALS_DIRECTORY"] = str(tmp_path)
@@ -425,10 +467,14 @@ def test_a_service_brings_the_key_as_a_credential(build, tmp_path):
     (tmp_path / "saw-seal-key").chmod(0o600)
     (tmp_path / "saw-seal-key").write_bytes(b"short")
     assert "saw-seal-key" in s.start(check=False) and "32 bytes" in s.log()
-    del s.env["CREDENTIALS_DIRECTORY"]
     s.process.wait(30)
+    del s.env["CREDENTIALS_DIRECTORY"]
+    assert "start sawd as the service that has the credential" in s.start(check=False) and not (s.state / "keys/seal.key").exists()
+    s.process.wait(30)
+    (tmp_path / "saw-seal-key").write_bytes(key)
+    s.env["CREDENTIALS_DIRECTORY"] = str(tmp_path)
     s.start()
-    assert "another key" in rows(s)["github"]["fault"]
+    assert rows(s)["github"]["fault"] == ""
     s.close()
 
 

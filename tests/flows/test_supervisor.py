@@ -108,6 +108,32 @@ def test_roles_get_what_they_need_and_the_name_journal_outlives_inlet(ws):
     assert len(peers) >= 2, "dialer was not paired with the new inlet"
 
 
+@pytest.mark.parametrize("one, way, other, kinds", [("inlet", 0, "dialer", ("MSG_PEER", "MSG_PEER")), ("inlet", 1, "outlet", ("MSG_PEER_OUTLET", "MSG_PEER_INLET")),
+                                                    ("outlet", 0, "dialer", ("MSG_PEER", "MSG_PEER_OUTLET"))])
+def test_two_roles_that_lost_their_channel_and_go_on_get_another(ws, one, way, other, kinds):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    peers = lambda: [[t[0] for t in w.told(role)].count(kind) for role, kind in zip((one, other), kinds)]
+    wait_for("the first", lambda: peers() == [1, 1])
+    w.tell(one, send=["MSG_PEER_LOST", way])
+    w.tell(one, send=["MSG_PEER_LOST", way])
+    wait_for("another", lambda: peers() == [2, 2])
+    pids = {role: w.roles()[role] for role in (one, other)}
+    os.kill(pids[other], signal.SIGKILL)
+    w.tell(one, send=["MSG_PEER_LOST", way])
+    wait_for("its return", lambda: w.roles().get(other) not in (None, pids[other]) and peers()[1] == 3)
+    assert w.roles()[one] == pids[one]
+
+
+def test_who_has_no_such_channel_cannot_have_lost_it(ws):
+    w = ws()
+    control = w.start()
+    w.wait_state(control, "running")
+    w.tell("dialer", send=["MSG_PEER_LOST", 0])
+    w.wait_audit(lambda e: e["class_uid"] == 1007 and "not permitted" in e.get("status_detail", ""))
+
+
 @pytest.mark.parametrize("role", ["front", "inlet", "dialer", "outlet"])
 def test_a_role_that_dies_comes_back_and_both_is_written_down(ws, role):
     w = ws()

@@ -191,14 +191,14 @@ class FakeSupervisor:
         self.listener.listen(4)
         self.channel = None
 
-    def accept(self, timeout=20, generation=1):
+    def accept(self, timeout=20, generation=1, state="RUNNING"):
         """Core's greeting is taken; a core of an older version would be told what this one tells."""
         assert select.select([self.listener], [], [], timeout)[0], "nobody comes to adopt it"
         self.channel = Channel(self.listener.accept()[0])
         (said, ws, _), _ = self.channel.expect("MSG_HELLO")
         assert said == N["IPC_CONTROL_OLDEST"] and ws.decode() == self.ws
         self.channel.send("MSG_HELLO", self.version, self.ws, os.getpid())
-        self.channel.send("MSG_STATE", N["IPC_STATE_RUNNING"], 1, generation, 0, 0, "")
+        self.channel.send("MSG_STATE", N["IPC_STATE_" + state], 1, generation, 0, 0, "")
 
     def outlet(self, timeout=10):
         """The end that the supervisor would hand to its outlet."""

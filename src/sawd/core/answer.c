@@ -24,7 +24,7 @@ void api_error(struct core *c, uint64_t req, int r, const struct err *e)
 {
 	if (r == JOURNAL_FAULT)
 		api_problem(c, req, &(struct sawd_problem){ .status = 503, .exit_code = 1, .code = "audit_not_writable", .detail = e->text,
-							    .remedy = "free disk space on the host; nothing was changed" });
+							    .remedy = "put that right (a full disk: free space on it); nothing was changed" });
 	else
 		api_problem(c, req, &(struct sawd_problem){ .status = 500, .exit_code = 1, .code = "failed", .detail = e->text,
 							    .remedy = "see sawd.log in the state folder" });

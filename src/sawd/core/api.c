@@ -18,17 +18,17 @@ enum { PAGE_MAX = 1000, GRACE_MAX_MS = 600 * 1000 };
 
 bool api_may_change(struct core *c, uint64_t req)
 {
+	struct err e = { 0 };
+
 	if (c->draining) {
 		api_problem(c, req, &(struct sawd_problem){ .status = 503, .exit_code = 1, .code = "busy",
 							    .detail = "the control plane is going down",
 							    .remedy = "`saw up` starts it again" });
 		return false;
 	}
-	if (journal_ok(c))
+	if (journal_ok(c, &e))
 		return true;
-	api_problem(c, req, &(struct sawd_problem){ .status = 503, .exit_code = 1, .code = "audit_not_writable",
-						    .detail = "the control plane's audit log cannot be written, so nothing happens",
-						    .remedy = "free disk space on the host" });
+	api_error(c, req, JOURNAL_FAULT, &e);
 	return false;
 }
 
@@ -68,12 +68,13 @@ static bool on_status(void *owner, struct msg_in *in)
 {
 	struct core *c = owner;
 	uint64_t req = msg_get_u64(in);
+	struct err e = { 0 };
 
 	if (!msg_end(in))
 		return false;
 	msg_start(&core_out, MSG_API_STATUS_DONE);
 	msg_u64(&core_out, req);
-	msg_u64(&core_out, journal_ok(c) && c->audit_ok);
+	msg_u64(&core_out, journal_ok(c, &e) && c->audit_ok);
 	core_send(c, SAWD_FRONT);
 	return true;
 }
@@ -237,25 +238,33 @@ static bool on_want(void *owner, struct msg_in *in)
 	return true;
 }
 
-/* A log that is not there yet is made, so that whoever follows it sees its first line. */
+static int open_read(const char *path, int more)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | more, 0600);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* A log that is not there yet is made, so that whoever follows it sees its first line. Not where it was kept already: its workspace is being
+ * deleted, and the next try to do so would put the empty one in the kept one's place. -ENOENT: there is none. */
 static int open_file(struct core *c, const char *id, enum sawd_file kind, bool exists, struct err *e)
 {
 	static const char *const names[SAWD_FILE_END] = { "", "console.log", "supervisor.log", "audit.jsonl" };
 	char path[PATHS_MAX];
+	char kept[PATHS_MAX];
 	char part[64];
-	int fd = -1;
 	int r = files_path(c, path, id, names[kind], e);
 
+	(void)snprintf(part, sizeof(part), *id ? "audit/workspaces/%s.jsonl" : "audit/control%s.jsonl", id);
+	r = r < 0 ? r : paths_join(kept, c->state, part, e);
 	if (r < 0)
 		return r;
-	if (*id)
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | (exists ? O_CREAT : 0), 0600);
-	if (fd >= 0 || kind != SAWD_FILE_AUDIT)
-		return fd >= 0 ? fd : -errno;
-	(void)snprintf(part, sizeof(part), *id ? "audit/workspaces/%s.jsonl" : "audit/control%s.jsonl", id);
-	r = paths_join(path, c->state, part, e);
-	fd = r < 0 ? r : open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	return fd < 0 ? -errno : fd;
+	r = *id ? open_read(path, 0) : -ENOENT;
+	if (r == -ENOENT && kind == SAWD_FILE_AUDIT)
+		r = open_read(kept, 0);
+	if (r == -ENOENT && *id && exists)
+		r = open_read(path, O_CREAT);
+	return r < 0 && r != -ENOENT ? err_sys(e, -r, "open %s", names[kind]) : r;
 }
 
 static void send_file(struct core *c, uint64_t req, const char *id, enum sawd_file kind, bool exists)
@@ -263,11 +272,11 @@ static void send_file(struct core *c, uint64_t req, const char *id, enum sawd_fi
 	struct err e = { 0 };
 	FD_AUTO int fd = open_file(c, id, kind, exists, &e);
 
-	if (fd < 0 && !exists) {
+	if (fd == -ENOENT && !exists) {
 		api_not_found(c, req, bytes_str(id));
 		return;
 	}
-	if (fd < 0)
+	if (fd == -ENOENT)
 		fd = fd_sealed("empty", "", 0, &e);
 	if (fd < 0) {
 		api_error(c, req, fd, &e);

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "base/must.h"
+#include "os/fd.h"
 #include "sawd/core/core.h"
 
 struct ask {
@@ -40,9 +41,10 @@ static bool on_answer(struct core *c, unsigned from, struct msg_in *in)
 		at = &(*at)->next;
 	a = *at;
 	if (!a) {
-		/* Nobody waits for it any more. */
+		/* Nobody waits for it any more; whoever is at the other end of what came along is to see that. */
 		in->left = bytes_of(NULL, 0);
-		in->at_fd = in->n_fds;
+		while (in->at_fd < in->n_fds)
+			(void)fd_close(msg_take_fd(in));
 		return !in->bad;
 	}
 	if (!may_answer(a->kind, from, in->type))

@@ -10,8 +10,10 @@
 
 #include "os/fd.h"
 #include "os/log.h"
-#include "sawd/core/core.h"
+#include "sawd/core/ws.h"
 #include "wire/bundle.h"
+
+enum { SWEEP_AFTER = 64, TIDY_MS = 1000 };
 
 /* Here bundles are runs of bytes and nothing is read in them: the compiler said what they hold when they came, and the supervisor that loads
  * one checks it again. A file is named after the release, so that a new one never takes the place of an old one. */
@@ -127,4 +129,35 @@ void bundles_sweep(struct core *c)
 			log_line("remove policies/%s: %s", entry->d_name, strerror(errno));
 	}
 	(void)closedir(d);
+}
+
+/* Each policy that comes waits for an answer of the compiler or of keeper once its first file is there; and what a gateway judges by is read
+ * until the next is in force. */
+static bool is_quiet(const struct core *c)
+{
+	if (c->asks)
+		return false;
+	for (size_t i = 0; i < CORE_BUCKETS; i++)
+		for (const struct ws *w = c->buckets[i]; w; w = w->next)
+			if (*w->bound_sha256 && strcmp(w->bound_sha256, w->row.policy_sha256) != 0)
+				return false;
+	return true;
+}
+
+static void on_tidy(struct loop_timer *t)
+{
+	struct core *c = t->owner;
+
+	if (!is_quiet(c)) {
+		(void)loop_timer_arm(c->loop, t, TIDY_MS, on_tidy, c);
+		return;
+	}
+	c->n_stored = 0;
+	bundles_sweep(c);
+}
+
+void bundles_stored(struct core *c)
+{
+	if (++c->n_stored >= SWEEP_AFTER && !c->tidy.slot)
+		(void)loop_timer_arm(c->loop, &c->tidy, TIDY_MS, on_tidy, c);
 }

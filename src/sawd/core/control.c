@@ -2,8 +2,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "ipc/audit_msg.h"
@@ -40,6 +38,18 @@ static void loaded(struct ws *w, uint64_t generation)
 	w->loaded_generation = generation;
 }
 
+/* The gateway judges by the record's policy: from its serial on others count as older or newer. */
+static void in_force(struct ws *w)
+{
+	struct err e = { 0 };
+
+	if (w->row.loaded_serial == w->row.serial)
+		return;
+	w->row.loaded_serial = w->row.serial;
+	if (workspaces_update(w->core->db, &w->row, &e) < 0)
+		log_line("%s: %s", w->row.name, e.text);
+}
+
 static bool on_state(void *owner, struct msg_in *in)
 {
 	struct ws *w = owner;
@@ -55,8 +65,10 @@ static bool on_state(void *owner, struct msg_in *in)
 		return false;
 	w->sup_state = state;
 	loaded(w, generation);
-	if (generation && generation == w->row.generation)
+	if (generation && generation == w->row.generation) {
 		memcpy(w->bound_sha256, w->row.policy_sha256, sizeof(w->bound_sha256));
+		in_force(w);
+	}
 	w->restarts = restarts;
 	w->row.accel_in_use = accel;
 	(void)snprintf(w->sup_detail, sizeof(w->sup_detail), "%.*s", (int)detail.len, (const char *)detail.p);
@@ -119,6 +131,7 @@ static bool on_policy_done(void *owner, struct msg_in *in)
 		log_line("%s: policy generation %llu was refused: %s", w->row.name, (unsigned long long)generation, text);
 	if (ok && generation == w->row.generation) {
 		forget_again(w);
+		in_force(w);
 		supply_settle(w);
 	}
 	if (generation != w->sent_generation)
@@ -174,49 +187,26 @@ static const struct chan_permit permits[] = {
 	{ MSG_GUEST_REFUSED, on_guest_refused }, { MSG_EVENT_DONE, on_event_done },
 };
 
+/* One that ended before its supervisor greeted (of a newer saw, or with too many peers) would only end again. */
 static void on_end(void *owner, const char *why)
 {
 	struct ws *w = owner;
+	bool greeted = w->greeted;
 
 	if (strcmp(why, "closed") != 0)
 		log_line("%s: control channel: %s", w->row.name, why);
 	control_close(w);
-	ws_kick(w);
+	if (greeted)
+		ws_kick(w);
+	else
+		ws_kick_in(w, WS_RETRY_MS);
 }
 
-/* A socket's path is short; a folder's may be long: then by a descriptor of the folder. */
-static int address(const struct ws *w, int *ret_dir_fd, struct sockaddr_un *ret, struct err *e)
-{
-	char folder[PATHS_MAX];
-	int n = snprintf(folder, sizeof(folder), "%s/ws/%s", w->core->run, w->row.id);
-
-	if (n < 0 || n >= PATHS_MAX)
-		return err_set(e, ENAMETOOLONG, "the runtime folder's path is too long");
-	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	n = snprintf(ret->sun_path, sizeof(ret->sun_path), "%s/control.sock", folder);
-	if (n > 0 && (size_t)n < sizeof(ret->sun_path))
-		return 0;
-	*ret_dir_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (*ret_dir_fd < 0)
-		return -errno;
-	(void)snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/control.sock", *ret_dir_fd);
-	return 0;
-}
-
-int control_connect(struct ws *w, struct err *e)
+static int attach(struct ws *w, int fd, struct err *e)
 {
 	struct core *c = w->core;
-	struct sockaddr_un a;
-	FD_AUTO int dir_fd = -1;
-	FD_AUTO int fd = -1;
-	int r = address(w, &dir_fd, &a, e);
+	int r = chan_new(&w->control, c->loop, fd, permits, sizeof(permits) / sizeof(permits[0]), on_end, w, e);
 
-	if (r < 0)
-		return r;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
-		return -errno;
-	r = chan_new(&w->control, c->loop, fd_take(&fd), permits, sizeof(permits) / sizeof(permits[0]), on_end, w, e);
 	if (r < 0)
 		return r;
 	w->greeted = false;
@@ -228,6 +218,47 @@ int control_connect(struct ws *w, struct err *e)
 	msg_u64(&core_out, (uint64_t)getpid());
 	chan_send(w->control, &core_out);
 	return 0;
+}
+
+/* In this state a supervisor is looked for, or met. */
+static bool may_have_one(const struct ws *w)
+{
+	return w->adopting || w->state == SAWD_STARTING || w->state == SAWD_RUNNING || w->state == SAWD_STOPPING || w->state == SAWD_FAILED ||
+	       w->state == SAWD_DELETING;
+}
+
+static bool on_connected(void *owner, struct msg_in *in)
+{
+	struct ws *w = owner;
+	bool ok = in && msg_get_max(in, 1) == 1;
+	FD_AUTO int fd = ok ? msg_take_fd(in) : -1;
+	struct err e = { 0 };
+
+	if (in && !msg_end(in))
+		return false;
+	w->reaching = false;
+	if (fd < 0 || w->control || !may_have_one(w))
+		return true;
+	if (attach(w, fd_take(&fd), &e) < 0)
+		log_line("%s: %s", w->row.name, e.text);
+	ws_kick(w);
+	return true;
+}
+
+static const struct ask_kind connected = { ASK_LAUNCHER, { MSG_SAWD_CONNECTED }, on_connected };
+
+void control_reach(struct ws *w)
+{
+	uint64_t req;
+
+	if (w->control || w->reaching)
+		return;
+	w->reaching = true;
+	req = ask_new(w->core, &connected, w);
+	msg_start(&core_out, MSG_SAWD_CONNECT);
+	msg_u64(&core_out, req);
+	msg_str(&core_out, w->row.id);
+	chan_send(w->core->parent, &core_out);
 }
 
 void control_close(struct ws *w)

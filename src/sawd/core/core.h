@@ -40,6 +40,9 @@ struct core {
 	size_t n_sessions;
 	uint64_t next_tunnel;
 	struct loop_timer sweep;
+	struct loop_timer rejoin; /* while a role is away */
+	struct loop_timer tidy;
+	unsigned n_stored; /* policies since the last bundles_sweep() */
 };
 
 /* The one message being written: nothing is sent while another is being filled. */
@@ -58,8 +61,8 @@ int journal_state(struct core *c, const char *word, const char *id, const char *
 int journal_event(struct core *c, const struct event *ev, struct err *e);
 /* A signed policy that was not taken. */
 void journal_refused(struct core *c, enum reason why, const char *channel, const char *detail);
-/* The log is open, or could be opened. */
-bool journal_ok(struct core *c);
+/* The log is open, or could be opened; else `e` says why not. */
+bool journal_ok(struct core *c, struct err *e);
 
 /* asks.c: questions to other processes, and their answers. `in` is NULL when the process went away before it answered. The handler
  * takes every field; false: the answer is malformed, nothing was done and `owner` still waits: the channel ends, and it is called again
@@ -107,10 +110,12 @@ int bundles_open(const struct core *c, const char *release, struct err *e);
 int bundles_copy(const struct core *c, const char *release, const char *folder, struct err *e);
 /* Removes those that nothing uses, and compiled policies likewise. */
 void bundles_sweep(struct core *c);
+/* One more policy is in the store: behind a number of them it is swept, in a moment in which no other is on its way there. */
+void bundles_stored(struct core *c);
 
 /* policies.c: compiled policies, stored under their content's hash. */
 /* Checks the sealed blob in `fd` and stores it, on disk before it returns. */
-int policies_store(const struct core *c, int fd, char ret_sha256[65], struct err *e);
+int policies_store(struct core *c, int fd, char ret_sha256[65], struct err *e);
 /* The stored blob, checked again, as sealed memory. Gives a descriptor, or a negative errno with a sentence. */
 int policies_open(const struct core *c, const char *sha256, struct err *e);
 

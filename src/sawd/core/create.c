@@ -178,10 +178,11 @@ static void fill_row(struct call *k, const struct sawd_new *n, const struct imag
 	w->pending = WORKSPACE_PROVISION;
 }
 
-/* `rollback`: of the channel. One who chooses another policy may come to a lower serial than before: that is meant, and said. */
+/* `rollback`: of the channel. One who chooses another policy may come to a lower serial than before: that is meant, and said; before is also what
+ * was loaded last, and stands until the next start. */
 static void use_release(struct workspace *w, const struct release *r, const char *file, const char *channel, uint64_t rollback)
 {
-	w->rollback = r->serial < w->serial ? r->serial : rollback;
+	w->rollback = r->serial < w->serial || r->serial < w->loaded_serial ? r->serial : rollback;
 	w->serial = r->serial;
 	w->policy_lab = r->policy_lab;
 	set_text(w->policy_observes, sizeof(w->policy_observes), bytes_str(r->policy_observes));

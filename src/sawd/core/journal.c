@@ -85,9 +85,7 @@ void journal_refused(struct core *c, enum reason why, const char *channel, const
 	(void)journal_event(c, &ev, &e);
 }
 
-bool journal_ok(struct core *c)
+bool journal_ok(struct core *c, struct err *e)
 {
-	struct err e = { 0 };
-
-	return open_log(c, &e) == 0;
+	return open_log(c, e) == 0;
 }

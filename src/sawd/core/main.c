@@ -1,4 +1,5 @@
-/* sawd-core: reads typed messages only, opens nothing but its folders below the state folder and its workspaces' control sockets. */
+/* sawd-core: reads typed messages only, opens nothing but its folders below the state folder, and reaches nobody: the launcher makes the
+ * connections to its workspaces' supervisors. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,7 @@
 #include "os/log.h"
 #include "sawd/core/secrets.h"
 
-enum { CORE_FDS = 4096, PLACES_MAX = 32 };
+enum { CORE_FDS = 4096, PLACES_MAX = 32, REJOIN_MS = 1000 };
 
 struct msg core_out;
 
@@ -77,7 +78,7 @@ static int enter_jail(struct core *c, struct err *e)
 	r = r < 0 ? r : add_place(&places, c->run, ".", JAIL_READ | JAIL_LIST | JAIL_WRITE | JAIL_CREATE, e);
 	r = r < 0 ? r : jail_capabilities(0, CORE_FDS, 0, e);
 	r = r < 0 ? r : jail_files(places.paths, places.n, JAIL_NET_NONE, e);
-	return r < 0 ? r : jail_syscalls(JAIL_SYS_FILES | JAIL_SYS_APPEND | JAIL_SYS_MEMFD | JAIL_SYS_UNIX, e);
+	return r < 0 ? r : jail_syscalls(JAIL_SYS_FILES | JAIL_SYS_APPEND | JAIL_SYS_MEMFD, e);
 }
 
 static bool take_text(struct msg_in *in, char *ret, size_t size)
@@ -95,13 +96,40 @@ static bool take_text(struct msg_in *in, char *ret, size_t size)
 static int open_all(struct core *c, struct err *e)
 {
 	char path[PATHS_MAX];
+	struct err log_e = { 0 };
 	int r = paths_join(path, c->state, "sawd.db", e);
 
 	/* libcrypto loads now what it could not load in the jail. */
-	c->audit_ok = journal_ok(c);
+	c->audit_ok = journal_ok(c, &log_e);
+	if (!c->audit_ok)
+		log_line("%s", log_e.text);
 	r = r < 0 ? r : db_open(&c->db, path, e);
 	r = r < 0 ? r : enter_jail(c, e);
 	return r < 0 ? r : reconcile_start(c, e);
+}
+
+static void rejoin_later(struct core *c);
+
+/* A channel may end while both who had it go on: a descriptor that came on it found no room, or the other did not read for too long. No
+ * process ended then, so that the launcher would join nobody anew by itself. */
+static void on_rejoin(struct loop_timer *t)
+{
+	struct core *c = t->owner;
+
+	for (unsigned k = 1; k < SAWD_ROLE_END; k++) {
+		if (k == SAWD_CORE || c->peers[k])
+			continue;
+		msg_start(&core_out, MSG_SAWD_JOIN);
+		msg_u64(&core_out, k);
+		chan_send(c->parent, &core_out);
+		rejoin_later(c);
+	}
+}
+
+static void rejoin_later(struct core *c)
+{
+	if (!c->rejoin.slot)
+		(void)loop_timer_arm(c->loop, &c->rejoin, REJOIN_MS, on_rejoin, c);
 }
 
 static bool on_config(void *owner, struct msg_in *in)
@@ -123,6 +151,7 @@ static bool on_config(void *owner, struct msg_in *in)
 	if (*jail_left_out())
 		log_line("sanitized build: jail without %s", jail_left_out());
 	sessions_start(c);
+	rejoin_later(c);
 	msg_start(&core_out, MSG_READY);
 	chan_send(c->parent, &core_out);
 	return true;
@@ -132,7 +161,7 @@ static const struct chan_permit keeper_permits[] = {
 	{ MSG_SAWD_HOST_KEY_DONE, ask_on_keeper }, { MSG_SAWD_CERT_DONE, ask_on_keeper },    { MSG_SAWD_SECRET_READY, ask_on_keeper },
 	{ MSG_SAWD_SECRET_DONE, ask_on_keeper },   { MSG_SAWD_SECRET_ROWS, ask_on_keeper },  { MSG_SAWD_CA_ROOT_DONE, ask_on_keeper },
 	{ MSG_SAWD_CHANNEL, ask_on_keeper },	   { MSG_SAWD_CHANNEL_ENDED, supply_on_ended },
-	{ MSG_SAWD_SIGNED, ask_on_keeper },
+	{ MSG_SAWD_SIGNED, ask_on_keeper },	   { MSG_SAWD_FORGOTTEN, ask_on_keeper },
 };
 static const struct chan_permit compiler_permits[] = { { MSG_SAWD_COMPILED, ask_on_compiler },
 						       { MSG_SAWD_REFUSED, ask_on_compiler },
@@ -144,6 +173,7 @@ static void peer_end(struct core *c, enum sawd_role role, const char *why)
 	if (strcmp(why, "closed") != 0)
 		log_line("channel to role %d: %s", (int)role, why);
 	c->peers[role] = chan_free(c->peers[role]);
+	rejoin_later(c);
 	ask_role_gone(c, role);
 	if (role == SAWD_FRONT)
 		sessions_front_gone(c);
@@ -184,10 +214,12 @@ static bool on_peer(void *owner, struct msg_in *in)
 	else
 		r = chan_new(&c->peers[role], c->loop, fd_take(&fd), compiler_permits,
 			     sizeof(compiler_permits) / sizeof(compiler_permits[0]), on_compiler_end, c, &e);
-	if (r < 0)
+	if (r < 0) {
 		log_line("%s", e.text);
-	else if (role == SAWD_KEEPER)
+		rejoin_later(c);
+	} else if (role == SAWD_KEEPER) {
 		ws_each(c, supply_open);
+	}
 	return true;
 }
 
@@ -214,6 +246,7 @@ static const struct chan_permit parent_permits[] = {
 	{ MSG_SAWD_PEER, on_peer },
 	{ MSG_STOP, on_stop },
 	{ MSG_SAWD_SPAWNED, ask_on_launcher },
+	{ MSG_SAWD_CONNECTED, ask_on_launcher },
 	{ MSG_SAWD_DISKS_DONE, ask_on_launcher },
 	{ MSG_SAWD_ENDED, reconcile_on_ended },
 };

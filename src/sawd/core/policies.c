@@ -29,7 +29,7 @@ static int check(struct bytes blob, char ret_sha256[65], struct err *e)
 	return 0;
 }
 
-int policies_store(const struct core *c, int fd, char ret_sha256[65], struct err *e)
+int policies_store(struct core *c, int fd, char ret_sha256[65], struct err *e)
 {
 	char folder[PATHS_MAX];
 	char name[80];
@@ -44,6 +44,8 @@ int policies_store(const struct core *c, int fd, char ret_sha256[65], struct err
 	r = r < 0 ? r : paths_join(folder, c->state, "policies", e);
 	r = r < 0 ? r : files_put(folder, name, bytes_of(p, len), e);
 	(void)munmap((void *)(uintptr_t)p, len);
+	if (r == 0)
+		bundles_stored(c);
 	return r;
 }
 

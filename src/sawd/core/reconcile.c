@@ -41,11 +41,12 @@ static void clear_pending(struct ws *w, uint64_t bits)
 		log_line("%s: %s", w->row.name, e.text);
 }
 
-/* An action could not be written down, or what it needs is restarting: the same step again, later. */
+/* An action could not be written down, or what it needs is restarting: the same step again, later. Nobody who goes down waits for that. */
 static void put_off(struct ws *w)
 {
 	ws_kick_in(w, w->retry_ms);
 	w->retry_ms = w->retry_ms * 2 > WS_RETRY_MAX_MS ? WS_RETRY_MAX_MS : w->retry_ms * 2;
+	reconcile_drained(w->core);
 }
 
 void reconcile_put_off(struct ws *w)
@@ -197,10 +198,7 @@ static void fail_with_last_words(struct ws *w)
 
 static void connect_again(struct ws *w)
 {
-	struct err e = { 0 };
-
-	if (control_connect(w, &e) == 0)
-		return;
+	control_reach(w);
 	/* The end of one that an earlier launcher started is told by nobody: its lock says it. */
 	if (!control_alive(w) && (w->ended || now(w) - w->spawned_ms > WS_LOCK_MS)) {
 		w->deadline_ms = 0;
@@ -216,6 +214,14 @@ static void connect_again(struct ws *w)
 		return;
 	}
 	ws_kick_in(w, WS_CONNECT_MS);
+}
+
+/* Stored, but not handed over: its channel moved, or we were restarted in between. Not only to one that runs: a guest says by itself whether
+ * it ever answers, and is on the network until then. */
+static void hand_policy_over(struct ws *w)
+{
+	if (w->loaded_generation && w->loaded_generation < w->row.generation && w->sent_generation < w->row.generation && !w->policy_asked)
+		control_policy(w, NULL, NULL);
 }
 
 static void step_starting(struct ws *w)
@@ -238,6 +244,7 @@ static void step_starting(struct ws *w)
 		ws_kick(w);
 	} else if (w->sup_state == IPC_STATE_STARTING) {
 		ws_set(w, SAWD_STARTING, w->sup_detail);
+		hand_policy_over(w);
 	}
 }
 
@@ -255,9 +262,7 @@ static void step_running(struct ws *w)
 		ws_set(w, SAWD_STARTING, w->sup_detail);
 	else if (w->sup_state == IPC_STATE_RUNNING)
 		ws_set(w, SAWD_RUNNING, w->sup_detail);
-	/* Stored, but not handed over: we were restarted in between. */
-	if (w->loaded_generation && w->loaded_generation < w->row.generation && w->sent_generation < w->row.generation && !w->policy_asked)
-		control_policy(w, NULL, NULL);
+	hand_policy_over(w);
 }
 
 static void stopped(struct ws *w)
@@ -277,11 +282,10 @@ static void step_stopping(struct ws *w)
 			stopped(w);
 			return;
 		}
-		/* Its socket is gone or not yet there, its process is not. */
-		if (w->sup_state == 0) {
-			struct err e = { 0 };
-
-			(void)control_connect(w, &e);
+		/* It cleans up; or its socket is not yet there, or the channel alone has ended: then it is told anew. */
+		if (w->sup_state != IPC_STATE_STOPPED && w->sup_state != IPC_STATE_FAILED) {
+			w->grace_sent = false;
+			control_reach(w);
 		}
 		ws_kick_in(w, WS_CONNECT_MS);
 		return;
@@ -306,11 +310,16 @@ static void rest(struct ws *w)
 	reconcile_drained(c);
 }
 
+static void delete_later(struct ws *w, const char *why)
+{
+	log_line("delete %s: %s", w->row.name, why);
+	ws_set(w, SAWD_DELETING, why);
+	put_off(w);
+}
+
 static void step_deleting(struct ws *w)
 {
-	struct core *c = w->core;
 	struct err e = { 0 };
-	struct workspace row;
 
 	if (w->control || control_alive(w)) {
 		step_stopping(w);
@@ -320,14 +329,28 @@ static void step_deleting(struct ws *w)
 		put_off(w);
 		return;
 	}
-	if (provision_destroy(w, &e) < 0 || journal_state(c, "deleted", w->row.id, w->row.name, "", &e) < 0 ||
-	    workspaces_delete(c->db, w->row.id, &e) < 0) {
-		log_line("delete %s: %s", w->row.name, e.text);
-		ws_set(w, SAWD_DELETING, e.text);
-		put_off(w);
+	if (provision_destroy(w, &e) < 0)
+		delete_later(w, e.text);
+	else
+		supply_forget(w);
+}
+
+/* The record goes last: as long as it is there, what is left of the workspace is looked for. */
+void reconcile_forgotten(struct ws *w, const char *fault)
+{
+	struct core *c = w->core;
+	struct err e = { 0 };
+	struct workspace row;
+
+	w->busy = false;
+	if (*fault) {
+		delete_later(w, fault);
 		return;
 	}
-	supply_forget(w);
+	if (journal_state(c, "deleted", w->row.id, w->row.name, "", &e) < 0 || workspaces_delete(c->db, w->row.id, &e) < 0) {
+		delete_later(w, e.text);
+		return;
+	}
 	row = w->row;
 	(void)snprintf(row.state, sizeof(row.state), "%s", sawd_state_text(SAWD_DELETED));
 	row.detail[0] = '\0';
@@ -371,9 +394,8 @@ static void step_stopped(struct ws *w)
 /* There is a supervisor all the same: one that is cleaning up, or one that lives on and was given up too early. */
 static void meet_survivor(struct ws *w)
 {
-	struct err e = { 0 };
-
-	if (!w->control && control_connect(w, &e) < 0) {
+	if (!w->control) {
+		control_reach(w);
 		ws_kick_in(w, WS_RETRY_MS);
 		return;
 	}
@@ -403,6 +425,8 @@ static void step_failed(struct ws *w)
 	} else if (w->row.pending & WORKSPACE_REBUILD) {
 		step_stopped(w);
 	} else {
+		/* It is down: to start it is all that was left to do of that. */
+		clear_pending(w, WORKSPACE_RESTART);
 		start(w);
 	}
 }
@@ -410,9 +434,7 @@ static void step_failed(struct ws *w)
 /* Is there a supervisor from before our start? */
 static void step_adopt(struct ws *w)
 {
-	struct err e = { 0 };
-
-	if (control_connect(w, &e) == 0) {
+	if (w->control) {
 		log_line("%s: its supervisor runs: adopted", w->row.name);
 		w->adopting = false;
 		/* What it says next decides; until then the record's state stands. */
@@ -424,6 +446,7 @@ static void step_adopt(struct ws *w)
 		return;
 	}
 	if (control_alive(w)) {
+		control_reach(w);
 		ws_kick_in(w, ADOPT_MS);
 		return;
 	}
@@ -501,6 +524,9 @@ static bool wake_one(void *ctx, const struct workspace *row)
 	if (!w)
 		return false;
 	w->adopting = true;
+	/* At once, so that it is mostly adopted by the time that we serve. */
+	if (control_alive(w))
+		control_reach(w);
 	ws_kick(w);
 	return true;
 }

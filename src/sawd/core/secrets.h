@@ -16,7 +16,7 @@ void supply_open(struct ws *w);
 void supply_widen(struct ws *w);
 /* It is in force. */
 void supply_settle(struct ws *w);
-/* The workspace is deleted. */
+/* The workspace is being deleted, and what keeper has of it; ends in reconcile_forgotten() or reconcile_put_off(). */
 void supply_forget(struct ws *w);
 void supply_deinit(struct ws *w);
 bool supply_on_ended(void *owner, struct msg_in *in);

@@ -135,9 +135,36 @@ void supply_settle(struct ws *w)
 	bind(w);
 }
 
+static bool on_forgotten(void *owner, struct msg_in *in)
+{
+	struct ws *w = owner;
+	struct bytes why = in ? msg_get_bytes(in, SAWD_SECRET_WHY_MAX) : bytes_of(NULL, 0);
+	char text[SAWD_SECRET_WHY_MAX + 1];
+
+	if (in && !msg_end(in))
+		return false;
+	(void)snprintf(text, sizeof(text), "%.*s", (int)why.len, why.len ? (const char *)why.p : "");
+	if (in)
+		reconcile_forgotten(w, text);
+	else
+		reconcile_put_off(w);
+	return true;
+}
+
+static const struct ask_kind forgotten = { SAWD_KEEPER, { MSG_SAWD_FORGOTTEN }, on_forgotten };
+
 void supply_forget(struct ws *w)
 {
+	uint64_t req;
+
+	if (!w->core->peers[SAWD_KEEPER]) {
+		reconcile_put_off(w);
+		return;
+	}
+	w->busy = true;
+	req = ask_new(w->core, &forgotten, w);
 	msg_start(&core_out, MSG_SAWD_FORGET);
+	msg_u64(&core_out, req);
 	msg_str(&core_out, w->row.id);
 	core_send(w->core, SAWD_KEEPER);
 }

@@ -142,6 +142,8 @@ void ws_set(struct ws *w, enum sawd_state state, const char *detail)
 
 bool ws_begin(struct ws *w, enum sawd_state state, const char *detail)
 {
+	enum sawd_state state_before = w->state;
+	struct workspace before = w->row;
 	struct err e = { 0 };
 
 	if (state == w->state)
@@ -149,6 +151,8 @@ bool ws_begin(struct ws *w, enum sawd_state state, const char *detail)
 	if (journal_state(w->core, sawd_state_text(state), w->row.id, w->row.name, detail, &e) < 0 ||
 	    enter(w, state, detail, &e) < 0) {
 		log_line("%s: %s", w->row.name, e.text);
+		w->state = state_before;
+		w->row = before;
 		return false;
 	}
 	return true;

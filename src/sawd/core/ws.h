@@ -44,6 +44,7 @@ struct ws {
 	bool plug_pulled;
 
 	struct chan *control; /* to the supervisor; NULL: none */
+	bool reaching; /* the launcher was asked for one */
 	bool greeted;
 	uint64_t control_version; /* of the supervisor */
 	enum ipc_state sup_state;
@@ -88,6 +89,8 @@ int reconcile_start(struct core *c, struct err *e);
 bool reconcile_on_ended(void *owner, struct msg_in *in);
 /* `fault` NULL: complete. */
 void reconcile_provisioned(struct ws *w, const char *fault);
+/* Keeper has forgotten it; `fault` "", or why it could not. */
+void reconcile_forgotten(struct ws *w, const char *fault);
 /* Keeper is restarting: what began is begun again after a while. */
 void reconcile_put_off(struct ws *w);
 /* Draining, and nothing runs any more: sawd goes down. */
@@ -107,8 +110,9 @@ int provision_destroy(struct ws *w, struct err *e);
 void provision_sweep(struct core *c);
 
 /* control.c */
-/* 0: connected, HELLO is on its way. Negative errno: nobody listens there. */
-int control_connect(struct ws *w, struct err *e);
+/* Asks for a connection to its supervisor, once at a time. Where somebody listens there, w->control is there soon and the workspace is kicked;
+ * otherwise nothing follows: ask again later. */
+void control_reach(struct ws *w);
 void control_close(struct ws *w);
 void control_shutdown(struct ws *w, uint64_t grace_ms);
 /* Hands the present policy over; `fn` once, when it is loaded or refused, or the time is over. */

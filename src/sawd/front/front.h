@@ -81,6 +81,7 @@ struct conn {
 	char only[SAWD_NAME_MAX + 1]; /* name or id whose changes it wants; "" all */
 	int file_fd; /* a log; -1 */
 	uint64_t file_at;
+	uint64_t file_before; /* what was read last */
 	char file_id[SAWD_ID_LEN + 1]; /* workspace of the log; "" the control plane's */
 	bool json_lines; /* an audit log */
 	struct loop_timer poll;

@@ -32,6 +32,7 @@ struct client {
 	uint64_t issued_ms; /* real time; 0: nothing yet */
 	struct loop_timer again;
 	uint64_t said_ms;
+	uint64_t retry_ms; /* after which the issue that failed is tried again; 0: the last one did not fail */
 };
 
 struct issuer {
@@ -228,13 +229,23 @@ static int issue(struct client *c, struct err *e)
 	return 0;
 }
 
+static void on_again(struct loop_timer *t);
+
+/* One that failed is tried again: inlet asks only when it is new, and the same names are nothing new either. */
 static void issue_or_say(struct client *c)
 {
 	struct err e = { 0 };
 
 	c->said_ms = loop_now_ms(c->issuer->loop);
-	if (issue(c, &e) < 0)
-		log_line("%s: no certificates for its inlet: %s", c->workspace, e.text);
+	loop_timer_disarm(&c->again);
+	if (issue(c, &e) == 0) {
+		c->retry_ms = 0;
+		return;
+	}
+	c->retry_ms = c->retry_ms ? c->retry_ms * 2 : ISSUER_RETRY_MS;
+	c->retry_ms = c->retry_ms < ISSUER_LOOK_MS ? c->retry_ms : ISSUER_LOOK_MS;
+	log_line("%s: no certificates for its inlet: %s", c->workspace, e.text);
+	(void)loop_timer_arm(c->issuer->loop, &c->again, c->retry_ms, on_again, c);
 }
 
 static void client_free(struct client *c)
@@ -274,7 +285,7 @@ static bool on_wanted(void *owner, struct msg_in *in)
 		return false;
 	if (since >= ISSUER_GAP_MS)
 		issue_or_say(c);
-	else if (!c->again.slot)
+	else if (!c->again.slot || c->retry_ms)
 		return loop_timer_arm(c->issuer->loop, &c->again, ISSUER_GAP_MS - since, on_again, c);
 	return true;
 }
@@ -365,7 +376,7 @@ void issuer_bind(struct issuer *i, struct bytes workspace, uint64_t n, int names
 		log_line("%s: %s", c->workspace, e.text);
 }
 
-void issuer_forget(struct issuer *i, struct bytes workspace)
+int issuer_forget(struct issuer *i, struct bytes workspace, struct err *e)
 {
 	struct client *c = find(i, workspace);
 	char name[SAWD_ID_LEN + 1];
@@ -373,8 +384,7 @@ void issuer_forget(struct issuer *i, struct bytes workspace)
 	if (c)
 		client_free(c);
 	(void)snprintf(name, sizeof(name), "%.*s", (int)workspace.len, (const char *)workspace.p);
-	if (unlinkat(i->dir_fd, name, 0) < 0 && errno != ENOENT)
-		log_line("remove ca/%s: error %d", name, errno);
+	return unlinkat(i->dir_fd, name, 0) < 0 && errno != ENOENT ? err_sys(e, errno, "remove ca/%s", name) : 0;
 }
 
 /* By the wall clock, since that is what certificates end by; also after a machine slept for a week. */

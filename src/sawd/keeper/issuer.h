@@ -13,6 +13,7 @@ enum {
 	ISSUER_RENEW_DAYS = 10, /* intermediates are good for CA_INTERMEDIATE_DAYS */
 	ISSUER_LOOK_MS = 60 * 60 * 1000,
 	ISSUER_GAP_MS = 200, /* between two answers to KEEPER_WANTED */
+	ISSUER_RETRY_MS = 5000, /* after an issue that failed; doubles up to ISSUER_LOOK_MS */
 };
 
 /* The other end hung up or misbehaved; the channel is gone already. */
@@ -33,7 +34,7 @@ int issuer_root(struct issuer *i, struct bytes workspace, struct bytes name, str
 int issuer_open(struct issuer *i, struct bytes workspace, uint64_t n, int names_fd, int *ret_fd, struct err *e);
 /* Other names from now on. Nothing when they are the same or it has no channel. Takes `names_fd`. */
 void issuer_bind(struct issuer *i, struct bytes workspace, uint64_t n, int names_fd);
-/* The workspace is gone for good: its root too. */
-void issuer_forget(struct issuer *i, struct bytes workspace);
+/* The workspace is gone for good: its root too. One that is not there is fine. */
+int issuer_forget(struct issuer *i, struct bytes workspace, struct err *e);
 
 #endif

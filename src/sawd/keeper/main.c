@@ -161,12 +161,18 @@ static bool on_sign(void *owner, struct msg_in *in)
 static bool on_forget(void *owner, struct msg_in *in)
 {
 	struct keeper *k = owner;
+	uint64_t req = msg_get_u64(in);
 	struct bytes id = msg_get_bytes(in, SAWD_ID_LEN);
+	struct err e = { 0 };
 
 	if (!msg_end(in) || !k->safe || !sawd_id_ok(id, "ws-"))
 		return false;
 	supply_end(k->supplies, id);
-	issuer_forget(k->issuer, id);
+	(void)issuer_forget(k->issuer, id, &e);
+	msg_start(&keeper_out, MSG_SAWD_FORGOTTEN);
+	msg_u64(&keeper_out, req);
+	msg_bytes(&keeper_out, bytes_of(e.text, strnlen(e.text, SAWD_SECRET_WHY_MAX)));
+	chan_send(k->core, &keeper_out);
 	return true;
 }
 

@@ -10,7 +10,7 @@ enum { SAFE_OWNER_MAX = 64, SAFE_FAULT_MAX = 300, SAFE_FILES_MAX = 256 /* of one
 struct safe;
 
 /* Opens the key and the folder, or makes them. The key: `credential` (a file of exactly 32 bytes: a systemd credential) when it is not
- * empty, else <folder>/seal.key, made when there is none. Refuses a key that others can read, or has another length, and two keys
+ * empty, else <folder>/seal.key, made when there is none and nothing is sealed. Refuses a key that others can read, or has another length, and two keys
  * that differ. Leftovers of a write that was cut short are removed. */
 int safe_open(struct safe **ret, const char *folder, const char *credential, struct err *e);
 /* Wipes the key. */

@@ -1,5 +1,6 @@
 #include "sawd/keeper/seal_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -69,8 +70,8 @@ static int key_read(int at_fd, const char *path, struct secret **ret, struct err
 	if (!S_ISREG(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & 077))
 		return err_set(e, EPERM, "%s: must be a file of ours with mode 0600: chmod and chown it", path);
 	if (st.st_size != SEAL_KEY_LEN)
-		return err_set(e, EBADMSG, "%s: a sealing key has exactly 32 bytes: restore it from a backup, or remove it and set all secrets again",
-			       path);
+		return err_set(e, EBADMSG, "%s: a sealing key has exactly 32 bytes: restore it from a backup; where it is lost, move it away with ca/ "
+			       "and secrets/ and set all secrets again", path);
 	key = secret_new_empty(SEAL_KEY_LEN);
 	if (!key)
 		return err_set(e, ENOMEM, "out of guarded memory");
@@ -80,6 +81,33 @@ static int key_read(int at_fd, const char *path, struct secret **ret, struct err
 	*ret = key;
 	key = NULL;
 	return 1;
+}
+
+/* What a write that was cut short left is nothing. */
+static bool has_files(int at_fd, const char *folder, unsigned depth)
+{
+	int fd = openat(at_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	bool found = false;
+
+	if (!d)
+		(void)fd_close(fd);
+	while (d && !found && (entry = readdir(d)) != NULL)
+		found = entry->d_name[0] != '.' && (!depth || has_files(dirfd(d), entry->d_name, depth - 1));
+	if (d)
+		(void)closedir(d);
+	return found;
+}
+
+/* A fresh key opens nothing that is there, and would stand in the way of the right one. */
+static int key_needed(int dir_fd, struct err *e)
+{
+	if (!has_files(dir_fd, "ca", 0) && !has_files(dir_fd, "secrets", 1))
+		return 0;
+	return err_set(e, ENOENT,
+		       "%s: is not there, and no credential was given, but files in ca/ and secrets/ are sealed: start sawd as the service that has the "
+		       "credential, or restore %s; where the key is lost, move both folders away and set all secrets again", key_name, key_name);
 }
 
 static int key_make(int dir_fd, struct secret **ret, struct err *e)
@@ -109,8 +137,10 @@ int seal_file_key(int dir_fd, const char *credential, struct secret **ret, struc
 		return err_set(e, EEXIST,
 			       "%s and %s differ, and only one can open what is stored: make the content of seal.key the credential, then remove the file",
 			       credential, key_name);
-	if (!given && !ours)
-		return key_make(dir_fd, ret, e);
+	if (!given && !ours) {
+		own = key_needed(dir_fd, e);
+		return own < 0 ? own : key_make(dir_fd, ret, e);
+	}
 	*ret = given ? given : ours;
 	if (given)
 		given = NULL;

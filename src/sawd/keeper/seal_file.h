@@ -6,7 +6,7 @@
 #include "crypt/seal.h"
 
 /* The sealing key: `credential` (path of a file of SEAL_KEY_LEN bytes) when it is not "", else `seal.key` in the folder, which is made
- * when there is none. */
+ * when there is none and nothing is sealed. */
 int seal_file_key(int dir_fd, const char *credential, struct secret **ret, struct err *e);
 
 /* Opens `name` under `label`, whose version is taken from the file. 1 with *ret and label->version, 0: no such file, or a negative errno

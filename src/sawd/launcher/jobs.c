@@ -29,6 +29,7 @@ struct job {
 	uint64_t req; /* core's number for it */
 	int why_fd; /* of a disks job: what went wrong, in its words; -1 */
 	char id[SAWD_ID_LEN + 1]; /* of a workspace; "" for a disks job */
+	char disks_of[SAWD_ID_LEN + 1]; /* the workspace of a disks job; "" */
 };
 
 static struct msg out;
@@ -128,8 +129,8 @@ static void on_job_end(struct loop_io *io, uint32_t events)
 	job_free(j);
 }
 
-/* Takes `why_fd`, also on failure. */
-static int job_start(struct launcher *l, const struct child_spec *s, uint64_t req, const char *id, int why_fd, struct err *e)
+/* Takes `why_fd`, also on failure. `ret`: the new job, or NULL. */
+static int job_start(struct launcher *l, const struct child_spec *s, uint64_t req, const char *id, int why_fd, struct job **ret, struct err *e)
 {
 	struct job *j;
 	int r;
@@ -148,6 +149,8 @@ static int job_start(struct launcher *l, const struct child_spec *s, uint64_t re
 	if (r < 0) {
 		child_kill(&j->child);
 		job_free(j);
+	} else if (ret) {
+		*ret = j;
 	}
 	return r;
 }
@@ -176,7 +179,7 @@ static int spawn_as(struct launcher *l, struct spawn *s, const char *id, bool is
 	return job_start(l,
 			 &(struct child_spec){ .path = s->path, .title = s->title, .args = args, .fds = fds,
 					       .n_fds = is_try ? 7 : 2, .flags = CHILD_OUTLIVES },
-			 req, id, -1, e);
+			 req, id, -1, NULL, e);
 }
 
 static int spawn(struct launcher *l, const char *id, const char *name, bool is_try, uint64_t req, int log_fd, struct err *e)
@@ -237,6 +240,7 @@ static int make_disks(struct launcher *l, struct bytes id, uint64_t bytes, uint6
 	char size[32];
 	char self[PATHS_MAX];
 	const char *const args[] = { "--make-disks", folder, size, NULL };
+	struct job *j = NULL;
 	int why[2] = { -1, -1 };
 	int r = paths_helper("sawd", self, e);
 
@@ -250,9 +254,24 @@ static int make_disks(struct launcher *l, struct bytes id, uint64_t bytes, uint6
 	r = job_start(l,
 		      &(struct child_spec){ .path = self, .title = "sawd: making disks", .args = args,
 					    .fds = (struct child_fd[]){ { why[1], 1 }, { l->log_fd, 2 } }, .n_fds = 2 },
-		      req, "", why[0], e);
+		      req, "", why[0], &j, e);
 	(void)fd_close(why[1]);
+	if (r == 0)
+		(void)snprintf(j->disks_of, sizeof(j->disks_of), "%.*s", (int)id.len, (const char *)id.p);
 	return r;
+}
+
+/* Core died meanwhile, and asks anew: two that make the same disks would spoil each other's. */
+static void abandon_disks(struct launcher *l, struct bytes id)
+{
+	for (struct job *j = l->jobs, *next; j; j = next) {
+		next = j->next;
+		if (!bytes_is(id, j->disks_of))
+			continue;
+		loop_io_remove(&j->io);
+		child_kill(&j->child);
+		job_free(j);
+	}
 }
 
 bool jobs_on_disks(void *owner, struct msg_in *in)
@@ -265,6 +284,7 @@ bool jobs_on_disks(void *owner, struct msg_in *in)
 
 	if (!msg_end(in) || !sawd_id_ok(id, "ws-"))
 		return false;
+	abandon_disks(core->launcher, id);
 	if (make_disks(core->launcher, id, bytes, req, &e) < 0)
 		answer(core->launcher, MSG_SAWD_DISKS_DONE, req, false, e.text);
 	return true;

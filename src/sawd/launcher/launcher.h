@@ -18,6 +18,7 @@ enum {
 	LAUNCHER_STOP_MS = 5000, /* for the roles to end by themselves */
 	LAUNCHER_SWEEP_MS = 10000, /* between looks for cgroups of workspaces that were killed */
 	LAUNCHER_JOBS_MAX = 4096, /* children that are no role: workspaces, disks being made */
+	LAUNCHER_FDS = LAUNCHER_JOBS_MAX + 256, /* a descriptor for each, and what it takes to start a role beside them */
 };
 
 struct role {
@@ -73,6 +74,9 @@ void jobs_sweep(struct launcher *l);
 void jobs_deinit(struct launcher *l);
 /* `sawd --make-disks FOLDER BYTES`: the child that makes them. Gives the exit status. */
 int jobs_make_disks(const char *folder, const char *bytes);
+
+/* reach.c: what core asks for, too. */
+bool reach_on_connect(void *owner, struct msg_in *in);
 
 /* listen.c: folders, lock and the API's socket. */
 int listen_open(struct launcher *l, struct err *e);

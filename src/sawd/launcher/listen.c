@@ -71,7 +71,9 @@ int listen_open(struct launcher *l, struct err *e)
 	l->lock_fd = lock_take(path, e);
 	if (l->lock_fd < 0)
 		return err_in(e, l->lock_fd, "sawd runs already");
-	r = make_folders(l, e);
+	/* At once: who finds the lock taken looks for the socket. */
+	r = open_socket(l, e);
+	r = r < 0 ? r : make_folders(l, e);
 	r = r < 0 ? r : paths_join(path, l->state, "sawd.log", e);
 	r = r < 0 ? r : paths_join(old, l->state, "sawd.log.1", e);
 	if (r < 0)
@@ -79,7 +81,5 @@ int listen_open(struct launcher *l, struct err *e)
 	if (stat(path, &st) == 0 && st.st_size > LOG_MAX)
 		(void)rename(path, old);
 	l->log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (l->log_fd < 0)
-		return err_sys(e, errno, "open %s", path);
-	return open_socket(l, e);
+	return l->log_fd < 0 ? err_sys(e, errno, "open %s", path) : 0;
 }

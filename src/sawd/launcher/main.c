@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -154,6 +155,17 @@ static void find_owner(struct launcher *l)
 		(void)snprintf(l->owner, sizeof(l->owner), "uid-%u", geteuid());
 }
 
+/* A soft limit is often 1024: behind so many workspaces no role could be started again. The roles set their own. */
+static void raise_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= LAUNCHER_FDS)
+		return;
+	l.rlim_cur = l.rlim_max < LAUNCHER_FDS ? l.rlim_max : LAUNCHER_FDS;
+	(void)setrlimit(RLIMIT_NOFILE, &l);
+}
+
 /* In the background: what the starter waits for comes over `tell_fd`: "ready", or a sentence, or nothing. */
 static int serve(struct launcher *l, const struct options *o)
 {
@@ -251,6 +263,7 @@ int main(int argc, char **argv)
 	l.ready_fd = o.ready_fd;
 	l.session_max_ms = o.session_max_s * 1000;
 	l.session_idle_ms = o.session_idle_s * 1000;
+	raise_limit();
 	find_owner(&l);
 	return o.foreground ? serve(&l, &o) : to_background(&l, &o);
 }

@@ -120,6 +120,19 @@ static void join_all(struct role *r)
 			join(r, &l->roles[k]);
 }
 
+static bool on_join(void *owner, struct msg_in *in)
+{
+	struct role *core = owner;
+	uint64_t role = msg_get_max(in, SAWD_ROLE_END - 1);
+
+	if (!msg_end(in) || !role || role == SAWD_CORE)
+		return false;
+	/* One that is starting was joined already. */
+	if (core->launcher->roles[role].ready)
+		join(core, &core->launcher->roles[role]);
+	return true;
+}
+
 static void say_ready(struct launcher *l)
 {
 	for (unsigned k = 1; k < SAWD_ROLE_END; k++)
@@ -201,7 +214,8 @@ static void on_chan_end(void *owner, const char *why)
 static const struct chan_permit role_permits[] = { { MSG_READY, on_ready }, { MSG_PONG, on_pong }, { MSG_FAILED, on_failed } };
 static const struct chan_permit core_permits[] = {
 	{ MSG_READY, on_ready },	     { MSG_FAILED, on_failed },	       { MSG_SAWD_SPAWN, jobs_on_spawn },
-	{ MSG_SAWD_DISKS, jobs_on_disks }, { MSG_SAWD_DOWN, on_down },
+	{ MSG_SAWD_DISKS, jobs_on_disks }, { MSG_SAWD_DOWN, on_down },	       { MSG_SAWD_JOIN, on_join },
+	{ MSG_SAWD_CONNECT, reach_on_connect },
 };
 
 static bool all_ended(const struct launcher *l)

@@ -69,11 +69,23 @@ void gateway_keeper(struct ws *w, uint16_t type, int fd)
 			gateway_send_keeper(&w->roles[i]);
 }
 
-/* A fresh channel between two roles whenever one of them is fresh. */
-static void pair_two(struct ws *w, enum role_kind one, uint16_t one_type, enum role_kind two, uint16_t two_type)
+/* Channels between two roles: the first of each says when it has ended. */
+static struct pair {
+	enum role_kind kinds[2];
+	uint16_t types[2];
+	bool lost;
+} pairs[] = {
+	{ { ROLE_INLET, ROLE_DIALER }, { MSG_PEER, MSG_PEER }, false },
+	{ { ROLE_INLET, ROLE_OUTLET }, { MSG_PEER_OUTLET, MSG_PEER_INLET }, false },
+	{ { ROLE_OUTLET, ROLE_DIALER }, { MSG_PEER, MSG_PEER_OUTLET }, false },
+};
+enum { PAIRS = sizeof(pairs) / sizeof(pairs[0]), PAIR_AGAIN_MS = 1000 };
+static struct loop_timer pair_timer;
+
+/* A fresh one, whenever one of the two is fresh. */
+static void pair_two(struct ws *w, struct pair *p)
 {
-	struct role *ends[2] = { &w->roles[one], &w->roles[two] };
-	const uint16_t types[2] = { one_type, two_type };
+	struct role *ends[2] = { &w->roles[p->kinds[0]], &w->roles[p->kinds[1]] };
 	struct err e = { 0 };
 	int fds[2];
 
@@ -83,8 +95,9 @@ static void pair_two(struct ws *w, enum role_kind one, uint16_t one_type, enum r
 		ws_fail(w, "%s", e.text);
 		return;
 	}
+	p->lost = false;
 	for (int i = 0; i < 2; i++) {
-		msg_start(&out, types[i]);
+		msg_start(&out, p->types[i]);
 		msg_fd(&out, fds[i]);
 		role_send(ends[i], &out);
 	}
@@ -94,12 +107,32 @@ static void pair_two(struct ws *w, enum role_kind one, uint16_t one_type, enum r
 
 static void pair_up(struct ws *w, enum role_kind fresh)
 {
-	if (fresh != ROLE_OUTLET)
-		pair_two(w, ROLE_INLET, MSG_PEER, ROLE_DIALER, MSG_PEER);
-	if (fresh != ROLE_DIALER)
-		pair_two(w, ROLE_INLET, MSG_PEER_OUTLET, ROLE_OUTLET, MSG_PEER_INLET);
-	if (fresh != ROLE_INLET)
-		pair_two(w, ROLE_OUTLET, MSG_PEER, ROLE_DIALER, MSG_PEER_OUTLET);
+	for (size_t i = 0; i < PAIRS; i++)
+		if (pairs[i].kinds[0] == fresh || pairs[i].kinds[1] == fresh)
+			pair_two(w, &pairs[i]);
+}
+
+/* One whose end was that of a process was paired with its successor, or will be. */
+static void on_pair_again(struct loop_timer *t)
+{
+	for (size_t i = 0; i < PAIRS; i++)
+		if (pairs[i].lost)
+			pair_two(t->owner, &pairs[i]);
+}
+
+static bool on_peer_lost(void *owner, struct msg_in *in)
+{
+	struct role *r = owner;
+	enum role_kind other = msg_get_max(in, 1) ? ROLE_OUTLET : ROLE_DIALER;
+
+	if (!msg_end(in))
+		return false;
+	for (size_t i = 0; i < PAIRS; i++)
+		if (pairs[i].kinds[0] == r->kind && pairs[i].kinds[1] == other) {
+			pairs[i].lost = true;
+			return pair_timer.slot || loop_timer_arm(r->ws->loop, &pair_timer, PAIR_AGAIN_MS, on_pair_again, r->ws);
+		}
+	return false;
 }
 
 static bool restart(struct role *r, const char *why)
@@ -292,7 +325,7 @@ static void configure_outlet(struct role *r)
 
 #define BIT(action) (1U << (action))
 
-static const struct chan_permit gate_permits[] = { ROLE_PERMITS, { MSG_POLICY_DONE, on_policy_done } };
+static const struct chan_permit gate_permits[] = { ROLE_PERMITS, { MSG_POLICY_DONE, on_policy_done }, { MSG_PEER_LOST, on_peer_lost } };
 
 const struct role_ops gateway_inlet_ops = {
 	.name = "inlet",
