@@ -86,8 +86,9 @@ int watch_begin(struct watch *w, const char *name, bool is_new)
 
 static void progress(const struct watch *w, uint64_t began)
 {
-	say_progress("%s: %s%s%s (%" PRIu64 " s)", w->name, *w->state ? w->state : "requested", *w->detail ? ": " : "", w->detail,
-		     (clock_mono_ms() - began) / 1000);
+	/* what a narrow terminal has no room for is the end */
+	say_progress("%s: %s (%" PRIu64 " s)%s%s", w->name, *w->state ? w->state : "requested", (clock_mono_ms() - began) / 1000,
+		     *w->detail ? ": " : "", w->detail);
 }
 
 int watch_until(struct watch *w, enum watch_goal goal)

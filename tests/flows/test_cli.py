@@ -1,4 +1,5 @@
 """The command line against a control plane that obeys the test: words in, requests out, answers shown, exit codes."""
+import fcntl
 import json
 import os
 import pathlib
@@ -7,6 +8,7 @@ import re
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import termios
 import time
@@ -52,9 +54,10 @@ def saw(build, env):
 @pytest.fixture
 def terminal(build, env):
     """Runs saw on a terminal: gives what it showed, and its exit code. `answers`: text to wait for -> what to type then."""
-    def run(*args, answers=None):
+    def run(*args, answers=None, columns=0):
         pid, fd = pty.fork()
         if pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
             os.execve(str(build / "src/cli/saw"), ["saw", *args], env)
         shown, answers = b"", dict(answers or {})
         while select.select([fd], [], [], 60)[0]:
@@ -388,6 +391,14 @@ def test_create_is_loud_about_emulation_and_shows_progress_on_a_terminal(termina
     sawd.changes["POST", "/v1/workspaces"] = ["provisioning", {"state": "running", "accel_in_use": "tcg"}]
     shown, code = terminal("create", "dev", "--policy", policy)
     assert code == 0 and "EMULATED" in shown and "running" in shown and "\r\033[K" in shown
+
+
+def test_progress_stays_on_one_row_of_the_terminal(terminal, sawd, policy):
+    sawd.changes["POST", "/v1/workspaces"] = [{"state": "starting", "detail": "\u00e4" * 30 + " cgroup v2 has no usable controllers" * 9}, "running"]
+    shown, code = terminal("create", "dev", "--policy", policy, columns=50)
+    rows = [row.split("\r")[0] for row in shown.split("\r\033[K")[1:]]
+    assert code == 0 and any(row.startswith("dev: running (0 s): \u00e4\u00e4") for row in rows), shown
+    assert max(map(len, rows)) == 49, rows
 
 
 def test_restart_waits_for_the_new_start_and_not_the_old_one(saw, sawd):
