@@ -572,9 +572,12 @@ def test_a_value_that_no_field_can_carry_is_refused_without_repeating_it(saw, sa
     assert len(done.stderr) < 200
 
 
-def test_a_value_on_the_command_line_is_refused(saw, sawd):
-    assert saw("secret", "set", "github", "ghp_value").returncode == 2
-    assert saw("secret", "set", "github", "--value", "ghp_value").returncode == 2
+def test_a_value_on_the_command_line_is_refused_without_repeating_it(saw, sawd):
+    for words in (["set", "github", "ghp_value"], ["rotate", "github", "Bearer", "ghp_value"], ["set", "github", "--value", "ghp_value"],
+                  ["set", "github", "--value=ghp_value"]):
+        done = saw("secret", *words)
+        assert done.returncode == 2 and done.stderr and "ghp_value" not in done.stdout + done.stderr, done
+    assert "--file FILE" in saw("secret", "set", "github", "ghp_value").stderr
     assert saw("secret", "set", "../x", "--file", "/dev/null").returncode == 2
     assert not sawd.requests
 
