@@ -31,6 +31,13 @@ struct listing {
 	bool found;
 };
 
+/* Another name under which a key is trusted. */
+struct twin {
+	const char *name;
+	const char *fingerprint;
+	char ret[TRUST_NAME_MAX + 1]; /* "": none */
+};
+
 static int folder_path(char ret[PATHS_MAX])
 {
 	char state[PATHS_MAX];
@@ -66,6 +73,27 @@ static bool on_key(void *ctx, const char *name, const uint8_t *key, const char *
 	return true;
 }
 
+static bool on_twin(void *ctx, const char *name, const uint8_t *key, const char *why)
+{
+	struct twin *t = ctx;
+	char fingerprint[BUNDLE_FINGERPRINT_MAX];
+
+	(void)why;
+	if (!key || strcmp(name, t->name) == 0)
+		return true;
+	bundle_fingerprint(key, &policy_crypto, fingerprint);
+	if (strcmp(fingerprint, t->fingerprint) == 0)
+		(void)snprintf(t->ret, sizeof(t->ret), "%s", name);
+	return true;
+}
+
+static int find_twin(const char *folder, struct twin *t)
+{
+	struct err e = { 0 };
+
+	return trust_each(folder, on_twin, t, &e) < 0 ? say_fail(CLI_FAILED, "%s", e.text) : CLI_DONE;
+}
+
 static int list(const char *folder, bool json)
 {
 	struct listing l = { .is_json = json };
@@ -85,7 +113,7 @@ static int list(const char *folder, bool json)
 		json_out_object_end(&l.json);
 		buf_byte(&l.out, '\n');
 	} else if (r == 0 && l.n == 0) {
-		buf_str(&l.out, "no key is trusted: `saw up` makes a local one, `saw policy key add FILE` adds Security's\n");
+		buf_str(&l.out, "no key is trusted: the first `saw up` makes a local one, `saw policy key add FILE` adds Security's\n");
 	}
 	r = r < 0 ? say_fail(CLI_FAILED, "%s", e.text) : say_out(&l.out);
 	buf_deinit(&l.out);
@@ -179,6 +207,7 @@ static int add(const char *folder, const char *from, const char *given, bool jso
 	char name[TRUST_NAME_MAX + 1];
 	char path[PATHS_MAX];
 	char fingerprint[BUNDLE_FINGERPRINT_MAX];
+	struct twin twin = { .name = name, .fingerprint = fingerprint };
 	uint8_t key[BUNDLE_KEY];
 	struct buf line BUF_AUTO = { 0 };
 	int r;
@@ -193,7 +222,11 @@ static int add(const char *folder, const char *from, const char *given, bool jso
 	if (r != CLI_DONE)
 		return r;
 	bundle_fingerprint(key, &policy_crypto, fingerprint);
-	r = announce("add", name, fingerprint);
+	r = find_twin(folder, &twin);
+	/* under two names, removing one would take nothing away */
+	if (r == CLI_DONE && *twin.ret)
+		return say_fail(CLI_FAILED, "this key is trusted already, as %s", twin.ret);
+	r = r ? r : announce("add", name, fingerprint);
 	if (r != CLI_DONE)
 		return r;
 	buf_init(&line, SSH_KEY_LINE_MAX);
@@ -208,6 +241,7 @@ static int add(const char *folder, const char *from, const char *given, bool jso
 static int rm(const char *folder, const char *name, bool json)
 {
 	struct listing l = { .n = 0 };
+	struct twin twin = { .name = name, .fingerprint = l.fingerprint };
 	char path[PATHS_MAX];
 	struct err e = { 0 };
 	int r;
@@ -220,11 +254,14 @@ static int rm(const char *folder, const char *name, bool json)
 	if (!l.found)
 		return say_fail(CLI_NOT_FOUND, "no key %s is trusted; `saw policy key ls` lists them", name);
 	r = file_path(folder, name, path);
+	r = r ? r : find_twin(folder, &twin);
 	r = r ? r : announce("remove", name, l.fingerprint);
 	if (r != CLI_DONE)
 		return r;
 	if (unlink(path) < 0)
 		return say_fail(CLI_FAILED, "remove %s: %s", path, strerror(errno));
+	if (*twin.ret)
+		say_warn("the same key is still trusted as %s: its signature counts until `saw policy key rm %s`", twin.ret, twin.ret);
 	return said(json, name, l.fingerprint, false);
 }
 

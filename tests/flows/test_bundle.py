@@ -785,11 +785,16 @@ def test_keys_are_trusted_and_not_trusted_any_more_with_an_event_each(plane, sec
     cli(plane, "policy", "key", "add", security.private, code=1)
     other = bundle.Key(tmp_path, "other", "ssh")
     assert "trusted already" in cli(plane, "policy", "key", "add", other.public, "--name", "corp", code=1).stderr
+    # removing one of two names would take nothing away
+    assert "trusted already, as corp" in cli(plane, "policy", "key", "add", security.public, "--name", "corp2", code=1).stderr
     names = [k["name"] for k in json.loads(cli(plane, "policy", "key", "ls", "--json").stdout)["keys"]]
     assert sorted(names) == ["corp", "local"]
     push(plane, bundle.make(tmp_path / "7", security, 7))
     cli(plane, "create", "dev", "--policy", STABLE, "--driver", "try")
-    cli(plane, "policy", "key", "rm", "corp")
+    twin = plane.state / "keys/security/twin.pub"
+    twin.write_text((plane.state / "keys/security/corp.pub").read_text())
+    assert "still trusted as twin" in cli(plane, "policy", "key", "rm", "corp").stderr
+    twin.unlink()
     cli(plane, "policy", "key", "rm", "corp", code=4)
     assert "not trusted here" in push(plane, bundle.make(tmp_path / "8", security, 8), code=1).stderr
     # What is in force stays so; at its next start it is refused.
