@@ -124,6 +124,9 @@ def test_another_key_another_namespace_and_no_trusted_key_are_refused(saw, key, 
     assert reason == ("bundle_signature" if key.kind == "openssl" else "bundle_key_not_trusted")
     assert "not trusted here" in saw("verify", folder, code=1).stderr
     if key.kind == "ssh":
+        said = saw("verify", folder, "--key", other.public, code=1).stderr
+        assert "another key than" in said and "trusted" not in said
+    if key.kind == "ssh":
         with open(folder / "manifest.json", "rb") as f:
             (folder / "signature.sig").write_bytes(bundle.run("ssh-keygen", "-q", "-Y", "sign", "-n", "file", "-f", key.private, stdin=f).stdout)
         assert "namespace" in saw("verify", folder, "--key", key.public, code=1).stderr
@@ -629,7 +632,8 @@ def test_back_and_forward_again(plane, security, tmp_path):
     assert loaded(plane, "dev", 5)["rolled_back"]
     cli(plane, "policy", "channel", "rollback", STABLE, "--to", 3)
     loaded(plane, "dev", 3)
-    cli(plane, "policy", "channel", "rollback", STABLE, code=4)
+    assert "`saw audit`" in cli(plane, "policy", "channel", "rollback", STABLE, code=4).stderr
+    assert "`saw audit`" in cli(plane, "policy", "channel", "set", STABLE, "0" * 8, code=4).stderr
     cli(plane, "policy", "channel", "rollback", STABLE, "--to", 4, code=1)
     # Only back to the top is forward; what lies between is a rollback too.
     assert "is not above 9" in cli(plane, "policy", "channel", "set", STABLE, bundle.release(folders[5])[:8], code=1).stderr
