@@ -267,6 +267,9 @@ def test_a_verdict_that_needs_the_body_asks_for_it(saw, https, tmp_path):
     assert "--body FILE" in saw("test", https, "POST https://api.example/repos/o/r/pulls", code=2).stderr
     assert "--push" in saw("test", https, "POST https://git.example/o/r/git-receive-pack", code=2).stderr
     assert "no list of changes" in saw("test", https, "POST https://git.example/o/r/git-receive-pack", "--push", "main", code=2).stderr
+    for other in ("https://git.example/o/r.git", "https://api.example/x"):
+        assert "git-receive-pack" in saw("test", https, other, "--push", "create:refs/heads/agent/x", code=2).stderr
+    saw("test", https, "https://unlisted.example/o/r.git", "--push", "create:refs/heads/agent/x", code=3)
     (tmp_path / "b").write_text('{"draft": true}')
     out = saw("test", https, "POST https://api.example/repos/o/r/pulls", "--body", "b").stdout
     assert "class   draft" in out and "credential github" in out and "verdict allow" in out, out
