@@ -697,6 +697,25 @@ def test_doctor_names_the_setting_when_user_namespaces_are_off(build, env):
     assert by["namespaces"]["result"] == "fail" and "max_user_namespaces" in by["namespaces"]["found"]
 
 
+@pytest.mark.skipif(os.getuid() == 0, reason="root needs no ids of others and may write anywhere")
+def test_doctor_finds_that_images_cannot_be_built_without_ids(saw):
+    user = pwd.getpwuid(os.getuid()).pw_name
+    there = all(re.search(rf"^{re.escape(user)}:", pathlib.Path(f).read_text(), re.M) for f in ("/etc/subuid", "/etc/subgid"))
+    by = {c["check"]: c for c in json.loads(saw("doctor", "--json").stdout)["checks"]}
+    if not by["image-tools"]["found"].startswith("missing: "):
+        assert by["image-tools"]["result"] == ("ok" if there else "fail") and (there or "/etc/subuid" in by["image-tools"]["found"])
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root needs no ids of others and may write anywhere")
+def test_a_folder_that_cannot_be_written_is_named_by_doctor_and_by_up(saw, env, folder):
+    shut = folder / "shut"
+    shut.mkdir(mode=0o500)
+    by = {c["check"]: c for c in json.loads(saw("doctor", "--json", env={**env, "SAW_RUN": str(shut)}).stdout)["checks"]}
+    assert by["folders"]["result"] == "fail" and str(shut) in by["folders"]["found"]
+    up = saw("up", env={**env, "SAW_RUN": str(shut)})
+    assert up.returncode == 1 and "Permission denied" in up.stderr and "runs already" not in up.stderr
+
+
 def test_version_is_the_same_everywhere(saw):
     assert saw("--version").stdout == saw("version").stdout
     assert json.loads(saw("version", "--json").stdout)["version"] in saw("version").stdout

@@ -25,7 +25,8 @@ def saw(build, folder):
     env = {**os.environ, "SAW_RUN": str(folder / "run"), "SAW_STATE": str(folder / "state")}
 
     def run(*args, **kw):
-        return subprocess.run([str(build / "src/cli/saw"), *args], env=env, capture_output=True, text=True, timeout=120, check=False,
+        kw.setdefault("env", env)
+        return subprocess.run([str(build / "src/cli/saw"), *args], capture_output=True, text=True, timeout=120, check=False,
                               stdin=subprocess.DEVNULL, **kw)
     run.env = env
     yield run
@@ -57,6 +58,12 @@ def test_up_and_down_are_harmless_when_repeated_and_name_socket_and_identity(saw
     assert saw("down").returncode == 0
     assert saw("ls").returncode == 5
     assert saw("down").stdout == "The control plane was not running.\n"
+
+
+def test_one_state_folder_has_one_control_plane_and_the_second_hears_why(saw):
+    assert saw("up").returncode == 0
+    second = saw("up", env={**saw.env, "SAW_RUN": saw.env["SAW_RUN"] + "2"})
+    assert second.returncode == 1 and "XDG_RUNTIME_DIR" in second.stderr and "`saw down`" in second.stderr
 
 
 def test_gateways_ask_the_name_servers_that_up_names(saw, policy, folder):
