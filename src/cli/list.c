@@ -292,9 +292,14 @@ static int sessions_run(const struct cli_args *a)
 		return say_out(&doc.text);
 	}
 	buf_init(&out, OUT_MAX);
-	buf_fmt(&out, "%-16s %-20s %-12s %-24s %-24s %s\n", "SESSION", "WORKSPACE", "USER", "CREATED", "ENDS AT LATEST", "TUNNELS");
 	s = doc.nodes ? json_get(doc.nodes, doc.nodes, "sessions") : NULL;
-	for (s = s && s->first ? doc.nodes + s->first : NULL; s; s = s->next ? doc.nodes + s->next : NULL) {
+	s = s && s->first ? doc.nodes + s->first : NULL;
+	if (s)
+		buf_fmt(&out, "%s%-16s %-20s %-12s %-24s %-24s %s%s\n", say_colour(stdout, SAY_BOLD), "SESSION", "WORKSPACE", "USER", "CREATED",
+			"ENDS AT LATEST", "TUNNELS", say_colour(stdout, SAY_PLAIN));
+	else
+		buf_str(&out, "no session is open: saw ssh NAME\n");
+	for (; s; s = s->next ? doc.nodes + s->next : NULL) {
 		char id[CELL_MAX], name[CELL_MAX], user[CELL_MAX], created[CELL_MAX], ends[CELL_MAX];
 
 		buf_fmt(&out, "%-16s %-20s %-12s %-24s %-24s %" PRIu64 "\n", table_cell(&doc, s, "session_id", id),

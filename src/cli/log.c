@@ -49,6 +49,7 @@ static int log_run(const struct cli_args *a)
 	struct err e = { "" };
 	struct bytes line;
 	char target[160];
+	size_t n = 0;
 	int r;
 	int got;
 
@@ -64,7 +65,10 @@ static int log_run(const struct cli_args *a)
 			r = say_fail(CLI_UNREACHABLE, "log: %s", e.text);
 		else
 			r = print_line(line, a->value[G_JSON] != NULL);
+		n++;
 	}
+	if (r == CLI_DONE && n == 0 && !a->value[G_JSON])
+		say_warn("%s has printed nothing yet", a->value[G_SUPERVISOR] ? "the gateway" : "the machine");
 	api_lines_deinit(&lines);
 	return r;
 }

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import pty
+import pwd
 import re
 import select
 import shutil
@@ -97,6 +98,14 @@ def test_the_overview_lists_every_verb_and_help_says_more(saw):
         assert saw(v["verb"], "--help").stdout == done.stdout
         for option in v.get("options", []):
             assert f"--{option['name']}" in done.stdout
+
+
+def test_help_finds_a_verb_under_a_verb(saw):
+    for words in (["policy", "test"], ["secret", "set"], ["image", "build"]):
+        done = saw("help", *words)
+        assert done.returncode == 0 and done.stdout == saw(*words, "--help").stdout
+        assert [v["verb"] for v in json.loads(saw("help", "--json", *words).stdout)] == [" ".join(words)]
+    assert saw("help", "policy", "nonsense").returncode == saw("help", "ls", "nonsense").returncode == 2
 
 
 def test_help_of_a_verb_with_verbs_lists_the_options_of_each(saw):
@@ -661,6 +670,19 @@ def test_audit_reads_a_file_without_a_control_plane(saw, tmp_path):
         assert done.returncode == 1 and f"{other} is not a file" in done.stderr
     follow = saw("audit", str(log), "--follow")
     assert follow.returncode == 2 and str(log) in follow.stderr
+
+
+def test_nothing_to_show_is_said(saw, sawd, tmp_path):
+    sawd.workspaces["dev"] = workspace("dev")
+    sawd.streams["/v1/audit"] = sawd.streams["/v1/workspaces/dev/log"] = b""
+    assert saw("audit", "dev").stderr == "saw: note: nothing is on record yet\n"
+    assert saw("audit", "dev", "--denied").stderr == "saw: note: nothing was refused\n"
+    assert "printed nothing yet" in saw("log", "dev").stderr
+    (tmp_path / "log.jsonl").touch()
+    assert "nothing was refused" in saw("audit", "--denied", str(tmp_path / "log.jsonl")).stderr
+    for words in (["audit", "dev"], ["log", "dev"]):
+        assert saw(*words, "--json").stderr == ""
+    assert saw("sessions").stdout == "no session is open: saw ssh NAME\n"
 
 
 def test_no_color_is_respected_on_a_terminal(build, env, sawd, terminal, tmp_path):
