@@ -301,7 +301,7 @@ def test_the_deciding_rule_is_named_with_its_line_too(saw, tmp_path, url, at):
     (tmp_path / "same.yaml").write_text(SAME_NAME)
     code = 3 if at in (12, 13) else 0
     told = json.loads(saw("test", "same.yaml", url, "--json", code=code).stdout)
-    assert told["line"] == at and (at not in (12, 13) or told["rule"] == "b: deny any /a+b (+1)"), told
+    assert told["line"] == at and (at not in (12, 13) or told["rule"] == f"b: deny any /a+b (+1) (line {at})"), told
     assert f"  line    {at}\n" in saw("test", "same.yaml", url, code=code).stdout
     saw("compile", "same.yaml", "-o", "same.blob")
     assert "line" not in json.loads(saw("test", "same.blob", url, "--json", code=code).stdout)
