@@ -238,8 +238,10 @@ def test_a_supervisor_loads_what_is_signed_and_says_which(ws, security, tmp_path
     w.wait_state(control, "running")
     (state, _, detail), = policy_events(w)
     assert state == "Enabled" and "serial 7" in detail and bundle.release(folder) in detail and "signed by SHA256:" in detail
-    later = bundle.make(tmp_path / "c", security, 8, host="later.example")
+    later = bundle.make(tmp_path / "c", security, 8, text=bundle.POLICY.replace("corporate", "later").format(host="later.example"))
     assert bundle.hand_over(control, later, 2, STABLE) == (1, "")
+    named = [(e["policy"]["name"], e["policy"]["version"], e["status_detail"][:8]) for e in w.audit() if e["class_uid"] == 5019]
+    assert named == [("corporate", "1", "serial 7"), ("later", "2", "serial 8")]
     assert "serial 8" in policy_events(w)[-1][2] and bundle.release(later) in policy_events(w)[-1][2] and STABLE in policy_events(w)[-1][2]
     assert bundle.kept(w.dir) == (8, bundle.container(*bundle.parts(later)))
     assert "compiler" not in w.roles(), "the compiler ends with its policy"
