@@ -28,6 +28,7 @@ struct listing {
 	size_t n;
 	char name[TRUST_NAME_MAX + 1]; /* only this one; "" all */
 	char fingerprint[BUNDLE_FINGERPRINT_MAX];
+	uint8_t key[BUNDLE_KEY];
 	bool found;
 };
 
@@ -59,6 +60,8 @@ static bool on_key(void *ctx, const char *name, const uint8_t *key, const char *
 	if (*l->name) {
 		if (strcmp(l->name, name) == 0) {
 			l->found = true;
+			if (key)
+				memcpy(l->key, key, BUNDLE_KEY);
 			memcpy(l->fingerprint, fingerprint, sizeof(fingerprint));
 		}
 	} else if (l->is_json) {
@@ -238,6 +241,17 @@ static int add(const char *folder, const char *from, const char *given, bool jso
 	return said(json, name, fingerprint, true);
 }
 
+/* Nobody but keeper has it, and keeper brings it back no more. */
+static void say_local(const uint8_t key[BUNDLE_KEY])
+{
+	struct buf line BUF_AUTO = { 0 };
+
+	buf_init(&line, SSH_KEY_LINE_MAX);
+	if (ssh_key_put_line(&line, key, TRUST_LOCAL))
+		say_warn("policy files are refused from now on, policies of channels are not; to take it back, `saw policy key add FILE --name " TRUST_LOCAL
+			 "` with this line in FILE: %s", buf_cstr(&line));
+}
+
 static int rm(const char *folder, const char *name, bool json)
 {
 	struct listing l = { .n = 0 };
@@ -262,6 +276,8 @@ static int rm(const char *folder, const char *name, bool json)
 		return say_fail(CLI_FAILED, "remove %s: %s", path, strerror(errno));
 	if (*twin.ret)
 		say_warn("the same key is still trusted as %s: its signature counts until `saw policy key rm %s`", twin.ret, twin.ret);
+	else if (strcmp(name, TRUST_LOCAL) == 0 && *l.fingerprint)
+		say_local(l.key);
 	return said(json, name, l.fingerprint, false);
 }
 

@@ -810,14 +810,19 @@ def test_keys_are_trusted_and_not_trusted_any_more_with_an_event_each(plane, sec
 
 
 def test_without_the_local_key_a_plain_file_is_loaded_by_nobody(plane, tmp_path):
-    cli(plane, "create", "dev", "--policy", write(tmp_path / "p.yaml", POLICY), "--driver", "try")
-    cli(plane, "policy", "key", "rm", "local")
+    file = write(tmp_path / "p.yaml", POLICY)
+    cli(plane, "create", "dev", "--policy", file, "--driver", "try")
+    back = write(tmp_path / "local.pub", cli(plane, "policy", "key", "rm", "local").stderr.split("in FILE: ")[1])
+    assert "local key, which is not trusted here" in cli(plane, "create", "new", "--policy", file, "--driver", "try", "--no-start", code=1).stderr
+    assert cli(plane, "ls", "--names").stdout == "dev\n"
     plane.stop()
     plane.start()
     assert json.loads(cli(plane, "policy", "key", "--json").stdout) == {"keys": []}, "keeper does not bring it back"
     answer = plane.call("PUT", "/v1/workspaces/dev/policy", {"text": POLICY.replace("good.example", "other.example")})
     assert answer.status == 409 and "not trusted here" in answer.json["detail"]
     assert plane.show("dev")["policy"]["loaded_generation"] == 1
+    cli(plane, "policy", "key", "add", back, "--name", "local")
+    cli(plane, "create", "new", "--policy", file, "--driver", "try", "--no-start")
 
 
 def test_a_channel_and_a_file_of_the_same_name_are_not_guessed_at(plane, security, tmp_path):
