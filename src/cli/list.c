@@ -68,8 +68,8 @@ static void row(struct buf *out, const struct api_doc *d, const struct json_node
 	buf_fmt(out, "%-20s %s%-12s%s %-8s %-9s %4" PRIu64 " %8s  %-16s %s", name, say_colour(stdout, colour_of(state)), state,
 		say_colour(stdout, SAY_PLAIN), table_age(table_cell(d, w, "since", since), time),
 		*table_cell(d, w, "accel_in_use", accel) == '\0' ? "-" : strcmp(accel, "tcg") == 0 ? "emulated" : accel,
-		api_number(d, w, "cpus"), size_text(api_number(d, w, "memory_bytes"), memory), table_cell(d, policy, "name", label),
-		table_cell(d, w, "image", image));
+		api_number(d, w, "cpus"), size_text(api_number(d, w, "memory_bytes"), memory), table_cell(d, w, "image", image),
+		table_cell(d, policy, "name", label));
 	policy_marks(d, policy, say_colour(stdout, SAY_YELLOW), out);
 	buf_byte(out, '\n');
 }
@@ -128,7 +128,7 @@ static int ls_run(const struct cli_args *a)
 		buf_str(&out, "{\"workspaces\":[");
 	else if (table)
 		buf_fmt(&out, "%s%-20s %-12s %-8s %-9s %4s %8s  %-16s %s%s\n", say_colour(stdout, SAY_BOLD), "NAME", "STATE", "SINCE",
-			"ACCEL", "CPUS", "MEMORY", "POLICY", "IMAGE", say_colour(stdout, SAY_PLAIN));
+			"ACCEL", "CPUS", "MEMORY", "IMAGE", "POLICY", say_colour(stdout, SAY_PLAIN));
 	do {
 		r = page(a, &token, &out, &n);
 	} while (r == CLI_DONE && token.len > 0);

@@ -268,6 +268,12 @@ def test_show_says_what_a_workspace_follows_and_that_it_is_no_machine(saw, sawd)
     assert "try: NO MACHINE, isolates nothing" in shown
 
 
+def test_what_a_policy_does_not_enforce_stands_behind_its_name(saw, sawd):
+    sawd.workspaces["dev"] = workspace("dev")
+    sawd.workspaces["dev"]["policy"] |= {"lab": True, "observes": "mirror"}
+    assert "corporate (lab, observes: mirror)\n" in saw("ls").stdout
+
+
 def test_text_of_the_server_never_moves_the_cursor(saw, sawd):
     sawd.workspaces["dev"] = workspace("dev", detail="a\033[2Jb\u202ec\u009b")
     sawd.streams["/v1/workspaces/dev/log"] = b"ok\r\n\033]0;title\7evil\r\n\xff\xfe\ttab\n"
