@@ -109,7 +109,7 @@ static int audit_run(const struct cli_args *a)
 		return r;
 	while (r == CLI_DONE && (got = api_next_line(&lines, &line, &e)) != 0) {
 		if (got < 0)
-			r = say_fail(CLI_UNREACHABLE, "audit: %s", e.text);
+			r = say_fail(CLI_UNREACHABLE, "audit: %s: where the control plane went down, `saw up` starts it", e.text);
 		else
 			r = print_event(line, a, &style, &n_shown);
 	}

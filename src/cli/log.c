@@ -62,7 +62,7 @@ static int log_run(const struct cli_args *a)
 		return r;
 	while (r == CLI_DONE && (got = api_next_line(&lines, &line, &e)) != 0) {
 		if (got < 0)
-			r = say_fail(CLI_UNREACHABLE, "log: %s", e.text);
+			r = say_fail(CLI_UNREACHABLE, "log: %s: where the control plane went down, `saw up` starts it", e.text);
 		else
 			r = print_line(line, a->value[G_JSON] != NULL);
 		n++;

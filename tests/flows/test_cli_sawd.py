@@ -54,7 +54,9 @@ def test_up_and_down_are_harmless_when_repeated_and_name_socket_and_identity(saw
     assert first.returncode == 0, first.stderr
     assert str(folder / "run" / "api.sock") in first.stdout and f"uid {os.getuid()}" in first.stdout
     again = saw("up", "--json")
-    assert again.returncode == 0 and json.loads(again.stdout)["uid"] == os.getuid()
+    assert again.returncode == 0 and json.loads(again.stdout)["uid"] == os.getuid() and again.stderr == ""
+    unused = saw("up", "--json", "--lab", "--resolv-conf", "/etc/resolv.conf")
+    assert unused.returncode == 0 and all(f"{option} has no effect" in unused.stderr for option in ("--lab", "--resolv-conf"))
     assert saw("down").returncode == 0
     assert saw("ls").returncode == 5
     assert saw("down").stdout == "The control plane was not running.\n"
@@ -115,6 +117,15 @@ def test_followed_audit_shows_what_happens_meanwhile(up, build, policy):
         up("set-policy", "dev", policy)
         assert any("generation 2" in line for line in p.stdout)
         p.send_signal(signal.SIGTERM)
+
+
+def test_who_follows_hears_where_the_control_plane_went(up, build):
+    with subprocess.Popen([str(build / "src/cli/saw"), "audit", "--follow"], env=up.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as p:
+        assert up("policy", "channel").returncode == 0
+        up("secret", "set", "x", "--file", "/proc/sys/kernel/ostype")
+        assert "secrets.set" in p.stdout.readline()
+        up("down")
+        assert "`saw up`" in p.communicate(timeout=30)[1] and p.returncode == 5
 
 
 def test_down_leaves_workspaces_and_down_all_stops_them(up, policy):
