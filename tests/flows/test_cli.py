@@ -408,6 +408,12 @@ def test_create_is_loud_about_emulation_and_shows_progress_on_a_terminal(termina
     assert code == 0 and "EMULATED" in shown and "running" in shown and "\r\033[K" in shown
 
 
+def test_who_interrupts_a_wait_hears_that_the_work_goes_on(terminal, sawd, policy):
+    sawd.changes["POST", "/v1/workspaces"] = ["provisioning"]
+    shown, code = terminal("create", "dev", "--policy", policy, answers={"dev: provisioning": "\x03"})
+    assert code == -signal.SIGINT and "goes on: see `saw show ws-" in shown
+
+
 def test_progress_stays_on_one_row_of_the_terminal(terminal, sawd, policy):
     sawd.changes["POST", "/v1/workspaces"] = [{"state": "starting", "detail": "\u00e4" * 30 + " cgroup v2 has no usable controllers" * 9}, "running"]
     shown, code = terminal("create", "dev", "--policy", policy, columns=50)
