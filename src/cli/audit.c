@@ -105,6 +105,8 @@ static int audit_run(const struct cli_args *a)
 	snprintf(target, sizeof(target), "/v1/audit?follow=%d%s%s", a->value[A_FOLLOW] ? 1 : 0, a->n_words ? "&workspace=" : "",
 		 a->n_words ? a->word[0] : "");
 	r = api_stream(target, 0, &http);
+	if (r == CLI_NOT_FOUND && a->n_words)
+		say_warn("a workspace that was deleted is named by its id, which `saw audit` has where it was made");
 	if (r != CLI_DONE)
 		return r;
 	while (r == CLI_DONE && (got = api_next_line(&lines, &line, &e)) != 0) {
