@@ -237,10 +237,10 @@ static bool on_checked(void *owner, struct msg_in *in)
 	} else if (in->type == MSG_SAWD_UNSOUND) {
 		ok = on_unsound(m, in);
 	} else {
+		/* on record before anybody hears of it */
+		journal_refused(m->core, REASON_POLICY_INVALID, m->channel, "");
 		ok = api_refused(m->core, m->req, "the bundle's policy was refused", "correct it and sign it again; the channel stays where it is",
 				 in);
-		if (ok)
-			journal_refused(m->core, REASON_POLICY_INVALID, m->channel, "");
 	}
 	if (ok)
 		move_free(m);
