@@ -152,12 +152,19 @@ def test_diff_tells_what_becomes_allowed_and_what_no_longer_is(saw, good, tmp_pa
     assert "nothing becomes reachable" in saw("diff", good, "renamed.yaml").stdout
 
 
+def test_an_import_is_written_where_it_is_wanted_in_json_too(saw, root, tmp_path):
+    words = ["import", "openshell", root / "tests/corpus/openshell_import/rest", "--any-process", "--network-only"]
+    assert saw(*words, "-o", "a.yaml").stdout.startswith("a.yaml: ")
+    told = json.loads(saw(*words, "--json", "-o", "b.yaml").stdout)
+    assert told["ok"] and (tmp_path / "b.yaml").read_text() == told["policy"] == (tmp_path / "a.yaml").read_text()
+
+
 @pytest.mark.parametrize("pack", ["package-mirror-http", "package-mirror-https", "git-hosting", "git-reading", "model-endpoint",
                                   "model-endpoint-anthropic"])
 def test_a_pack_filled_in_is_a_policy_without_problems(saw, root, tmp_path, pack):
     template = root / "packs" / f"{pack}.yaml"
     words = ["host=service.example"] + (["path=debian"] if "${path}" in template.read_text() else [])
-    saw("pack", template, *words, "-o", "p.yaml")
+    assert "p.yaml: " in saw("pack", template, *words, "-o", "p.yaml").stdout
     told = json.loads(saw("check", "p.yaml", "--production", "--json").stdout)
     assert told["ok"] and not told["problems"] and "${" not in (tmp_path / "p.yaml").read_text()
     assert "service.example" in saw("pack", template, *words).stdout
