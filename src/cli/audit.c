@@ -92,6 +92,8 @@ static int audit_run(const struct cli_args *a)
 	int r;
 	int got;
 
+	if (a->n_words > 0 && strcmp(a->word[0], "verify") == 0 && (a->value[A_FOLLOW] || a->value[A_DENIED]))
+		return say_fail(CLI_USAGE, "audit verify: a log is read once and whole: leave out --%s", a->value[A_FOLLOW] ? "follow" : "denied");
 	if (a->n_words > 1 && strcmp(a->word[0], "verify") == 0)
 		return cli_audit_verify(a->word + 1, a->n_words - 1, a->value[A_JSON] != NULL);
 	if (a->n_words == 1 && strcmp(a->word[0], "verify") == 0)

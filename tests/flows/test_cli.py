@@ -177,7 +177,8 @@ def test_every_verb_that_the_guide_shows_exists_with_its_options(saw, root):
     (["create", "a", "--policy", "p", "--cpus", "0"], "1 to 256"), (["create", "a", "--policy", "p", "--memory", "2GB"], "--memory 2GB"),
     (["create", "a", "--policy", "p", "--disk", "1.5GiB"], "--disk 1.5GiB"), (["stop", "a", "--grace", "601"], "0 to 600"), (["show", "../x"], "no name"),
     (["log", "a?b"], "no name"), (["ssh", "a/b"], "no name"), (["completion", "csh"], "bash, zsh or fish"),
-    (["create", "a", "--policy", "p", "--accel", "gpu"], "--accel gpu: say one of auto|kvm|tcg"), (["audit", "verify"], "of what?"),
+    (["create", "a", "--policy", "p", "--accel", "gpu"], "--accel gpu: say one of auto|kvm|tcg"), (["audit", "verify"], "of what?"), (["audit", "verify", "control", "--follow"], "leave out --follow"),
+    (["audit", "verify", "x.jsonl", "--denied"], "leave out --denied"), (["policy", "sign", "p", "--unsigned", "--key", "k"], "either --key or --unsigned"),
     (["ssh", "a", "--local-forward", "8080:22"], "PORT:HOST:PORT"), (["ssh", "a", "--local-forward", "0:h:22"], "1 to 65535"),
     (["ls", "--", "x"], "nothing behind"), (["help", "nonsense"], "no verb"), (["rm", "dev"], "--force"),
 ])
