@@ -13,12 +13,13 @@
 
 enum { A_FOLLOW, A_DENIED, A_JSON };
 
-static int print_event(struct bytes line, const struct cli_args *a, const struct audit_line_style *style)
+static int print_event(struct bytes line, const struct cli_args *a, const struct audit_line_style *style, size_t *n_shown)
 {
 	struct buf out BUF_AUTO = { 0 };
 
 	if (a->value[A_DENIED] && !audit_line_denied(line))
 		return CLI_DONE;
+	(*n_shown)++;
 	buf_init(&out, 1024 * 1024);
 	if (a->value[A_JSON]) {
 		buf_bytes(&out, line);
@@ -29,11 +30,19 @@ static int print_event(struct bytes line, const struct cli_args *a, const struct
 	return say_out(&out);
 }
 
+/* Nothing to show is an answer, too: people hear it. */
+static int say_none(const struct cli_args *a, size_t n_shown, int r)
+{
+	if (r == CLI_DONE && n_shown == 0 && !a->value[A_JSON])
+		say_warn(a->value[A_DENIED] ? "nothing was refused" : "nothing is on record yet");
+	return r;
+}
+
 /* A file may be anything: what is no event is not printed, since nobody knows what it is. */
-static int print_line(struct bytes line, const struct cli_args *a, const struct audit_line_style *style, size_t *n_bad)
+static int print_line(struct bytes line, const struct cli_args *a, const struct audit_line_style *style, size_t *n_shown, size_t *n_bad)
 {
 	if (audit_line_is(line))
-		return print_event(line, a, style);
+		return print_event(line, a, style, n_shown);
 	(*n_bad)++;
 	return CLI_DONE;
 }
@@ -46,7 +55,7 @@ static int print_file(const char *path, const struct cli_args *a, const struct a
 	char *text = NULL;
 	size_t size = 0;
 	ssize_t len;
-	size_t n = 0, n_bad = 0;
+	size_t n = 0, n_bad = 0, n_shown = 0;
 	int r = CLI_DONE;
 
 	if (a->value[A_FOLLOW])
@@ -59,7 +68,7 @@ static int print_file(const char *path, const struct cli_args *a, const struct a
 		return say_fail(CLI_FAILED, "audit: %s is not a file: name an audit log or a workspace", path);
 	}
 	for (; r == CLI_DONE && (len = getline(&text, &size, f)) > 0 && text[len - 1] == '\n'; n++)
-		r = print_line(bytes_of(text, (size_t)len - 1), a, style, &n_bad);
+		r = print_line(bytes_of(text, (size_t)len - 1), a, style, &n_shown, &n_bad);
 	if (ferror(f))
 		r = say_fail(CLI_FAILED, "audit: read %s: %s", path, strerror(errno));
 	else if (n_bad)
@@ -67,7 +76,7 @@ static int print_file(const char *path, const struct cli_args *a, const struct a
 			     path, n_bad, n, path);
 	free(text);
 	(void)fclose(f);
-	return r;
+	return say_none(a, n_shown, r);
 }
 
 static int audit_run(const struct cli_args *a)
@@ -79,9 +88,12 @@ static int audit_run(const struct cli_args *a)
 	struct err e = { "" };
 	struct bytes line;
 	char target[160];
+	size_t n_shown = 0;
 	int r;
 	int got;
 
+	if (a->n_words > 0 && strcmp(a->word[0], "verify") == 0 && (a->value[A_FOLLOW] || a->value[A_DENIED]))
+		return say_fail(CLI_USAGE, "audit verify: a log is read once and whole: leave out --%s", a->value[A_FOLLOW] ? "follow" : "denied");
 	if (a->n_words > 1 && strcmp(a->word[0], "verify") == 0)
 		return cli_audit_verify(a->word + 1, a->n_words - 1, a->value[A_JSON] != NULL);
 	if (a->n_words == 1 && strcmp(a->word[0], "verify") == 0)
@@ -95,16 +107,18 @@ static int audit_run(const struct cli_args *a)
 	snprintf(target, sizeof(target), "/v1/audit?follow=%d%s%s", a->value[A_FOLLOW] ? 1 : 0, a->n_words ? "&workspace=" : "",
 		 a->n_words ? a->word[0] : "");
 	r = api_stream(target, 0, &http);
+	if (r == CLI_NOT_FOUND && a->n_words)
+		say_warn("a workspace that was deleted is named by its id, which `saw audit` has where it was made");
 	if (r != CLI_DONE)
 		return r;
 	while (r == CLI_DONE && (got = api_next_line(&lines, &line, &e)) != 0) {
 		if (got < 0)
-			r = say_fail(CLI_UNREACHABLE, "audit: %s", e.text);
+			r = say_fail(CLI_UNREACHABLE, "audit: %s: where the control plane went down, `saw up` starts it", e.text);
 		else
-			r = print_event(line, a, &style);
+			r = print_event(line, a, &style, &n_shown);
 	}
 	api_lines_deinit(&lines);
-	return r;
+	return say_none(a, n_shown, r);
 }
 
 static const struct cli_option audit_options[] = {

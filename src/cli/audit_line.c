@@ -118,7 +118,7 @@ static void what(const struct event_view *v)
 	}
 }
 
-/* Of a change that people made, what it was: behind the reason's sentence, which says only that it was made. */
+/* Of a change that people made, what it was, and of a session, which: behind the reason's sentence, which says only that it was made. */
 static void detail_of_change(const struct event_view *v)
 {
 	struct bytes sentence = bytes_str(reason_sentence(REASON_OK));
@@ -174,7 +174,7 @@ static void why(const struct event_view *v, const struct audit_line_style *s)
 			number(v, "traffic", "bytes_out"), number(v, "duration", NULL));
 	if (!allowed || v->action == 0)
 		text(v, ": ", at(v, "status_detail", NULL));
-	else if (v->class_uid == CLASS_API || v->class_uid == CLASS_POLICY)
+	else if (v->class_uid == CLASS_API || v->class_uid == CLASS_POLICY || v->class_uid == CLASS_SESSION)
 		detail_of_change(v);
 	buf_str(v->out, s->dim);
 	if (!allowed && text(v, " [", at(v, "status_code", NULL)))

@@ -65,6 +65,15 @@ TEST(what_an_observing_entry_let_through_is_shown_so)
 	CHECK(strstr(shown(&ev, &denied), " observed ") && strstr(shown(&ev, &denied), " rule mirror [observing]"));
 }
 
+TEST(a_session_is_shown_with_its_workspace)
+{
+	struct event ev = { .kind = EVENT_SESSION, .action = EVENT_ALLOWED, .at_ms = 1000, .verb = bytes_str("opened"), .actor = bytes_str("ann"),
+			    .detail = bytes_str("session se-1 of dev (ws-1)") };
+	bool denied;
+
+	CHECK_STR(shown(&ev, &denied), "1970-01-01T00:00:01.000Z allowed  session Open by ann: session se-1 of dev (ws-1)\n");
+}
+
 TEST(an_allowed_request_is_shown_with_its_rule_and_no_remedy)
 {
 	struct event ev = { .kind = EVENT_HTTP, .action = EVENT_ALLOWED, .at_ms = 1000, .name = bytes_str("m.example"),

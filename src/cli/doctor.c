@@ -45,6 +45,7 @@ static void object(struct json_out *j, const char *name, const struct probe *p)
 static int doctor_run(const struct cli_args *a)
 {
 	bool json = a->value[0] != NULL;
+	const struct buf nothing_more = { 0 };
 	unsigned count[3] = { 0 };
 	struct buf out BUF_AUTO;
 	struct json_out j;
@@ -70,15 +71,17 @@ static int doctor_run(const struct cli_args *a)
 	buf_byte(&out, '\n');
 	if (json) {
 		r = say_out(&out);
-		if (r != CLI_DONE)
-			return r;
-	} else if (count[PROBE_FAIL]) {
+		return r != CLI_DONE ? r : count[PROBE_FAIL] ? CLI_FAILED : CLI_DONE;
+	}
+	if (count[PROBE_FAIL]) {
 		printf("\n%u of %d checks failed: workspaces will not start here until they are mended.\n", count[PROBE_FAIL],
 		       (int)N_QUESTIONS);
 	} else {
 		printf("\nReady%s.\n", count[PROBE_WARN] ? ", with the warnings above" : "");
 	}
-	return count[PROBE_FAIL] ? CLI_FAILED : CLI_DONE;
+	/* said also where the host lacks something, which ends with the same code */
+	r = say_out(&nothing_more);
+	return r != CLI_DONE ? r : count[PROBE_FAIL] ? CLI_FAILED : CLI_DONE;
 }
 
 static const struct cli_option doctor_options[] = {

@@ -83,7 +83,8 @@ static void verb_json(struct json_out *j, const struct cli_verb *v)
 	json_out_object_end(j);
 }
 
-static int help_json(const struct cli_verb *only)
+/* All, or only one, or one that stands under that. */
+static int help_json(const struct cli_verb *only, const struct cli_verb *under)
 {
 	struct buf out BUF_AUTO;
 	struct json_out j;
@@ -93,27 +94,45 @@ static int help_json(const struct cli_verb *only)
 	json_out_array(&j);
 	for (size_t i = 0; cli_verbs[i]; i++)
 		if (only ? cli_verbs[i] == only : !cli_verbs[i]->hidden)
-			verb_json(&j, cli_verbs[i]);
+			verb_json(&j, under ? under : cli_verbs[i]);
 	json_out_array_end(&j);
 	buf_byte(&out, '\n');
 	return say_out(&out);
 }
 
+/* "policy", "test" */
+static const struct cli_verb *find_under(const struct cli_verb *v, const char *name)
+{
+	const struct cli_verb *u;
+
+	for (size_t i = 0; v->under && (u = v->under(i)) != NULL; i++)
+		if (strcmp(u->name + strlen(v->name) + 1, name) == 0)
+			return u;
+	return NULL;
+}
+
 static int help_run(const struct cli_args *a)
 {
-	const struct cli_verb *v = NULL;
+	const struct cli_verb *v = NULL, *u = NULL;
 	char flag[] = "--help";
 	char *argv[] = { NULL, flag, NULL };
 
-	if (a->n_words == 1) {
+	if (a->n_words) {
 		v = cli_verb_find(a->word[0]);
 		if (!v)
 			return say_fail(CLI_USAGE, "there is no verb `%s`; `saw help` lists them", a->word[0]);
 	}
+	if (a->n_words == 2) {
+		u = find_under(v, a->word[1]);
+		if (!u)
+			return say_fail(CLI_USAGE, "there is no verb `%s %s`; `saw help %s` lists what there is", v->name, a->word[1], v->name);
+	}
 	if (a->value[0])
-		return help_json(v);
+		return help_json(v, u);
 	if (!v) {
 		overview();
+	} else if (u) {
+		cli_verb_help(u);
 	} else if (v->own) {
 		char name[32];
 
@@ -133,11 +152,11 @@ static const struct cli_option json_option[] = {
 
 const struct cli_verb cli_help_verb = {
 	.name = "help",
-	.args = "[VERB]",
+	.args = "[VERB [VERB]]",
 	.help = "list the verbs, or say more about one",
 	.options = json_option,
 	.words = CLI_VERB,
-	.words_max = 1,
+	.words_max = 2,
 	.run = help_run,
 };
 

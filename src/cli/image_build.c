@@ -46,7 +46,7 @@ static uint64_t began_ms;
 
 static void show(const char *what)
 {
-	say_progress("image: %s (%" PRIu64 " s)", what, (clock_mono_ms() - began_ms) / 1000);
+	say_progress("image (%" PRIu64 " s): %s", (clock_mono_ms() - began_ms) / 1000, what);
 }
 
 static void on_line(const char *line)

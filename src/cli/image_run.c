@@ -29,8 +29,8 @@ struct run {
 	int out_fd;
 	char line[PROGRAMS][LINE_LEN_MAX];
 	size_t line_len[PROGRAMS];
-	char tail[TAIL_LINES][LINE_LEN_MAX];
-	unsigned n_tail;
+	char tail[PROGRAMS][TAIL_LINES][LINE_LEN_MAX]; /* each one's own: who lost its partner says nothing that helps */
+	unsigned n_tail[PROGRAMS];
 	bool stopped;
 	struct buf *out;
 	image_run_line_fn on_line;
@@ -87,7 +87,9 @@ static void take_line(struct run *x, unsigned i)
 		return;
 	if (x->on_line)
 		x->on_line(x->line[i]);
-	memcpy(x->tail[x->n_tail++ % TAIL_LINES], x->line[i], LINE_LEN_MAX);
+	/* how far it is, is not why it failed */
+	if (strncmp(x->line[i], "I: ", 3) != 0)
+		memcpy(x->tail[i][x->n_tail[i]++ % TAIL_LINES], x->line[i], LINE_LEN_MAX);
 }
 
 static void on_words(struct run *x, unsigned i)
@@ -246,8 +248,8 @@ static int judge(const struct run *x, const char *const argv[], const char *cons
 	if (!x->bad[i])
 		return x->out && x->out->failed ? err_set(e, EFBIG, "%s says too much", argv[0]) : 0;
 	buf_init(&tail, ERR_MAX);
-	for (unsigned k = x->n_tail > TAIL_LINES ? x->n_tail - TAIL_LINES : 0; k < x->n_tail; k++)
-		(void)buf_fmt(&tail, "\n  %.120s", x->tail[k % TAIL_LINES]);
+	for (unsigned k = x->n_tail[i] > TAIL_LINES ? x->n_tail[i] - TAIL_LINES : 0; k < x->n_tail[i]; k++)
+		(void)buf_fmt(&tail, "\n  %.120s", x->tail[i][k % TAIL_LINES]);
 	child_end_text(&x->end[i], how);
 	return err_set(e, EIO, "%s failed with %s%s", i ? then[0] : argv[0], how, buf_cstr(&tail));
 }

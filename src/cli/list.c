@@ -68,8 +68,8 @@ static void row(struct buf *out, const struct api_doc *d, const struct json_node
 	buf_fmt(out, "%-20s %s%-12s%s %-8s %-9s %4" PRIu64 " %8s  %-16s %s", name, say_colour(stdout, colour_of(state)), state,
 		say_colour(stdout, SAY_PLAIN), table_age(table_cell(d, w, "since", since), time),
 		*table_cell(d, w, "accel_in_use", accel) == '\0' ? "-" : strcmp(accel, "tcg") == 0 ? "emulated" : accel,
-		api_number(d, w, "cpus"), size_text(api_number(d, w, "memory_bytes"), memory), table_cell(d, policy, "name", label),
-		table_cell(d, w, "image", image));
+		api_number(d, w, "cpus"), size_text(api_number(d, w, "memory_bytes"), memory), table_cell(d, w, "image", image),
+		table_cell(d, policy, "name", label));
 	policy_marks(d, policy, say_colour(stdout, SAY_YELLOW), out);
 	buf_byte(out, '\n');
 }
@@ -128,7 +128,7 @@ static int ls_run(const struct cli_args *a)
 		buf_str(&out, "{\"workspaces\":[");
 	else if (table)
 		buf_fmt(&out, "%s%-20s %-12s %-8s %-9s %4s %8s  %-16s %s%s\n", say_colour(stdout, SAY_BOLD), "NAME", "STATE", "SINCE",
-			"ACCEL", "CPUS", "MEMORY", "POLICY", "IMAGE", say_colour(stdout, SAY_PLAIN));
+			"ACCEL", "CPUS", "MEMORY", "IMAGE", "POLICY", say_colour(stdout, SAY_PLAIN));
 	do {
 		r = page(a, &token, &out, &n);
 	} while (r == CLI_DONE && token.len > 0);
@@ -292,9 +292,14 @@ static int sessions_run(const struct cli_args *a)
 		return say_out(&doc.text);
 	}
 	buf_init(&out, OUT_MAX);
-	buf_fmt(&out, "%-16s %-20s %-12s %-24s %-24s %s\n", "SESSION", "WORKSPACE", "USER", "CREATED", "ENDS AT LATEST", "TUNNELS");
 	s = doc.nodes ? json_get(doc.nodes, doc.nodes, "sessions") : NULL;
-	for (s = s && s->first ? doc.nodes + s->first : NULL; s; s = s->next ? doc.nodes + s->next : NULL) {
+	s = s && s->first ? doc.nodes + s->first : NULL;
+	if (s)
+		buf_fmt(&out, "%s%-16s %-20s %-12s %-24s %-24s %s%s\n", say_colour(stdout, SAY_BOLD), "SESSION", "WORKSPACE", "USER", "CREATED",
+			"ENDS AT LATEST", "TUNNELS", say_colour(stdout, SAY_PLAIN));
+	else
+		buf_str(&out, "no session is open: saw ssh NAME\n");
+	for (; s; s = s->next ? doc.nodes + s->next : NULL) {
 		char id[CELL_MAX], name[CELL_MAX], user[CELL_MAX], created[CELL_MAX], ends[CELL_MAX];
 
 		buf_fmt(&out, "%-16s %-20s %-12s %-24s %-24s %" PRIu64 "\n", table_cell(&doc, s, "session_id", id),

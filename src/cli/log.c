@@ -49,6 +49,7 @@ static int log_run(const struct cli_args *a)
 	struct err e = { "" };
 	struct bytes line;
 	char target[160];
+	size_t n = 0;
 	int r;
 	int got;
 
@@ -61,10 +62,13 @@ static int log_run(const struct cli_args *a)
 		return r;
 	while (r == CLI_DONE && (got = api_next_line(&lines, &line, &e)) != 0) {
 		if (got < 0)
-			r = say_fail(CLI_UNREACHABLE, "log: %s", e.text);
+			r = say_fail(CLI_UNREACHABLE, "log: %s: where the control plane went down, `saw up` starts it", e.text);
 		else
 			r = print_line(line, a->value[G_JSON] != NULL);
+		n++;
 	}
+	if (r == CLI_DONE && n == 0 && !a->value[G_JSON])
+		say_warn("%s has printed nothing yet", a->value[G_SUPERVISOR] ? "the gateway" : "the machine");
 	api_lines_deinit(&lines);
 	return r;
 }

@@ -36,17 +36,23 @@ static int report_json(const char *path, bool ok, const struct policy_problems *
 	return ok ? r : CLI_FAILED;
 }
 
+static int write_output(const struct cli_args *a, const struct buf *policy)
+{
+	struct err e = { 0 };
+
+	if (a->value[IMPORT_OUTPUT] && policy_file_write(a->value[IMPORT_OUTPUT], buf_view(policy), &e) < 0)
+		return say_fail(CLI_FAILED, "%s", e.text);
+	return CLI_DONE;
+}
+
 static int deliver(const struct cli_args *a, const char *path, const struct policy_problems *notes,
 		   const struct buf *policy)
 {
 	const char *output = a->value[IMPORT_OUTPUT];
-	struct err e = { 0 };
 
 	policy_file_print(path, notes);
 	if (!output)
 		return say_out(policy);
-	if (policy_file_write(output, buf_view(policy), &e) < 0)
-		return say_fail(CLI_FAILED, "%s", e.text);
 	printf("%s: converted, %zu differences are listed at its top\n", output, notes->n);
 	return CLI_DONE;
 }
@@ -77,6 +83,9 @@ static int import_run(const struct cli_args *a)
 		buf_bytes(&whole, buf_view(&yaml));
 		ok = !whole.failed && policy_file_compile(buf_view(&whole), false, &blob, &own);
 	}
+	r = ok ? write_output(a, &whole) : CLI_DONE;
+	if (r != CLI_DONE)
+		return r;
 	if (a->value[IMPORT_JSON])
 		return report_json(path, ok, &notes, &own, buf_view(&whole));
 	if (ok)

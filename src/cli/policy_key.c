@@ -28,7 +28,15 @@ struct listing {
 	size_t n;
 	char name[TRUST_NAME_MAX + 1]; /* only this one; "" all */
 	char fingerprint[BUNDLE_FINGERPRINT_MAX];
+	uint8_t key[BUNDLE_KEY];
 	bool found;
+};
+
+/* Another name under which a key is trusted. */
+struct twin {
+	const char *name;
+	const char *fingerprint;
+	char ret[TRUST_NAME_MAX + 1]; /* "": none */
 };
 
 static int folder_path(char ret[PATHS_MAX])
@@ -52,6 +60,8 @@ static bool on_key(void *ctx, const char *name, const uint8_t *key, const char *
 	if (*l->name) {
 		if (strcmp(l->name, name) == 0) {
 			l->found = true;
+			if (key)
+				memcpy(l->key, key, BUNDLE_KEY);
 			memcpy(l->fingerprint, fingerprint, sizeof(fingerprint));
 		}
 	} else if (l->is_json) {
@@ -64,6 +74,27 @@ static bool on_key(void *ctx, const char *name, const uint8_t *key, const char *
 		buf_fmt(&l->out, "%-24s %s%s\n", name, fingerprint, why ? why : "");
 	}
 	return true;
+}
+
+static bool on_twin(void *ctx, const char *name, const uint8_t *key, const char *why)
+{
+	struct twin *t = ctx;
+	char fingerprint[BUNDLE_FINGERPRINT_MAX];
+
+	(void)why;
+	if (!key || strcmp(name, t->name) == 0)
+		return true;
+	bundle_fingerprint(key, &policy_crypto, fingerprint);
+	if (strcmp(fingerprint, t->fingerprint) == 0)
+		(void)snprintf(t->ret, sizeof(t->ret), "%s", name);
+	return true;
+}
+
+static int find_twin(const char *folder, struct twin *t)
+{
+	struct err e = { 0 };
+
+	return trust_each(folder, on_twin, t, &e) < 0 ? say_fail(CLI_FAILED, "%s", e.text) : CLI_DONE;
 }
 
 static int list(const char *folder, bool json)
@@ -85,7 +116,7 @@ static int list(const char *folder, bool json)
 		json_out_object_end(&l.json);
 		buf_byte(&l.out, '\n');
 	} else if (r == 0 && l.n == 0) {
-		buf_str(&l.out, "no key is trusted: `saw up` makes a local one, `saw policy key add FILE` adds Security's\n");
+		buf_str(&l.out, "no key is trusted: the first `saw up` makes a local one, `saw policy key add FILE` adds Security's\n");
 	}
 	r = r < 0 ? say_fail(CLI_FAILED, "%s", e.text) : say_out(&l.out);
 	buf_deinit(&l.out);
@@ -179,6 +210,7 @@ static int add(const char *folder, const char *from, const char *given, bool jso
 	char name[TRUST_NAME_MAX + 1];
 	char path[PATHS_MAX];
 	char fingerprint[BUNDLE_FINGERPRINT_MAX];
+	struct twin twin = { .name = name, .fingerprint = fingerprint };
 	uint8_t key[BUNDLE_KEY];
 	struct buf line BUF_AUTO = { 0 };
 	int r;
@@ -193,7 +225,11 @@ static int add(const char *folder, const char *from, const char *given, bool jso
 	if (r != CLI_DONE)
 		return r;
 	bundle_fingerprint(key, &policy_crypto, fingerprint);
-	r = announce("add", name, fingerprint);
+	r = find_twin(folder, &twin);
+	/* under two names, removing one would take nothing away */
+	if (r == CLI_DONE && *twin.ret)
+		return say_fail(CLI_FAILED, "this key is trusted already, as %s", twin.ret);
+	r = r ? r : announce("add", name, fingerprint);
 	if (r != CLI_DONE)
 		return r;
 	buf_init(&line, SSH_KEY_LINE_MAX);
@@ -205,9 +241,21 @@ static int add(const char *folder, const char *from, const char *given, bool jso
 	return said(json, name, fingerprint, true);
 }
 
+/* Nobody but keeper has it, and keeper brings it back no more. */
+static void say_local(const uint8_t key[BUNDLE_KEY])
+{
+	struct buf line BUF_AUTO = { 0 };
+
+	buf_init(&line, SSH_KEY_LINE_MAX);
+	if (ssh_key_put_line(&line, key, TRUST_LOCAL))
+		say_warn("policy files are refused from now on, policies of channels are not; to take it back, `saw policy key add FILE --name " TRUST_LOCAL
+			 "` with this line in FILE: %s", buf_cstr(&line));
+}
+
 static int rm(const char *folder, const char *name, bool json)
 {
 	struct listing l = { .n = 0 };
+	struct twin twin = { .name = name, .fingerprint = l.fingerprint };
 	char path[PATHS_MAX];
 	struct err e = { 0 };
 	int r;
@@ -220,11 +268,16 @@ static int rm(const char *folder, const char *name, bool json)
 	if (!l.found)
 		return say_fail(CLI_NOT_FOUND, "no key %s is trusted; `saw policy key ls` lists them", name);
 	r = file_path(folder, name, path);
+	r = r ? r : find_twin(folder, &twin);
 	r = r ? r : announce("remove", name, l.fingerprint);
 	if (r != CLI_DONE)
 		return r;
 	if (unlink(path) < 0)
 		return say_fail(CLI_FAILED, "remove %s: %s", path, strerror(errno));
+	if (*twin.ret)
+		say_warn("the same key is still trusted as %s: its signature counts until `saw policy key rm %s`", twin.ret, twin.ret);
+	else if (strcmp(name, TRUST_LOCAL) == 0 && *l.fingerprint)
+		say_local(l.key);
 	return said(json, name, l.fingerprint, false);
 }
 

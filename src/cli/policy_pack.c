@@ -104,8 +104,12 @@ static int deliver(const struct cli_args *a, const struct buf *policy,
 
 	if (output && policy_file_write(output, buf_view(policy), &e) < 0)
 		return say_fail(CLI_FAILED, "%s", e.text);
-	if (!a->value[PACK_JSON])
-		return output ? CLI_DONE : say_out(policy);
+	if (!a->value[PACK_JSON] && !output)
+		return say_out(policy);
+	if (!a->value[PACK_JSON]) {
+		printf("%s: the policy that %s becomes, and it is good\n", output, a->word[0]);
+		return CLI_DONE;
+	}
 	json_out_init(&j, &out);
 	json_out_object(&j);
 	json_out_key_str(&j, "file", a->word[0]);

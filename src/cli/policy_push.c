@@ -219,7 +219,7 @@ const struct cli_verb policy_channel_verb = {
 	.more = "A serial goes forward only; back only by `rollback`, which stands in the audit log.",
 	.options =
 		(const struct cli_option[]){
-			[CHANNEL_TO] = { "to", "SERIAL", "for rollback: which one; by itself the one before", CLI_TEXT },
+			[CHANNEL_TO] = { "to", "SERIAL", "for rollback: which one; by itself the next lower that stood there", CLI_TEXT },
 			[CHANNEL_JSON] = { "json", NULL, "print JSON", CLI_TEXT },
 			{ NULL, NULL, NULL, CLI_TEXT },
 		},

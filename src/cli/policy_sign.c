@@ -282,7 +282,9 @@ static int sign_run(const struct cli_args *a)
 	struct signer s = { .key = NULL };
 	int r;
 
-	if (!a->value[SIGN_KEY] == !a->value[SIGN_UNSIGNED])
+	if (a->value[SIGN_KEY] && a->value[SIGN_UNSIGNED])
+		return say_fail(CLI_USAGE, "policy sign: say either --key or --unsigned: one signs here, the other leaves it to another tool");
+	if (!a->value[SIGN_KEY] && !a->value[SIGN_UNSIGNED])
 		return say_fail(CLI_USAGE, "policy sign: with which key? add `--key FILE` (or `--unsigned`, to sign by another tool)");
 	if (strcmp(a->word[0], "-") == 0 && !a->value[SIGN_OUT])
 		return say_fail(CLI_USAGE, "policy sign: where to? add `--out DIR`");

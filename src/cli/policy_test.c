@@ -198,8 +198,12 @@ static bool parse(const char *method, const char *url, struct policy_ask *ret)
 	return policy_ask_parse(bytes_of(word.p, blank), bytes_skip(word, blank + 1), ret);
 }
 
-static int check_question(const struct policy_told *a)
+static int check_question(const struct policy_ask *q, const struct policy_told *a)
 {
+	/* the answer to any other request would say nothing about the changes */
+	if (q->commands && a->has_entry && (a->entry.protocol != POLICY_GIT || !bytes_ends(q->target, bytes_str("/git-receive-pack"))))
+		return say_fail(CLI_USAGE, "policy test: --push goes with the request that carries a push to an entry of protocol git: "
+					   "'POST https://host/REPOSITORY/git-receive-pack'");
 	if (a->verdict.needs == POLICY_NEEDS_NOTHING)
 		return CLI_DONE;
 	return say_fail(CLI_USAGE, "policy test: rule `%.*s` reads the body; give it with %s", (int)a->verdict.rule.len, (const char *)a->verdict.rule.p,
@@ -227,7 +231,7 @@ static int ask(const struct cli_args *args, const struct policy_ask *q)
 	if (r != CLI_DONE)
 		return r;
 	policy_ask(&p, q, &a);
-	r = check_question(&a);
+	r = check_question(q, &a);
 	if (r == CLI_DONE)
 		r = args->value[TEST_JSON] ? report_json(&p, q, &a, line_of(&a, &lines)) : report(&p, q, &a, line_of(&a, &lines));
 	if (r != CLI_DONE)
@@ -269,7 +273,8 @@ const struct cli_verb policy_test_verb = {
 	.name = "policy test",
 	.args = "FILE [METHOD] URL [BODY]",
 	.help = "the gateway's verdict about a request, offline; exit code 3 when denied",
-	.more = "URL is http://host/path, https://host/path, wss://host/path or tcp://host:port. FILE is a policy file or a compiled policy, BODY a file.",
+	.more = "URL is http://host/path, https://host/path, wss://host/path or tcp://host:port. FILE is a policy file or a compiled policy, BODY a file.\n"
+		"A git push is asked about as 'POST https://host/REPOSITORY/git-receive-pack' --push create:refs/heads/x.",
 	.options =
 		(const struct cli_option[]){
 			[TEST_HEADERS] = { "headers", "NAMES",

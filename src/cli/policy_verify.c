@@ -145,6 +145,9 @@ static int verify_run(const struct cli_args *a)
 	if (!channel.len && manifest_get(buf_view(&d.manifest), &m, &more) == MANIFEST_DONE)
 		channel = bytes_str(m.channel);
 	why = bundle_check(buf_view(&d.container), channel, &keys, clock_real_ms(), &policy_crypto, &c, &more);
+	/* what this machine trusts was not asked about */
+	if (why == REASON_BUNDLE_KEY && a->value[VERIFY_KEY] && !json)
+		return say_fail(CLI_FAILED, "%s: another key than %s signed it", path, a->value[VERIFY_KEY]);
 	if (why != REASON_OK)
 		return refused(path, json, why, more);
 	r = check_policy(path, &c, channel, json);

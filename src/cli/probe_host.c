@@ -1,6 +1,8 @@
 /* Questions to the rest of the host: programs, folders, space, memory, clock. */
 #include <errno.h>
 #include <inttypes.h>
+#include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +91,36 @@ static void tools(struct probe *ret, const struct tool *t, size_t n, const char 
 	ret->level = PROBE_FAIL;
 }
 
+/* "USER:100000:65536". mmdebstrap looks for the name alone. */
+static bool has_range(const char *file, const char *user)
+{
+	char line[512];
+	size_t len = strlen(user);
+	FILE *f = fopen(file, "re");
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strncmp(line, user, len) == 0 && line[len] == ':';
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* useradd writes both; users of a directory service and of some containers have none. */
+static void ranges(struct probe *ret)
+{
+	const struct passwd *pw = getpwuid(geteuid());
+	const char *user = pw ? pw->pw_name : "?";
+
+	if (has_range("/etc/subuid", user) && has_range("/etc/subgid", user))
+		return;
+	ret->level = PROBE_FAIL;
+	snprintf(ret->found, sizeof(ret->found), "no ids for %s in /etc/subuid and /etc/subgid (for `saw image build`)", user);
+	snprintf(ret->remedy, sizeof(ret->remedy),
+		 "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s, with a range that nobody else has; "
+		 "for a user that is not in /etc/passwd add the line %s:100000:65536 to both files", user, user);
+}
+
 void probe_image_tools(struct probe *ret)
 {
 	static const struct tool list[] = { { "mmdebstrap", "mmdebstrap" },
@@ -99,6 +131,8 @@ void probe_image_tools(struct probe *ret)
 	size_t n = sizeof(list) / sizeof(list[0]) - (geteuid() == 0);
 
 	tools(ret, list, n, "mmdebstrap, sqfstar and mke2fs: images can be built", "`saw image build`");
+	if (ret->level == PROBE_OK && geteuid() != 0)
+		ranges(ret);
 }
 
 void probe_ssh(struct probe *ret)
@@ -124,6 +158,11 @@ void probe_helpers(struct probe *ret)
 	probe_set(ret, PROBE_OK, "all of saw's own programs are there", "");
 }
 
+static int may_write(const char *folder, struct err *e)
+{
+	return access(folder, W_OK | X_OK) < 0 ? err_sys(e, errno, "write in folder %.500s", folder) : 0;
+}
+
 void probe_folders(struct probe *ret)
 {
 	char state[PATHS_MAX];
@@ -133,6 +172,8 @@ void probe_folders(struct probe *ret)
 	if (paths_state(state, &e) < 0 || paths_run(run, &e) < 0 || paths_make_dir(state, &e) < 0 ||
 	    paths_make_dir(run, &e) < 0)
 		probe_set(ret, PROBE_FAIL, e.text, "give the folder to your user (mode 0700), or set SAW_STATE and SAW_RUN");
+	else if (may_write(state, &e) < 0 || may_write(run, &e) < 0)
+		probe_set(ret, PROBE_FAIL, e.text, "chmod u+rwx it, or set SAW_STATE and SAW_RUN to folders that can be written");
 	else
 		snprintf(ret->found, sizeof(ret->found), "state in %.500s, sockets in %.500s", state, run);
 }

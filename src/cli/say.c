@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/utf8.h"
@@ -70,16 +71,34 @@ bool say_clean(struct buf *out, struct bytes text)
 	return !out->failed;
 }
 
+/* How much of `text` stands in one row of the terminal: of a line that wraps only the last row would be written over. */
+static int fits(const char *text)
+{
+	struct winsize size = { .ws_col = 0 };
+	struct bytes rest = bytes_str(text);
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+		return (int)rest.len;
+	for (unsigned column = 1; rest.len && column < size.ws_col; column++) {
+		uint32_t c;
+		size_t n = utf8_next(rest, &c);
+
+		rest = bytes_skip(rest, n == 0 ? 1 : n);
+	}
+	return (int)(strlen(text) - rest.len);
+}
+
 void say_progress(const char *format, ...)
 {
+	char text[2048];
 	va_list ap;
 
 	if (!isatty(STDERR_FILENO))
 		return;
-	fputs("\r\033[K", stderr);
 	va_start(ap, format);
-	vfprintf(stderr, format, ap);
+	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
+	fprintf(stderr, "\r\033[K%.*s", fits(text), text);
 	fflush(stderr);
 	progress_open = true;
 }

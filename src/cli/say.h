@@ -19,7 +19,7 @@ const char *say_colour(FILE *f, enum say_colour c);
 /* Text of a guest or a server as a terminal may show it: control characters and bad UTF-8 become U+FFFD. */
 bool say_clean(struct buf *out, struct bytes text);
 
-/* One line on fd 2 that is written over; nothing when fd 2 is no terminal. */
+/* One line on fd 2 that is written over, cut to the terminal's width; nothing when fd 2 is no terminal. */
 void say_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void say_progress_end(void);
 

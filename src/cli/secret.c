@@ -85,12 +85,22 @@ static int store(const struct cli_args *a, const char *first, bool may_ask, cons
 	return r != CLI_DONE ? say_fail((enum cli_exit)r, "%s", e.text) : say_stored(&doc, id, a->value[SET_JSON] != NULL);
 }
 
+/* Words behind the id are taken so that a value among them is not repeated where logs are kept. */
+static bool only_id(const char *verb, const struct cli_args *a)
+{
+	if (a->n_words == 1)
+		return id_ok(verb, a->word[0]);
+	say_fail(CLI_USAGE, "%s: one id, and no value: the command line is seen by every user of this machine and kept by the shell. If what stands behind "
+			    "the id is the value, replace it where it came from; then give the new one with --file FILE, from a pipe, or typed unseen", verb);
+	return false;
+}
+
 static int set_run(const struct cli_args *a)
 {
 	struct buf value BUF_AUTO = { 0 };
 	int r;
 
-	if (!id_ok("secret set", a->word[0]))
+	if (!only_id("secret set", a))
 		return CLI_USAGE;
 	buf_init_wiping(&value, CREDENTIAL_MAX + 3);
 	r = secret_input_read(a->word[0], a->value[SET_FILE], &value);
@@ -102,7 +112,7 @@ static int rotate_run(const struct cli_args *a)
 	struct buf value BUF_AUTO = { 0 };
 	int r;
 
-	if (!id_ok("secret rotate", a->word[0]))
+	if (!only_id("secret rotate", a))
 		return CLI_USAGE;
 	buf_init_wiping(&value, CREDENTIAL_MAX + 3);
 	r = secret_input_read(a->word[0], a->value[SET_FILE], &value);
@@ -234,11 +244,11 @@ static const struct cli_verb verbs[] = {
 	{ .name = "secret set", .args = "ID [--file FILE]", .help = "store a value; policies bind it by its id",
 	  .more = "Without --file the value comes from standard input; on a terminal it is typed twice and not shown. It can never be\n"
 		  "given as an argument, and nothing gives it back.",
-	  .options = set_options, .words = CLI_TEXT, .words_min = 1, .words_max = 1, .run = set_run },
+	  .options = set_options, .words = CLI_TEXT, .words_min = 1, .words_max = CLI_WORDS_MAX, .run = set_run },
 	{ .name = "secret ls", .args = "[--json]", .help = "list ids, versions, ages, and whose policies bind them", .options = ls_options,
 	  .run = ls_run },
 	{ .name = "secret rotate", .args = "ID [--file FILE]", .help = "give one that exists a new value; the old one is not spent any more",
-	  .options = rotate_options, .words = CLI_SECRET, .words_min = 1, .words_max = 1, .run = rotate_run },
+	  .options = rotate_options, .words = CLI_SECRET, .words_min = 1, .words_max = CLI_WORDS_MAX, .run = rotate_run },
 	{ .name = "secret rm", .args = "ID", .help = "remove it; what needs it is refused from then on", .options = rm_options,
 	  .words = CLI_SECRET, .words_min = 1, .words_max = 1, .run = rm_run },
 };

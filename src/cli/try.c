@@ -42,7 +42,7 @@ static const struct cli_option options[] = {
 	[RESOLV] = { "resolv-conf", "FILE", "the gateway's resolvers, instead of /etc/resolv.conf", CLI_FILE },
 	[LOG] = { "log", "FILE", "keep the gateway's own log there", CLI_FILE },
 	[AS_ROOT] = { "root", NULL, "the command is root in its namespace (raw sockets, ports, mounts)", CLI_TEXT },
-	[QUIET] = { "quiet", NULL, "do not say that this is no isolation boundary, nor how much was refused", CLI_TEXT },
+	[QUIET] = { "quiet", NULL, "do not say that this is no isolation boundary, what has no value, nor how much was refused", CLI_TEXT },
 	[JSON] = { "json", NULL, "print the outcome as JSON on standard error", CLI_TEXT },
 	{ 0 },
 };
@@ -370,7 +370,8 @@ static int outcome(struct attempt *t)
 
 static int take_secrets(struct attempt *t, struct err *e)
 {
-	int r = try_keeper_new(&t->keeper, t->loop, buf_view(&t->policy), t->dir, t->args->value[SECRET], e);
+	int r = try_keeper_new(&t->keeper, t->loop, buf_view(&t->policy), t->dir, t->args->value[SECRET],
+			       t->args->value[QUIET] || t->args->value[JSON], e);
 
 	if (r == -EINVAL || r == -ENOENT)
 		t->lack = r == -EINVAL ? CLI_USAGE : CLI_NOT_FOUND;

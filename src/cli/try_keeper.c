@@ -107,6 +107,24 @@ static int add_secrets(struct try_keeper *k, const char *list, struct err *e)
 	return 0;
 }
 
+static bool has_value(const struct try_keeper *k, struct bytes id)
+{
+	for (size_t i = 0; i < k->n_items; i++)
+		if (bytes_is(id, k->items[i].id))
+			return true;
+	return false;
+}
+
+static void name_missing(const struct try_keeper *k)
+{
+	struct policy_credential c;
+
+	for (uint32_t i = 0; policy_credential_at(&k->policy, i, &c); i++)
+		if (!has_value(k, c.id))
+			say_warn("credential %.*s has no value here, and what needs it is refused: --secret %.*s=FILE", (int)c.id.len,
+				 (const char *)c.id.p, (int)c.id.len, (const char *)c.id.p);
+}
+
 static int make_root(struct try_keeper *k, const char *dir, struct err *e)
 {
 	struct bytes host;
@@ -122,7 +140,7 @@ static int make_root(struct try_keeper *k, const char *dir, struct err *e)
 	return r < 0 ? r : try_trust_write(dir, buf_view(&k->root_der), e);
 }
 
-int try_keeper_new(struct try_keeper **ret, struct loop *l, struct bytes blob, const char *dir, const char *secrets, struct err *e)
+int try_keeper_new(struct try_keeper **ret, struct loop *l, struct bytes blob, const char *dir, const char *secrets, bool quiet, struct err *e)
 {
 	struct try_keeper *k = calloc(1, sizeof(*k));
 	int r = 0;
@@ -135,6 +153,8 @@ int try_keeper_new(struct try_keeper **ret, struct loop *l, struct bytes blob, c
 		r = -EINVAL;
 	r = r < 0 ? r : jail_hide_memory(e);
 	r = r < 0 || !secrets ? r : add_secrets(k, secrets, e);
+	if (r == 0 && !quiet)
+		name_missing(k);
 	r = r < 0 ? r : make_root(k, dir, e);
 	if (r < 0)
 		try_keeper_free(k);

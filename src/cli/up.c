@@ -113,6 +113,18 @@ static int start_up(const struct cli_args *a)
 	return r;
 }
 
+/* What was asked for and is not done. */
+static void say_unused(const struct cli_args *a, const struct api_doc *doc)
+{
+	bool lab = false;
+
+	(void)json_bool(json_get(doc->nodes, doc->nodes, "lab"), &lab);
+	if (a->value[U_RESOLV])
+		say_warn("--resolv-conf has no effect on a control plane that runs: `saw down` first");
+	if (a->value[U_LAB] && !lab)
+		say_warn("--lab has no effect on a control plane that runs: `saw down` first");
+}
+
 static int up_run(const struct cli_args *a)
 {
 	struct api_doc doc API_DOC_AUTO = { 0 };
@@ -129,6 +141,8 @@ static int up_run(const struct cli_args *a)
 		return r;
 	if (!doc.nodes)
 		return say_fail(CLI_FAILED, "up: the control plane's answer is empty");
+	if (was_up)
+		say_unused(a, &doc);
 	if (a->value[U_JSON]) {
 		buf_byte(&doc.text, '\n');
 		return say_out(&doc.text);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -86,11 +87,32 @@ int watch_begin(struct watch *w, const char *name, bool is_new)
 
 static void progress(const struct watch *w, uint64_t began)
 {
-	say_progress("%s: %s%s%s (%" PRIu64 " s)", w->name, *w->state ? w->state : "requested", *w->detail ? ": " : "", w->detail,
-		     (clock_mono_ms() - began) / 1000);
+	/* what a narrow terminal has no room for is the end */
+	say_progress("%s: %s (%" PRIu64 " s)%s%s", w->name, *w->state ? w->state : "requested", (clock_mono_ms() - began) / 1000,
+		     *w->detail ? ": " : "", w->detail);
 }
 
-int watch_until(struct watch *w, enum watch_goal goal)
+/* What was asked for is stored: who interrupts the wait must not believe that it was called off. */
+static char goes_on[sizeof(((struct watch *)0)->name) * 2 + 64];
+
+static void on_interrupt(int number)
+{
+	ssize_t n = write(STDERR_FILENO, goes_on, strlen(goes_on));
+
+	(void)n;
+	(void)raise(number); /* SA_RESETHAND: ends us, behind this */
+}
+
+static void heed_interrupt(const struct watch *w, struct sigaction *ret_before)
+{
+	const struct sigaction say = { .sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND | SA_RESTART };
+
+	(void)snprintf(goes_on, sizeof(goes_on), "\nsaw: note: %s goes on: see `saw show %s`\n", w->key, w->key);
+	if (sigaction(SIGINT, NULL, ret_before) == 0 && ret_before->sa_handler != SIG_IGN)
+		(void)sigaction(SIGINT, &say, NULL);
+}
+
+static int wait_until(struct watch *w, enum watch_goal goal)
 {
 	uint64_t began = clock_mono_ms();
 	struct err e = { "" };
@@ -115,6 +137,17 @@ int watch_until(struct watch *w, enum watch_goal goal)
 							 "`saw up`, then `saw show %s`", w->name, w->state, w->name);
 		w->moved |= strcmp(w->state, w->was) != 0;
 	}
+}
+
+int watch_until(struct watch *w, enum watch_goal goal)
+{
+	struct sigaction before;
+	int r;
+
+	heed_interrupt(w, &before);
+	r = wait_until(w, goal);
+	(void)sigaction(SIGINT, &before, NULL);
+	return r;
 }
 
 void watch_end(struct watch *w)

@@ -257,7 +257,7 @@ int images_find(const char *dir, const char *what, struct image *ret, struct err
 		return r;
 	}
 	if (strlen(what) < IMAGES_PREFIX_MIN || strlen(what) >= SHA256_HEX_MAX || !is_hex(what, strlen(what)))
-		return images_name_ok(what) ? err_set(e, ENOENT, "there is no image \"%.80s\": make it with `saw image build %.80s`", what, what)
+		return images_name_ok(what) ? err_set(e, ENOENT, "there is no image \"%.80s\": `saw image ls` lists those there are, `saw image build %.80s` makes one of a recipe", what, what)
 					    : err_set(e, ENOENT, "there is no image \"%.80s\", nor could one have this name", what);
 	r = each(dir, match_prefix, &s, e);
 	if (r < 0)

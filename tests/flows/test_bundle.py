@@ -125,6 +125,9 @@ def test_another_key_another_namespace_and_no_trusted_key_are_refused(saw, key, 
     assert reason == ("bundle_signature" if key.kind == "openssl" else "bundle_key_not_trusted")
     assert "not trusted here" in saw("verify", folder, code=1).stderr
     if key.kind == "ssh":
+        said = saw("verify", folder, "--key", other.public, code=1).stderr
+        assert "another key than" in said and "trusted" not in said
+    if key.kind == "ssh":
         with open(folder / "manifest.json", "rb") as f:
             (folder / "signature.sig").write_bytes(bundle.run("ssh-keygen", "-q", "-Y", "sign", "-n", "file", "-f", key.private, stdin=f).stdout)
         assert "namespace" in saw("verify", folder, "--key", key.public, code=1).stderr
@@ -236,8 +239,10 @@ def test_a_supervisor_loads_what_is_signed_and_says_which(ws, security, tmp_path
     w.wait_state(control, "running")
     (state, _, detail), = policy_events(w)
     assert state == "Enabled" and "serial 7" in detail and bundle.release(folder) in detail and "signed by SHA256:" in detail
-    later = bundle.make(tmp_path / "c", security, 8, host="later.example")
+    later = bundle.make(tmp_path / "c", security, 8, text=bundle.POLICY.replace("corporate", "later").format(host="later.example"))
     assert bundle.hand_over(control, later, 2, STABLE) == (1, "")
+    named = [(e["policy"]["name"], e["policy"]["version"], e["status_detail"][:8]) for e in w.audit() if e["class_uid"] == 5019]
+    assert named == [("corporate", "1", "serial 7"), ("later", "2", "serial 8")]
     assert "serial 8" in policy_events(w)[-1][2] and bundle.release(later) in policy_events(w)[-1][2] and STABLE in policy_events(w)[-1][2]
     assert bundle.kept(w.dir) == (8, bundle.container(*bundle.parts(later)))
     assert "compiler" not in w.roles(), "the compiler ends with its policy"
@@ -660,7 +665,8 @@ def test_back_and_forward_again(plane, security, tmp_path):
     assert loaded(plane, "dev", 5)["rolled_back"]
     cli(plane, "policy", "channel", "rollback", STABLE, "--to", 3)
     loaded(plane, "dev", 3)
-    cli(plane, "policy", "channel", "rollback", STABLE, code=4)
+    assert "`saw audit`" in cli(plane, "policy", "channel", "rollback", STABLE, code=4).stderr
+    assert "`saw audit`" in cli(plane, "policy", "channel", "set", STABLE, "0" * 8, code=4).stderr
     cli(plane, "policy", "channel", "rollback", STABLE, "--to", 4, code=1)
     # Only back to the top is forward; what lies between is a rollback too.
     assert "is not above 9" in cli(plane, "policy", "channel", "set", STABLE, bundle.release(folders[5])[:8], code=1).stderr
@@ -816,11 +822,16 @@ def test_keys_are_trusted_and_not_trusted_any_more_with_an_event_each(plane, sec
     cli(plane, "policy", "key", "add", security.private, code=1)
     other = bundle.Key(tmp_path, "other", "ssh")
     assert "trusted already" in cli(plane, "policy", "key", "add", other.public, "--name", "corp", code=1).stderr
+    # removing one of two names would take nothing away
+    assert "trusted already, as corp" in cli(plane, "policy", "key", "add", security.public, "--name", "corp2", code=1).stderr
     names = [k["name"] for k in json.loads(cli(plane, "policy", "key", "ls", "--json").stdout)["keys"]]
     assert sorted(names) == ["corp", "local"]
     push(plane, bundle.make(tmp_path / "7", security, 7))
     cli(plane, "create", "dev", "--policy", STABLE, "--driver", "try")
-    cli(plane, "policy", "key", "rm", "corp")
+    twin = plane.state / "keys/security/twin.pub"
+    twin.write_text((plane.state / "keys/security/corp.pub").read_text())
+    assert "still trusted as twin" in cli(plane, "policy", "key", "rm", "corp").stderr
+    twin.unlink()
     cli(plane, "policy", "key", "rm", "corp", code=4)
     assert "not trusted here" in push(plane, bundle.make(tmp_path / "8", security, 8), code=1).stderr
     # What is in force stays so; at its next start it is refused.
@@ -830,14 +841,19 @@ def test_keys_are_trusted_and_not_trusted_any_more_with_an_event_each(plane, sec
 
 
 def test_without_the_local_key_a_plain_file_is_loaded_by_nobody(plane, tmp_path):
-    cli(plane, "create", "dev", "--policy", write(tmp_path / "p.yaml", POLICY), "--driver", "try")
-    cli(plane, "policy", "key", "rm", "local")
+    file = write(tmp_path / "p.yaml", POLICY)
+    cli(plane, "create", "dev", "--policy", file, "--driver", "try")
+    back = write(tmp_path / "local.pub", cli(plane, "policy", "key", "rm", "local").stderr.split("in FILE: ")[1])
+    assert "local key, which is not trusted here" in cli(plane, "create", "new", "--policy", file, "--driver", "try", "--no-start", code=1).stderr
+    assert cli(plane, "ls", "--names").stdout == "dev\n"
     plane.stop()
     plane.start()
     assert json.loads(cli(plane, "policy", "key", "--json").stdout) == {"keys": []}, "keeper does not bring it back"
     answer = plane.call("PUT", "/v1/workspaces/dev/policy", {"text": POLICY.replace("good.example", "other.example")})
     assert answer.status == 409 and "not trusted here" in answer.json["detail"]
     assert plane.show("dev")["policy"]["loaded_generation"] == 1
+    cli(plane, "policy", "key", "add", back, "--name", "local")
+    cli(plane, "create", "new", "--policy", file, "--driver", "try", "--no-start")
 
 
 def test_a_channel_and_a_file_of_the_same_name_are_not_guessed_at(plane, security, tmp_path):

@@ -1,12 +1,15 @@
 """The command line against a control plane that obeys the test: words in, requests out, answers shown, exit codes."""
+import fcntl
 import json
 import os
 import pathlib
 import pty
+import pwd
 import re
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import termios
 import time
@@ -52,9 +55,10 @@ def saw(build, env):
 @pytest.fixture
 def terminal(build, env):
     """Runs saw on a terminal: gives what it showed, and its exit code. `answers`: text to wait for -> what to type then."""
-    def run(*args, answers=None):
+    def run(*args, answers=None, columns=0):
         pid, fd = pty.fork()
         if pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
             os.execve(str(build / "src/cli/saw"), ["saw", *args], env)
         shown, answers = b"", dict(answers or {})
         while select.select([fd], [], [], 60)[0]:
@@ -94,6 +98,14 @@ def test_the_overview_lists_every_verb_and_help_says_more(saw):
         assert saw(v["verb"], "--help").stdout == done.stdout
         for option in v.get("options", []):
             assert f"--{option['name']}" in done.stdout
+
+
+def test_help_finds_a_verb_under_a_verb(saw):
+    for words in (["policy", "test"], ["secret", "set"], ["image", "build"]):
+        done = saw("help", *words)
+        assert done.returncode == 0 and done.stdout == saw(*words, "--help").stdout
+        assert [v["verb"] for v in json.loads(saw("help", "--json", *words).stdout)] == [" ".join(words)]
+    assert saw("help", "policy", "nonsense").returncode == saw("help", "ls", "nonsense").returncode == 2
 
 
 def test_help_of_a_verb_with_verbs_lists_the_options_of_each(saw):
@@ -165,7 +177,8 @@ def test_every_verb_that_the_guide_shows_exists_with_its_options(saw, root):
     (["create", "a", "--policy", "p", "--cpus", "0"], "1 to 256"), (["create", "a", "--policy", "p", "--memory", "2GB"], "--memory 2GB"),
     (["create", "a", "--policy", "p", "--disk", "1.5GiB"], "--disk 1.5GiB"), (["stop", "a", "--grace", "601"], "0 to 600"), (["show", "../x"], "no name"),
     (["log", "a?b"], "no name"), (["ssh", "a/b"], "no name"), (["completion", "csh"], "bash, zsh or fish"),
-    (["create", "a", "--policy", "p", "--accel", "gpu"], "--accel gpu: say one of auto|kvm|tcg"), (["audit", "verify"], "of what?"),
+    (["create", "a", "--policy", "p", "--accel", "gpu"], "--accel gpu: say one of auto|kvm|tcg"), (["audit", "verify"], "of what?"), (["audit", "verify", "control", "--follow"], "leave out --follow"),
+    (["audit", "verify", "x.jsonl", "--denied"], "leave out --denied"), (["policy", "sign", "p", "--unsigned", "--key", "k"], "either --key or --unsigned"),
     (["ssh", "a", "--local-forward", "8080:22"], "PORT:HOST:PORT"), (["ssh", "a", "--local-forward", "0:h:22"], "1 to 65535"),
     (["ls", "--", "x"], "nothing behind"), (["help", "nonsense"], "no verb"), (["rm", "dev"], "--force"),
 ])
@@ -254,6 +267,12 @@ def test_show_says_what_a_workspace_follows_and_that_it_is_no_machine(saw, sawd)
     shown = saw("show", "dev").stdout
     assert "corporate (channel corporate/stable, serial 7, release efefefefefef, rolled back), generation 2, not loaded yet\n" in shown
     assert "try: NO MACHINE, isolates nothing" in shown
+
+
+def test_what_a_policy_does_not_enforce_stands_behind_its_name(saw, sawd):
+    sawd.workspaces["dev"] = workspace("dev")
+    sawd.workspaces["dev"]["policy"] |= {"lab": True, "observes": "mirror"}
+    assert "corporate (lab, observes: mirror)\n" in saw("ls").stdout
 
 
 def test_text_of_the_server_never_moves_the_cursor(saw, sawd):
@@ -388,6 +407,20 @@ def test_create_is_loud_about_emulation_and_shows_progress_on_a_terminal(termina
     sawd.changes["POST", "/v1/workspaces"] = ["provisioning", {"state": "running", "accel_in_use": "tcg"}]
     shown, code = terminal("create", "dev", "--policy", policy)
     assert code == 0 and "EMULATED" in shown and "running" in shown and "\r\033[K" in shown
+
+
+def test_who_interrupts_a_wait_hears_that_the_work_goes_on(terminal, sawd, policy):
+    sawd.changes["POST", "/v1/workspaces"] = ["provisioning"]
+    shown, code = terminal("create", "dev", "--policy", policy, answers={"dev: provisioning": "\x03"})
+    assert code == -signal.SIGINT and "goes on: see `saw show ws-" in shown
+
+
+def test_progress_stays_on_one_row_of_the_terminal(terminal, sawd, policy):
+    sawd.changes["POST", "/v1/workspaces"] = [{"state": "starting", "detail": "\u00e4" * 30 + " cgroup v2 has no usable controllers" * 9}, "running"]
+    shown, code = terminal("create", "dev", "--policy", policy, columns=50)
+    rows = [row.split("\r")[0] for row in shown.split("\r\033[K")[1:]]
+    assert code == 0 and any(row.startswith("dev: running (0 s): \u00e4\u00e4") for row in rows), shown
+    assert max(map(len, rows)) == 49, rows
 
 
 def test_restart_waits_for_the_new_start_and_not_the_old_one(saw, sawd):
@@ -562,9 +595,12 @@ def test_a_value_that_no_field_can_carry_is_refused_without_repeating_it(saw, sa
     assert len(done.stderr) < 200
 
 
-def test_a_value_on_the_command_line_is_refused(saw, sawd):
-    assert saw("secret", "set", "github", "ghp_value").returncode == 2
-    assert saw("secret", "set", "github", "--value", "ghp_value").returncode == 2
+def test_a_value_on_the_command_line_is_refused_without_repeating_it(saw, sawd):
+    for words in (["set", "github", "ghp_value"], ["rotate", "github", "Bearer", "ghp_value"], ["set", "github", "--value", "ghp_value"],
+                  ["set", "github", "--value=ghp_value"]):
+        done = saw("secret", *words)
+        assert done.returncode == 2 and done.stderr and "ghp_value" not in done.stdout + done.stderr, done
+    assert "--file FILE" in saw("secret", "set", "github", "ghp_value").stderr
     assert saw("secret", "set", "../x", "--file", "/dev/null").returncode == 2
     assert not sawd.requests
 
@@ -650,6 +686,19 @@ def test_audit_reads_a_file_without_a_control_plane(saw, tmp_path):
     assert follow.returncode == 2 and str(log) in follow.stderr
 
 
+def test_nothing_to_show_is_said(saw, sawd, tmp_path):
+    sawd.workspaces["dev"] = workspace("dev")
+    sawd.streams["/v1/audit"] = sawd.streams["/v1/workspaces/dev/log"] = b""
+    assert saw("audit", "dev").stderr == "saw: note: nothing is on record yet\n"
+    assert saw("audit", "dev", "--denied").stderr == "saw: note: nothing was refused\n"
+    assert "printed nothing yet" in saw("log", "dev").stderr
+    (tmp_path / "log.jsonl").touch()
+    assert "nothing was refused" in saw("audit", "--denied", str(tmp_path / "log.jsonl")).stderr
+    for words in (["audit", "dev"], ["log", "dev"]):
+        assert saw(*words, "--json").stderr == ""
+    assert saw("sessions").stdout == "no session is open: saw ssh NAME\n"
+
+
 def test_no_color_is_respected_on_a_terminal(build, env, sawd, terminal, tmp_path):
     sawd.streams["/v1/audit"] = audit_line().encode()
     bad = tmp_path / "bad.yaml"
@@ -682,6 +731,25 @@ def test_doctor_names_the_setting_when_user_namespaces_are_off(build, env):
                           capture_output=True, text=True, timeout=60, check=False)
     by = {c["check"]: c for c in json.loads(done.stdout)["checks"]}
     assert by["namespaces"]["result"] == "fail" and "max_user_namespaces" in by["namespaces"]["found"]
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root needs no ids of others and may write anywhere")
+def test_doctor_finds_that_images_cannot_be_built_without_ids(saw):
+    user = pwd.getpwuid(os.getuid()).pw_name
+    there = all(re.search(rf"^{re.escape(user)}:", pathlib.Path(f).read_text(), re.M) for f in ("/etc/subuid", "/etc/subgid"))
+    by = {c["check"]: c for c in json.loads(saw("doctor", "--json").stdout)["checks"]}
+    if not by["image-tools"]["found"].startswith("missing: "):
+        assert by["image-tools"]["result"] == ("ok" if there else "fail") and (there or "/etc/subuid" in by["image-tools"]["found"])
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root needs no ids of others and may write anywhere")
+def test_a_folder_that_cannot_be_written_is_named_by_doctor_and_by_up(saw, env, folder):
+    shut = folder / "shut"
+    shut.mkdir(mode=0o500)
+    by = {c["check"]: c for c in json.loads(saw("doctor", "--json", env={**env, "SAW_RUN": str(shut)}).stdout)["checks"]}
+    assert by["folders"]["result"] == "fail" and str(shut) in by["folders"]["found"]
+    up = saw("up", env={**env, "SAW_RUN": str(shut)})
+    assert up.returncode == 1 and "Permission denied" in up.stderr and "runs already" not in up.stderr
 
 
 def test_version_is_the_same_everywhere(saw):

@@ -25,7 +25,8 @@ def saw(build, folder):
     env = {**os.environ, "SAW_RUN": str(folder / "run"), "SAW_STATE": str(folder / "state")}
 
     def run(*args, **kw):
-        return subprocess.run([str(build / "src/cli/saw"), *args], env=env, capture_output=True, text=True, timeout=120, check=False,
+        kw.setdefault("env", env)
+        return subprocess.run([str(build / "src/cli/saw"), *args], capture_output=True, text=True, timeout=120, check=False,
                               stdin=subprocess.DEVNULL, **kw)
     run.env = env
     yield run
@@ -53,7 +54,9 @@ def test_up_and_down_are_harmless_when_repeated_and_name_socket_and_identity(saw
     assert first.returncode == 0, first.stderr
     assert str(folder / "run" / "api.sock") in first.stdout and f"uid {os.getuid()}" in first.stdout
     again = saw("up", "--json")
-    assert again.returncode == 0 and json.loads(again.stdout)["uid"] == os.getuid()
+    assert again.returncode == 0 and json.loads(again.stdout)["uid"] == os.getuid() and again.stderr == ""
+    unused = saw("up", "--json", "--lab", "--resolv-conf", "/etc/resolv.conf")
+    assert unused.returncode == 0 and all(f"{option} has no effect" in unused.stderr for option in ("--lab", "--resolv-conf"))
     assert saw("down").returncode == 0
     assert saw("ls").returncode == 5
     assert saw("down").stdout == "The control plane was not running.\n"
@@ -65,6 +68,12 @@ def test_whoever_says_up_in_the_same_moment_gets_the_one_control_plane(saw, buil
     said = [p.communicate(timeout=60) for p in each]
     assert [p.returncode for p in each] == [0] * 4, said
     assert len({json.loads(out)["pid"] for out, _ in said}) == 1
+
+
+def test_one_state_folder_has_one_control_plane_and_the_second_hears_why(saw):
+    assert saw("up").returncode == 0
+    second = saw("up", env={**saw.env, "SAW_RUN": saw.env["SAW_RUN"] + "2"})
+    assert second.returncode == 1 and "XDG_RUNTIME_DIR" in second.stderr and "`saw down`" in second.stderr
 
 
 def test_gateways_ask_the_name_servers_that_up_names(saw, policy, folder):
@@ -116,6 +125,15 @@ def test_followed_audit_shows_what_happens_meanwhile(up, build, policy):
         up("set-policy", "dev", policy)
         assert any("generation 2" in line for line in p.stdout)
         p.send_signal(signal.SIGTERM)
+
+
+def test_who_follows_hears_where_the_control_plane_went(up, build):
+    with subprocess.Popen([str(build / "src/cli/saw"), "audit", "--follow"], env=up.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as p:
+        assert up("policy", "channel").returncode == 0
+        up("secret", "set", "x", "--file", "/proc/sys/kernel/ostype")
+        assert "secrets.set" in p.stdout.readline()
+        up("down")
+        assert "`saw up`" in p.communicate(timeout=30)[1] and p.returncode == 5
 
 
 def test_down_leaves_workspaces_and_down_all_stops_them(up, policy):

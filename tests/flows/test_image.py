@@ -18,7 +18,7 @@ import io, os, shutil, sys, tarfile
 print("I: installing essential packages...", file=sys.stderr, flush=True)
 open(os.environ["FAKE_SAID"], "w").write("\\n".join(sys.argv[1:]))
 if os.environ.get("FAKE_MMDEBSTRAP") == "fail":
-    print("E: the mirror is on fire", file=sys.stderr)
+    print("E: the mirror is on fire", *[f"I: step {n}" for n in range(9)], "E: mmdebstrap failed to run", sep="\\n", file=sys.stderr)
     sys.exit(25)
 if os.environ.get("FAKE_MMDEBSTRAP") == "wait":
     print("I: waiting", file=sys.stderr, flush=True)
@@ -39,6 +39,7 @@ sys.stdout.buffer.write(b"TREE")
 FAKE_SQFSTAR = """#!/bin/sh
 for last; do :; done
 cat >"$last"
+[ -s "$last" ] || { printf 'torn\\n%.0s' 1 2 3 4 5 6 7 8 >&2; exit 1; }
 """
 
 
@@ -190,6 +191,7 @@ def test_a_build_that_fails_says_the_last_words_and_leaves_the_old_image(images)
     before = images.left()
     done = images.build(FAKE_MMDEBSTRAP="fail")
     assert done.returncode == 1 and "the mirror is on fire" in done.stderr and "exit status 25" in done.stderr, done
+    assert "step" not in done.stderr and "torn" not in done.stderr, done
     assert images.left() == before
     assert images.run("verify", "small").returncode == 0
 

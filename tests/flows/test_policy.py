@@ -152,12 +152,19 @@ def test_diff_tells_what_becomes_allowed_and_what_no_longer_is(saw, good, tmp_pa
     assert "nothing becomes reachable" in saw("diff", good, "renamed.yaml").stdout
 
 
+def test_an_import_is_written_where_it_is_wanted_in_json_too(saw, root, tmp_path):
+    words = ["import", "openshell", root / "tests/corpus/openshell_import/rest", "--any-process", "--network-only"]
+    assert saw(*words, "-o", "a.yaml").stdout.startswith("a.yaml: ")
+    told = json.loads(saw(*words, "--json", "-o", "b.yaml").stdout)
+    assert told["ok"] and (tmp_path / "b.yaml").read_text() == told["policy"] == (tmp_path / "a.yaml").read_text()
+
+
 @pytest.mark.parametrize("pack", ["package-mirror-http", "package-mirror-https", "git-hosting", "git-reading", "model-endpoint",
                                   "model-endpoint-anthropic"])
 def test_a_pack_filled_in_is_a_policy_without_problems(saw, root, tmp_path, pack):
     template = root / "packs" / f"{pack}.yaml"
     words = ["host=service.example"] + (["path=debian"] if "${path}" in template.read_text() else [])
-    saw("pack", template, *words, "-o", "p.yaml")
+    assert "p.yaml: " in saw("pack", template, *words, "-o", "p.yaml").stdout
     told = json.loads(saw("check", "p.yaml", "--production", "--json").stdout)
     assert told["ok"] and not told["problems"] and "${" not in (tmp_path / "p.yaml").read_text()
     assert "service.example" in saw("pack", template, *words).stdout
@@ -267,6 +274,9 @@ def test_a_verdict_that_needs_the_body_asks_for_it(saw, https, tmp_path):
     assert "--body FILE" in saw("test", https, "POST https://api.example/repos/o/r/pulls", code=2).stderr
     assert "--push" in saw("test", https, "POST https://git.example/o/r/git-receive-pack", code=2).stderr
     assert "no list of changes" in saw("test", https, "POST https://git.example/o/r/git-receive-pack", "--push", "main", code=2).stderr
+    for other in ("https://git.example/o/r.git", "https://api.example/x"):
+        assert "git-receive-pack" in saw("test", https, other, "--push", "create:refs/heads/agent/x", code=2).stderr
+    saw("test", https, "https://unlisted.example/o/r.git", "--push", "create:refs/heads/agent/x", code=3)
     (tmp_path / "b").write_text('{"draft": true}')
     out = saw("test", https, "POST https://api.example/repos/o/r/pulls", "--body", "b").stdout
     assert "class   draft" in out and "credential github" in out and "verdict allow" in out, out
@@ -298,7 +308,7 @@ def test_the_deciding_rule_is_named_with_its_line_too(saw, tmp_path, url, at):
     (tmp_path / "same.yaml").write_text(SAME_NAME)
     code = 3 if at in (12, 13) else 0
     told = json.loads(saw("test", "same.yaml", url, "--json", code=code).stdout)
-    assert told["line"] == at and (at not in (12, 13) or told["rule"] == "b: deny any /a+b (+1)"), told
+    assert told["line"] == at and (at not in (12, 13) or told["rule"] == f"b: deny any /a+b (+1) (line {at})"), told
     assert f"  line    {at}\n" in saw("test", "same.yaml", url, code=code).stdout
     saw("compile", "same.yaml", "-o", "same.blob")
     assert "line" not in json.loads(saw("test", "same.blob", url, "--json", code=code).stdout)

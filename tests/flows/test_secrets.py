@@ -136,6 +136,13 @@ def test_a_secret_is_set_rotated_listed_and_removed(sawd):
         ("secrets.delete", "github: version 2")]
 
 
+def test_secrets_are_listed_by_id(sawd):
+    ids = ["z", "github", "a.b", "m-1", "gitlab", "k", "git", "b_2"]
+    for name in ids:
+        put(sawd, name, b"value", "new")
+    assert list(rows(sawd)) == sorted(ids)
+
+
 @pytest.mark.parametrize("mode, before, status", [("new", True, 409), ("rotate", False, 404), ("put", True, 200), ("put", False, 200),
                                                   ("other", True, 422)])
 def test_the_mode_says_what_may_be_there(sawd, mode, before, status):

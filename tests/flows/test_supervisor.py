@@ -373,7 +373,7 @@ def test_a_new_policy_brings_its_listeners_and_takes_the_old_ones_away(ws, blobs
     assert push(control, blobs["other"], 3) == (1, "")
     wait_for("listener", lambda: listeners(w) == {80, 8443})
     assert [f[0] for k, f, _, _ in w.told("dialer") if k == "MSG_POLICY"] == [1, 2, 3]
-    assert [e for e in w.audit() if e["class_uid"] == 5019 and e["policy"]["name"] == "one"]
+    assert [(e["policy"]["name"], e["policy"]["version"]) for e in w.audit() if e["class_uid"] == 5019] == [("two", "2"), ("other", "3")]
     os.kill(w.roles()["inlet"], signal.SIGKILL)
     wait_for("new inlet with the new policy", lambda: [t for t in w.told("inlet") if t[0] == "MSG_POLICY"][-1][1] == [3]
              and len({t[3] for t in w.told("inlet")}) == 2)

@@ -177,6 +177,16 @@ def test_a_secret_that_cannot_be_spent_is_named(build, tmp_path, secret, code, s
     assert says in done.stderr and done.stderr.count("\n") == (1 if says else 0), done
 
 
+def test_a_credential_without_a_value_is_named_unless_quiet(build, tmp_path):
+    (tmp_path / "policy.yaml").write_text(BOUND)
+    (tmp_path / "value").write_text("value")
+    say = "credential forge has no value here, and what needs it is refused: --secret forge=FILE"
+    for options, told in (([], True), (["--quiet"], False), (["--json"], False), (["--secret", "forge=value"], False)):
+        done = subprocess.run([build / "src/cli/saw", "try", "--policy", "policy.yaml", *options, "--", "true"], cwd=tmp_path,
+                              capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0 and (say in done.stderr) == told, (options, done)
+
+
 def test_refusals_are_counted_at_the_end_with_where_they_are_told(build, policy, tmp_path):
     ask = "import socket\ntry: socket.gethostbyname('unlisted.example')\nexcept OSError: pass"
 

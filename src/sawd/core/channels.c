@@ -237,10 +237,10 @@ static bool on_checked(void *owner, struct msg_in *in)
 	} else if (in->type == MSG_SAWD_UNSOUND) {
 		ok = on_unsound(m, in);
 	} else {
+		/* on record before anybody hears of it */
+		journal_refused(m->core, REASON_POLICY_INVALID, m->channel, "");
 		ok = api_refused(m->core, m->req, "the bundle's policy was refused", "correct it and sign it again; the channel stays where it is",
 				 in);
-		if (ok)
-			journal_refused(m->core, REASON_POLICY_INVALID, m->channel, "");
 	}
 	if (ok)
 		move_free(m);
@@ -312,10 +312,10 @@ static bool may_move(struct core *c, uint64_t req, struct bytes channel)
 	return false;
 }
 
-static void not_found(struct core *c, uint64_t req, const char *code, const char *detail, const char *field)
+static void not_found(struct core *c, uint64_t req, const char *code, const char *detail, const char *field, const char *remedy)
 {
-	api_problem(c, req, &(struct sawd_problem){ .status = 404, .exit_code = 4, .code = code, .detail = detail, .field = field,
-						    .remedy = "`saw policy channel ls` lists what there is" });
+	api_problem(c, req,
+		    &(struct sawd_problem){ .status = 404, .exit_code = 4, .code = code, .detail = detail, .field = field, .remedy = remedy });
 }
 
 bool channels_on_push(void *owner, struct msg_in *in)
@@ -361,7 +361,8 @@ bool channels_on_set(void *owner, struct msg_in *in)
 	if (r == 1)
 		move_to(c, req, SET, channel, release.id);
 	else if (r == 0)
-		not_found(c, req, "release_not_found", "no release that was pushed begins with these digits (8 of them at least)", "release");
+		not_found(c, req, "release_not_found", "no release that was pushed begins with these digits (8 of them at least)", "release",
+			  "`saw audit` has each push with its release");
 	else
 		api_error(c, req, r, &e);
 	return true;
@@ -384,7 +385,7 @@ bool channels_on_rollback(void *owner, struct msg_in *in)
 		return true;
 	r = channels_get(c->db, channel, &ch, &e);
 	if (r == 0) {
-		not_found(c, req, "channel_not_found", "there is no channel of this name", "channel");
+		not_found(c, req, "channel_not_found", "there is no channel of this name", "channel", "`saw policy channel ls` lists what there is");
 		return true;
 	}
 	if (r == 1 && serial && serial >= ch.serial) {
@@ -397,7 +398,8 @@ bool channels_on_rollback(void *owner, struct msg_in *in)
 	if (r == 1)
 		move_to(c, req, ROLLBACK, channel, release.id);
 	else if (r == 0)
-		not_found(c, req, "release_not_found", "no earlier release stood on this channel", "serial");
+		not_found(c, req, "release_not_found", "no earlier release stood on this channel", "serial",
+			  "`saw audit` has each push with its serial");
 	else
 		api_error(c, req, r, &e);
 	return true;

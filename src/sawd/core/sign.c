@@ -6,7 +6,9 @@
 
 #include "crypt/ed25519.h"
 #include "crypt/sha256.h"
+#include "ipc/trust.h"
 #include "os/fd.h"
+#include "os/paths.h"
 #include "rules/bundle_check.h"
 #include "rules/policy_compile.h"
 #include "sawd/core/core.h"
@@ -52,6 +54,30 @@ static void unavailable(struct signing *s, const char *detail)
 	end(s, NULL);
 }
 
+/* Each supervisor judges for itself. But a person hears here, and before anything is stored, that none would load it. */
+static bool is_trusted(struct core *c, const uint8_t key[ED25519_PUBLIC])
+{
+	struct bundle_keys trusted;
+	char folder[PATHS_MAX];
+	struct err e = { 0 };
+
+	if (paths_join(folder, c->state, TRUST_FOLDER, &e) < 0 || trust_read(folder, &trusted, &e) < 0)
+		return true; /* nobody knows */
+	for (size_t i = 0; i < trusted.n; i++)
+		if (memcmp(trusted.key[i], key, ED25519_PUBLIC) == 0)
+			return true;
+	return false;
+}
+
+static void untrusted(struct signing *s)
+{
+	api_problem(s->core, s->req,
+		    &(struct sawd_problem){ .status = 409, .exit_code = 1, .code = "conflict", .field = "text",
+					    .detail = "policy files are signed by this machine's local key, which is not trusted here",
+					    .remedy = "use a channel that Security pushes to (`saw policy channel ls`); nothing was changed" });
+	end(s, NULL);
+}
+
 static int store(struct signing *s, struct bytes signature, struct err *e)
 {
 	const void *text = NULL;
@@ -90,6 +116,10 @@ static bool on_signed(void *owner, struct msg_in *in)
 		return false;
 	if (key.len != ED25519_PUBLIC || signature.len != ED25519_SIGNATURE) {
 		fault(s, -EIO, &(struct err){ "the keeper of keys could not sign the policy" });
+		return true;
+	}
+	if (!is_trusted(s->core, key.p)) {
+		untrusted(s);
 		return true;
 	}
 	r = store(s, signature, &e);

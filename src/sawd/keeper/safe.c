@@ -8,9 +8,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/sort.h"
 #include "crypt/seal.h"
 #include "os/fd.h"
 #include "os/log.h"
@@ -186,11 +188,41 @@ static DIR *folder_of(int dir_fd)
 	return d;
 }
 
+struct ids {
+	char text[SAFE_FILES_MAX][CREDENTIAL_ID_MAX + 1];
+	const char *sorted[SAFE_FILES_MAX];
+};
+
+static int by_text(const void *a, const void *b, const void *context)
+{
+	(void)context;
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static size_t read_ids(DIR *d, struct ids *ret)
+{
+	struct dirent *entry;
+	size_t n = 0;
+
+	while (n < SAFE_FILES_MAX && (entry = readdir(d)) != NULL) {
+		struct bytes id = bytes_str(entry->d_name);
+
+		if (!credential_id_ok(id))
+			continue;
+		memcpy(ret->text[n], id.p, id.len);
+		ret->text[n][id.len] = '\0';
+		ret->sorted[n] = ret->text[n];
+		n++;
+	}
+	sort(ret->sorted, n, sizeof(ret->sorted[0]), by_text, NULL);
+	return n;
+}
+
 int safe_list(struct safe *s, struct bytes owner, safe_fn fn, void *ctx, struct err *e)
 {
 	FD_AUTO int dir_fd = owner_folder(s, owner, false, e);
-	struct dirent *entry;
-	int n = 0;
+	struct ids ids;
+	size_t n;
 	DIR *d;
 
 	if (dir_fd < 0)
@@ -198,19 +230,17 @@ int safe_list(struct safe *s, struct bytes owner, safe_fn fn, void *ctx, struct 
 	d = folder_of(dir_fd);
 	if (!d)
 		return err_sys(e, errno, "read the folder of secrets");
-	while ((entry = readdir(d)) != NULL) {
-		struct bytes id = bytes_str(entry->d_name);
+	n = read_ids(d, &ids);
+	(void)closedir(d);
+	for (size_t i = 0; i < n; i++) {
+		struct bytes id = bytes_str(ids.sorted[i]);
 		struct safe_info info = { 0 };
 		struct err fault = { 0 };
 
-		if (!credential_id_ok(id) || n == SAFE_FILES_MAX)
-			continue;
 		(void)get_in(s, dir_fd, owner, id, &info, NULL, &fault);
 		fn(ctx, id, &info, fault.text);
-		n++;
 	}
-	(void)closedir(d);
-	return n;
+	return (int)n;
 }
 
 /* A write that was cut short left a file whose name is no id. */

@@ -33,7 +33,7 @@ int safe_put(struct safe *s, struct bytes owner, struct bytes id, const struct s
 /* Gone from the disk when it returns. One that is not there is fine. */
 int safe_remove(struct safe *s, struct bytes owner, struct bytes id, struct err *e);
 
-/* Each of this owner's, in no order; `fault` "" or why it cannot be used (then `info` is zero). Returns how many there are, or a negative
+/* Each of this owner's, by id; `fault` "" or why it cannot be used (then `info` is zero). Returns how many there are, or a negative
  * errno. */
 typedef void (*safe_fn)(void *ctx, struct bytes id, const struct safe_info *info, const char *fault);
 int safe_list(struct safe *s, struct bytes owner, safe_fn fn, void *ctx, struct err *e);

@@ -70,7 +70,7 @@ int listen_open(struct launcher *l, struct err *e)
 		return r;
 	l->lock_fd = lock_take(path, e);
 	if (l->lock_fd < 0)
-		return err_in(e, l->lock_fd, "sawd runs already");
+		return l->lock_fd == -EBUSY ? err_in(e, -EBUSY, "sawd runs already") : l->lock_fd;
 	/* At once: who finds the lock taken looks for the socket. */
 	r = open_socket(l, e);
 	r = r < 0 ? r : make_folders(l, e);

@@ -37,6 +37,7 @@ static void answer(enum reload_end end, const char *why)
 	reload_done_fn done = now.done;
 
 	loop_timer_disarm(&now.timer);
+	trail_came(now.ws->trail);
 	now.stage = IDLE;
 	now.next = hold_free(now.next);
 	if (done)
@@ -185,6 +186,7 @@ static void take(struct ws *w, struct hold *next, uint64_t generation, reload_do
 	now.owner = owner;
 	memset(now.has, 0, sizeof(now.has));
 	(void)loop_timer_arm(w->loop, &now.timer, RELOAD_MS, on_late, w);
+	trail_coming(w->trail, generation, policy_label(hold_policy(next)), policy_lab(hold_policy(next)));
 	note(w, next, EVENT_NOTE, REASON_OK, "loaded", hold_origin(next), generation, on_written);
 }
 

@@ -35,6 +35,7 @@ struct trail {
 	struct audit_log *log;
 	struct label present;
 	struct label before; /* roles decide by it until each has the present one */
+	struct label coming; /* the event that says so has to be on disk first; text NULL: none is */
 	const struct label *in_use;
 	struct loop_later later;
 	struct loop_timer lazy;
@@ -76,6 +77,7 @@ struct trail *trail_free(struct trail *t)
 		audit_log_free(t->log);
 		free(t->present.text);
 		free(t->before.text);
+		free(t->coming.text);
 		free(t);
 	}
 	return NULL;
@@ -159,8 +161,9 @@ static bool add(struct trail *t, const struct event *ev)
 {
 	enum reason why = (enum reason)ev->reason;
 	bool earlier = ev->generation && ev->generation == t->before.generation && ev->generation != t->present.generation;
+	bool coming = ev->kind == EVENT_POLICY && t->coming.text && ev->generation == t->coming.generation;
 
-	use(t, earlier ? &t->before : &t->present);
+	use(t, coming ? &t->coming : earlier ? &t->before : &t->present);
 	return audit_log_add(t->log, ev, reason_code(why), reason_sentence(why));
 }
 
@@ -211,6 +214,23 @@ void trail_forget(struct trail *t, void *owner)
 	for (size_t i = 0; t && i < t->n_waiting; i++)
 		if (t->waiting[i].owner == owner)
 			t->waiting[i].done = NULL;
+}
+
+static void label_set(struct trail *t, struct label *l, uint64_t generation, char *text, bool lab)
+{
+	free(l->text);
+	*l = (struct label){ .generation = generation, .text = text, .lab = lab };
+	t->in_use = NULL;
+}
+
+void trail_coming(struct trail *t, uint64_t generation, struct bytes label, bool lab)
+{
+	label_set(t, &t->coming, generation, bytes_dup(label), lab);
+}
+
+void trail_came(struct trail *t)
+{
+	label_set(t, &t->coming, 0, NULL, false);
 }
 
 void trail_policy(struct trail *t, uint64_t generation, struct bytes label, bool lab)
