@@ -37,12 +37,10 @@ enum {
 	HTTP_FLOW_STREAM_MS = 15 * 60 * 1000, /* an answer that does not go on, on either side */
 	HTTP_FLOW_LEAVE_MS = 60000, /* a request under way that the policy would not allow any more, or whose credential is no more */
 	HTTP_FLOW_LINGER_MS = 2000, HTTP_FLOW_LINGER_MAX = 256 * 1024, /* bytes of the guest thrown away meanwhile */
-	HTTP_FLOW_DRAIN_MS = 60000, /* these two where a body is under way: many clients read their answer when they have sent all of it */
-	HTTP_FLOW_DRAIN_MAX = 256 * 1024 * 1024,
+	HTTP_FLOW_DRAIN_MS = 60000, HTTP_FLOW_DRAIN_MAX = 256 * 1024 * 1024, /* where a body is under way: many clients read when all of it is sent */
 	HTTP_FLOW_HOLD_MAX = 16 * 1024, /* body bytes held back at most */
 	HTTP_FLOW_INTERIM_MAX = 16, /* 1xx answers before the final one */
-	HTTP_FLOW_BRIEF_MS = 1000, /* a stream of HTTP/2 that was no longer and no larger ends with its connection, in the log */
-	HTTP_FLOW_BRIEF_BYTES = 1024 * 1024,
+	HTTP_FLOW_BRIEF_MS = 1000, HTTP_FLOW_BRIEF_BYTES = 1024 * 1024, /* a stream that was no longer and no larger ends with its connection, in the log */
 };
 
 enum http_phase {
