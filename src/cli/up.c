@@ -20,7 +20,7 @@
 #include "os/fd.h"
 #include "os/paths.h"
 
-enum { DOWN_WAIT_S = 180, OTHER_TRIES = 100, OTHER_MS = 50 };
+enum { DOWN_WAIT_S = 180, OTHER_WAIT_MS = 10000, OTHER_MS = 50 };
 enum { U_RESOLV, U_LAB, U_JSON };
 
 static int wait_child(struct child *c, struct child_end *end)
@@ -48,20 +48,22 @@ static bool is_locked(void)
 }
 
 /* One that another `saw up` of the same moment started is meant, too: it takes its lock first, then listens, and answers once it serves. */
-static int not_started(void)
+static int not_started(bool *ret_other)
 {
+	uint64_t end = clock_mono_ms() + OTHER_WAIT_MS;
 	struct api_doc doc API_DOC_AUTO = { 0 };
 	struct err e = { "" };
 
-	for (unsigned i = 0; i < OTHER_TRIES && is_locked(); i++) {
-		if (api_try("GET", "/v1/version", NULL, &doc, &e) == CLI_DONE)
+	while (is_locked() && clock_mono_ms() < end) {
+		*ret_other = api_try("GET", "/v1/version", NULL, &doc, &e) == CLI_DONE;
+		if (*ret_other)
 			return CLI_DONE;
 		(void)poll(NULL, 0, OTHER_MS);
 	}
 	return say_fail(CLI_FAILED, "up: the control plane did not start; `saw doctor` says what this host lacks");
 }
 
-static int start_sawd(bool lab, const char *resolv_conf)
+static int start_sawd(bool lab, const char *resolv_conf, bool *ret_other)
 {
 	const char *args[4] = { NULL };
 	size_t n = 0;
@@ -81,7 +83,7 @@ static int start_sawd(bool lab, const char *resolv_conf)
 		args[n++] = "--lab";
 	if (paths_helper("sawd", path, &e) < 0 || child_start(&child, &spec, &e) < 0)
 		return say_fail(CLI_FAILED, "up: %s", e.text);
-	return wait_child(&child, &end) == 1 && !end.signalled && end.code == 0 ? CLI_DONE : not_started();
+	return wait_child(&child, &end) == 1 && !end.signalled && end.code == 0 ? CLI_DONE : not_started(ret_other);
 }
 
 static void show(const struct api_doc *doc, bool was_up)
@@ -100,7 +102,8 @@ static void show(const struct api_doc *doc, bool was_up)
 		say_warn("the audit log cannot be written: nothing will be changed until there is room");
 }
 
-static int start_up(const struct cli_args *a)
+/* *ret_other: it is not ours that runs now. */
+static int start_up(const struct cli_args *a, bool *ret_other)
 {
 	const char *given = a->value[U_RESOLV];
 	char *resolv = given ? realpath(given, NULL) : NULL;
@@ -108,7 +111,7 @@ static int start_up(const struct cli_args *a)
 
 	if (given && !resolv)
 		return say_fail(errno == ENOENT ? CLI_NOT_FOUND : CLI_FAILED, "up: %s: %s", given, strerror(errno));
-	r = start_sawd(a->value[U_LAB] != NULL, resolv);
+	r = start_sawd(a->value[U_LAB] != NULL, resolv, ret_other);
 	free(resolv);
 	return r;
 }
@@ -133,7 +136,7 @@ static int up_run(const struct cli_args *a)
 	int r = CLI_DONE;
 
 	if (!was_up) {
-		r = start_up(a);
+		r = start_up(a, &was_up);
 		if (r == CLI_DONE)
 			r = api_call("GET", "/v1/version", NULL, &doc);
 	}

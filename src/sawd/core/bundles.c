@@ -94,6 +94,16 @@ int bundles_copy(const struct core *c, const char *release, const char *folder, 
 }
 
 /* A release that was pushed is kept for ever; one of a single workspace as long as that has it. Of a compiled policy the same. */
+/* What a gateway judges by is read until the next is in force. */
+static bool is_in_force(const struct core *c, const char *sha256)
+{
+	for (size_t i = 0; i < CORE_BUCKETS; i++)
+		for (const struct ws *w = c->buckets[i]; w; w = w->next)
+			if (strcmp(w->bound_sha256, sha256) == 0)
+				return true;
+	return false;
+}
+
 static bool is_used(struct core *c, const char *name, const char *end)
 {
 	char hash[SAWD_RELEASE_LEN + 1] = { 0 };
@@ -104,7 +114,7 @@ static bool is_used(struct core *c, const char *name, const char *end)
 		return false;
 	memcpy(hash, name, SAWD_RELEASE_LEN);
 	if (strcmp(end, ".blob") == 0)
-		return workspaces_policy_used(c->db, hash, &e) != 0 || releases_policy_used(c->db, hash, &e) != 0;
+		return is_in_force(c, hash) || workspaces_policy_used(c->db, hash, &e) != 0 || releases_policy_used(c->db, hash, &e) != 0;
 	return workspaces_release_used(c->db, hash, &e) != 0 || releases_find(c->db, bytes_str(hash), &found, &e) != 0;
 }
 
@@ -131,24 +141,12 @@ void bundles_sweep(struct core *c)
 	(void)closedir(d);
 }
 
-/* Each policy that comes waits for an answer of the compiler or of keeper once its first file is there; and what a gateway judges by is read
- * until the next is in force. */
-static bool is_quiet(const struct core *c)
-{
-	if (c->asks)
-		return false;
-	for (size_t i = 0; i < CORE_BUCKETS; i++)
-		for (const struct ws *w = c->buckets[i]; w; w = w->next)
-			if (*w->bound_sha256 && strcmp(w->bound_sha256, w->row.policy_sha256) != 0)
-				return false;
-	return true;
-}
-
 static void on_tidy(struct loop_timer *t)
 {
 	struct core *c = t->owner;
 
-	if (!is_quiet(c)) {
+	/* Each policy that comes waits for an answer of the compiler or of keeper once its first file is there. */
+	if (c->asks) {
 		(void)loop_timer_arm(c->loop, t, TIDY_MS, on_tidy, c);
 		return;
 	}

@@ -441,7 +441,7 @@ bool channels_on_list(void *owner, struct msg_in *in)
 	return true;
 }
 
-/* Only its event is ours: the folder of trusted keys is closed to this process. */
+/* Only its event is ours: this process cannot write the folder of trusted keys. */
 bool channels_on_key(void *owner, struct msg_in *in)
 {
 	struct core *c = owner;

@@ -46,7 +46,7 @@ static void in_force(struct ws *w)
 	if (w->row.loaded_serial == w->row.serial)
 		return;
 	w->row.loaded_serial = w->row.serial;
-	if (workspaces_update(w->core->db, &w->row, &e) < 0)
+	if (ws_save(w, &e) < 0)
 		log_line("%s: %s", w->row.name, e.text);
 }
 
@@ -187,19 +187,14 @@ static const struct chan_permit permits[] = {
 	{ MSG_GUEST_REFUSED, on_guest_refused }, { MSG_EVENT_DONE, on_event_done },
 };
 
-/* One that ended before its supervisor greeted (of a newer saw, or with too many peers) would only end again. */
 static void on_end(void *owner, const char *why)
 {
 	struct ws *w = owner;
-	bool greeted = w->greeted;
 
 	if (strcmp(why, "closed") != 0)
 		log_line("%s: control channel: %s", w->row.name, why);
 	control_close(w);
-	if (greeted)
-		ws_kick(w);
-	else
-		ws_kick_in(w, WS_RETRY_MS);
+	ws_kick(w);
 }
 
 static int attach(struct ws *w, int fd, struct err *e)
@@ -239,6 +234,8 @@ static bool on_connected(void *owner, struct msg_in *in)
 	w->reaching = false;
 	if (fd < 0 || w->control || !may_have_one(w))
 		return true;
+	/* One that ends at once (its supervisor is of a newer saw, has too many peers, or no room for what it is sent) would only end again. */
+	w->reach_after_ms = loop_now_ms(w->core->loop) + WS_RETRY_MS;
 	if (attach(w, fd_take(&fd), &e) < 0)
 		log_line("%s: %s", w->row.name, e.text);
 	ws_kick(w);
@@ -251,7 +248,7 @@ void control_reach(struct ws *w)
 {
 	uint64_t req;
 
-	if (w->control || w->reaching)
+	if (w->control || w->reaching || loop_now_ms(w->core->loop) < w->reach_after_ms)
 		return;
 	w->reaching = true;
 	req = ask_new(w->core, &connected, w);

@@ -538,9 +538,10 @@ int reconcile_start(struct core *c, struct err *e)
 	return workspaces_unsettled(c->db, wake_one, c, e);
 }
 
+/* One that starts may have a supervisor whose lock nobody sees yet. */
 static bool is_down(const struct ws *w)
 {
-	return !w->busy && !w->control && !control_alive(w);
+	return w->state != SAWD_STARTING && !w->busy && !w->control && !control_alive(w);
 }
 
 void reconcile_drained(struct core *c)

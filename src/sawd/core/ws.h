@@ -45,6 +45,7 @@ struct ws {
 
 	struct chan *control; /* to the supervisor; NULL: none */
 	bool reaching; /* the launcher was asked for one */
+	uint64_t reach_after_ms; /* not before, by the loop's clock */
 	bool greeted;
 	uint64_t control_version; /* of the supervisor */
 	enum ipc_state sup_state;

@@ -71,7 +71,7 @@ static int key_read(int at_fd, const char *path, struct secret **ret, struct err
 		return err_set(e, EPERM, "%s: must be a file of ours with mode 0600: chmod and chown it", path);
 	if (st.st_size != SEAL_KEY_LEN)
 		return err_set(e, EBADMSG, "%s: a sealing key has exactly 32 bytes: restore it from a backup; where it is lost, move it away with ca/ "
-			       "and secrets/ and set all secrets again", path);
+			       "and secrets/, set all secrets again, and rebuild all workspaces", path);
 	key = secret_new_empty(SEAL_KEY_LEN);
 	if (!key)
 		return err_set(e, ENOMEM, "out of guarded memory");
@@ -83,31 +83,37 @@ static int key_read(int at_fd, const char *path, struct secret **ret, struct err
 	return 1;
 }
 
-/* What a write that was cut short left is nothing. */
-static bool has_files(int at_fd, const char *folder, unsigned depth)
+/* 1: some; 0: none, or no such folder. What a write that was cut short left is nothing. */
+static int has_files(int at_fd, const char *folder, unsigned depth, struct err *e)
 {
 	int fd = openat(at_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
-	bool found = false;
+	int r = 0;
 
+	if (!d && errno != ENOENT && errno != ENOTDIR)
+		r = err_sys(e, errno, "open %s", folder);
 	if (!d)
 		(void)fd_close(fd);
-	while (d && !found && (entry = readdir(d)) != NULL)
-		found = entry->d_name[0] != '.' && (!depth || has_files(dirfd(d), entry->d_name, depth - 1));
+	while (d && r == 0 && (entry = readdir(d)) != NULL)
+		if (entry->d_name[0] != '.')
+			r = depth ? has_files(dirfd(d), entry->d_name, depth - 1, e) : 1;
 	if (d)
 		(void)closedir(d);
-	return found;
+	return r;
 }
 
 /* A fresh key opens nothing that is there, and would stand in the way of the right one. */
 static int key_needed(int dir_fd, struct err *e)
 {
-	if (!has_files(dir_fd, "ca", 0) && !has_files(dir_fd, "secrets", 1))
-		return 0;
+	int r = has_files(dir_fd, "ca", 0, e);
+
+	r = r == 0 ? has_files(dir_fd, "secrets", 1, e) : r;
+	if (r <= 0)
+		return r;
 	return err_set(e, ENOENT,
 		       "%s: is not there, and no credential was given, but files in ca/ and secrets/ are sealed: start sawd as the service that has the "
-		       "credential, or restore %s; where the key is lost, move both folders away and set all secrets again", key_name, key_name);
+		       "credential, or restore %s; where the key is lost, move both folders away, set all secrets again, and rebuild all workspaces", key_name, key_name);
 }
 
 static int key_make(int dir_fd, struct secret **ret, struct err *e)
