@@ -71,8 +71,10 @@ enum reason http_dress(struct http_flow *f)
 	if (!d.credential && !d.upstream.len && !d.uncoded && !d.bare)
 		return REASON_OK;
 	buf_init(&stripped, HTTP1_STRIPPED_MAX);
-	if (!dress(&d, buf_view(&f->canon), &f->wire, &stripped))
+	if (!dress(&d, buf_view(&f->canon), &f->wire, &stripped)) {
+		buf_deinit(&f->wire); /* the value stands in it, and who is refused may linger */
 		return REASON_HTTP_TOO_LARGE;
+	}
 	f->wears = d.credential != NULL;
 	http_note_stripped(f, buf_view(&stripped));
 	return REASON_OK;

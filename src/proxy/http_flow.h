@@ -70,8 +70,8 @@ struct http_flow {
 	struct http_side upstream;
 	uint64_t n_requests; /* sent */
 	uint64_t bytes_in, bytes_out;
-	uint64_t moved; /* as the sides count, when the deadline was last set */
-	uint64_t patience_ms; /* that deadline, while an answer is waited for or relayed */
+	uint64_t moved, patience_ms; /* as the sides count when the deadline was last set, and that, while an answer is waited for or relayed */
+	uint64_t answer_by_ms; /* it begins by then, in the loop's time; 0: not all was asked yet */
 	size_t lingered;
 	bool on_stream; /* the guest speaks HTTP/2 */
 	size_t charged; /* this itself; net/held.h */

@@ -129,6 +129,22 @@ TEST(a_host_may_think_for_minutes_while_its_guest_waits)
 	http_rig_end();
 }
 
+TEST(interim_answers_win_a_host_no_time)
+{
+	kit_clock_stops();
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	for (int i = 0; i < 3; i++) {
+		kit_clock_moves(HTTP_FLOW_ANSWER_MS / 4);
+		http_rig_reply(0, "HTTP/1.1 102 Processing\r\n\r\n");
+	}
+	CHECK_INT(http_rig.got.len, 0);
+	kit_clock_moves(HTTP_FLOW_ANSWER_MS / 4);
+	http_rig_settle();
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 504 ", 13) == 0);
+	http_rig_end();
+}
+
 TEST(a_host_that_has_begun_its_head_has_thought_enough)
 {
 	kit_clock_stops();

@@ -20,14 +20,18 @@ static bool outdated(const struct http_flow *f)
 	return f->generation != gate_generation(f->flow.gate);
 }
 
-/* How long nothing may happen from here on. */
-static uint64_t patience(const struct http_flow *f)
+/* How long nothing may happen from here on. HTTP_FLOW_ANSWER_MS begins once: interim answers make it no longer. */
+static uint64_t patience(struct http_flow *f)
 {
-	bool asked = f->body_done && f->upstream.out.len == 0;
+	uint64_t now = loop_now_ms(gate_loop(f->flow.gate));
 
 	if (f->answering)
 		return HTTP_FLOW_STREAM_MS;
-	return asked && f->upstream.in.len == 0 ? HTTP_FLOW_ANSWER_MS : HTTP_FLOW_STALL_MS;
+	if (!f->body_done || f->upstream.out.len || f->upstream.in.len)
+		return HTTP_FLOW_STALL_MS;
+	if (!f->answer_by_ms)
+		f->answer_by_ms = now + HTTP_FLOW_ANSWER_MS;
+	return f->answer_by_ms > now ? f->answer_by_ms - now : 1;
 }
 
 static void send_request(struct http_flow *f)
@@ -58,6 +62,7 @@ static void send_request(struct http_flow *f)
 	f->phase = HTTP_RELAY;
 	if (f->upstream.stream) /* no loop tells that it can be written */
 		(void)http_side_flush(&f->upstream);
+	f->answer_by_ms = 0;
 	f->patience_ms = patience(f);
 	http_flow_deadline(f, f->patience_ms);
 }
@@ -221,7 +226,7 @@ static bool relay_body(struct http_flow *f)
 	if (!f->body_done && f->guest.eof && f->guest.in.len == 0) {
 		struct event ev = http_request_event(f, EVENT_FAILED, REASON_GUEST_CLOSED);
 
-		if (!f->guest.starved) /* http_flow_finish() says that */
+		if (!f->guest.starved && !f->guest.breach) /* http_flow_finish() says that */
 			gate_note(f->flow.gate, &ev);
 		http_flow_finish(f, true);
 		return false;

@@ -141,7 +141,7 @@ static void answer(struct http_flow *f)
 		problem(f);
 	f->reading = http_reading_free(f->reading); /* the guest may linger, and others are to be read */
 	buf_deinit(&f->held);
-	f->drains = !f->body_done && f->refusal != REASON_HTTP_TIMEOUT;
+	f->drains = !f->body_done && f->refusal != REASON_HTTP_TIMEOUT && f->refusal != REASON_TOO_MANY_FLOWS;
 	f->phase = HTTP_CLOSING;
 	http_flow_deadline(f, HTTP_FLOW_STALL_MS);
 }

@@ -112,7 +112,7 @@ struct policy_verdict {
 	 * as the limit goes, turn it into a struct policy_body and ask again. Never set when the question had a body. */
 	enum policy_needs needs;
 	/* The deciding rule, named by what it says so that the order of the file does not matter:
-	 * "wiki: read GET,HEAD /pages", "wiki: deny any /admin (+2)", with " (line 14)" where two of an entry say the same so shortly; the
+	 * "wiki: read GET,HEAD /pages", "wiki: deny any /admin (+2)", with its " (line 14)" where two of an entry say the same so shortly; the
 	 * entry's name when none matched. */
 	struct bytes rule;
 	uint32_t rule_number; /* among all of the blob, from 1; 0 when none matched */

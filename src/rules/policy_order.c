@@ -109,6 +109,7 @@ static bool spend(const struct order *o, uint64_t work)
 	return !over(o);
 }
 
+#define KEY_COST 4ULL /* of comparing two keys of conditions */
 enum { LINE_COST = 16 /* bytes that a pattern is longer by, for what a comparison costs whatever its length */ };
 
 /* Of paths affordable() has counted what stars cost. */
@@ -153,6 +154,8 @@ static bool values_contain(const struct order *o, const struct model_condition *
 /* Whoever meets the conditions of `inner` meets those of `outer`. */
 static bool conditions_contain(const struct order *o, const struct model_rule *outer, const struct model_rule *inner)
 {
+	if (!spend(o, KEY_COST * outer->n_conditions * inner->n_conditions)) /* to find each one's partner */
+		return false;
 	for (uint32_t i = 0; i < outer->n_conditions; i++) {
 		const struct model_condition *c = condition_of(inner, &outer->conditions[i]);
 
@@ -173,6 +176,8 @@ static bool values_overlap(const struct order *o, const struct model_condition *
 
 static bool conditions_overlap(const struct order *o, const struct model_rule *a, const struct model_rule *b)
 {
+	if (!spend(o, KEY_COST * a->n_conditions * b->n_conditions))
+		return false;
 	for (uint32_t i = 0; i < a->n_conditions; i++) {
 		const struct model_condition *x = &a->conditions[i], *y = condition_of(b, x);
 
@@ -228,7 +233,7 @@ static bool covered(const struct order *o, uint32_t narrow, uint32_t broad, uint
 {
 	const struct model_rule *rules = o->e->rules;
 
-	for (uint32_t k = 0; k < o->n; k++) {
+	for (uint32_t k = 0; k < o->n && spend(o, 1); k++) {
 		const struct model_rule *r = &rules[k];
 
 		if (k == narrow || k == broad || !(r->methods & method))
@@ -436,25 +441,32 @@ static void name_rule(struct model *m, const struct model_entry *e, struct model
 	r->name = arena_copy(m->arena, buf_view(&text));
 }
 
-/* What a name leaves out may be all that tells two rules apart: their lines do. */
+enum { SHARED_MAX = 200 /* bytes of a name that others have, too: its place has to fit behind them wherever names are cut */ };
+
+/* What a name leaves out may be all that tells two rules apart: where they stand does. */
 static void tell_apart(struct model *m, const struct model_entry *e)
 {
+	enum { OWN, SHARED, SHARED_LINE };
 	BUF_AUTO struct buf text = { .max = 1024 + 32 };
-	bool *shared = arena_alloc(m->arena, e->n_rules, sizeof(*shared));
+	uint8_t *name = arena_alloc(m->arena, e->n_rules, sizeof(*name));
 
-	if (!shared)
+	if (!name)
 		return;
 	for (uint32_t i = 0; i < e->n_rules; i++)
-		for (uint32_t k = 0; k < e->n_rules && !shared[i]; k++)
-			shared[i] = i != k && bytes_eq(e->rules[i].name, e->rules[k].name);
+		for (uint32_t k = 0; k < e->n_rules && name[i] != SHARED_LINE; k++)
+			if (i != k && bytes_eq(e->rules[i].name, e->rules[k].name))
+				name[i] = e->rules[i].at.line == e->rules[k].at.line ? SHARED_LINE : SHARED;
 	for (uint32_t i = 0; i < e->n_rules; i++) {
 		struct model_rule *r = &e->rules[i];
 
-		if (!shared[i])
+		if (name[i] == OWN)
 			continue;
 		buf_reset(&text);
-		buf_bytes(&text, r->name);
-		buf_fmt(&text, " (line %u)", r->at.line);
+		buf_bytes(&text, bytes_of(r->name.p, r->name.len < SHARED_MAX ? r->name.len : SHARED_MAX));
+		buf_fmt(&text, r->name.len > SHARED_MAX ? "... (line %u" : " (line %u", r->at.line);
+		if (name[i] == SHARED_LINE)
+			buf_fmt(&text, ", column %u", r->at.column);
+		buf_byte(&text, ')');
 		r->name = arena_copy(m->arena, buf_view(&text));
 	}
 }

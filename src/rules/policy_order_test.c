@@ -49,6 +49,50 @@ TEST(rules_whose_names_are_the_same_are_told_apart_by_their_lines)
 	kit_free(&k);
 }
 
+TEST(rules_on_one_line_are_told_apart_by_their_columns_and_long_names_are_cut_before_their_place)
+{
+	struct kit k = kit_compile(TOP("read: allow") ENTRY("a", "a.example")
+				   "    rules: [{class: read, methods: [GET], paths: [/a, /b]}, {class: read, methods: [GET], paths: [/a, /c]}]\n");
+	BUF_AUTO struct buf text = { .max = POLICY_TEXT_MAX };
+	const char *rule;
+
+	CHECK_STR(kit_ask_with(&k, "GET", "a.example", 80, "/b", NULL).rule, "a: read GET,HEAD /a (+1) (line 10, column 13)");
+	CHECK_STR(kit_ask_with(&k, "GET", "a.example", 80, "/c", NULL).rule, "a: read GET,HEAD /a (+1) (line 10, column 61)");
+	kit_free(&k);
+	buf_str(&text, RULES("read: allow"));
+	for (unsigned i = 0; i < 2; i++) {
+		buf_fmt(&text, "      - {class: read, methods: [GET], paths: [/a], query: {state: [s%u], ", i);
+		for (unsigned j = 0; j < 2; j++)
+			buf_fmt(&text, "%s%c%079d: [x]", j ? ", " : "", 'a' + (int)j, 0);
+		buf_str(&text, "}}\n");
+	}
+	kit_compile_bytes(&k, buf_view(&text), false);
+	CHECK(k.ok);
+	buf_reset(&text);
+	for (unsigned j = 0; j < 2; j++)
+		buf_fmt(&text, "%s%c%079d=x", j ? "&" : "/a?state=s1&", 'a' + (int)j, 0);
+	rule = kit_ask_with(&k, "GET", "a.example", 80, buf_cstr(&text), NULL).rule;
+	CHECK(strlen(rule) < 256 && strstr(rule, " (line 12)"));
+	kit_free(&k);
+}
+
+TEST(conditions_made_to_take_for_ever_are_refused)
+{
+	BUF_AUTO struct buf text = { .max = POLICY_TEXT_MAX };
+	struct kit k;
+
+	buf_str(&text, RULES("read: allow"));
+	for (int r = 0; r < 2000; r++) {
+		buf_str(&text, "      - {class: read, methods: [GET], paths: [/**], headers: [");
+		for (int h = 0; h < 250; h++)
+			buf_fmt(&text, "a%03d, ", h);
+		buf_fmt(&text, "z%d]}\n", r);
+	}
+	kit_compile_bytes(&k, buf_view(&text), false);
+	CHECK(!k.ok && k.problems.n > 0 && strstr(k.problems.v[0].text, "too many paths and values of conditions"));
+	kit_free(&k);
+}
+
 TEST(p19_overlap_that_disagrees_is_refused)
 {
 	kit_refused(TOP("read: allow, write: allow")

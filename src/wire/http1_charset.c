@@ -4,7 +4,7 @@ static const char word[] = "charset";
 
 /* A `*` at the end stands for any rest. Not here: what switches by escapes (ISO 2022, HZ), for in it they may stand within a word. */
 static const char *const plain[] = { "utf-8", "utf8", "us-ascii", "iso-8859-1" };
-static const char *const wider[] = { "ascii",	 "iso-8859-*", "iso8859-*", "latin*", "windows-12*", "cp12*", "koi8-*", "gb2312", "gbk", "gb18030",
+static const char *const wider[] = { "ascii",	 "iso-8859-*", "iso8859-*", "iso8859_*", "latin*", "windows-12*", "cp12*", "windows-874", "windows-949", "ks_c_5601-1987", "koi8-*", "gb2312", "gbk", "gb18030",
 				     "big5",	 "big5-hkscs", "euc-*",	    "shift_jis", "shift-jis", "sjis", "windows-31j", "tis-620" };
 
 static bool is_one_of(struct bytes v, const char *const *names, size_t n)
@@ -36,8 +36,8 @@ static struct bytes trimmed(struct bytes s)
 	return s;
 }
 
-/* What stands behind the word; `type` goes on behind what was read of it. */
-static enum http1_charset said(struct bytes *type)
+/* What stands behind the word; `type` goes on behind what was read of it. `quoted`: the mark that begins it stood before the word. */
+static enum http1_charset said(struct bytes *type, bool quoted)
 {
 	struct bytes rest = trimmed(*type), v;
 	size_t semicolon, comma;
@@ -53,13 +53,25 @@ static enum http1_charset said(struct bytes *type)
 	*type = bytes_skip(rest, semicolon < comma ? semicolon : comma);
 	if (v.len >= 2 && v.p[0] == '"' && v.p[v.len - 1] == '"')
 		v = bytes_of(v.p + 1, v.len - 2);
+	else if (quoted && v.len && v.p[v.len - 1] == '"')
+		v.len--;
 	return http1_charset_named(v);
+}
+
+static bool odd_quotes(struct bytes text)
+{
+	bool odd = false;
+
+	for (size_t i = 0; i < text.len; i++)
+		odd ^= text.p[i] == '"';
+	return odd;
 }
 
 enum http1_charset http1_charset_of(struct bytes type)
 {
 	const size_t n = sizeof(word) - 1;
 	enum http1_charset all = HTTP1_CHARSET_PLAIN;
+	const struct bytes whole = type;
 
 	while (type.len >= n) {
 		enum http1_charset one;
@@ -69,7 +81,7 @@ enum http1_charset http1_charset_of(struct bytes type)
 			continue;
 		}
 		type = bytes_skip(type, n);
-		one = said(&type);
+		one = said(&type, odd_quotes(bytes_of(whole.p, whole.len - type.len)));
 		all = one > all ? one : all;
 	}
 	return all;

@@ -15,6 +15,7 @@ TEST(none_said_and_those_that_are_ascii_and_utf8_are_plain)
 		"", "text/plain", "application/json", "application/json; charset=utf-8", "Application/JSON;CharSet = \"UTF-8\" ; x=y",
 		"text/plain;charset=utf8", "text/plain; charset=us-ascii", "text/plain; charset=ISO-8859-1", "a/b; charset=utf-8; charset=utf8",
 		"a/b; charset", "a/b; charsets=utf-7", "a/b; chars=utf-7", "multipart/form-data; boundary=charset", "a/b, charset=utf-8",
+		"multipart/related; type=\"application/xop+xml; charset=utf-8\"; boundary=b", "multipart/related; start-info=\"text/xml;charset=UTF-8\"",
 	};
 
 	check_all(values, sizeof(values) / sizeof(values[0]), HTTP1_CHARSET_PLAIN);
@@ -33,7 +34,7 @@ TEST(those_in_which_a_server_may_find_other_ascii_are_found_wherever_one_looks_f
 {
 	static const char *const values[] = {
 		"a/b; charset=utf-7", "a/b; charset=UTF-16LE", "a/b; charset=ibm037", "a/b; charset=cp500", "a/b; charset=iso-2022-jp", "a/b; charset=hz-gb-2312",
-		"a/b; charset=", "a/b; charset=\"\"", "a/b; charset=nobody-knows", "a/b; charset='utf-8'", "a/b; charset=\"utf-8", "a/b; charset=utf-8x",
+		"a/b; charset=", "a/b; charset=\"\"", "a/b; charset=nobody-knows", "a/b; charset='utf-8'", "a/b; charset=\"utf-8", "a/b; charset=utf-8x", "a/b; x=\"y\"; charset=utf-8\"",
 		/* the others do not excuse it */
 		"a/b; charset=utf-8; charset=utf-7", "a/b; charset=utf-7; charset=utf-8", "a/b; charset=gbk;Charset=utf-16",
 		"a/b; x=\";charset=y\"; charset=utf-8",

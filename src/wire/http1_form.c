@@ -150,7 +150,9 @@ static void urlencoded(struct http1_form *f, uint8_t c)
 /* True with the last byte of `word`, whose first letter stands in it once. Blanks may stand before that byte. */
 static bool completes(uint8_t *at, const char *word, uint8_t last, uint8_t c)
 {
-	if ((c | 0x20) == word[*at])
+	bool letter = word[*at] >= 'a' && word[*at] <= 'z';
+
+	if ((letter ? c | 0x20 : c) == word[*at])
 		++*at;
 	else if (*at != last || (c != ' ' && c != '\t'))
 		*at = (c | 0x20) == word[0];
@@ -185,7 +187,7 @@ static bool ends_name(const struct http1_form *f, uint8_t c)
 
 static void name_in_part(struct http1_form *f, uint8_t c)
 {
-	bool folds = (c == '\r' || c == '\n') && part_name_folds(&f->part);
+	bool folded = part_name_folds(&f->part), folds = (c == '\r' || c == '\n') && folded;
 	uint8_t decoded;
 
 	if (c == '\\' || (f->n == 0 && (c == '"' || c == '<' || c == '\t' || (c == '\'' && !f->part.extended))))
@@ -207,10 +209,17 @@ static void name_in_part(struct http1_form *f, uint8_t c)
 		begin(f, false);
 		break;
 	case PART_NAME_HIDDEN:
-		f->found = true;
+		f->found = f->found || f->apart;
 		break;
 	}
+	if (!folded && part_name_folds(&f->part)) /* a word has ended: to some, what follows it does not count */
+		look(f);
 	f->in_name = !f->skip || part_name_begins(&f->part);
+}
+
+static bool separates(uint8_t c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ';' || c == ',';
 }
 
 static void multipart(struct http1_form *f, uint8_t c)
@@ -221,11 +230,15 @@ static void multipart(struct http1_form *f, uint8_t c)
 	if (f->in_name)
 		name_in_part(f, c);
 	begins = completes(&f->at_name, name, sizeof(name) - 2, c);
+	if (f->at_name == 1)
+		f->at_apart = separates(f->last);
+	f->last = c;
 	begins = completes(&f->at_id, id, sizeof(id) - 2, c) || begins;
 	extended = completes(&f->at_ext, ext, sizeof(ext) - 2, c);
 	if (begins || extended) {
 		begin(f, false);
 		f->in_name = true;
+		f->apart = f->at_apart;
 		part_name_init(&f->part, extended);
 	}
 }

@@ -107,6 +107,13 @@ TEST(a_method_field_is_found_in_multipart_forms)
 		{ "Content-Type: image/png; name=\"=?iso-2022-jp?B?GyRCRnxLXBsoQi5wbmc=?=\"\r\n\r\n_method", false },
 		{ "filename=\"=?windows-1252?Q?m=E9thod?=\"\r\n\r\n_method=\"=?\"", false },
 		{ "x.name*=2;\n_method", false },
+		/* what looks like it in the content of files */
+		{ "--b\r\nContent-Type: text/javascript\r\n\r\n$(\"input[name*='user']\")", false },
+		{ "--b\r\nContent-Type: text/css\r\n\r\n[data-name*=\"it's\"]{} x.name\n=\"it's\"", false },
+		{ "--b\r\nContent-Disposition: form-data; name=\"a\"; filename*=''a.txt\r\n\r\n", false },
+		{ "--b\r\nContent-Disposition: form-data; name=\"a\"; filename=\"=?hp-roman8?Q?a?=\"\r\n\r\n", false },
+		{ "--b\r\nContent-Disposition: form-data; name=\"=?hp-roman8?Q?a?=\"\r\n\r\n", true },
+		{ "--b\r\nContent-Disposition: form-data; name=\"=?utf-8?Q?X-HTTP-Method-Override?=zz\"\r\n\r\n", true },
 		{ "name==_method", false },
 		{ "--b\r\nContent-Disposition: form-data; name=\"files[]\"\r\n\r\n_method", false },
 		{ "--b\r\nContent-Disposition: form-data; name=\"filter[_method]\"\r\n\r\nx", false },

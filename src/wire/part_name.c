@@ -72,12 +72,12 @@ static enum part_name_item byte(uint8_t c, uint8_t *ret)
 /* The character set is named. */
 static enum part_name_item named(struct part_name *p, enum state next)
 {
-	struct bytes set = bytes_of(p->set, p->n_set);
+	struct bytes set = bytes_of(p->set, bytes_find(bytes_of(p->set, p->n_set), '*')); /* a language may follow (RFC 2231, 5) */
 	size_t n = sizeof(switching) - 1;
 
 	p->state = (uint8_t)next;
 	p->switches = set.len >= n && bytes_ieq(bytes_of(set.p, n), bytes_str(switching));
-	return !p->switches && http1_charset_named(set) == HTTP1_CHARSET_OTHER ? PART_NAME_HIDDEN : PART_NAME_NOTHING;
+	return !p->switches && set.len && http1_charset_named(set) == HTTP1_CHARSET_OTHER ? PART_NAME_HIDDEN : PART_NAME_NOTHING;
 }
 
 /* False: no set has such a name. */

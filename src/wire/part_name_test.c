@@ -50,6 +50,9 @@ TEST(encoded_words_are_decoded_and_joined)
 	CHECK_STR(read_name("=?utf-8?Q?a?=b", false), "ab");
 	CHECK_STR(read_name("=?iso-2022-jp?Q?a=1B$B=1B(Bb?=", false), "ab");
 	CHECK_STR(read_name("=?gbk?Q?a=?=", false), "a");
+	CHECK_STR(read_name("=?utf-8*en?Q?a?=", false), "a");
+	CHECK_STR(read_name("=?ks_c_5601-1987?B?YQ==?=", false), "a");
+	CHECK_STR(read_name("''a", true), "a");
 }
 
 TEST(what_is_in_another_set_is_hidden)
