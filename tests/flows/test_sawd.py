@@ -992,8 +992,9 @@ def test_a_supervisor_that_cannot_be_reached_for_a_while_is_adopted_later(sawd):
     assert supervisor_of(sawd, record) == pid
 
 
-def test_a_supervisor_that_is_not_understood_is_asked_now_and_then(build):
-    """It is of a newer saw: whoever goes back to an older one has it still."""
+@pytest.mark.parametrize("how", ["newer", "hangs up"])
+def test_a_supervisor_that_is_not_understood_or_hangs_up_is_asked_now_and_then(build, how):
+    """A newer one: whoever goes back to an older saw has it still."""
     s = Cut(build)
     try:
         s.start()
@@ -1002,12 +1003,14 @@ def test_a_supervisor_that_is_not_understood_is_asked_now_and_then(build):
         s.stop()
         os.kill(pid, signal.SIGKILL)
         wait_gone(pid)
-        newer, n = FakeSupervisor(s.run, record["id"], N["IPC_CONTROL_VERSION"] + 1), 0
+        newer, n = FakeSupervisor(s.run, record["id"], N["IPC_CONTROL_VERSION"] + (how == "newer")), 0
         s.start()
         end = time.monotonic() + 4
         while select.select([newer.listener], [], [], max(0, end - time.monotonic()))[0]:
             with contextlib.suppress(OSError):  # core goes as soon as it has heard the version
                 newer.accept()
+            if how == "hangs up":
+                newer.channel.close()
             n += 1
         newer.close()
         assert 1 <= n <= 8, n
