@@ -59,9 +59,13 @@ def terminal(build, env):
         pid, fd = pty.fork()
         if pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever runs the tests in the background ignores it
             os.execve(str(build / "src/cli/saw"), ["saw", *args], env)
         shown, answers = b"", dict(answers or {})
-        while select.select([fd], [], [], 60)[0]:
+        while True:
+            if not select.select([fd], [], [], 60)[0]:
+                os.kill(pid, signal.SIGKILL)
+                break
             try:
                 data = os.read(fd, 65536)
             except OSError:
