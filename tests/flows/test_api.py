@@ -1,4 +1,5 @@
 """The API: the server does what docs/openapi.yaml says, and nothing else."""
+import contextlib
 import json
 import os
 import re
@@ -327,44 +328,41 @@ def test_a_log_that_is_not_there_yet_can_be_followed(shared_sawd, userns):
     shared_sawd.rm("early")
 
 
-def stopped_log(sawd, name, lines):
-    """An audit log of these lines."""
+@contextlib.contextmanager
+def followed_log(sawd, name, lines):
+    """The audit log of these lines of a stopped workspace, and who follows it."""
     path = sawd.state / "workspaces" / sawd.create(name, start=False).json["id"] / "audit.jsonl"
     sawd.wait(name, "stopped")
     path.write_bytes(lines)
     path.chmod(0o600)
-    return path
+    stream = Stream(sawd.socket, f"/v1/audit?workspace={name}&follow=1")
+    yield path, stream
+    stream.close()
+    path.write_bytes(b"")
+    sawd.rm(name)
 
 
 def test_a_followed_audit_log_that_is_cut_back_is_not_said_again(shared_sawd):
     lines = [b'{"n":%d}\n' % i for i in range(3)]
-    path = stopped_log(shared_sawd, "cut", b"".join(lines))
-    stream = Stream(shared_sawd.socket, "/v1/audit?workspace=cut&follow=1")
-    assert [stream.line() for _ in lines] == lines
     lost = [b'{"n":3,"lost":"%s"}\n' % (b"x" * 100), b'{"n":4,"lost":"too"}\n']
-    with open(path, "ab", buffering=0) as f:
-        f.write(b"".join(lost))
-    assert [stream.line() for _ in lost] == lost
-    os.truncate(path, len(b"".join(lines)))
-    with open(path, "ab", buffering=0) as f:
-        f.write(b'{"n":3}\n')
-    assert stream.line() == b'{"n":3}\n'
-    stream.close()
-    path.write_bytes(b"")
-    shared_sawd.rm("cut")
+    with followed_log(shared_sawd, "cut", b"".join(lines)) as (path, stream):
+        assert [stream.line() for _ in lines] == lines
+        with open(path, "ab", buffering=0) as f:
+            f.write(b"".join(lost))
+        assert [stream.line() for _ in lost] == lost
+        os.truncate(path, len(b"".join(lines)))
+        with open(path, "ab", buffering=0) as f:
+            f.write(b'{"n":3}\n')
+        assert stream.line() == b'{"n":3}\n'
 
 
 def test_a_line_of_the_audit_log_that_has_no_end_yet_is_not_sent(shared_sawd):
-    path = stopped_log(shared_sawd, "torn", b'{"n":0}\n{"n":')
-    assert shared_sawd.call("GET", "/v1/audit?workspace=torn").raw == b'{"n":0}\n'
-    stream = Stream(shared_sawd.socket, "/v1/audit?workspace=torn&follow=1")
-    assert stream.line() == b'{"n":0}\n'
-    with open(path, "ab", buffering=0) as f:
-        f.write(b'1}\n{"n"')
-    assert stream.line() == b'{"n":1}\n'
-    stream.close()
-    path.write_bytes(b"")
-    shared_sawd.rm("torn")
+    with followed_log(shared_sawd, "torn", b'{"n":0}\n{"n":') as (path, stream):
+        assert stream.line() == b'{"n":0}\n'
+        assert shared_sawd.call("GET", "/v1/audit?workspace=torn").raw == b'{"n":0}\n'
+        with open(path, "ab", buffering=0) as f:
+            f.write(b'1}\n{"n"')
+        assert stream.line() == b'{"n":1}\n'
 
 
 def test_a_followed_console_goes_on_when_its_older_half_was_dropped(shared_sawd):

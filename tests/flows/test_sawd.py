@@ -135,12 +135,16 @@ def test_a_log_that_is_read_while_its_workspace_cannot_be_deleted_is_kept(sawd):
     assert kept.read_bytes() == lines and check_chain(kept) > 0
 
 
-def test_a_log_that_cannot_be_opened_is_not_shown_as_an_empty_one(sawd):
+def stopped_with_its_log_aside(sawd):
+    """(where the log of `dev` belongs, where it lies)"""
     record = sawd.running("dev")
     sawd.change("dev", "stop", "stopping", "stopped")
     log = sawd.state / "workspaces" / record["id"] / "audit.jsonl"
-    aside = log.with_name("aside")
-    log.rename(aside)
+    return log, log.rename(log.with_name("aside"))
+
+
+def test_a_log_that_cannot_be_opened_is_not_shown_as_an_empty_one(sawd):
+    log, aside = stopped_with_its_log_aside(sawd)
     log.symlink_to("aside")
     answer = sawd.call("GET", "/v1/audit?workspace=dev")
     assert answer.status == 500 and "open audit.jsonl" in answer.json["detail"], answer
@@ -932,11 +936,7 @@ def test_a_supervisor_that_dies_unheard_while_starting_is_noticed_by_the_next_sa
 
 
 def test_a_restart_of_one_that_failed_starts_it_once(sawd):
-    record = sawd.running("dev")
-    sawd.change("dev", "stop", "stopping", "stopped")
-    log = sawd.state / "workspaces" / record["id"] / "audit.jsonl"
-    aside = log.with_name("aside")
-    log.rename(aside)
+    log, aside = stopped_with_its_log_aside(sawd)
     log.mkdir()
     assert sawd.call("POST", "/v1/workspaces/dev/start").status == 202
     sawd.wait("dev", "failed")
