@@ -90,6 +90,7 @@ PROXY_BODY = """\
             proxy_ssl_trusted_certificate %(folder)s/ca.pem;
             proxy_ssl_name bench.example;
             proxy_ssl_server_name on;
+            proxy_ssl_protocols TLSv1.2 TLSv1.3;
             proxy_max_temp_file_size 0;
         }
     }

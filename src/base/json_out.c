@@ -210,6 +210,22 @@ void json_out_key_name(struct json_out *j, struct bytes key)
 	j->after_key = true;
 }
 
+void json_out_plain_key(struct json_out *j, struct bytes key)
+{
+	bool comma = needs_comma(j);
+
+	must(!j->after_key);
+	put_plain(j->out, key, comma, true);
+	j->after_key = true;
+}
+
+void json_out_members(struct json_out *j, struct bytes members)
+{
+	must(!j->after_key);
+	before_value(j);
+	(void)buf_bytes(j->out, members);
+}
+
 void json_out_u64(struct json_out *j, uint64_t v)
 {
 	before_value(j);

@@ -20,11 +20,16 @@ void json_out_object(struct json_out *j);
 void json_out_object_end(struct json_out *j);
 void json_out_array(struct json_out *j);
 void json_out_array_end(struct json_out *j);
+/* A key from anywhere. */
 void json_out_key_name(struct json_out *j, struct bytes key);
+/* A key of ours, which needs no escape: it is not looked at. */
+void json_out_plain_key(struct json_out *j, struct bytes key);
 static inline void json_out_key(struct json_out *j, const char *key)
 {
-	json_out_key_name(j, bytes_str(key));
+	json_out_plain_key(j, bytes_str(key));
 }
+/* Members of the open object that were rendered before, without the comma before the first: at least one. */
+void json_out_members(struct json_out *j, struct bytes members);
 
 /* Text: bytes that are not valid UTF-8, and NUL (which readers, ours too, refuse), are written as U+FFFD each; control
  * characters, quotes and U+2028/2029 are escaped. The output is always valid UTF-8 JSON. */

@@ -16,6 +16,7 @@ struct audit_log {
 	struct audit_file file;
 	struct ocsf_source src;
 	char *texts[6]; /* what src borrows */
+	struct buf writer, device; /* and what is said alike in each line */
 	struct buf pending;
 	size_t n_pending;
 	size_t written; /* of pending: lies in the file */
@@ -32,6 +33,8 @@ struct audit_log *audit_log_free(struct audit_log *l)
 	audit_file_close(&l->file);
 	for (size_t i = 0; i < sizeof(l->texts) / sizeof(l->texts[0]); i++)
 		free(l->texts[i]);
+	buf_deinit(&l->writer);
+	buf_deinit(&l->device);
 	buf_deinit(&l->pending);
 	free(l);
 	return NULL;
@@ -60,7 +63,9 @@ static int own_source(struct audit_log *l, const struct ocsf_source *src, struct
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (!own_text(&l->texts[i], texts[i]))
 			return err_sys(e, ENOMEM, "audit log");
-	return 0;
+	buf_init(&l->writer, OCSF_LINE_MAX);
+	buf_init(&l->device, OCSF_LINE_MAX);
+	return ocsf_source_fix(&l->src, &l->writer, &l->device) ? 0 : err_sys(e, ENOMEM, "audit log");
 }
 
 int audit_log_policy(struct audit_log *l, struct bytes label, bool lab, struct err *e)

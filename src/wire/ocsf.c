@@ -167,21 +167,58 @@ static void put_traffic(struct line *l)
 	json_out_object_end(&l->j);
 }
 
-static void put_device(struct line *l)
+static void put_device(struct json_out *j, const struct ocsf_source *src)
 {
-	const struct ocsf_source *src = l->src;
-
-	open_key(&l->j, "device");
-	json_out_key_u64(&l->j, "type_id", src->workspace_id.len ? 6 : 1);
+	open_key(j, "device");
+	json_out_key_u64(j, "type_id", src->workspace_id.len ? 6 : 1);
 	if (src->workspace_id.len)
-		json_out_key_bytes(&l->j, "uid", cut(src->workspace_id));
-	json_out_key_bytes(&l->j, "name", or_else(src->workspace_name, "control plane"));
+		json_out_key_bytes(j, "uid", cut(src->workspace_id));
+	json_out_key_bytes(j, "name", or_else(src->workspace_name, "control plane"));
 	if (src->owner.len) {
-		open_key(&l->j, "owner");
-		json_out_key_bytes(&l->j, "name", cut(src->owner));
-		json_out_object_end(&l->j);
+		open_key(j, "owner");
+		json_out_key_bytes(j, "name", cut(src->owner));
+		json_out_object_end(j);
 	}
-	json_out_object_end(&l->j);
+	json_out_object_end(j);
+}
+
+/* Members of metadata. */
+static void put_writer(struct json_out *j, const struct ocsf_source *src)
+{
+	json_out_key_str(j, "version", "1.8.0");
+	json_out_key_bytes_opt(j, "log_name", cut(src->writer));
+	open_key(j, "product");
+	json_out_key_str(j, "name", "saw");
+	json_out_key_bytes_opt(j, "version", cut(src->version));
+	json_out_object_end(j);
+}
+
+/* The members that `put` writes, alone. */
+static bool render_members(struct buf *out, const struct ocsf_source *src, void (*put)(struct json_out *j, const struct ocsf_source *src))
+{
+	struct json_out j;
+
+	json_out_init(&j, out);
+	put(&j, src);
+	return !out->failed;
+}
+
+bool ocsf_source_fix(struct ocsf_source *src, struct buf *writer, struct buf *device)
+{
+	if (!render_members(writer, src, put_writer) || !render_members(device, src, put_device))
+		return false;
+	src->fixed_writer = buf_view(writer);
+	src->fixed_device = buf_view(device);
+	return true;
+}
+
+/* What ocsf_source_fix() rendered, or the same now. */
+static void put_fixed(struct line *l, struct bytes fixed, void (*put)(struct json_out *j, const struct ocsf_source *src))
+{
+	if (fixed.len)
+		json_out_members(&l->j, fixed);
+	else
+		put(&l->j, l->src);
 }
 
 static void put_actor_user(struct line *l, const char *unknown)
@@ -426,8 +463,7 @@ static void put_head(struct line *l)
 	json_out_object_end(j);
 	open_key(j, "metadata");
 	put_num(j, "sequence", l->at->sequence);
-	json_out_key_str(j, "version", "1.8.0");
-	json_out_key_bytes_opt(j, "log_name", cut(l->src->writer));
+	put_fixed(l, l->src->fixed_writer, put_writer);
 	if (l->ev->kind == EVENT_DNS || l->ev->kind == EVENT_FLOW || l->ev->kind == EVENT_HTTP || l->ev->kind == EVENT_MODEL)
 		json_out_key_bytes_opt(j, "log_provider", cut(l->ev->actor)); /* inlet's word and dialer's are told apart */
 	json_out_key(j, "profiles");
@@ -437,45 +473,22 @@ static void put_head(struct line *l)
 	if (l->ev->kind == EVENT_MODEL)
 		json_out_str(j, "ai_operation");
 	json_out_array_end(j);
-	open_key(j, "product");
-	json_out_key_str(j, "name", "saw");
-	json_out_key_bytes_opt(j, "version", cut(l->src->version));
-	json_out_object_end(j);
 	json_out_object_end(j);
 }
 
-struct verdict {
-	unsigned severity_id;
-	unsigned status_id;
-	unsigned action_id; /* 0: none */
-	unsigned disposition_id;
-	char action[12];
-	char disposition[12];
+/* Severity and status; action and disposition with their captions. */
+#define VERDICT(severity, status) "\"severity_id\":" #severity ",\"status_id\":" #status
+#define ACTED(id, caption, disposition_id, disposition)                                                                         \
+	",\"action_id\":" #id ",\"action\":\"" caption "\",\"disposition_id\":" #disposition_id ",\"disposition\":\"" disposition "\""
+
+static const char *const verdicts[EVENT_ACTION_END] = {
+	[EVENT_ALLOWED] = VERDICT(1, 1) ACTED(1, "Allowed", 1, "Allowed"),
+	[EVENT_DENIED] = VERDICT(3, 2) ACTED(2, "Denied", 2, "Blocked"),
+	[EVENT_OBSERVED] = VERDICT(3, 1) ACTED(3, "Observed", 17, "Logged"),
+	[EVENT_CLOSED] = VERDICT(1, 1) ACTED(1, "Allowed", 1, "Allowed"),
+	[EVENT_FAILED] = VERDICT(2, 2) ACTED(1, "Allowed", 27, "Error"),
+	[EVENT_NOTE] = VERDICT(1, 1),
 };
-
-static const struct verdict verdicts[EVENT_ACTION_END] = {
-	[EVENT_ALLOWED] = { 1, 1, 1, 1, "Allowed", "Allowed" },
-	[EVENT_DENIED] = { 3, 2, 2, 2, "Denied", "Blocked" },
-	[EVENT_OBSERVED] = { 3, 1, 3, 17, "Observed", "Logged" },
-	[EVENT_CLOSED] = { 1, 1, 1, 1, "Allowed", "Allowed" },
-	[EVENT_FAILED] = { 2, 2, 1, 27, "Allowed", "Error" },
-	[EVENT_NOTE] = { 1, 1, 0, 0, "", "" },
-};
-
-static void put_verdict(struct line *l)
-{
-	const struct verdict *v = &verdicts[l->ev->action];
-	struct json_out *j = &l->j;
-
-	json_out_key_u64(j, "severity_id", v->severity_id);
-	json_out_key_u64(j, "status_id", v->status_id);
-	if (!v->action_id)
-		return;
-	json_out_key_u64(j, "action_id", v->action_id);
-	json_out_key_str(j, "action", v->action);
-	json_out_key_u64(j, "disposition_id", v->disposition_id);
-	json_out_key_str(j, "disposition", v->disposition);
-}
 
 /* The reason's sentence and the event's own; a note that has no reason speaks for itself. */
 static void put_reason(struct line *l)
@@ -554,9 +567,9 @@ void ocsf_render(struct buf *out, const struct event *ev, const char *code, cons
 	put_head(&l);
 	put_time(&l);
 	by_kind[ev->kind](&l);
-	put_verdict(&l);
+	json_out_members(&l.j, bytes_str(verdicts[ev->action]));
 	put_reason(&l);
 	put_policy(&l);
-	put_device(&l);
+	put_fixed(&l, src->fixed_device, put_device);
 	json_out_object_end(&l.j);
 }

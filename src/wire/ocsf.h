@@ -22,7 +22,12 @@ struct ocsf_source {
 	struct bytes owner;
 	struct bytes policy; /* label of the policy in force; empty before the first */
 	bool lab; /* that policy is marked `lab: true` */
+	struct bytes fixed_writer, fixed_device; /* ocsf_source_fix(); empty: rendered with each line */
 };
+
+/* Renders once what each line of this source says alike, into two empty buffers that live as long as the source is used. Whoever changes
+ * another text than the policy's label does it again. False: no room. */
+bool ocsf_source_fix(struct ocsf_source *src, struct buf *writer, struct buf *device);
 
 /* Appends the line without its line end. `code` and `sentence` are those of ev->reason (rules/reason.h). Any bytes in the event's
  * texts give valid JSON. Errors are out->failed. */
