@@ -25,6 +25,24 @@ TEST(commas_and_escapes_are_the_writers_business)
 				"\"l\":[18446744073709551615,-1,null,{}],\"t\":true}");
 }
 
+TEST(members_that_were_rendered_before_stand_among_others)
+{
+	BUF_AUTO struct buf b;
+	struct json_out j;
+
+	buf_init(&b, 4096);
+	json_out_init(&j, &b);
+	json_out_object(&j);
+	json_out_members(&j, bytes_str("\"a\":1,\"b\":{}"));
+	json_out_members(&j, bytes_str("\"c\":2"));
+	json_out_key_name(&j, bytes_str("\"d\n"));
+	json_out_object(&j);
+	json_out_object_end(&j);
+	json_out_members(&j, bytes_str("\"e\":3"));
+	json_out_object_end(&j);
+	CHECK_STR(buf_cstr(&b), "{\"a\":1,\"b\":{},\"c\":2,\"\\\"d\\n\":{},\"e\":3}");
+}
+
 TEST(bytes_that_readers_refuse_are_replaced)
 {
 	BUF_AUTO struct buf b;

@@ -294,6 +294,33 @@ static void vary(struct event *ev, unsigned missing)
 }
 
 /* Every kind, action and combination of missing fields. With OCSF_TEST_OUT the lines go to that file, for the schema's own check. */
+TEST(what_a_source_rendered_once_is_what_each_line_would_say)
+{
+	const struct event ev = full(EVENT_HTTP, EVENT_ALLOWED);
+	const struct ocsf_source none = { 0 };
+	const struct ocsf_source *const sources[] = { &source, &none };
+
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+		struct ocsf_source fixed = *sources[i];
+		struct buf writer BUF_AUTO;
+		struct buf device BUF_AUTO;
+		char *plain;
+
+		buf_init(&writer, OCSF_LINE_MAX);
+		buf_init(&device, OCSF_LINE_MAX);
+		CHECK(ocsf_source_fix(&fixed, &writer, &device));
+		CHECK(fixed.fixed_writer.len && fixed.fixed_device.len);
+		CHECK(render(&ev, sources[i]));
+		plain = bytes_dup(buf_view(&out));
+		CHECK(render(&ev, &fixed));
+		CHECK_STR(buf_cstr(&out), plain);
+		free(plain);
+		/* It is these that are written. */
+		fixed.fixed_device = bytes_str("\"device\":{\"type_id\":7}");
+		CHECK(num(render(&ev, &fixed), "device", "type_id") == 7);
+	}
+}
+
 TEST(every_combination_of_kind_action_and_missing_fields_is_valid_json)
 {
 	const char *path = getenv("OCSF_TEST_OUT");
