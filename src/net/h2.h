@@ -150,5 +150,7 @@ void h2_stream_set_user(struct h2_stream *s, void *user);
 void *h2_stream_user(const struct h2_stream *s);
 /* The owner is through with it; it must not be used again. Not all written: it is reset. Exactly once for each stream. */
 void h2_stream_release(struct h2_stream *s);
+/* Server: the same, and nothing was done with it, as its peer hears (REFUSED_STREAM), who may ask again. */
+void h2_stream_refuse(struct h2_stream *s);
 
 #endif

@@ -512,6 +512,25 @@ TEST(a_guest_that_gives_up_is_heard_and_what_it_left_is_dropped)
 	h2_rig_end(&rig);
 }
 
+TEST(a_request_that_its_owner_refuses_may_be_asked_again)
+{
+	h2_rig_server(&rig);
+	h2_rig_headers(&rig, 1, H2_RIG_END, H2_RIG_GET);
+	h2_rig_headers(&rig, 3, 0, H2_RIG_POST);
+	CHECK_INT(h2_rig_feed(&rig), H2_OK);
+	for (size_t i = 0; i < 2; i++) {
+		h2_stream_refuse(rig.streams[i].s);
+		rig.streams[i].s = NULL;
+	}
+	CHECK_STR(h2_rig_seen(&rig), "RST 1 7\nRST 3 7\n");
+	CHECK_INT(h2_streams(rig.c), 0);
+	h2_rig_data(&rig, 3, H2_RIG_END, "it was on its way");
+	h2_rig_headers(&rig, 5, H2_RIG_END, H2_RIG_GET);
+	CHECK_INT(h2_rig_feed(&rig), H2_OK);
+	CHECK_INT(h2_streams(rig.c), 1);
+	h2_rig_end(&rig);
+}
+
 static void early(uint32_t id)
 {
 	size_t i = rig.n_streams;

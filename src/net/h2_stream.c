@@ -236,6 +236,17 @@ void h2_stream_release(struct h2_stream *s)
 		h2_output(c);
 }
 
+void h2_stream_refuse(struct h2_stream *s)
+{
+	struct h2 *c = s->c;
+
+	if (s->open && s->gone == H2_OK)
+		(void)nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_REFUSED_STREAM);
+	h2_stream_lose(s, H2_OURS);
+	h2_stream_release(s);
+	h2_output(c);
+}
+
 enum h2_fault h2_stream_gone(const struct h2_stream *s)
 {
 	return s->gone;

@@ -141,7 +141,7 @@ static void on_stream(void *owner, struct h2_stream *s)
 		return;
 	}
 	note(f, EVENT_DENIED, REASON_TOO_MANY_FLOWS, "a stream of HTTP/2");
-	h2_stream_release(s);
+	h2_stream_refuse(s);
 }
 
 static void on_wake(void *owner, struct h2_stream *s)

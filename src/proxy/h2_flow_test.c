@@ -17,7 +17,7 @@
 
 /* A real gate; the test is the supervisor behind it, and the guest. */
 
-enum { TOO_MANY = NOISE_BURST + 300, QUIET_TURNS = 20, PATIENCE_TURNS = 5000, FRAME_HEAD = 9, GOAWAY = 7, PAUSE_MS = 1000 };
+enum { TOO_MANY = NOISE_BURST + 300, QUIET_TURNS = 20, PATIENCE_TURNS = 5000, FRAME_HEAD = 9, RST = 3, GOAWAY = 7, REFUSED = 7, PAUSE_MS = 1000 };
 
 static const char policy_text[] = "version: 1\nname: corporate\nverdicts: {read: allow}\nnetwork:\n  - {name: a, hosts: [good.example], ports: [443], mode: intercept, "
 				  "protocol: rest, access: read-only}\n";
@@ -176,16 +176,24 @@ static bool ended(struct flow *facts, struct buf *got)
 	return n == 0;
 }
 
-static bool has_goaway(const struct buf *got)
+/* What the first frame of that kind holds; empty: there is none. */
+static struct bytes first(const struct buf *got, unsigned kind)
 {
 	size_t at = 0;
 
 	while (got->len - at >= FRAME_HEAD) {
-		if (got->p[at + 3] == GOAWAY)
-			return true;
-		at += FRAME_HEAD + ((size_t)got->p[at] << 16 | (size_t)got->p[at + 1] << 8 | got->p[at + 2]);
+		size_t len = (size_t)got->p[at] << 16 | (size_t)got->p[at + 1] << 8 | got->p[at + 2];
+
+		if (got->p[at + 3] == kind)
+			return bytes_of(got->p + at + FRAME_HEAD, len);
+		at += FRAME_HEAD + len;
 	}
-	return false;
+	return bytes_of(NULL, 0);
+}
+
+static bool has_goaway(const struct buf *got)
+{
+	return first(got, GOAWAY).len > 0;
 }
 
 /* As many PINGs as there is time for. */
@@ -250,6 +258,37 @@ TEST(a_guest_that_only_sends_pings_does_not_prolong_the_time_until_its_first_req
 	CHECK(ended(&facts, &got));
 	CHECK_INT(rig.n_other, 1);
 	CHECK_INT(rig.last, REASON_FIRST_BYTES_LATE);
+	end(&facts);
+}
+
+/* --- when there are as many flows as there may be --- */
+
+TEST(a_stream_over_the_limit_of_flows_is_refused_so_that_it_may_be_asked_again)
+{
+	static const uint8_t refused[] = { 0, 0, 0, REFUSED };
+	static struct flow others[FLOWS_MAX];
+	struct buf got BUF_AUTO = { 0 };
+	struct flow facts;
+	size_t n = 0;
+
+	begin_in_still_time(&facts, &got);
+	SAY(&facts, PREFACE);
+	CHECK(!ended(&facts, &got));
+	for (; flows_count(gate_flows(rig.gate)) < FLOWS_MAX; n++) {
+		others[n] = (struct flow){ .gate = rig.gate };
+		flow_register(&others[n]);
+	}
+	SAY(&facts, ASK("\1"));
+	CHECK(!ended(&facts, &got) && !has_goaway(&got));
+	CHECK(bytes_eq(first(&got, RST), bytes_of(refused, sizeof(refused))));
+	CHECK_INT(rig.n_http, 0);
+	CHECK_INT(rig.n_other, 1);
+	CHECK_INT(rig.last, REASON_TOO_MANY_FLOWS);
+	while (n)
+		flow_unregister(&others[--n]);
+	SAY(&facts, ASK("\3"));
+	CHECK(!ended(&facts, &got));
+	CHECK_INT(rig.n_http, 1);
 	end(&facts);
 }
 
