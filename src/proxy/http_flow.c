@@ -91,12 +91,40 @@ static void note_breach(struct http_flow *f)
 		gate_note(f->flow.gate, &ev);
 }
 
+/* A request that came only in part, on record as allowed or on its way there. */
+static void note_cut(struct http_flow *f, enum event_action action)
+{
+	unsigned fault = http_side_own_fault(&f->guest);
+	struct event ev = http_request_event(f, action, http_side_reason(fault));
+
+	if (fault != H2_CLOSED)
+		ev.detail = bytes_str(h2_fault_text(fault));
+	gate_note(f->flow.gate, &ev);
+}
+
+/* The guest is gone, and nothing else says why. One that just left is no denial, but what is on record as allowed did not go; one whose request
+ * turned out to be none is. */
+static void note_gone(struct http_flow *f)
+{
+	bool waits = (f->phase == HTTP_DIAL || f->phase == HTTP_EVENT) && http_side_own_fault(&f->guest) != H2_CLOSED;
+	bool in_body = f->phase == HTTP_RELAY && !f->body_done;
+
+	if (!(f->guest.deaf || (in_body && f->guest.eof)) || f->guest.starved || f->guest.breach)
+		return;
+	if (in_body)
+		note_cut(f, EVENT_FAILED);
+	else if (f->promised || waits)
+		note_cut(f, f->promised || f->recorded ? EVENT_FAILED : EVENT_DENIED);
+	f->promised = false;
+}
+
 void http_flow_finish(struct http_flow *f, bool reset)
 {
 	if (f->phase == HTTP_GONE)
 		return;
 	http_answer_note(f);
 	note_breach(f);
+	note_gone(f);
 	note_starved(f);
 	if (end_matters(f))
 		note_end(f);
@@ -285,29 +313,6 @@ void http_flow_pump(struct http_flow *f)
 		       f->phase == HTTP_RELAY && !f->body_done && more_of_body(f));
 }
 
-/* A request that came only in part, on record as allowed or on its way there. */
-static void note_cut(struct http_flow *f, enum event_action action)
-{
-	unsigned fault = http_side_own_fault(&f->guest);
-	struct event ev = http_request_event(f, action, http_side_reason(fault));
-
-	if (fault != H2_CLOSED)
-		ev.detail = bytes_str(h2_fault_text(fault));
-	gate_note(f->flow.gate, &ev);
-}
-
-/* The guest is gone. One that just left is no denial, but what is on record as allowed did not go; one whose request turned out to be none is. */
-static void note_gone(struct http_flow *f)
-{
-	bool waits = (f->phase == HTTP_DIAL || f->phase == HTTP_EVENT) && http_side_own_fault(&f->guest) != H2_CLOSED;
-
-	if (f->phase == HTTP_RELAY && !f->body_done)
-		note_cut(f, EVENT_FAILED);
-	else if (f->promised || waits)
-		note_cut(f, f->promised || f->recorded ? EVENT_FAILED : EVENT_DENIED);
-	f->promised = false;
-}
-
 static void on_guest(void *owner, uint32_t events)
 {
 	struct http_flow *f = owner;
@@ -316,7 +321,7 @@ static void on_guest(void *owner, uint32_t events)
 	if (over && f->phase == HTTP_SOCKET) /* its last frames lie ready, and would not be told of again */
 		http_side_unwatch(&f->guest);
 	if (over && f->phase != HTTP_SOCKET && f->phase != HTTP_HEAD && f->phase != HTTP_HOLD && f->phase != HTTP_LINGER) {
-		note_gone(f);
+		f->guest.deaf = true;
 		http_flow_finish(f, false);
 	} else {
 		http_flow_pump(f);

@@ -680,6 +680,22 @@ static void guest_hangs_up(void)
 	http_rig_end();
 }
 
+/* The host is heard first: its answer finds nobody. */
+TEST(an_upload_is_cut_with_the_same_event_where_a_write_finds_its_guest_gone)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(POST_TEXT "Content-Length: 99\r\n\r\nsome");
+	http_rig_reply(0, LONG);
+	http_rig_put(http_rig.origin[0], "more");
+	http_rig.guest = fd_close(http_rig.guest);
+	http_rig_settle();
+	CHECK(!http_rig.flow && http_rig_origin_at_end(0));
+	CHECK_INT(http_rig.n_events, 3);
+	CHECK(strncmp(http_rig.events[1], "failed guest_closed POST /ok", 28) == 0);
+	CHECK(strncmp(http_rig.events[2], "closed ok", 9) == 0);
+	http_rig_end();
+}
+
 #define ALLOWED "allowed ok GET /ok"
 #define UNSENT "failed guest_closed GET /ok"
 

@@ -224,10 +224,6 @@ static bool relay_body(struct http_flow *f)
 		return false;
 	}
 	if (!f->body_done && f->guest.eof && f->guest.in.len == 0) {
-		struct event ev = http_request_event(f, EVENT_FAILED, REASON_GUEST_CLOSED);
-
-		if (!f->guest.starved && !f->guest.breach) /* http_flow_finish() says that */
-			gate_note(f->flow.gate, &ev);
 		http_flow_finish(f, true);
 		return false;
 	}
