@@ -158,6 +158,7 @@ void http_flow_next(struct http_flow *f)
 	f->answering = false;
 	f->answer_done = false;
 	f->body_done = true; /* of none is known */
+	f->left_by_ms = 0;
 	buf_deinit(&f->canon);
 	buf_deinit(&f->held);
 	buf_deinit(&f->wire);
@@ -253,6 +254,13 @@ static bool step(struct http_flow *f)
 	return false;
 }
 
+/* Nothing is expected of the guest, but it may end its side. Where TLS says so and its socket does not, only a read finds it. One of a socket
+ * that has ended without a word in TLS would take the answer from it: libssl writes nothing any more. */
+static bool listens(const struct http_flow *f)
+{
+	return f->phase == HTTP_RELAY && f->body_done && f->guest.tls && !f->guest.left && f->guest.in.len == 0 && held_may_grow();
+}
+
 static bool reads_guest(const struct http_flow *f)
 {
 	switch (f->phase) {
@@ -265,7 +273,7 @@ static bool reads_guest(const struct http_flow *f)
 	case HTTP_SOCKET:
 		return http_socket_reads_guest(f);
 	case HTTP_RELAY:
-		return !f->body_done && !http_side_full(&f->upstream) && !f->upstream.deaf;
+		return f->body_done ? listens(f) : !http_side_full(&f->upstream) && !f->upstream.deaf;
 	case HTTP_DIAL:
 	case HTTP_EVENT:
 	case HTTP_REFUSE:
@@ -313,6 +321,14 @@ void http_flow_pump(struct http_flow *f)
 		       f->phase == HTTP_RELAY && !f->body_done && more_of_body(f));
 }
 
+/* What comes belongs to the next request, if it is not the end. Who breaks TLS reads nothing any more. */
+static void listen_to_guest(struct http_flow *f)
+{
+	f->bytes_out += http_side_read(&f->guest, HTTP_SIDE_READ_FIRST);
+	if (f->guest.breach)
+		http_flow_finish(f, true);
+}
+
 static void on_guest(void *owner, uint32_t events)
 {
 	struct http_flow *f = owner;
@@ -323,9 +339,11 @@ static void on_guest(void *owner, uint32_t events)
 	if (over && f->phase != HTTP_SOCKET && f->phase != HTTP_HEAD && f->phase != HTTP_HOLD && f->phase != HTTP_LINGER) {
 		f->guest.deaf = true;
 		http_flow_finish(f, false);
-	} else {
-		http_flow_pump(f);
+		return;
 	}
+	if (listens(f) && ((events & EPOLLIN) || http_side_ahead(&f->guest)))
+		listen_to_guest(f);
+	http_flow_pump(f);
 }
 
 void http_flow_on_upstream(void *owner, uint32_t events)
@@ -345,7 +363,8 @@ void http_flow_on_upstream(void *owner, uint32_t events)
 static void late_relay(struct http_flow *f)
 {
 	bool guest_slow = !f->body_done && f->upstream.out.len == 0;
-	enum reason reason = guest_slow ? REASON_HTTP_TIMEOUT : REASON_UPSTREAM_TIMEOUT;
+	bool left = f->guest.left && f->body_done && f->guest.out.len == 0;
+	enum reason reason = guest_slow ? REASON_HTTP_TIMEOUT : left ? REASON_GUEST_CLOSED : REASON_UPSTREAM_TIMEOUT;
 
 	http_refuse(f, guest_slow ? 408 : 504, EVENT_FAILED, reason);
 }
@@ -501,6 +520,7 @@ static struct http_flow *start(const struct flow *facts)
 	f->flow.ops = &ops;
 	f->flow.fd = -1; /* f->guest has it */
 	http_side_init(&f->guest, HTTP1_HEAD_LEN_MAX + HTTP_SIDE_READ);
+	http_side_heeds_leave(&f->guest);
 	http_side_init(&f->upstream, HTTP1_HEAD_LEN_MAX + HTTP_SIDE_READ);
 	buf_init(&f->canon, HTTP1_CANON_MAX);
 	buf_init(&f->held, (size_t)2 * HTTP_FLOW_HOLD_MAX);

@@ -31,6 +31,7 @@ enum {
 	HTTP_FLOW_IDLE_MS = 75000, /* a kept connection without a request */
 	HTTP_FLOW_STALL_MS = 60000, /* a request body that does not go on, or an answer whose head has begun and is not whole */
 	HTTP_FLOW_ANSWER_MS = 15 * 60 * 1000, /* an answer that does not begin: models think for minutes before they say anything */
+	HTTP_FLOW_LEFT_MS = 60000, /* the same where the guest has ended its side and may be gone, and any standstill of an answer to it */
 	HTTP_FLOW_HOLD_MS = 5 * 60 * 1000, /* all of a body that is held until it was judged, however steadily it comes: 7 kB a second fill the room for it */
 	HTTP_FLOW_DIAL_MS = 70000, /* the gate gives up on a dialer that hangs sooner than this */
 	HTTP_FLOW_EVENT_MS = 10000, /* the same for the supervisor */
@@ -71,7 +72,7 @@ struct http_flow {
 	uint64_t n_requests; /* sent */
 	uint64_t bytes_in, bytes_out;
 	uint64_t moved, patience_ms; /* as the sides count when the deadline was last set, and that, while an answer is waited for or relayed */
-	uint64_t answer_by_ms; /* it begins by then, in the loop's time; 0: not all was asked yet */
+	uint64_t answer_by_ms, left_by_ms; /* it begins by then, in the loop's time (the second: since the guest has ended its side); 0: not all was asked yet */
 	size_t lingered;
 	bool on_stream; /* the guest speaks HTTP/2 */
 	size_t charged; /* this itself; net/held.h */
@@ -102,8 +103,7 @@ struct http_flow {
 	/* its answer */
 	struct http1_scan answer_scan;
 	struct http1_body answer_body;
-	struct buf trailers; /* of its body, in canonical text (wire/http1_trailer.h) */
-	struct buf body_trailers; /* the same of the request's */
+	struct buf trailers, body_trailers; /* of its body and of the request's, in canonical text (wire/http1_trailer.h) */
 	enum http1_framing answer_framing; /* towards the guest */
 	bool answering; /* its head went to the guest */
 	uint16_t answer_status;

@@ -169,7 +169,6 @@ TEST(an_answer_whose_head_does_not_end_is_late_however_steadily_it_comes)
 	kit_clock_stops();
 	http_rig_start(http_flow_start);
 	http_rig_ask(GET);
-	(void)shutdown(http_rig.guest, SHUT_WR);
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
 		kit_clock_moves(HTTP_FLOW_STALL_MS / 5);
 		http_rig_reply(0, pieces[i]);
@@ -178,6 +177,8 @@ TEST(an_answer_whose_head_does_not_end_is_late_however_steadily_it_comes)
 	kit_clock_moves(HTTP_FLOW_STALL_MS / 5 * 2); /* from the first piece on */
 	http_rig_settle();
 	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 504 ", 13) == 0);
+	(void)shutdown(http_rig.guest, SHUT_WR);
+	http_rig_settle();
 	CHECK(http_rig_origin_at_end(0));
 	CHECK_INT(http_rig.n_events, 3);
 	CHECK(strncmp(http_rig.events[1], "failed upstream_timeout GET /ok ", 32) == 0);

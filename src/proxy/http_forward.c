@@ -20,18 +20,40 @@ static bool outdated(const struct http_flow *f)
 	return f->generation != gate_generation(f->flow.gate);
 }
 
-/* How long nothing may happen from here on. HTTP_FLOW_ANSWER_MS begins once: interim answers make it no longer. */
-static uint64_t patience(struct http_flow *f)
+/* What is left of `ms` that began once. */
+static uint64_t left_of(const struct http_flow *f, uint64_t *by_ms, uint64_t ms)
 {
 	uint64_t now = loop_now_ms(gate_loop(f->flow.gate));
 
+	if (!*by_ms)
+		*by_ms = now + ms;
+	return *by_ms > now ? *by_ms - now : 1;
+}
+
+static uint64_t patience_with_host(struct http_flow *f)
+{
 	if (f->answering)
 		return HTTP_FLOW_STREAM_MS;
 	if (!f->body_done || f->upstream.out.len || f->upstream.in.len)
 		return HTTP_FLOW_STALL_MS;
-	if (!f->answer_by_ms)
-		f->answer_by_ms = now + HTTP_FLOW_ANSWER_MS;
-	return f->answer_by_ms > now ? f->answer_by_ms - now : 1;
+	return left_of(f, &f->answer_by_ms, HTTP_FLOW_ANSWER_MS);
+}
+
+/* Nobody knows of a guest that has ended its side whether it still reads, until something is written to it. */
+static uint64_t patience_with_guest(struct http_flow *f)
+{
+	if (!f->guest.left || !f->body_done || f->guest.out.len)
+		return UINT64_MAX;
+	return f->answering ? HTTP_FLOW_LEFT_MS : left_of(f, &f->left_by_ms, HTTP_FLOW_LEFT_MS);
+}
+
+/* How long nothing may happen from here on. Until an answer begins interim ones make it no longer. */
+static uint64_t patience(struct http_flow *f)
+{
+	uint64_t host = patience_with_host(f);
+	uint64_t guest = patience_with_guest(f);
+
+	return host < guest ? host : guest;
 }
 
 static void send_request(struct http_flow *f)

@@ -25,6 +25,11 @@ void http_side_wipes(struct http_side *s)
 	held_buf(&s->out);
 }
 
+void http_side_heeds_leave(struct http_side *s)
+{
+	s->heeds_leave = true;
+}
+
 static void fresh(struct http_side *s, http_side_fn fn, void *owner)
 {
 	s->fn = fn;
@@ -37,6 +42,7 @@ static void fresh(struct http_side *s, http_side_fn fn, void *owner)
 	s->read_wants_out = false;
 	s->write_wants_in = false;
 	s->eof = false;
+	s->left = false;
 	s->broken = false;
 	s->breach = NULL;
 	s->deaf = false;
@@ -49,13 +55,15 @@ static void on_io(struct loop_io *io, uint32_t events)
 
 	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || ((events & EPOLLOUT) && (s->read_wants_out || s->tls)))
 		s->readable = true;
+	if (events & EPOLLRDHUP)
+		s->left = true;
 	s->fn(s->owner, events);
 }
 
 int http_side_open(struct http_side *s, struct loop *l, int fd, struct tls *tls, http_side_fn fn, void *owner)
 {
 	const int one = 1;
-	int r = loop_io_add(l, &s->io, fd, EPOLLIN, on_io, s, NULL);
+	int r = loop_io_add(l, &s->io, fd, s->heeds_leave ? EPOLLIN | EPOLLRDHUP : EPOLLIN, on_io, s, NULL);
 
 	if (r < 0) {
 		tls_free(tls);
@@ -212,6 +220,7 @@ void http_side_rest(struct http_side *s)
 static size_t end(struct http_side *s, bool broken)
 {
 	s->eof = true;
+	s->left = s->left || !s->stream;
 	s->broken = broken;
 	return 0;
 }
@@ -317,6 +326,11 @@ size_t http_side_read(struct http_side *s, size_t max)
 	return n;
 }
 
+bool http_side_ahead(const struct http_side *s)
+{
+	return s->tls && !s->eof && tls_pending(s->tls);
+}
+
 bool http_side_silent(struct http_side *s)
 {
 	char c;
@@ -409,6 +423,8 @@ void http_side_want(struct http_side *s, bool read, bool more)
 
 	if (!s->io.loop)
 		return;
+	if (s->heeds_leave && !s->left) /* once it is told it would be told again and again */
+		events |= EPOLLRDHUP;
 	if ((read && !s->eof) || s->write_wants_in)
 		events |= EPOLLIN;
 	if ((s->out.len && !s->write_wants_in) || (more && !s->deaf) ||

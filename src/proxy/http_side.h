@@ -37,6 +37,8 @@ struct http_side {
 	bool read_wants_out; /* TLS: reading goes on when the socket takes something */
 	bool write_wants_in; /* ... and the other way round */
 	bool eof; /* nothing will come any more */
+	bool heeds_leave; /* `left` is told while nothing is read, too */
+	bool left; /* a socket whose peer has ended what it says, though some of that may lie unread: it may still read */
 	bool broken; /* and it did not end in order */
 	const char *breach; /* it ended because the peer broke TLS: how, a text that lives for ever; NULL: it did not */
 	uint64_t moved; /* bytes read and written, ever */
@@ -48,6 +50,8 @@ struct http_side {
 void http_side_init(struct http_side *s, size_t in_max);
 /* What is written to it may hold a secret. Before it is opened. */
 void http_side_wipes(struct http_side *s);
+/* Its peer may leave while nothing of it is read. Before it is opened. */
+void http_side_heeds_leave(struct http_side *s);
 /* Takes `fd`, and `tls` on it whose handshake is done (NULL: in clear), and watches it. */
 int http_side_open(struct http_side *s, struct loop *l, int fd, struct tls *tls, http_side_fn fn, void *owner);
 /* An open socket whose owner asks hosts: it is heard after what they said in the same turn. */
@@ -73,6 +77,8 @@ void http_side_rest(struct http_side *s);
 
 /* One read of at most `max` bytes (and what `in` may still hold) when `readable`. Gives how many came. */
 size_t http_side_read(struct http_side *s, size_t max);
+/* A read has something to give without an event of the loop: of TLS more was taken off the socket than was asked for. */
+bool http_side_ahead(const struct http_side *s);
 /* A kept connection that has said nothing since its last message. Looks. */
 bool http_side_silent(struct http_side *s);
 /* The same without a system call, from a callback of one that asks, or of a later rank: all that came until this turn of the loop was

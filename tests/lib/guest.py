@@ -390,6 +390,34 @@ def held_step(i, send=None, timeout=4):
         return {"got": "", "closed": True, "error": str(e)}
 
 
+def hold_h2(host, paths):
+    """Asks on streams of one connection, and keeps that."""
+    s = tls(host, alpn=["h2"])
+    guest_h2.ask(s, host, paths)
+    held.append(s)
+    return len(held) - 1
+
+
+def leave(i, how):
+    """Ends a kept connection: `reset`; or its sending side only, by TLS (`notify`), by the socket (`fin`), or by both (`end`)."""
+    s = held[i]
+    if how == "reset":
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        s.close()
+        return
+    s.settimeout(0)
+    try:
+        if how in ("notify", "end"):
+            s.unwrap()
+    except OSError:  # it is said; the other side goes on, or ended at once
+        pass
+    try:
+        if how in ("fin", "end"):
+            socket.socket.shutdown(s, socket.SHUT_WR)  # SSLSocket's own would forget its TLS
+    except OSError:
+        pass
+
+
 def release(i):
     held[i].close()
 

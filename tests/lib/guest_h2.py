@@ -127,6 +127,11 @@ def exchange(sock, streams, timeout=8, at_once=False):
     return reader.result()
 
 
+def ask(sock, host, paths):
+    """Asks and reads nothing."""
+    sock.sendall(PREFACE + frame(SETTINGS) + b"".join(frame(HEADERS, END_HEADERS | END_STREAM, 1 + 2 * i, block(get(host, p))) for i, p in enumerate(paths)))
+
+
 def raw(sock, frames, timeout):
     """Sends these frames, the last of them a PING; reads until it is answered and stream 1 is done, the peer has had enough, or silence."""
     sock.settimeout(timeout)
