@@ -194,6 +194,14 @@ static bool head_may_pass(struct http_flow *f, struct bytes raw, const struct ht
 	return true;
 }
 
+/* One that a policy since then would not open never opens. What goes through outlet is asked there. */
+static bool upgrade_stands(struct http_flow *f)
+{
+	if (f->websocket && !f->through_outlet && f->generation != gate_generation(f->flow.gate))
+		http_socket_judge(f);
+	return f->phase == HTTP_RELAY;
+}
+
 /* True: something was taken off upstream.in. */
 static bool answer_head(struct http_flow *f)
 {
@@ -216,6 +224,8 @@ static bool answer_head(struct http_flow *f)
 	if (!head_may_pass(f, bytes_of(f->upstream.in.p, len), &h, &l))
 		return false;
 	if (h.status == 101) {
+		if (!upgrade_stands(f))
+			return false;
 		strip_cookies(f, &h);
 		f->answer_status = h.status;
 		if (!http_socket_open(f, &h)) {

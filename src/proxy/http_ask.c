@@ -188,6 +188,15 @@ static unsigned status_of(enum reason r)
 	}
 }
 
+/* Nobody asks now for a WebSocket that stands, or that its host has just agreed to: its event says that the policy changed, and of the new verdict
+ * the rule, and the change that would allow it. */
+static enum reason refusal_of(const struct http_flow *f)
+{
+	bool stands = f->phase == HTTP_SOCKET || (f->phase == HTTP_RELAY && f->websocket);
+
+	return stands ? REASON_POLICY_CHANGED : f->verdict;
+}
+
 bool http_ask_judge(struct http_flow *f)
 {
 	f->observed = false;
@@ -197,7 +206,7 @@ bool http_ask_judge(struct http_flow *f)
 	f->verdict = judge(f);
 	if (f->verdict == REASON_OK || f->observed)
 		return true;
-	http_refuse(f, status_of(f->verdict), EVENT_DENIED, f->verdict);
+	http_refuse(f, status_of(refusal_of(f)), EVENT_DENIED, refusal_of(f));
 	return false;
 }
 

@@ -507,6 +507,24 @@ TEST(a_request_that_would_be_sent_once_more_under_another_policy_is_asked_of_it)
 	http_rig_end();
 }
 
+TEST(a_request_that_would_be_sent_once_more_and_that_the_new_policy_denies_is_refused_as_any_other)
+{
+	http_rig_start(http_flow_start);
+	http_rig_ask(GET);
+	http_rig_reply(0, OK);
+	buf_reset(&http_rig.got);
+	http_rig_ask(GET);
+	http_rig.shut = true;
+	http_rig_policy_changes(false);
+	http_rig.origin[0] = fd_close(http_rig.origin[0]);
+	http_rig_settle();
+	CHECK_INT(http_rig.n_dials, 1);
+	CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 403 ", 13) == 0);
+	CHECK_INT(http_rig.n_events, 3);
+	CHECK(strncmp(http_rig.events[2], "denied path_not_listed GET /ok", 30) == 0);
+	http_rig_end();
+}
+
 TEST(the_event_of_a_request_names_the_credential_that_was_spent_and_no_other_event_does)
 {
 	http_rig_start_entry(http_flow_start, &with_credential);

@@ -70,7 +70,8 @@ bool http_socket_open(struct http_flow *f, struct http1_head *h)
 	f->answering = true;
 	f->keep = false;
 	f->phase = HTTP_SOCKET;
-	http_flow_deadline(f, HTTP_SOCKET_IDLE_MS);
+	f->patience_ms = HTTP_SOCKET_IDLE_MS;
+	http_flow_deadline(f, f->patience_ms);
 	return true;
 }
 
@@ -146,6 +147,19 @@ static bool move(struct http_flow *f, struct http_side *from, struct http_side *
 	return true;
 }
 
+/* A guest that has ended its side waits only until the host took what it said. */
+static void renew_deadline(struct http_flow *f)
+{
+	uint64_t moved = f->guest.moved + f->upstream.moved;
+	uint64_t ms = f->guest.left ? (uint64_t)HTTP_FLOW_LEFT_MS : (uint64_t)HTTP_SOCKET_IDLE_MS;
+
+	if (moved == f->moved && ms == f->patience_ms)
+		return;
+	f->moved = moved;
+	f->patience_ms = ms;
+	http_flow_deadline(f, ms);
+}
+
 static bool ended(const struct http_side *s)
 {
 	return s->eof && s->in.len == 0;
@@ -164,9 +178,8 @@ bool http_socket_relay(struct http_flow *f)
 		http_flow_finish(f, false);
 	} else if (ended(&f->upstream) || (f->upstream.deaf && !f->upstream.readable && f->upstream.in.len == 0)) {
 		end(f); /* frames say themselves whether they are whole, and a close frame whether all have come */
-	} else if (f->guest.moved + f->upstream.moved != f->moved) {
-		f->moved = f->guest.moved + f->upstream.moved;
-		http_flow_deadline(f, HTTP_SOCKET_IDLE_MS);
+	} else {
+		renew_deadline(f);
 	}
 	return f->phase != HTTP_SOCKET;
 }
@@ -188,7 +201,7 @@ bool http_socket_more(const struct http_flow *f, bool towards_guest)
 
 void http_socket_idle(struct http_flow *f)
 {
-	note(f, REASON_WEBSOCKET_IDLE);
+	note(f, f->guest.left ? REASON_GUEST_CLOSED : REASON_WEBSOCKET_IDLE);
 	put_close(&f->upstream.out, &f->socket->from_guest, GOING_AWAY, true);
 	(void)http_side_flush(&f->upstream);
 	put_close(&f->guest.out, &f->socket->from_host, GOING_AWAY, false);

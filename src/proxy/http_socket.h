@@ -21,9 +21,10 @@ bool http_socket_relay(struct http_flow *f);
 bool http_socket_reads_guest(const struct http_flow *f);
 bool http_socket_reads_upstream(const struct http_flow *f);
 bool http_socket_more(const struct http_flow *f, bool towards_guest);
-/* The policy changed. */
+/* The policy changed, perhaps before the answer came. */
 void http_socket_judge(struct http_flow *f);
-/* Nothing moved for HTTP_SOCKET_IDLE_MS: both sides are told, as far as they can be, and it ends. */
+/* Nothing moved for HTTP_SOCKET_IDLE_MS (HTTP_FLOW_LEFT_MS where the guest has ended its side): both sides are told, as far as they can be, and it
+ * ends. */
 void http_socket_idle(struct http_flow *f);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/must.h"
 #include "base/tap.h"
+#include "os/clock_kit.h"
 #include "os/fd.h"
 
 /* The key and its answer are RFC 6455's own, 1.3. */
@@ -164,12 +165,45 @@ TEST(a_policy_that_no_longer_lists_it_ends_an_open_websocket)
 	http_rig.entry.websocket = false;
 	http_rig_policy_changes(false);
 	CHECK(!http_rig.flow && http_rig_origin_at_end(0));
-	CHECK(strncmp(http_rig.events[1], "denied upgrade_not_listed GET /ok", 33) == 0);
+	CHECK_INT(http_rig.n_events, 3);
+	CHECK_STR(http_rig.events[1], "denied policy_changed GET /ok site/1 (read) 403");
+	CHECK(strncmp(http_rig.events[2], "closed ok", 9) == 0);
 	http_rig_end();
 	start_open();
 	http_rig_policy_changes(true);
 	CHECK(!http_rig.flow);
-	CHECK(strncmp(http_rig.events[1], "denied name_not_listed GET /ok", 30) == 0);
+	CHECK(strncmp(http_rig.events[1], "denied policy_changed GET /ok", 29) == 0);
+	http_rig_end();
+}
+
+/* It was on its way when the policy changed. */
+TEST(an_upgrade_that_the_new_policy_would_not_open_does_not_open_when_its_answer_comes)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		start(true);
+		http_rig_ask(OPEN "\r\n");
+		http_rig.entry.websocket = i != 0;
+		http_rig.moved = i == 1;
+		http_rig.guarded = i == 2;
+		http_rig_policy_changes(i == 3);
+		http_rig_reply(0, SWITCH AGREED ACCEPT "\r\n" HI);
+		CHECK(strncmp(buf_cstr(&http_rig.got), "HTTP/1.1 403 ", 13) == 0 && strstr(buf_cstr(&http_rig.got), "policy_changed"));
+		CHECK(http_rig_origin_at_end(0) && http_rig_guest_at_end());
+		CHECK_INT(http_rig.n_events, 2);
+		if (!CHECK(strncmp(http_rig.events[1], "denied policy_changed GET /ok", 29) == 0))
+			printf("# change %u: %s\n", i, http_rig.events[1]);
+		http_rig_end();
+	}
+}
+
+TEST(an_upgrade_that_the_new_policy_would_open_in_the_same_place_does)
+{
+	start(true);
+	http_rig_ask(OPEN "\r\n");
+	http_rig_policy_changes(false);
+	http_rig_reply(0, SWITCH AGREED ACCEPT "\r\n" HI);
+	CHECK(GOT(&http_rig.got, SWITCH ACCEPT AGREED "\r\n" HI));
+	CHECK_INT(http_rig.n_events, 1);
 	http_rig_end();
 }
 
@@ -232,6 +266,39 @@ TEST(a_guest_that_leaves_is_heard_to_its_last_frame)
 	CHECK(GOT(&http_rig.origin_got[0], HELLO));
 	CHECK(!http_rig.flow && http_rig_origin_at_end(0));
 	http_rig_end();
+}
+
+/* ... for a minute, by a host that does not listen. */
+TEST(a_guest_that_left_waits_no_longer_than_that_for_a_host_that_takes_nothing)
+{
+	static char frame[8 + 60000] = "\x82\xfe\xea\x60";
+	struct http_flow *f;
+
+	for (unsigned i = 0; i < 2; i++) {
+		kit_clock_stops();
+		start_open();
+		f = (struct http_flow *)http_rig.flow;
+		for (int n = 0; f->upstream.out.len == 0 && n < 100; n++) { /* more than its socket holds */
+			must(send(http_rig.guest, frame, sizeof(frame), MSG_NOSIGNAL) == (ssize_t)sizeof(frame));
+			must(loop_turn(http_rig.loop, 0, NULL) == 0);
+		}
+		CHECK(f->upstream.out.len > 0);
+		if (i == 0)
+			(void)shutdown(http_rig.guest, SHUT_WR);
+		else
+			http_rig.guest = fd_close(http_rig.guest);
+		must(loop_turn(http_rig.loop, 0, NULL) == 0);
+		kit_clock_moves(HTTP_FLOW_LEFT_MS - 1);
+		must(loop_turn(http_rig.loop, 0, NULL) == 0);
+		CHECK(http_rig.flow != NULL);
+		kit_clock_moves(1);
+		for (int n = 0; http_rig.flow && n < 50; n++)
+			must(loop_turn(http_rig.loop, 0, NULL) == 0);
+		CHECK(!http_rig.flow);
+		CHECK_INT(http_rig.n_events, 3);
+		CHECK(strncmp(http_rig.events[1], "failed guest_closed GET /ok", 27) == 0);
+		http_rig_end();
+	}
 }
 
 TEST(what_a_host_said_before_it_went_still_arrives)

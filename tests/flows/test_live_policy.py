@@ -156,7 +156,7 @@ def judge_ends(w, n_closed):
     n = 3 * n_closed
     blocked = collections.Counter((e["dst_endpoint"]["hostname"], e["status_code"]) for e in w.events()
                                   if decision(e) == "Blocked" and path_of(e) == "/live-too")
-    assert blocked == {(h, "path_not_listed"): n for h in ("good.example", "json.example")}, blocked
+    assert blocked == {(h, "policy_changed"): n for h in ("good.example", "json.example")}, blocked
     ended = collections.Counter(e["dst_endpoint"]["hostname"] for e in w.events() if e["class_uid"] == 4001 and e.get("status_code") == "policy_changed")
     assert ended == {h: n for h in ("many.example", "ssh.example")}, ended
 
