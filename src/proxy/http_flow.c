@@ -173,8 +173,7 @@ static bool closing(struct http_flow *f)
 {
 	if (f->guest.deaf) {
 		http_flow_finish(f, false);
-	} else if (f->guest.out.len == 0) {
-		http_side_shutdown(&f->guest);
+	} else if (f->guest.out.len == 0 && http_side_shutdown(&f->guest)) {
 		if (f->guest.stream) { /* whole, and in order: nothing can be lost behind it */
 			http_flow_finish(f, false);
 			return true;
@@ -299,6 +298,14 @@ static bool more_of_body(const struct http_flow *f)
 	return f->guest.in.len > 0 || (f->guest.stream && f->guest.readable && !f->guest.eof);
 }
 
+/* It goes on when the guest's socket has room, though nothing waits in guest.out. */
+static bool more_for_guest(const struct http_flow *f)
+{
+	bool goodbye = f->phase == HTTP_CLOSING && f->guest.out.len == 0;
+
+	return goodbye || (f->phase == HTTP_RELAY && f->answer_more);
+}
+
 void http_flow_pump(struct http_flow *f)
 {
 	bool was_idle = f->phase == HTTP_HEAD && f->guest.in.len == 0 && f->guest.out.len == 0;
@@ -316,7 +323,7 @@ void http_flow_pump(struct http_flow *f)
 		http_side_want(&f->upstream, http_socket_reads_upstream(f), http_socket_more(f, false));
 		return;
 	}
-	http_side_want(&f->guest, reads_guest(f), f->phase == HTTP_RELAY && f->answer_more);
+	http_side_want(&f->guest, reads_guest(f), more_for_guest(f));
 	http_side_want(&f->upstream, f->phase != HTTP_RELAY || (!f->answer_done && !http_side_full(&f->guest)),
 		       f->phase == HTTP_RELAY && !f->body_done && more_of_body(f));
 }

@@ -268,6 +268,7 @@ TEST(a_request_asks_the_kernel_for_nothing_more_of_its_guest)
 
 static struct kit kit;
 static struct tls *client;
+static int room; /* of the gateway's socket towards the guest; 0: as ever */
 
 static void start_tls(const struct flow *facts)
 {
@@ -281,6 +282,8 @@ static void start_tls(const struct flow *facts)
 	must(server && client);
 	a = kit_shake(client, server);
 	must(a.client == TLS_DONE && a.server == TLS_DONE);
+	if (room)
+		must(setsockopt(kit.host_fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) == 0);
 	(void)fd_close(own.fd);
 	own.fd = fd_take(&kit.host_fd);
 	http_flow_start_tls(&own, server);
@@ -441,4 +444,69 @@ TEST(who_breaks_tls_while_it_waits_is_let_go_at_once_with_its_event)
 	CHECK(strncmp(http_rig.events[1], "denied malformed_tls ", 21) == 0);
 	CHECK(strncmp(http_rig.events[2], "closed ok", 9) == 0);
 	end_tls();
+}
+
+/* --- what TLS says last --- */
+
+static void ask_for_the_last_time(void)
+{
+	begin_tls();
+	say("GET /ok HTTP/1.0\r\n" HOST "\r\n");
+	http_rig_settle();
+}
+
+/* To a client of HTTP/1.0 its answer is whole only when it hears that. */
+TEST(the_end_of_tls_is_said_when_there_is_room_for_it)
+{
+	static char body[8192];
+	unsigned n_waited = 0;
+
+	room = 1; /* the kernel's least */
+	for (size_t n = 512; n < sizeof(body); n += 256) {
+		struct http_flow *f;
+
+		ask_for_the_last_time();
+		memset(body, 'x', n);
+		body[n] = '\0';
+		http_rig_put(http_rig.origin[0], "HTTP/1.1 200 OK\r\n\r\n");
+		http_rig_reply(0, body);
+		http_rig.origin[0] = fd_close(http_rig.origin[0]);
+		http_rig_settle();
+		f = (struct http_flow *)http_rig.flow;
+		n_waited += f && f->phase == HTTP_CLOSING && f->guest.out.len == 0;
+		if (!CHECK_INT(hear(), TLS_EOF))
+			printf("# %zu bytes\n", n);
+		CHECK(http_rig.got.len > n);
+		end_tls();
+	}
+	room = 0;
+	CHECK(n_waited > 0);
+}
+
+TEST(who_never_has_room_for_the_end_of_tls_is_left_at_the_deadline)
+{
+	static char body[8192];
+	bool waited = false;
+
+	room = 1;
+	for (size_t n = 512; n < sizeof(body) && !waited; n += 256) {
+		struct http_flow *f;
+
+		ask_for_the_last_time();
+		memset(body, 'x', n);
+		body[n] = '\0';
+		http_rig_put(http_rig.origin[0], "HTTP/1.1 200 OK\r\n\r\n");
+		http_rig_reply(0, body);
+		http_rig.origin[0] = fd_close(http_rig.origin[0]);
+		http_rig_settle();
+		f = (struct http_flow *)http_rig.flow;
+		waited = f && f->phase == HTTP_CLOSING && f->guest.out.len == 0;
+		if (waited) {
+			later(HTTP_FLOW_STREAM_MS);
+			CHECK(!http_rig.flow);
+		}
+		end_tls();
+	}
+	room = 0;
+	CHECK(waited);
 }

@@ -199,14 +199,15 @@ void http_side_reset(struct http_side *s)
 	http_side_close(s);
 }
 
-void http_side_shutdown(struct http_side *s)
+bool http_side_shutdown(struct http_side *s)
 {
-	if (s->tls)
-		(void)tls_shutdown(s->tls);
+	if (s->tls && tls_shutdown(s->tls) == TLS_WANT_WRITE)
+		return false;
 	if (s->stream)
 		h2_stream_end(s->stream);
 	if (s->fd >= 0)
 		(void)shutdown(s->fd, SHUT_WR);
+	return true;
 }
 
 void http_side_rest(struct http_side *s)

@@ -70,8 +70,8 @@ void http_side_close(struct http_side *s);
 bool http_side_move(struct http_side *to, struct http_side *from, http_side_fn fn, void *owner);
 /* Closes so that the peer cannot take what it has for a whole. */
 void http_side_reset(struct http_side *s);
-/* Nothing more will be written. */
-void http_side_shutdown(struct http_side *s);
+/* Nothing more will be written. False: the socket has no room for what TLS says last; again when it has. */
+bool http_side_shutdown(struct http_side *s);
 /* Frees what the buffers hold on to when they are empty. */
 void http_side_rest(struct http_side *s);
 

@@ -284,7 +284,7 @@ static void pump(struct self_flow *f)
 		if (f->guest.deaf) {
 			finish(f);
 		} else if (f->guest.out.len == 0) {
-			http_side_shutdown(&f->guest);
+			(void)http_side_shutdown(&f->guest); /* in clear it never waits */
 			f->phase = SELF_LINGER;
 			f->guest.readable = true;
 			deadline(f, SELF_LINGER_MS);
