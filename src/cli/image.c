@@ -230,11 +230,13 @@ static const struct cli_option build_options[] = {
 	{ NULL, NULL, NULL, CLI_TEXT },
 };
 
+static const struct cli_place recipe_place[] = { { 1, NULL, CLI_FILE, "debian|debian-build" }, { 0, NULL, CLI_TEXT, NULL } };
+
 static const struct cli_verb verbs[] = {
 	{ .name = "image build", .args = "RECIPE", .help = "make an image from Debian packages",
 	  .more = "RECIPE is `debian`, `debian-build`, or the path of a recipe of your own. Needs mmdebstrap and squashfs-tools; takes a\n"
 		  "minute or two. Root certificates that only this machine trusts are taken along, and named.",
-	  .options = build_options, .words_min = 1, .words_max = 1, .run = image_build_run },
+	  .options = build_options, .places = recipe_place, .words_min = 1, .words_max = 1, .run = image_build_run },
 	{ .name = "image ls", .args = "", .help = "list images", .options = ls_options, .run = ls_run },
 	{ .name = "image show", .args = "NAME", .help = "what an image is; --json: its whole manifest",
 	  .options = json_option, .words = CLI_IMAGE, .words_min = 1, .words_max = 1, .run = show_run },

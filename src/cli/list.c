@@ -311,7 +311,7 @@ static int sessions_run(const struct cli_args *a)
 
 static const struct cli_option sessions_options[] = {
 	[S_JSON] = { "json", NULL, "print JSON", CLI_TEXT },
-	[S_END] = { "end", "ID", "cut this session instead of listing", CLI_TEXT },
+	[S_END] = { "end", "ID", "cut this session instead of listing", CLI_SESSION },
 	{ NULL, NULL, NULL, CLI_TEXT },
 };
 

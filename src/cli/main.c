@@ -33,6 +33,7 @@ const struct cli_verb *const cli_verbs[] = {
 	&cli_completion_verb,
 	&cli_version_verb,
 	&cli_help_verb,
+	&cli_names_verb,
 	&cli_ssh_agent_verb,
 	&cli_ssh_proxy_verb,
 	NULL,

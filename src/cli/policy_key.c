@@ -309,7 +309,13 @@ const struct cli_verb policy_key_verb = {
 			[KEY_JSON] = { "json", NULL, "print JSON", CLI_TEXT },
 			{ NULL, NULL, NULL, CLI_TEXT },
 		},
-	.words = CLI_FILE,
+	.places =
+		(const struct cli_place[]){
+			{ 1, NULL, CLI_CHOICE, "ls|add|rm" },
+			{ 2, "add", CLI_FILE, NULL },
+			{ 2, "rm", CLI_KEY, NULL },
+			{ 0, NULL, CLI_TEXT, NULL },
+		},
 	.words_max = 2,
 	.run = key_run,
 };

@@ -302,7 +302,7 @@ const struct cli_verb policy_sign_verb = {
 			[SIGN_KEY] = { "key", "FILE", "unencrypted Ed25519 key of `openssl genpkey` or `ssh-keygen`", CLI_FILE },
 			[SIGN_SERIAL] = { "serial", "N", "must grow from bundle to bundle; by itself the seconds since 1970", CLI_TEXT },
 			[SIGN_EXPIRES] = { "expires", "TIME", "not loaded from then on: 90d, or 2027-01-31T00:00:00Z", CLI_TEXT },
-			[SIGN_CHANNEL] = { "channel", "CHANNEL", "may stand on this channel only: corporate/stable", CLI_TEXT },
+			[SIGN_CHANNEL] = { "channel", "CHANNEL", "may stand on this channel only: corporate/stable", CLI_CHANNEL },
 			[SIGN_OUT] = { "out", "DIR", "the folder to make; by itself FILE with .bundle for .yaml", CLI_FILE },
 			[SIGN_FORM] = { "form", "raw|ssh", "of the signature; by itself as the key's file: openssl's or ssh-keygen's",
 					CLI_CHOICE },

@@ -285,6 +285,7 @@ const struct cli_verb policy_test_verb = {
 			{ NULL, NULL, NULL, CLI_TEXT },
 		},
 	.words = CLI_FILE,
+	.places = (const struct cli_place[]){ { 2, NULL, CLI_CHOICE, "GET|HEAD|POST|PUT|PATCH|DELETE" }, { 0, NULL, CLI_TEXT, NULL } },
 	.words_min = 2,
 	.words_max = 4,
 	.run = test_run,

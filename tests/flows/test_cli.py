@@ -9,6 +9,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import termios
@@ -217,6 +218,83 @@ def test_completion_scripts_are_legal_in_their_shell(saw, shell, tmp_path):
     subprocess.run([shell, "-n", str(path)], check=True, timeout=60)
 
 
+@pytest.fixture(params=["bash", "zsh", "fish"])
+def complete(request, build, env, tmp_path):
+    """What the shell offers for a line, as it stands in a folder with the files p.yaml and `my policy.yaml` and the folder dev."""
+    shell, here = request.param, tmp_path / "here"
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    here.mkdir()
+    (here / "dev").mkdir()
+    for name in ("p.yaml", "my policy.yaml"):
+        (here / name).touch()
+
+    def ask(*lines):
+        """For each what is offered; one that ends in a blank asks for all that may stand there."""
+        each = {"bash": lambda words: "COMPREPLY=(); _saw; printf '%s\\n' \"${COMPREPLY[@]}\"", "zsh": lambda words: f"PREFIX='{words[-1]}'; COMPREPLY=(); _saw; print -l -- \"${{COMPREPLY[@]}}\"",
+                "fish": lambda words: f"complete -C '{' '.join(words)}'"}[shell]
+        set_words = lambda words: "" if shell == "fish" else f"COMP_WORDS=({' '.join(repr(w) for w in words)}); COMP_CWORD={len(words) - 1}; "
+        body = "; ".join(set_words(words) + each(words) + "; echo ==" for words in (line.split(" ") for line in lines))
+        text = {"bash": f'eval "$(saw completion bash)"; {body}', "fish": f"saw completion fish | source; {body}",
+                "zsh": f'autoload -Uz compinit && compinit -D -u; eval "$(saw completion zsh)"; () {{ emulate -L sh; setopt kshglob noshglob braceexpand; {body}; }}'}[shell]
+        done = subprocess.run([shell, *{"zsh": ["-f"], "fish": ["--no-config"]}.get(shell, []), "-c", text], cwd=here, capture_output=True, text=True,
+                              env={**env, "HOME": str(tmp_path), "PATH": f"{build}/src/cli:{env['PATH']}"}, check=True, timeout=60)
+        assert not done.stderr, done.stderr
+        answers = [a.splitlines() for a in done.stdout.split("==\n")[:-1]]
+        # zsh chooses among them behind compgen
+        return [sorted({w.split("\t")[0].rstrip("/") for w in a if w and (shell != "zsh" or w.startswith(line.split(" ")[-1]))}) for line, a in zip(lines, answers, strict=True)]
+    return ask
+
+
+FILES = ["dev", "my policy.yaml", "p.yaml"]
+
+
+def test_shells_complete_what_stands_in_each_place(complete, saw, sawd, folder, tmp_path):
+    sawd.workspaces["dev"] = workspace("dev")
+    sawd.workspaces["other"] = workspace("other")
+    sawd.secrets["github"] = secret("github")
+    sawd.answers["GET", "/v1/channels"] = (200, {"channels": [{"name": n, "release": r * 64, "credentials": ids} for n, r, ids in (
+        ("corporate/beta", "a", ["forge"]), ("corporate/stable", "b", []), ("x/$(touch hit)", "c", []))]})
+    sawd.answers["GET", "/v1/sessions"] = (200, {"sessions": [{"session_id": "se-1"}]})
+    trusted = folder / "state/keys/security"
+    trusted.mkdir(parents=True)
+    shutil.copy(bundle.Key(tmp_path, "corp", "ssh").public, trusted / "corp.pub")
+    channels, releases = ["corporate/beta", "corporate/stable"], ["a" * 64, "b" * 64, "c" * 64]
+    wanted = {
+            "saw sto": ["stop"], "saw stop d": ["dev"], "saw stop dev o": ["other"], "saw start --no-wait ": ["dev", "other"], "saw show dev ": [],
+            "saw policy channel ": ["ls", "rollback", "set"], "saw policy channel set ": channels, "saw policy channel rollback corporate/s": ["corporate/stable"],
+            "saw policy channel rollback --to 7 ": channels, "saw policy channel set corporate/stable ": releases, "saw policy channel rollback x/y ": [],
+            "saw policy push --channel ": channels, "saw policy sign --channel ": channels, "saw policy verify --channel ": channels, "saw policy push b --force --channel c": channels,
+            "saw policy push ": FILES, "saw policy push --channel x/y ": FILES, "saw policy key ": ["add", "ls", "rm"], "saw policy key rm ": ["corp"], "saw policy key add ": FILES,
+            "saw policy import ": ["openshell"], "saw policy import openshell ": FILES, "saw policy test p.yaml P": ["PATCH", "POST", "PUT"],
+            "saw create --policy ": sorted(channels + FILES), "saw create --policy corporate/s": ["corporate/stable"], "saw create new --policy m": ["my policy.yaml"],
+            "saw set-policy d": ["dev"], "saw set-policy dev ": sorted(channels + FILES), "saw audit ": sorted(["verify", "dev", "other"] + FILES[1:]),
+            "saw audit verify c": ["control"], "saw audit dev ": [], "saw sessions --end ": ["se-1"], "saw cp o": ["other:"], "saw ssh o": ["other"], "saw ssh other ": [],
+            "saw ssh dev -- ": [], "saw secret set ": ["forge", "github"], "saw secret rm ": ["github"], "saw secret rotate --file p.yaml ": ["github"],
+            "saw help sec": ["secret"], "saw help secret r": ["rm", "rotate"], "saw create a --accel ": ["auto", "kvm", "tcg"], "saw image build d": ["debian", "debian-build", "dev"],
+            "saw completion ": ["bash", "fish", "zsh"]}
+    for line, got in zip(wanted, complete(*wanted)):
+        assert got == sorted(wanted[line]), line
+    assert not (tmp_path / "here/hit").exists()
+
+
+def test_an_option_takes_a_value_with_every_verb_or_with_none(saw):
+    """By that the scripts tell words from the values of options."""
+    options = [(o["name"], "value" in o) for v in verbs(saw) for u in v.get("verbs", [v]) for o in u.get("options", [])]
+    assert {name for name, valued in options if valued}.isdisjoint(name for name, valued in options if not valued)
+
+
+def test_where_nobody_answers_completion_is_quick_and_silent(complete, saw, env, folder, build):
+    assert complete("saw policy channel set ", "saw stop ", "saw create a --policy ") == [[], [], FILES]
+    with socket.socket(socket.AF_UNIX) as hangs:
+        (folder / "run").mkdir(mode=0o700, exist_ok=True)
+        hangs.bind(str(folder / "run/api.sock"))
+        hangs.listen()
+        begin = time.monotonic()
+        assert complete("saw policy channel set ") == [[]]
+        assert time.monotonic() - begin < 15
+
+
 def test_bash_completes_verbs_options_choices_and_workspaces(saw, sawd, build, env):
     sawd.workspaces["dev"] = workspace("dev")
     sawd.secrets["github"] = secret("github")
@@ -228,6 +306,9 @@ def test_bash_completes_verbs_options_choices_and_workspaces(saw, sawd, build, e
         return subprocess.run(["bash", "-c", text], env={**env, "PATH": f"{build}/src/cli:{env['PATH']}"}, capture_output=True, text=True,
                               check=True, timeout=60).stdout.split()
     assert complete("saw sto") == ["stop"]
+    assert complete("saw create a --accel = k") == complete("saw create a --accel k") == ["kvm"]
+    sawd.answers["GET", "/v1/channels"] = (200, {"channels": [{"name": "corporate/stable"}]})
+    assert complete("saw policy channel rollback --to = 7 c") == ["corporate/stable"]
     assert complete("saw create a --acc") == ["--accel"]
     assert complete("saw create a --accel ") == ["auto", "kvm", "tcg"]
     assert complete("saw stop d") == ["dev"]
