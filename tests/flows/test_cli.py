@@ -185,6 +185,10 @@ def test_every_verb_that_the_guide_shows_exists_with_its_options(saw, root):
     (["create", "a", "--policy", "p", "--accel", "gpu"], "--accel gpu: say one of auto|kvm|tcg"), (["audit", "verify"], "of what?"), (["audit", "verify", "control", "--follow"], "leave out --follow"),
     (["audit", "verify", "x.jsonl", "--denied"], "leave out --denied"), (["policy", "sign", "p", "--unsigned", "--key", "k"], "either --key or --unsigned"),
     (["ssh", "a", "--local-forward", "8080:22"], "PORT:HOST:PORT"), (["ssh", "a", "--local-forward", "0:h:22"], "1 to 65535"),
+    (["policy", "test", "p", "https://a/", "b", "--body", "c"], "one body"), (["policy", "test", "p", "https://a/", "--body", "c", "--form", "a=1"], "one body"),
+    (["policy", "test", "p", "https://a/", "--push", "create:refs/heads/x", "--form", "a=1"], "a push is the body"), (["policy", "test", "p", "https://a/", "--type", "x/y"], "add --body FILE"),
+    (["policy", "test", "p", "https://a/", "--push-option", "x"], "goes with --push"), (["policy", "test", "p", "https://a/", "--form", "a", "--type", "a\nb"], "no value of Content-Type"),
+    (["policy", "test", "p", "https://a/", "--push", "force:refs/heads/x"], "OLD NEW refs/heads/x"), (["policy", "test", "p", "https://a/", "--push", "0" * 40 + " " + "0" * 40 + " refs/x"], "OLD NEW"),
     (["ls", "--", "x"], "nothing behind"), (["help", "nonsense"], "no verb"), (["rm", "dev"], "--force"),
 ])
 def test_wrong_words_are_usage_errors_and_ask_for_nothing(saw, sawd, args, says):
