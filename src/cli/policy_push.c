@@ -216,10 +216,11 @@ const struct cli_verb policy_channel_verb = {
 	.name = "policy channel",
 	.args = "[ls | set CHANNEL RELEASE | rollback CHANNEL]",
 	.help = "lists channels, points one at a release that was pushed, or back at an earlier one",
-	.more = "A serial goes forward only; back only by `rollback`, which stands in the audit log.",
+	.more = "A serial goes forward only; back only by `rollback`, which stands in the audit log. A second rollback goes further back, never forth\n"
+		"to what was withdrawn by one; only --to does, or `set` where that is the highest that ever stood there.",
 	.options =
 		(const struct cli_option[]){
-			[CHANNEL_TO] = { "to", "SERIAL", "for rollback: which one; by itself the next lower that stood there", CLI_TEXT },
+			[CHANNEL_TO] = { "to", "SERIAL", "for rollback: which one; by itself the last before that was not rolled back from", CLI_TEXT },
 			[CHANNEL_JSON] = { "json", NULL, "print JSON", CLI_TEXT },
 			{ NULL, NULL, NULL, CLI_TEXT },
 		},
