@@ -14,6 +14,7 @@
 
 #include "cli/agent.h"
 #include "cli/api.h"
+#include "cli/probe.h"
 #include "cli/say.h"
 #include "cli/verbs.h"
 #include "os/child.h"
@@ -185,6 +186,16 @@ static void say_unused(const struct cli_args *a, const struct api_doc *doc)
 		say_warn("--lab has no effect on a control plane that runs: `saw down` first");
 }
 
+/* It goes on in the background, but perhaps where nobody finds it. */
+static void say_logout(void)
+{
+	struct probe p = { .level = PROBE_OK };
+
+	probe_logout(&p);
+	if (p.level != PROBE_OK)
+		say_warn("%s: %s", p.found, p.remedy);
+}
+
 static int up_run(const struct cli_args *a)
 {
 	struct api_doc doc API_DOC_AUTO = { 0 };
@@ -203,6 +214,8 @@ static int up_run(const struct cli_args *a)
 		return say_fail(CLI_FAILED, "up: the control plane's answer is empty");
 	if (was_up)
 		say_unused(a, &doc);
+	else
+		say_logout();
 	if (a->value[U_JSON]) {
 		buf_byte(&doc.text, '\n');
 		return say_out(&doc.text);

@@ -841,6 +841,19 @@ def test_a_folder_that_cannot_be_written_is_named_by_doctor_and_by_up(saw, env, 
     assert up.returncode == 1 and "Permission denied" in up.stderr and "runs already" not in up.stderr
 
 
+def test_doctor_and_up_warn_where_logging_out_takes_the_sockets_away(build, env):
+    """As a user without a login of systemd's, in whose folder nothing can be made."""
+    there = {k: v for k, v in env.items() if k != "SAW_RUN"} | {"XDG_RUNTIME_DIR": "/run/user/54321"}
+    as_user = ["unshare", "-U", "--map-user=54321", f"{build}/src/cli/saw", "doctor", "--json"]
+
+    def asked(environment):
+        done = subprocess.run(as_user, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        return {c["check"]: c for c in json.loads(done.stdout)["checks"]}["logout"]
+    warned = asked(there)
+    assert warned["result"] == "warn" and "/run/user/54321/saw goes" in warned["found"] and "`loginctl enable-linger`" in warned["remedy"]
+    assert asked(env)["result"] == asked({**there, "XDG_RUNTIME_DIR": env["SAW_RUN"]})["result"] == "ok"
+
+
 def test_version_is_the_same_everywhere(saw):
     assert saw("--version").stdout == saw("version").stdout
     assert json.loads(saw("version", "--json").stdout)["version"] in saw("version").stdout

@@ -104,6 +104,17 @@ def test_one_state_folder_has_one_control_plane_and_the_second_hears_why(saw):
     assert second.stderr.startswith("saw: up: the control plane did not start: ") and second.stderr.count("\n") == 1
 
 
+def test_up_warns_where_the_sockets_go_at_logout(saw, build):
+    """As a user who does not linger, under a /run of the test's own."""
+    script = ('mount -t tmpfs t /run && mkdir -p -m 700 /run/user/54321 && unset SAW_RUN && export XDG_RUNTIME_DIR=/run/user/54321 SAW_STATE=/run/state && '
+              'exec unshare -U --map-user=54321 sh -c \'"$0" up; "$0" up >&2; "$0" down\' "$0"')
+    done = subprocess.run(["unshare", "-Um", "--map-root-user", "sh", "-c", script, str(build / "src/cli/saw")], env=saw.env, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode and ("unshare:" in done.stderr or "mount:" in done.stderr):
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0 and done.stdout.startswith("The control plane is running (") and done.stdout.endswith("is down; its workspaces go on.\n"), done
+    assert done.stderr.count("/run/user/54321/saw goes at your last logout") == done.stderr.count("`loginctl enable-linger`") == 1, done.stderr
+
+
 def test_gateways_ask_the_name_servers_that_up_names(saw, policy, folder):
     (folder / "resolv.conf").write_text("nameserver [127.0.0.1]:5353\n")
     missing = saw("up", "--lab", "--resolv-conf", str(folder / "none"))
