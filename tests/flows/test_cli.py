@@ -492,6 +492,16 @@ def test_no_wait_returns_at_once(saw, sawd, policy):
     assert sawd.requests[-1][2]["start"] is False
 
 
+def test_who_does_not_wait_hears_what_it_is_and_what_it_will_be(saw, sawd):
+    sawd.workspaces["dev"] = workspace("dev")
+    assert saw("stop", "dev", "--no-wait").stdout == "dev: running, wanted: stopped\n"
+    assert saw("start", "dev", "--no-wait").stdout == "dev: running\n"
+    assert json.loads(saw("rm", "dev", "--force", "--no-wait", "--json").stdout)["desired"] == "deleted"
+    sawd.answers["DELETE", "/v1/workspaces/dev"] = Meanwhile(lambda: sawd.workspaces.clear(), (202, {"desired": "deleted"}))
+    done = saw("rm", "dev", "--force", "--no-wait", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout) == {"name": "dev", "state": "deleted"} and not done.stderr
+
+
 def test_create_is_loud_about_emulation_and_shows_progress_on_a_terminal(terminal, sawd, policy):
     sawd.changes["POST", "/v1/workspaces"] = ["provisioning", {"state": "running", "accel_in_use": "tcg"}]
     shown, code = terminal("create", "dev", "--policy", policy)
