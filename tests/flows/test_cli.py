@@ -332,6 +332,14 @@ def test_an_answer_that_did_not_arrive_is_no_success(saw, policy, words):
     assert done.returncode == 1 and done.stderr.splitlines()[-1] == "saw: standard output: No space left on device", done
 
 
+@pytest.mark.parametrize("words", [["audit", "dev"], ["log", "dev"], ["ls"], ["version"]])
+def test_what_is_printed_goes_nowhere_else_when_standard_output_is_closed(saw, sawd, words):
+    sawd.workspaces["dev"] = workspace("dev")
+    sawd.streams["/v1/audit"] = sawd.streams["/v1/workspaces/dev/log"] = (audit_line() * 3).encode()
+    done = subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', saw.binary, *words], env=saw.env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and done.stderr == "saw: standard output: Bad file descriptor\n", done
+
+
 # ---- answers -------------------------------------------------------------------------------------------------------
 
 def test_pages_are_joined_in_order(saw, sawd):
