@@ -82,8 +82,11 @@ static int ls_run(const struct cli_args *a)
 	struct json_out j;
 	struct err e = { 0 };
 	size_t n = 0;
-	int r = images_dir(dir, &e);
+	int r;
 
+	if (a->value[LS_JSON] && a->value[LS_NAMES])
+		return say_fail(CLI_USAGE, "image ls: say either --json or --names");
+	r = images_dir(dir, &e);
 	r = r < 0 ? r : images_list(dir, &all, &n, &e);
 	if (r < 0)
 		return say_fail(CLI_FAILED, "image ls: %s", e.text);

@@ -122,6 +122,8 @@ static int ls_run(const struct cli_args *a)
 	bool table = !a->value[L_JSON] && !a->value[L_NAMES];
 	int r;
 
+	if (a->value[L_JSON] && a->value[L_NAMES])
+		return say_fail(CLI_USAGE, "ls: say either --json or --names");
 	buf_init(&out, OUT_MAX);
 	buf_init(&token, 1024);
 	if (a->value[L_JSON])

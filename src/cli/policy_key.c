@@ -289,6 +289,8 @@ static int key_run(const struct cli_args *a)
 
 	if (r != CLI_DONE)
 		return r;
+	if (a->value[KEY_NAME] && strcmp(what, "add") != 0)
+		return say_fail(CLI_USAGE, "policy key: --name belongs to add");
 	if (strcmp(what, "ls") == 0 && a->n_words < 2)
 		return list(folder, a->value[KEY_JSON]);
 	if (strcmp(what, "add") == 0 && a->n_words == 2)

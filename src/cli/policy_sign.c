@@ -286,6 +286,8 @@ static int sign_run(const struct cli_args *a)
 		return say_fail(CLI_USAGE, "policy sign: say either --key or --unsigned: one signs here, the other leaves it to another tool");
 	if (!a->value[SIGN_KEY] && !a->value[SIGN_UNSIGNED])
 		return say_fail(CLI_USAGE, "policy sign: with which key? add `--key FILE` (or `--unsigned`, to sign by another tool)");
+	if (a->value[SIGN_FORM] && a->value[SIGN_UNSIGNED])
+		return say_fail(CLI_USAGE, "policy sign: --form is of the signature, which --unsigned leaves to another tool: leave out --form");
 	if (strcmp(a->word[0], "-") == 0 && !a->value[SIGN_OUT])
 		return say_fail(CLI_USAGE, "policy sign: where to? add `--out DIR`");
 	r = sign(a, &s);

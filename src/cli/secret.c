@@ -142,8 +142,11 @@ static int ls_run(const struct cli_args *a)
 	struct api_doc doc API_DOC_AUTO = { 0 };
 	struct buf out BUF_AUTO = { 0 };
 	const struct json_node *s;
-	int r = api_call("GET", "/v1/secrets", NULL, &doc);
+	int r;
 
+	if (a->value[LS_JSON] && a->value[LS_NAMES])
+		return say_fail(CLI_USAGE, "secret ls: say either --json or --names");
+	r = api_call("GET", "/v1/secrets", NULL, &doc);
 	if (r != CLI_DONE)
 		return r;
 	if (a->value[LS_JSON]) {
