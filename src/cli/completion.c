@@ -218,12 +218,13 @@ static void bash(void)
 	puts("complete -F _saw saw");
 }
 
-/* zsh reads bash's function through its own emulation: one generator, one behaviour. It knows no compopt. */
+/* zsh reads bash's function through its own emulation: one generator, one behaviour. It knows no compopt. As a file that compinit finds this runs at the
+ * first completion, in its place. */
 static void zsh(void)
 {
 	puts("#compdef saw\nautoload -Uz bashcompinit && bashcompinit");
 	bash_functions();
-	puts("complete -o filenames -F _saw saw");
+	puts("complete -o filenames -F _saw saw\nif [ \"${funcstack[1]}\" = _saw ]; then\n\t_bash_complete -o filenames -F _saw saw\nfi");
 }
 
 /* ---- fish --------------------------------------------------------------------------------------------------------- */

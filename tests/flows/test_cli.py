@@ -285,6 +285,32 @@ def test_shells_complete_what_stands_in_each_place(complete, saw, sawd, folder, 
     assert not (tmp_path / "here/hit").exists()
 
 
+def test_the_first_key_in_zsh_completes(saw, env, build, tmp_path):
+    """The script as it is installed: found by its name, and run when it is asked for the first time."""
+    if not shutil.which("zsh"):
+        pytest.skip("zsh is not installed")
+    (tmp_path / "_saw").write_text(saw("completion", "zsh").stdout)
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execvpe("zsh", ["zsh", "-f"], {**env, "HOME": str(tmp_path), "PATH": f"{build}/src/cli:{env['PATH']}", "PS1": "ready> "})
+
+    def until(word):
+        shown = b""
+        while word not in shown:
+            assert select.select([fd], [], [], 20)[0], shown
+            shown += os.read(fd, 4096)
+    try:
+        os.write(fd, f"fpath=({tmp_path} $fpath); autoload -Uz compinit && compinit -u -D; PS1='lo''aded> '\n".encode())
+        until(b"loaded> ")
+        os.write(fd, b"saw sto\t")
+        until(b"saw stop")
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.close(fd)
+        os.waitpid(pid, 0)
+
+
 def test_an_option_takes_a_value_with_every_verb_or_with_none(saw):
     """By that the scripts tell words from the values of options."""
     options = [(o["name"], "value" in o) for v in verbs(saw) for u in v.get("verbs", [v]) for o in u.get("options", [])]
