@@ -136,7 +136,12 @@ const struct cli_verb cli_audit_verb = {
 		"FILE: a log such as `saw try --audit FILE` keeps, with a `.` or a `/` in its name.\n"
 		"verify: hold each LOG (such a FILE, a workspace, or `control`) against its hash chain, offline.",
 	.options = audit_options,
-	.words = CLI_WORKSPACE,
+	.places =
+		(const struct cli_place[]){
+			{ 1, NULL, CLI_LOG, "verify" },
+			{ CLI_ANY_PLACE, "verify", CLI_LOG, "control" },
+			{ 0, NULL, CLI_TEXT, NULL },
+		},
 	.words_max = CLI_WORDS_MAX,
 	.run = audit_run,
 };

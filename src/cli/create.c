@@ -129,7 +129,7 @@ static int put_policy(struct json_out *j, const char *key, const char *path, str
 
 enum { C_POLICY, C_IMAGE, C_CPUS, C_MEMORY, C_DISK, C_ACCEL, C_PROXY, C_KERNEL_ARGS, C_DRIVER, C_NO_START, C_NO_WAIT, C_JSON };
 static const struct cli_option create_options[] = {
-	[C_POLICY] = { "policy", "FILE|CHANNEL", "what it may reach; required", CLI_FILE },
+	[C_POLICY] = { "policy", "FILE|CHANNEL", "what it may reach; required", CLI_POLICY },
 	[C_IMAGE] = { "image", "NAME", "image or digest (default debian)", CLI_IMAGE },
 	[C_CPUS] = { "cpus", "N", "virtual CPUs (default 2)", CLI_TEXT },
 	[C_MEMORY] = { "memory", "SIZE", "memory (default 2GiB)", CLI_TEXT },
@@ -307,6 +307,7 @@ const struct cli_verb cli_set_policy_verb = {
 	.more = "Connections that the new policy still allows go on. A faulty file changes nothing. On a channel it follows what Security pushes.",
 	.options = json_option,
 	.words = CLI_WORKSPACE,
+	.places = (const struct cli_place[]){ { 2, NULL, CLI_POLICY, NULL }, { 0, NULL, CLI_TEXT, NULL } },
 	.words_min = 2,
 	.words_max = 2,
 	.run = set_policy_run,

@@ -15,8 +15,9 @@ static const struct {
 	{ "seccomp", probe_seccomp },  { "cgroup", probe_cgroup },
 	{ "qemu", probe_qemu },	       { "image-tools", probe_image_tools },
 	{ "ssh", probe_ssh },	       { "programs", probe_helpers },
-	{ "folders", probe_folders },  { "disk", probe_disk },
-	{ "memory", probe_memory },    { "clock", probe_clock },
+	{ "folders", probe_folders },  { "logout", probe_logout },
+	{ "disk", probe_disk },	       { "memory", probe_memory },
+	{ "clock", probe_clock },
 };
 enum { N_QUESTIONS = sizeof(questions) / sizeof(questions[0]) };
 

@@ -156,6 +156,7 @@ const struct cli_verb cli_help_verb = {
 	.help = "list the verbs, or say more about one",
 	.options = json_option,
 	.words = CLI_VERB,
+	.places = (const struct cli_place[]){ { 2, NULL, CLI_UNDER, NULL }, { 0, NULL, CLI_TEXT, NULL } },
 	.words_max = 2,
 	.run = help_run,
 };

@@ -82,8 +82,11 @@ static int ls_run(const struct cli_args *a)
 	struct json_out j;
 	struct err e = { 0 };
 	size_t n = 0;
-	int r = images_dir(dir, &e);
+	int r;
 
+	if (a->value[LS_JSON] && a->value[LS_NAMES])
+		return say_fail(CLI_USAGE, "image ls: say either --json or --names");
+	r = images_dir(dir, &e);
 	r = r < 0 ? r : images_list(dir, &all, &n, &e);
 	if (r < 0)
 		return say_fail(CLI_FAILED, "image ls: %s", e.text);
@@ -230,11 +233,13 @@ static const struct cli_option build_options[] = {
 	{ NULL, NULL, NULL, CLI_TEXT },
 };
 
+static const struct cli_place recipe_place[] = { { 1, NULL, CLI_FILE, "debian|debian-build" }, { 0, NULL, CLI_TEXT, NULL } };
+
 static const struct cli_verb verbs[] = {
 	{ .name = "image build", .args = "RECIPE", .help = "make an image from Debian packages",
 	  .more = "RECIPE is `debian`, `debian-build`, or the path of a recipe of your own. Needs mmdebstrap and squashfs-tools; takes a\n"
 		  "minute or two. Root certificates that only this machine trusts are taken along, and named.",
-	  .options = build_options, .words_min = 1, .words_max = 1, .run = image_build_run },
+	  .options = build_options, .places = recipe_place, .words_min = 1, .words_max = 1, .run = image_build_run },
 	{ .name = "image ls", .args = "", .help = "list images", .options = ls_options, .run = ls_run },
 	{ .name = "image show", .args = "NAME", .help = "what an image is; --json: its whole manifest",
 	  .options = json_option, .words = CLI_IMAGE, .words_min = 1, .words_max = 1, .run = show_run },

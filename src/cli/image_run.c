@@ -26,6 +26,8 @@ struct run {
 	unsigned first_bad; /* which failed first: the other only lost its partner */
 	struct child_end end[PROGRAMS];
 	int err_fd[PROGRAMS];
+	int joint_fd; /* what the first says to the second: for a look whether it still may, and never read */
+	bool first_over; /* it had closed that when the second failed */
 	int out_fd;
 	char line[PROGRAMS][LINE_LEN_MAX];
 	size_t line_len[PROGRAMS];
@@ -138,13 +140,25 @@ static void stop_all(struct run *x)
 	x->stopped = true;
 }
 
+/* Nobody writes there any more. A program that ends closes its files first, and the other may be seen to fail of that before it is seen to have ended. */
+static bool is_over(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return fd >= 0 && poll(&p, 1, 0) == 1 && (p.revents & POLLHUP);
+}
+
 static void on_end(struct run *x, unsigned i)
 {
 	if (child_reap(&x->child[i], &x->end[i]) == 0)
 		return;
 	x->runs[i] = false;
 	x->bad[i] = x->end[i].signalled || x->end[i].code;
-	if (x->bad[i] && !x->bad[1 - i])
+	if (i == 1) {
+		x->first_over = is_over(x->joint_fd);
+		x->joint_fd = fd_close(x->joint_fd); /* with us as a reader the first would wait for room for ever */
+	}
+	if (x->bad[i] && (!x->bad[1 - i] || (i == 0 && x->first_over)))
 		x->first_bad = i;
 }
 
@@ -232,6 +246,8 @@ static int start_all(struct run *x, const char *const argv[], const char *const 
 	out = fd_close(out);
 	if (r == 0 && then)
 		r = start(x, 1, then, in, -1, e);
+	if (r == 0 && then)
+		x->joint_fd = fd_take(&in);
 	else if (r == 0 && x->out)
 		x->out_fd = fd_take(&in);
 	return r;
@@ -262,6 +278,7 @@ int image_run(const char *const argv[], const char *const then[], struct buf *ou
 	if (!x)
 		return err_set(e, ENOMEM, "out of memory");
 	x->out = out;
+	x->joint_fd = -1;
 	x->out_fd = -1;
 	x->on_line = on_line;
 	for (unsigned i = 0; i < PROGRAMS; i++) {
@@ -277,6 +294,7 @@ int image_run(const char *const argv[], const char *const then[], struct buf *ou
 		child_kill(&x->child[i]);
 		(void)fd_close(x->err_fd[i]);
 	}
+	(void)fd_close(x->joint_fd);
 	(void)fd_close(x->out_fd);
 	free(x);
 	return r;

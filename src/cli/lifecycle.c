@@ -7,6 +7,7 @@
 #include "cli/agent.h"
 #include "cli/api.h"
 #include "cli/say.h"
+#include "cli/table.h"
 #include "cli/verbs.h"
 #include "cli/watch.h"
 
@@ -32,13 +33,18 @@ static enum watch_goal goal_of(const struct wish *w, const struct api_doc *doc)
 	return w->goal;
 }
 
-static int show(const char *name, const struct watch *watch, struct api_doc *doc, bool json)
+static int show(const char *name, const struct watch *watch, struct api_doc *doc, bool json, bool removed)
 {
+	char wanted[CELL_MAX];
+	struct err e = { "" };
 	char target[128];
 	int r;
 
 	if (!json) {
-		printf("%s: %s\n", name, watch->state);
+		/* who did not wait hears what it is, and what it will be */
+		bool is_so = !*table_cell(doc, doc->nodes, "desired", wanted) || strcmp(wanted, watch->state) == 0;
+
+		printf("%s: %s%s%s\n", name, watch->state, is_so ? "" : ", wanted: ", is_so ? "" : wanted);
 		if (strcmp(watch->state, "running") == 0 && strcmp(watch->accel, "tcg") == 0)
 			say_warn("%s is emulated (no KVM on this host): slow, for trying out", name);
 		return CLI_DONE;
@@ -48,9 +54,13 @@ static int show(const char *name, const struct watch *watch, struct api_doc *doc
 		return CLI_DONE;
 	}
 	snprintf(target, sizeof(target), "/v1/workspaces/%s", name);
-	r = api_call("GET", target, NULL, doc);
+	r = api_try("GET", target, NULL, doc, &e);
+	if (r == CLI_NOT_FOUND && removed) { /* gone, although nobody waited for it */
+		printf("{\"name\":\"%s\",\"state\":\"deleted\"}\n", name);
+		return CLI_DONE;
+	}
 	if (r != CLI_DONE)
-		return r;
+		return say_fail((enum cli_exit)r, "%s", e.text);
 	buf_byte(&doc->text, '\n');
 	return say_out(&doc->text);
 }
@@ -71,7 +81,7 @@ static int make_true(const struct wish *wish, const char *name, const struct cli
 		r = watch_until(&watch, goal_of(wish, &doc));
 	if (r == CLI_DONE && wish->goal == WATCH_DELETED)
 		agent_end(name);
-	return r != CLI_DONE ? r : show(name, &watch, &doc, a->value[O_JSON] != NULL);
+	return r != CLI_DONE ? r : show(name, &watch, &doc, a->value[O_JSON] != NULL, wish->goal == WATCH_DELETED);
 }
 
 /* Nobody is asked about what is not there. */

@@ -122,6 +122,8 @@ static int ls_run(const struct cli_args *a)
 	bool table = !a->value[L_JSON] && !a->value[L_NAMES];
 	int r;
 
+	if (a->value[L_JSON] && a->value[L_NAMES])
+		return say_fail(CLI_USAGE, "ls: say either --json or --names");
 	buf_init(&out, OUT_MAX);
 	buf_init(&token, 1024);
 	if (a->value[L_JSON])
@@ -311,7 +313,7 @@ static int sessions_run(const struct cli_args *a)
 
 static const struct cli_option sessions_options[] = {
 	[S_JSON] = { "json", NULL, "print JSON", CLI_TEXT },
-	[S_END] = { "end", "ID", "cut this session instead of listing", CLI_TEXT },
+	[S_END] = { "end", "ID", "cut this session instead of listing", CLI_SESSION },
 	{ NULL, NULL, NULL, CLI_TEXT },
 };
 

@@ -120,6 +120,7 @@ const struct cli_verb policy_import_verb = {
 			{ NULL, NULL, NULL, CLI_TEXT },
 		},
 	.words = CLI_FILE,
+	.places = (const struct cli_place[]){ { 1, NULL, CLI_CHOICE, "openshell" }, { 0, NULL, CLI_TEXT, NULL } },
 	.words_min = 2,
 	.words_max = 2,
 	.run = import_run,

@@ -289,6 +289,8 @@ static int key_run(const struct cli_args *a)
 
 	if (r != CLI_DONE)
 		return r;
+	if (a->value[KEY_NAME] && strcmp(what, "add") != 0)
+		return say_fail(CLI_USAGE, "policy key: --name belongs to add");
 	if (strcmp(what, "ls") == 0 && a->n_words < 2)
 		return list(folder, a->value[KEY_JSON]);
 	if (strcmp(what, "add") == 0 && a->n_words == 2)
@@ -309,7 +311,13 @@ const struct cli_verb policy_key_verb = {
 			[KEY_JSON] = { "json", NULL, "print JSON", CLI_TEXT },
 			{ NULL, NULL, NULL, CLI_TEXT },
 		},
-	.words = CLI_FILE,
+	.places =
+		(const struct cli_place[]){
+			{ 1, NULL, CLI_CHOICE, "ls|add|rm" },
+			{ 2, "add", CLI_FILE, NULL },
+			{ 2, "rm", CLI_KEY, NULL },
+			{ 0, NULL, CLI_TEXT, NULL },
+		},
 	.words_max = 2,
 	.run = key_run,
 };

@@ -156,7 +156,7 @@ const struct cli_verb policy_pack_verb = {
 			[PACK_JSON] = { "json", NULL, "one JSON object", CLI_TEXT },
 			{ NULL, NULL, NULL, CLI_TEXT },
 		},
-	.words = CLI_FILE,
+	.places = (const struct cli_place[]){ { 1, NULL, CLI_FILE, NULL }, { 0, NULL, CLI_TEXT, NULL } },
 	.words_min = 1,
 	.words_max = PARAMETERS_MAX,
 	.run = pack_run,

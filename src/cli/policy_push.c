@@ -91,7 +91,7 @@ const struct cli_verb policy_push_verb = {
 	.help = "stores a signed bundle and points a channel at it; workspaces on the channel get it at once",
 	.options =
 		(const struct cli_option[]){
-			[PUSH_CHANNEL] = { "channel", "CHANNEL", "such as corporate/stable; by itself the one that the bundle was signed for", CLI_TEXT },
+			[PUSH_CHANNEL] = { "channel", "CHANNEL", "such as corporate/stable; by itself the one that the bundle was signed for", CLI_CHANNEL },
 			[PUSH_FORCE] = { "force", NULL, "take a serial that is more than a year ahead", CLI_TEXT },
 			[PUSH_JSON] = { "json", NULL, "print the channel as JSON", CLI_TEXT },
 			{ NULL, NULL, NULL, CLI_TEXT },
@@ -216,12 +216,21 @@ const struct cli_verb policy_channel_verb = {
 	.name = "policy channel",
 	.args = "[ls | set CHANNEL RELEASE | rollback CHANNEL]",
 	.help = "lists channels, points one at a release that was pushed, or back at an earlier one",
-	.more = "A serial goes forward only; back only by `rollback`, which stands in the audit log.",
+	.more = "A serial goes forward only; back only by `rollback`, which stands in the audit log. A second rollback goes further back, never forth\n"
+		"to what was withdrawn by one; only --to does, or `set` where that is the highest that ever stood there.",
 	.options =
 		(const struct cli_option[]){
-			[CHANNEL_TO] = { "to", "SERIAL", "for rollback: which one; by itself the next lower that stood there", CLI_TEXT },
+			[CHANNEL_TO] = { "to", "SERIAL", "for rollback: which one; by itself the last before that was not rolled back from", CLI_TEXT },
 			[CHANNEL_JSON] = { "json", NULL, "print JSON", CLI_TEXT },
 			{ NULL, NULL, NULL, CLI_TEXT },
+		},
+	.places =
+		(const struct cli_place[]){
+			{ 1, NULL, CLI_CHOICE, "ls|set|rollback" },
+			{ 2, "set", CLI_CHANNEL, NULL },
+			{ 2, "rollback", CLI_CHANNEL, NULL },
+			{ 3, "set", CLI_RELEASE, NULL },
+			{ 0, NULL, CLI_TEXT, NULL },
 		},
 	.words_max = 3,
 	.run = channel_run,

@@ -286,6 +286,8 @@ static int sign_run(const struct cli_args *a)
 		return say_fail(CLI_USAGE, "policy sign: say either --key or --unsigned: one signs here, the other leaves it to another tool");
 	if (!a->value[SIGN_KEY] && !a->value[SIGN_UNSIGNED])
 		return say_fail(CLI_USAGE, "policy sign: with which key? add `--key FILE` (or `--unsigned`, to sign by another tool)");
+	if (a->value[SIGN_FORM] && a->value[SIGN_UNSIGNED])
+		return say_fail(CLI_USAGE, "policy sign: --form is of the signature, which --unsigned leaves to another tool: leave out --form");
 	if (strcmp(a->word[0], "-") == 0 && !a->value[SIGN_OUT])
 		return say_fail(CLI_USAGE, "policy sign: where to? add `--out DIR`");
 	r = sign(a, &s);
@@ -302,7 +304,7 @@ const struct cli_verb policy_sign_verb = {
 			[SIGN_KEY] = { "key", "FILE", "unencrypted Ed25519 key of `openssl genpkey` or `ssh-keygen`", CLI_FILE },
 			[SIGN_SERIAL] = { "serial", "N", "must grow from bundle to bundle; by itself the seconds since 1970", CLI_TEXT },
 			[SIGN_EXPIRES] = { "expires", "TIME", "not loaded from then on: 90d, or 2027-01-31T00:00:00Z", CLI_TEXT },
-			[SIGN_CHANNEL] = { "channel", "CHANNEL", "may stand on this channel only: corporate/stable", CLI_TEXT },
+			[SIGN_CHANNEL] = { "channel", "CHANNEL", "may stand on this channel only: corporate/stable", CLI_CHANNEL },
 			[SIGN_OUT] = { "out", "DIR", "the folder to make; by itself FILE with .bundle for .yaml", CLI_FILE },
 			[SIGN_FORM] = { "form", "raw|ssh", "of the signature; by itself as the key's file: openssl's or ssh-keygen's",
 					CLI_CHOICE },

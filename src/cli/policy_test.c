@@ -2,10 +2,12 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "base/utf8.h"
 #include "cli/policy.h"
 #include "cli/policy_file.h"
 #include "cli/say.h"
 #include "rules/policy_ask.h"
+#include "wire/git_pkt.h"
 #include "wire/git_ref.h"
 #include "wire/http1.h"
 #include "wire/http1_authority.h"
@@ -24,25 +26,62 @@ static bool names_a_place(const struct policy_ask *q)
 	return f != HTTP1_FAULT_HOST && (f != HTTP1_FAULT_NONE || q->scheme == POLICY_SCHEME_HTTPS || a.port != 0);
 }
 
-/* "create:refs/heads/x,update:refs/heads/y" */
-static bool parse_push(const char *text, struct git_command commands[COMMANDS_MAX], size_t *ret_n)
+/* "create:refs/heads/x" */
+static bool parse_kind(struct bytes one, struct git_command *ret)
 {
 	static const char *const words[] = { [GIT_CREATE] = "create:", [GIT_UPDATE] = "update:", [GIT_DELETE] = "delete:" };
+
+	for (int kind = 0; kind < 3; kind++)
+		if (bytes_starts(one, bytes_str(words[kind]))) {
+			*ret = (struct git_command){ .kind = (enum git_command_kind)kind, .ref = bytes_skip(one, strlen(words[kind])) };
+			return git_ref_valid(ret->ref);
+		}
+	return false;
+}
+
+/* "OLD NEW REF", as git gives it to its hooks and sends it: which of the three it is the ids say. */
+static bool parse_ids(struct bytes one, struct git_command *ret)
+{
+	size_t len = bytes_find(one, ' ');
+	bool none_before, none_after;
+
+	if ((len != GIT_SHA1_LEN && len != GIT_SHA256_LEN) || one.len < 2 * len + 2 || one.p[2 * len + 1] != ' ')
+		return false;
+	*ret = (struct git_command){ .old_id = bytes_of(one.p, len), .new_id = bytes_of(one.p + len + 1, len), .ref = bytes_skip(one, 2 * len + 2) };
+	if (!git_id_valid(ret->old_id, len == GIT_SHA256_LEN) || !git_id_valid(ret->new_id, len == GIT_SHA256_LEN))
+		return false;
+	none_before = git_id_is_zero(ret->old_id);
+	none_after = git_id_is_zero(ret->new_id);
+	ret->kind = none_before ? GIT_CREATE : none_after ? GIT_DELETE : GIT_UPDATE;
+	return !(none_before && none_after) && git_ref_valid(ret->ref);
+}
+
+/* "create:refs/heads/x,OLD NEW refs/heads/y" */
+static bool parse_push(const char *text, struct git_command commands[COMMANDS_MAX], size_t *ret_n)
+{
 	struct bytes list = bytes_str(text);
 
 	*ret_n = 0;
 	while (list.len) {
 		struct bytes one = bytes_of(list.p, bytes_find(list, ','));
-		int kind = 0;
 
 		list = bytes_skip(list, one.len < list.len ? one.len + 1 : one.len);
-		while (kind < 3 && !bytes_starts(one, bytes_str(words[kind])))
-			kind++;
-		if (kind == 3 || *ret_n == COMMANDS_MAX || !git_ref_valid(bytes_skip(one, strlen(words[kind]))))
+		if (*ret_n == COMMANDS_MAX || (!parse_kind(one, &commands[*ret_n]) && !parse_ids(one, &commands[*ret_n])))
 			return false;
-		commands[(*ret_n)++] = (struct git_command){ .kind = (enum git_command_kind)kind, .ref = bytes_skip(one, strlen(words[kind])) };
+		++*ret_n;
 	}
 	return true;
+}
+
+/* What the gateway takes for one: a line of text. */
+static bool push_option_ok(const char *text)
+{
+	struct bytes o = bytes_str(text);
+
+	for (size_t i = 0; i < o.len; i++)
+		if (o.p[i] < ' ' || o.p[i] == 0x7f)
+			return false;
+	return o.len && utf8_valid(o);
 }
 
 /* What the class of the deciding rule says, as a policy writes it. */
@@ -161,7 +200,7 @@ static bool headers_ok(const char *text)
 	return true;
 }
 
-enum { TEST_HEADERS, TEST_BODY, TEST_PUSH, TEST_JSON };
+enum { TEST_HEADERS, TEST_BODY, TEST_FORM, TEST_TYPE, TEST_PUSH, TEST_PUSH_OPTION, TEST_JSON };
 
 /* FILE [METHOD] URL [BODY]: the word with "://" in it is the URL. */
 static int read_body(const char *path, struct buf *ret)
@@ -239,10 +278,52 @@ static int ask(const struct cli_args *args, const struct policy_ask *q)
 	return a.reason == REASON_OK || a.observed ? CLI_DONE : CLI_DENIED;
 }
 
+static bool type_ok(const char *type)
+{
+	for (; *type; type++)
+		if (*type < ' ' || *type > '~')
+			return false;
+	return true;
+}
+
+/* What is said to no purpose would be left out without a word. */
+static int check_options(const struct cli_args *args, const char *body_path)
+{
+	const char *headers = args->value[TEST_HEADERS], *type = args->value[TEST_TYPE], *option = args->value[TEST_PUSH_OPTION];
+
+	if (headers && !headers_ok(headers))
+		return say_fail(CLI_USAGE, "policy test: --headers `%s` is no list of field names; write x-a,x-b, without blanks and values", headers);
+	if (args->value[TEST_BODY] && body_path != args->value[TEST_BODY])
+		return say_fail(CLI_USAGE, "policy test: --body %s beside %s: a request has one body; keep one", args->value[TEST_BODY], body_path);
+	if (args->value[TEST_FORM] && body_path)
+		return say_fail(CLI_USAGE, "policy test: --form beside the body %s: a request has one body; keep one", body_path);
+	if (args->value[TEST_PUSH] && (body_path || args->value[TEST_FORM]))
+		return say_fail(CLI_USAGE, "policy test: --push beside a body: a push is the body; keep one");
+	if (type && !body_path && !args->value[TEST_FORM])
+		return say_fail(CLI_USAGE, "policy test: --type says what a body is: add --body FILE or --form TEXT");
+	if (type && !type_ok(type))
+		return say_fail(CLI_USAGE, "policy test: --type is no value of Content-Type; write TYPE/SUBTYPE, or none");
+	if (option && !args->value[TEST_PUSH])
+		return say_fail(CLI_USAGE, "policy test: --push-option goes with --push");
+	if (option && !push_option_ok(option))
+		return say_fail(CLI_USAGE, "policy test: --push-option is no line of text");
+	return CLI_DONE;
+}
+
+/* By itself a file is JSON and a form is one as a page sends it. "none": nothing is said. */
+static struct bytes type_of(const struct cli_args *args)
+{
+	const char *type = args->value[TEST_TYPE];
+
+	if (!type)
+		return bytes_str(args->value[TEST_FORM] ? "application/x-www-form-urlencoded" : "application/json");
+	return bytes_str(strcmp(type, "none") == 0 ? "" : type);
+}
+
 static int test_run(const struct cli_args *args)
 {
 	const char *method, *url, *body_path = args->value[TEST_BODY], *headers = args->value[TEST_HEADERS], *push = args->value[TEST_PUSH];
-	struct policy_ask q = { .fields = bytes_str(headers ? headers : "") };
+	struct policy_ask q = { .fields = bytes_str(headers ? headers : ""), .type = type_of(args), .push_options = args->value[TEST_PUSH_OPTION] };
 	struct git_command commands[COMMANDS_MAX];
 	BUF_AUTO struct buf body = { 0 };
 	struct bytes text;
@@ -256,16 +337,17 @@ static int test_run(const struct cli_args *args)
 	if (!names_a_place(&q))
 		return say_fail(CLI_USAGE, "policy test: `%s` names no host and port: write %s, with a port from 1 to 65535", url,
 				q.scheme == POLICY_SCHEME_TCP ? "tcp://host:port" : "https://host or https://host:port");
-	if (headers && !headers_ok(headers))
-		return say_fail(CLI_USAGE, "policy test: --headers `%s` is no list of field names; write x-a,x-b, without blanks and values", headers);
 	if (push && !parse_push(push, commands, &q.n_commands))
-		return say_fail(CLI_USAGE, "policy test: `%s` is no list of changes; write create:refs/heads/x, update:..., delete:..., with commas between", push);
+		return say_fail(CLI_USAGE,
+				"policy test: `%s` is no list of changes; write create:refs/heads/x, update:..., delete:... or OLD NEW refs/heads/x, with commas between",
+				push);
 	q.commands = push ? commands : NULL;
-	r = body_path ? read_body(body_path, &body) : CLI_DONE;
+	r = check_options(args, body_path);
+	r = r == CLI_DONE && body_path ? read_body(body_path, &body) : r;
 	if (r != CLI_DONE)
 		return r;
-	text = buf_view(&body);
-	q.body = body_path ? &text : NULL;
+	text = args->value[TEST_FORM] ? bytes_str(args->value[TEST_FORM]) : buf_view(&body);
+	q.body = body_path || args->value[TEST_FORM] ? &text : NULL;
 	return ask(args, &q);
 }
 
@@ -274,17 +356,22 @@ const struct cli_verb policy_test_verb = {
 	.args = "FILE [METHOD] URL [BODY]",
 	.help = "the gateway's verdict about a request, offline; exit code 3 when denied",
 	.more = "URL is http://host/path, https://host/path, wss://host/path or tcp://host:port. FILE is a policy file or a compiled policy, BODY a file.\n"
-		"A git push is asked about as 'POST https://host/REPOSITORY/git-receive-pack' --push create:refs/heads/x.",
+		"A body is JSON unless --type says otherwise; --form 'a=1&b=2' is the body of a form.\n"
+		"A git push is asked about as 'POST https://host/REPOSITORY/git-receive-pack' --push create:refs/heads/x, or with OLD NEW REF for each change.",
 	.options =
 		(const struct cli_option[]){
 			[TEST_HEADERS] = { "headers", "NAMES",
 					   "header fields that the request has: a,b", CLI_TEXT },
-			[TEST_BODY] = { "body", "FILE", "the request's JSON body; as BODY", CLI_FILE },
+			[TEST_BODY] = { "body", "FILE", "the request's body, JSON by itself; as BODY", CLI_FILE },
+			[TEST_FORM] = { "form", "TEXT", "the body of a form, as it is sent: a=1&b=2", CLI_TEXT },
+			[TEST_TYPE] = { "type", "TYPE", "the body's Content-Type: 'multipart/form-data; boundary=x'; none: it says none", CLI_TEXT },
 			[TEST_PUSH] = { "push", "CHANGES", "what a git push changes: create:refs/heads/x,update:...", CLI_TEXT },
+			[TEST_PUSH_OPTION] = { "push-option", "TEXT", "what the push says with `git push -o TEXT`", CLI_TEXT },
 			[TEST_JSON] = { "json", NULL, "one JSON object", CLI_TEXT },
 			{ NULL, NULL, NULL, CLI_TEXT },
 		},
 	.words = CLI_FILE,
+	.places = (const struct cli_place[]){ { 2, NULL, CLI_CHOICE, "GET|HEAD|POST|PUT|PATCH|DELETE" }, { 0, NULL, CLI_TEXT, NULL } },
 	.words_min = 2,
 	.words_max = 4,
 	.run = test_run,

@@ -161,7 +161,7 @@ const struct cli_verb policy_verify_verb = {
 	.options =
 		(const struct cli_option[]){
 			[VERIFY_KEY] = { "key", "FILE", "the public key that must have signed it, instead of the ones trusted here", CLI_FILE },
-			[VERIFY_CHANNEL] = { "channel", "CHANNEL", "as if it stood there", CLI_TEXT },
+			[VERIFY_CHANNEL] = { "channel", "CHANNEL", "as if it stood there", CLI_CHANNEL },
 			[VERIFY_JSON] = { "json", NULL, "one JSON object", CLI_TEXT },
 			{ NULL, NULL, NULL, CLI_TEXT },
 		},

@@ -27,6 +27,7 @@ void probe_image_tools(struct probe *ret);
 void probe_ssh(struct probe *ret);
 void probe_helpers(struct probe *ret);
 void probe_folders(struct probe *ret);
+void probe_logout(struct probe *ret);
 void probe_disk(struct probe *ret);
 void probe_memory(struct probe *ret);
 void probe_clock(struct probe *ret);

@@ -178,6 +178,28 @@ void probe_folders(struct probe *ret)
 		snprintf(ret->found, sizeof(ret->found), "state in %.500s, sockets in %.500s", state, run);
 }
 
+/* systemd-logind takes /run/user/UID away when the user's last session ends, unless the user lingers; sawd and its workspaces go on, and nobody finds
+ * their sockets any more (file-hierarchy(7), loginctl(1)). */
+void probe_logout(struct probe *ret)
+{
+	const struct passwd *pw = getpwuid(geteuid());
+	char run[PATHS_MAX], of_logind[64], mark[PATHS_MAX];
+	struct err e = { "" };
+
+	(void)snprintf(of_logind, sizeof(of_logind), "/run/user/%u/", geteuid());
+	if (paths_run(run, &e) < 0 || strncmp(run, of_logind, strlen(of_logind)) != 0) {
+		probe_set(ret, PROBE_OK, "the folder of sockets stays at logout", "");
+		return;
+	}
+	if (pw && paths_join(mark, "/var/lib/systemd/linger", pw->pw_name, &e) == 0 && access(mark, F_OK) == 0) {
+		probe_set(ret, PROBE_OK, "the folder of sockets stays at logout: this user lingers", "");
+		return;
+	}
+	ret->level = PROBE_WARN;
+	snprintf(ret->found, sizeof(ret->found), "%.500s goes at your last logout, and what runs then goes on out of reach", run);
+	snprintf(ret->remedy, sizeof(ret->remedy), "`loginctl enable-linger` keeps it, or set SAW_RUN to a folder that stays, in each session alike, and start again");
+}
+
 void probe_disk(struct probe *ret)
 {
 	char state[PATHS_MAX];

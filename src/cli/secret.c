@@ -142,8 +142,11 @@ static int ls_run(const struct cli_args *a)
 	struct api_doc doc API_DOC_AUTO = { 0 };
 	struct buf out BUF_AUTO = { 0 };
 	const struct json_node *s;
-	int r = api_call("GET", "/v1/secrets", NULL, &doc);
+	int r;
 
+	if (a->value[LS_JSON] && a->value[LS_NAMES])
+		return say_fail(CLI_USAGE, "secret ls: say either --json or --names");
+	r = api_call("GET", "/v1/secrets", NULL, &doc);
 	if (r != CLI_DONE)
 		return r;
 	if (a->value[LS_JSON]) {
@@ -240,15 +243,19 @@ static const struct cli_option rm_options[] = {
 	{ NULL, NULL, NULL, CLI_TEXT },
 };
 
+/* Whatever stands behind it is refused: only_id(). */
+static const struct cli_place id_place[] = { { 1, NULL, CLI_CREDENTIAL, NULL }, { 0, NULL, CLI_TEXT, NULL } };
+static const struct cli_place old_id_place[] = { { 1, NULL, CLI_SECRET, NULL }, { 0, NULL, CLI_TEXT, NULL } };
+
 static const struct cli_verb verbs[] = {
 	{ .name = "secret set", .args = "ID [--file FILE]", .help = "store a value; policies bind it by its id",
 	  .more = "Without --file the value comes from standard input; on a terminal it is typed twice and not shown. It can never be\n"
 		  "given as an argument, and nothing gives it back.",
-	  .options = set_options, .words = CLI_TEXT, .words_min = 1, .words_max = CLI_WORDS_MAX, .run = set_run },
-	{ .name = "secret ls", .args = "[--json]", .help = "list ids, versions, ages, and whose policies bind them", .options = ls_options,
+	  .options = set_options, .places = id_place, .words_min = 1, .words_max = CLI_WORDS_MAX, .run = set_run },
+	{ .name = "secret ls", .args = "[--json | --names]", .help = "list ids, versions, ages, and whose policies bind them", .options = ls_options,
 	  .run = ls_run },
 	{ .name = "secret rotate", .args = "ID [--file FILE]", .help = "give one that exists a new value; the old one is not spent any more",
-	  .options = rotate_options, .words = CLI_SECRET, .words_min = 1, .words_max = CLI_WORDS_MAX, .run = rotate_run },
+	  .options = rotate_options, .places = old_id_place, .words_min = 1, .words_max = CLI_WORDS_MAX, .run = rotate_run },
 	{ .name = "secret rm", .args = "ID", .help = "remove it; what needs it is refused from then on", .options = rm_options,
 	  .words = CLI_SECRET, .words_min = 1, .words_max = 1, .run = rm_run },
 };

@@ -358,7 +358,7 @@ static void print_json(const struct attempt *t)
 static int outcome(struct attempt *t)
 {
 	if (t->code < 0 && t->stopped_by)
-		return 128 + t->stopped_by;
+		t->code = 128 + t->stopped_by;
 	if (t->code < 0 && !t->failed[0])
 		(void)snprintf(t->failed, sizeof(t->failed), "the gateway ended before the command did");
 	if (t->args->value[JSON])

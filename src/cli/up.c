@@ -1,5 +1,5 @@
 /* `saw up` and `saw down`: the control plane of this user on this machine. sawd goes to the background by itself and says on fd 2 why it
- * cannot; it holds <run>/sawd.lock while it lives. */
+ * cannot, which is passed on in our own words unless another one serves; it holds <run>/sawd.lock while it lives. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,13 +14,14 @@
 
 #include "cli/agent.h"
 #include "cli/api.h"
+#include "cli/probe.h"
 #include "cli/say.h"
 #include "cli/verbs.h"
 #include "os/child.h"
 #include "os/fd.h"
 #include "os/paths.h"
 
-enum { DOWN_WAIT_S = 180, OTHER_WAIT_MS = 10000, OTHER_MS = 50 };
+enum { DOWN_WAIT_S = 180, OTHER_WAIT_MS = 10000, OTHER_MS = 50, SAID_MAX = 4096 };
 enum { U_RESOLV, U_LAB, U_JSON };
 
 static int wait_child(struct child *c, struct child_end *end)
@@ -47,33 +48,80 @@ static bool is_locked(void)
 	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
-/* One that another `saw up` of the same moment started is meant, too: it takes its lock first, then listens, and answers once it serves. */
-static int not_started(bool *ret_other)
+/* "sawd: sentence\n" -> "sentence"; its last line is why it did not start. Changes `said`. */
+static const char *sentence(char *said)
+{
+	size_t len = strlen(said);
+	char *last;
+
+	while (len && said[len - 1] == '\n')
+		said[--len] = '\0';
+	last = strrchr(said, '\n') ? strrchr(said, '\n') + 1 : said;
+	return strncmp(last, "sawd: ", 6) == 0 ? last + 6 : last;
+}
+
+/* Whose control plane runs after we tried to start one. */
+enum whose { NOBODYS, OURS, ANOTHERS, GONE /* another had the lock and let go of it: try again */ };
+
+/* One that another `saw up` of the same moment started is meant, too: it takes its lock first, then listens, and answers once it serves. `said`: why
+ * ours did not start. */
+static int not_started(char *said, enum whose *ret)
 {
 	uint64_t end = clock_mono_ms() + OTHER_WAIT_MS;
 	struct api_doc doc API_DOC_AUTO = { 0 };
 	struct err e = { "" };
+	bool locked = is_locked();
 
-	while (is_locked() && clock_mono_ms() < end) {
-		*ret_other = api_try("GET", "/v1/version", NULL, &doc, &e) == CLI_DONE;
-		if (*ret_other)
+	for (bool first = true; locked && clock_mono_ms() < end; first = false) {
+		if (!first)
+			(void)poll(NULL, 0, OTHER_MS);
+		locked = is_locked();
+		*ret = !locked ? GONE : api_try("GET", "/v1/version", NULL, &doc, &e) == CLI_DONE ? ANOTHERS : NOBODYS;
+		if (*ret != NOBODYS)
 			return CLI_DONE;
-		(void)poll(NULL, 0, OTHER_MS);
 	}
+	if (locked)
+		return say_fail(CLI_FAILED, "up: %s and does not answer: give it a moment, or end that process, and say `saw up` again", sentence(said));
+	if (*sentence(said))
+		return say_fail(CLI_FAILED, "up: the control plane did not start: %s", sentence(said));
 	return say_fail(CLI_FAILED, "up: the control plane did not start; `saw doctor` says what this host lacks");
 }
 
-static int start_sawd(bool lab, const char *resolv_conf, bool *ret_other)
+/* All that sawd says before it is in the background. */
+static int run_sawd(const char *const *args, struct buf *said, struct child_end *end)
+{
+	char path[PATHS_MAX];
+	struct child_fd fds[] = { { -1, STDERR_FILENO } };
+	const struct child_spec spec = { .path = path, .title = "sawd", .args = args, .fds = fds, .n_fds = 1,
+					 .flags = CHILD_OUTLIVES | CHILD_KEEP_ENV };
+	struct child child = CHILD_NONE;
+	struct err e = { "" };
+	int ends[2];
+	int r;
+
+	if (paths_helper("sawd", path, &e) < 0)
+		return say_fail(CLI_FAILED, "up: %s", e.text);
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return say_fail(CLI_FAILED, "up: make a pipe: %s", strerror(errno));
+	fds[0].from = ends[1];
+	r = child_start(&child, &spec, &e);
+	(void)fd_close(ends[1]);
+	if (r == 0)
+		(void)fd_read_all(ends[0], said); /* of a long complaint its beginning will do */
+	(void)fd_close(ends[0]);
+	if (r < 0)
+		return say_fail(CLI_FAILED, "up: %s", e.text);
+	return wait_child(&child, end) == 1 ? CLI_DONE : say_fail(CLI_FAILED, "up: wait for sawd: %s", strerror(errno));
+}
+
+static int start_sawd(bool lab, const char *resolv_conf, enum whose *ret)
 {
 	const char *args[4] = { NULL };
 	size_t n = 0;
-	const struct child_fd fds[] = { { STDERR_FILENO, STDERR_FILENO } };
-	char path[PATHS_MAX];
-	struct child_spec spec = { .path = path, .title = "sawd", .args = args, .fds = fds, .n_fds = 1,
-				   .flags = CHILD_OUTLIVES | CHILD_KEEP_ENV };
-	struct child child = CHILD_NONE;
+	struct buf said BUF_AUTO = { .max = SAID_MAX };
 	struct child_end end = { .code = 1 };
-	struct err e = { "" };
+	char text[SAID_MAX + 1];
+	int r;
 
 	if (resolv_conf) {
 		args[n++] = "--resolv-conf";
@@ -81,9 +129,15 @@ static int start_sawd(bool lab, const char *resolv_conf, bool *ret_other)
 	}
 	if (lab)
 		args[n++] = "--lab";
-	if (paths_helper("sawd", path, &e) < 0 || child_start(&child, &spec, &e) < 0)
-		return say_fail(CLI_FAILED, "up: %s", e.text);
-	return wait_child(&child, &end) == 1 && !end.signalled && end.code == 0 ? CLI_DONE : not_started(ret_other);
+	r = run_sawd(args, &said, &end);
+	if (r != CLI_DONE)
+		return r;
+	(void)snprintf(text, sizeof(text), "%.*s", (int)said.len, said.len ? (const char *)said.p : "");
+	if (end.signalled || end.code != 0)
+		return not_started(text, ret);
+	(void)fputs(text, stderr);
+	*ret = OURS;
+	return CLI_DONE;
 }
 
 static void show(const struct api_doc *doc, bool was_up)
@@ -107,11 +161,15 @@ static int start_up(const struct cli_args *a, bool *ret_other)
 {
 	const char *given = a->value[U_RESOLV];
 	char *resolv = given ? realpath(given, NULL) : NULL;
+	enum whose whose = NOBODYS;
 	int r;
 
 	if (given && !resolv)
 		return say_fail(errno == ENOENT ? CLI_NOT_FOUND : CLI_FAILED, "up: %s: %s", given, strerror(errno));
-	r = start_sawd(a->value[U_LAB] != NULL, resolv, ret_other);
+	do {
+		r = start_sawd(a->value[U_LAB] != NULL, resolv, &whose);
+	} while (r == CLI_DONE && whose == GONE);
+	*ret_other = whose == ANOTHERS;
 	free(resolv);
 	return r;
 }
@@ -126,6 +184,16 @@ static void say_unused(const struct cli_args *a, const struct api_doc *doc)
 		say_warn("--resolv-conf has no effect on a control plane that runs: `saw down` first");
 	if (a->value[U_LAB] && !lab)
 		say_warn("--lab has no effect on a control plane that runs: `saw down` first");
+}
+
+/* It goes on in the background, but perhaps where nobody finds it. */
+static void say_logout(void)
+{
+	struct probe p = { .level = PROBE_OK };
+
+	probe_logout(&p);
+	if (p.level != PROBE_OK)
+		say_warn("%s: %s", p.found, p.remedy);
 }
 
 static int up_run(const struct cli_args *a)
@@ -146,6 +214,8 @@ static int up_run(const struct cli_args *a)
 		return say_fail(CLI_FAILED, "up: the control plane's answer is empty");
 	if (was_up)
 		say_unused(a, &doc);
+	else
+		say_logout();
 	if (a->value[U_JSON]) {
 		buf_byte(&doc.text, '\n');
 		return say_out(&doc.text);

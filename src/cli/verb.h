@@ -25,7 +25,16 @@ enum cli_kind {
 	CLI_WORKSPACE,
 	CLI_IMAGE,
 	CLI_SECRET,
+	CLI_CREDENTIAL, /* a secret, or the id of one that some channel's policy binds */
+	CLI_CHANNEL,
+	CLI_POLICY, /* a file or a channel */
+	CLI_RELEASE,
+	CLI_KEY, /* the name of a trusted one */
+	CLI_SESSION,
+	CLI_LOG, /* a workspace or a file */
+	CLI_COPY, /* NAME: or a file */
 	CLI_VERB,
+	CLI_UNDER, /* a verb under the one that stands before it */
 	CLI_SHELL,
 	CLI_CHOICE, /* the choices stand in `arg`: "auto|kvm|tcg" */
 };
@@ -35,6 +44,16 @@ struct cli_option {
 	const char *arg; /* what follows it, for the help; NULL: a flag */
 	const char *help;
 	enum cli_kind kind;
+};
+
+enum { CLI_ANY_PLACE = 1000 };
+
+/* What a single word is, where it is not what the verb's `words` says. The first that fits counts. */
+struct cli_place {
+	unsigned at; /* the first word is 1; CLI_ANY_PLACE: all that no other says; 0 ends the list */
+	const char *after; /* only where the first word is this one; NULL: whatever it is */
+	enum cli_kind kind;
+	const char *choices; /* of CLI_CHOICE; of others what may stand there, too */
 };
 
 struct cli_args {
@@ -52,6 +71,7 @@ struct cli_verb {
 	const char *more; /* further lines of --help, or NULL */
 	const struct cli_option *options; /* NULL when `own` */
 	enum cli_kind words; /* what its words are */
+	const struct cli_place *places; /* or some of them; NULL: none */
 	size_t words_min;
 	size_t words_max;
 	bool rest; /* takes "-- COMMAND..." */

@@ -13,6 +13,7 @@ extern const struct cli_verb cli_help_verb;
 extern const struct cli_verb cli_image_verb;
 extern const struct cli_verb cli_log_verb;
 extern const struct cli_verb cli_ls_verb;
+extern const struct cli_verb cli_names_verb;
 extern const struct cli_verb cli_policy_verb;
 extern const struct cli_verb cli_rebuild_verb;
 extern const struct cli_verb cli_restart_verb;

@@ -69,17 +69,11 @@ static void keep_rule(struct http_flow *f, struct bytes rule)
 	f->rule[n] = '\0';
 }
 
-/* Whose sender may hide a method in it where we do not look, and which is short or goes on soon. */
-static bool is_form(enum http1_form_kind kind)
-{
-	return kind == HTTP1_FORM_URLENCODED || kind == HTTP1_FORM_MULTIPART || kind == HTTP1_FORM_PARTS;
-}
-
 static bool has_form(const struct http_flow *f, const struct http1_head *h)
 {
 	bool body = f->request.length.framing == HTTP1_CHUNKED || f->request.length.len > 0;
 
-	return body && is_form(http1_form_kind_of(h));
+	return body && http1_form_is_form(http1_form_kind_of(h));
 }
 
 /* A canonical head, and what the policy in force says of it. */
@@ -245,9 +239,9 @@ static enum reason never(const struct http_flow *f, const struct http1_head *h)
 	if (f->request.override)
 		return REASON_HTTP_OVERRIDE;
 	/* Servers take codings off, and then look for `_method`. Uploads of several parts are sent compressed by honest clients (Google's for Java). */
-	if (is_form(http1_form_kind_of(h)) && http1_form_kind_of(h) != HTTP1_FORM_PARTS && http_ask_coded(h))
+	if (http1_form_is_form(http1_form_kind_of(h)) && http1_form_kind_of(h) != HTTP1_FORM_PARTS && http_ask_coded(h))
 		return REASON_HTTP_FORM_CODED;
-	if (is_form(http1_form_kind_of(h)) && odd_charset(h))
+	if (http1_form_is_form(http1_form_kind_of(h)) && odd_charset(h))
 		return REASON_HTTP_FORM_CHARSET;
 	while (http1_list_next(h, "upgrade", &at, &protocol))
 		if (bytes_ieq(bytes_of(protocol.p, bytes_find(protocol, '/')), bytes_str("websocket")) && !opens_websocket(f, h))
@@ -564,8 +558,8 @@ bool http_ask_hold(struct http_flow *f)
 		return hold_reading(f);
 	if (!http_ask_body(f, &f->held, HTTP_FLOW_HOLD_MAX))
 		return true;
-	if (f->body_done || f->held.len >= HTTP_FLOW_HOLD_MAX || (!is_form(f->form.kind) && (f->body_begun || f->host_first)) ||
-	    (!is_form(f->form.kind) && f->request.length.framing == HTTP1_LENGTH)) {
+	if (f->body_done || f->held.len >= HTTP_FLOW_HOLD_MAX || (!http1_form_is_form(f->form.kind) && (f->body_begun || f->host_first)) ||
+	    (!http1_form_is_form(f->form.kind) && f->request.length.framing == HTTP1_LENGTH)) {
 		http_forward(f);
 		return true;
 	}

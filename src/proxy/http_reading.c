@@ -4,8 +4,6 @@
 
 #include "net/held.h"
 #include "wire/gzip.h"
-#include "wire/http1_charset.h"
-#include "wire/http1_form.h"
 
 /* JSON is read whole, whatever its label says; but a host may go by the label, and then what it reads must not be something else. Of a push the commands are, which stand before the pack: they are ready as soon as they are all there, and the
  * pack goes on behind them unread. A body over its limit is TOO_LARGE, never judged by its beginning.
@@ -57,22 +55,10 @@ static enum policy_body_state coding_of(const struct http1_head *h, enum policy_
 
 static enum policy_body_state label_of(const struct http1_head *h)
 {
-	enum http1_form_kind kind = http1_form_kind_of(h);
 	struct bytes type = bytes_of(NULL, 0);
 
-	/* in UTF-7 a host would find quotation marks where we find none, in others the end of a text earlier or later */
 	(void)http1_find(h, "content-type", &type);
-	if (http1_charset_of(type) != HTTP1_CHARSET_PLAIN)
-		return POLICY_BODY_UNCLEAR;
-	return kind == HTTP1_FORM_MULTIPART || kind == HTTP1_FORM_PARTS ? POLICY_BODY_UNCLEAR : POLICY_BODY_READ;
-}
-
-/* As a form it is one pair, whose name begins with a brace, unless something in it separates pairs. */
-static bool reads_as_form(const struct http_reading *r)
-{
-	struct bytes body = buf_view(&r->plain);
-
-	return r->label == HTTP1_FORM_URLENCODED && (bytes_find(body, '&') < body.len || bytes_find(body, ';') < body.len);
+	return policy_body_labelled(http1_form_kind_of(h), type);
 }
 
 static void charge(struct http_reading *r)
@@ -244,7 +230,7 @@ const struct policy_body *http_reading_facts(struct http_reading *r, const struc
 	charge(r);
 	if (!http_reading_ready(r)) /* its framing fills what may be held: there is more, and nobody knows what */
 		wrong(r, POLICY_BODY_TOO_LARGE);
-	if (reads_as_form(r))
+	if (policy_body_is_pairs(r->label, buf_view(&r->plain)))
 		wrong(r, POLICY_BODY_UNCLEAR);
 	r->facts = (struct policy_body){ .state = r->state };
 	if (r->state != POLICY_BODY_READ)

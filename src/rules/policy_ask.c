@@ -4,6 +4,7 @@
 #include "rules/policy_change.h"
 #include "rules/policy_judge.h"
 #include "wire/credential_fields.h"
+#include "wire/http1_charset.h"
 #include "wire/http1_fields.h"
 #include "wire/http1_form.h"
 #include "wire/http1_target.h"
@@ -56,11 +57,18 @@ static bool next_field(struct bytes *list, struct bytes *ret)
 	return true;
 }
 
+static bool has_type(const struct policy_ask *q)
+{
+	return q->body && q->type.len;
+}
+
 /* Every request has them when a rule looks: the gateway writes them anew. */
 static bool is_own(const struct policy_ask *q, struct bytes name)
 {
 	static const char *const words[] = { "host", "upgrade", "connection", "sec-websocket-key", "sec-websocket-version" };
 
+	if (has_type(q) && bytes_ieq(name, bytes_str("content-type")))
+		return true;
 	for (size_t i = 0; i < (q->websocket ? sizeof(words) / sizeof(words[0]) : 1); i++)
 		if (bytes_ieq(name, bytes_str(words[i])))
 			return true;
@@ -85,6 +93,8 @@ static bool has_like(const void *headers, struct bytes name)
 	const struct policy_ask *q = headers;
 	struct bytes list = q->fields, one;
 
+	if (has_type(q) && http1_names_alike(bytes_str("content-type"), name))
+		return true;
 	while (next_field(&list, &one))
 		if (http1_names_alike(one, name) && !policy_field_dropped(one))
 			return true;
@@ -101,6 +111,22 @@ static bool some_field(const struct policy_ask *q, enum http1_fate fate)
 		    (fate == HTTP1_CONFUSING && http1_name_matches(one, "content-type") && !bytes_ieq(one, bytes_str("content-type"))))
 			return true;
 	return false;
+}
+
+/* Without a value it is some coding: one of none says so by its absence. */
+static bool is_coded(const struct policy_ask *q)
+{
+	struct bytes list = q->fields, one;
+
+	while (next_field(&list, &one))
+		if (bytes_ieq(one, bytes_str("content-encoding")))
+			return true;
+	return false;
+}
+
+static enum http1_form_kind kind_of(const struct policy_ask *q)
+{
+	return q->body ? http1_form_kind_said(q->method, q->type) : HTTP1_FORM_NONE;
 }
 
 static bool given(const struct policy_ask *q, enum policy_needs needs)
@@ -120,11 +146,18 @@ static bool names_twice(const struct policy_ask *q)
 
 static void read_body(const struct policy *p, const struct policy_ask *q, const struct policy_told *t, struct arena *arena, struct policy_body *ret)
 {
-	if (t->entry.protocol == POLICY_GIT && names_twice(q))
-		*ret = (struct policy_body){ .state = POLICY_BODY_UNCLEAR };
-	else if (t->entry.protocol == POLICY_GIT)
-		*ret = (struct policy_body){ .commands = q->commands, .n_commands = q->n_commands, .is_push = true };
-	else
+	enum http1_form_kind kind = kind_of(q);
+
+	if (t->entry.protocol == POLICY_GIT) {
+		*ret = (struct policy_body){ .commands = q->commands, .n_commands = q->n_commands, .is_push = true, .push_options = q->push_options };
+		if (names_twice(q))
+			*ret = (struct policy_body){ .state = POLICY_BODY_UNCLEAR };
+		return;
+	}
+	*ret = (struct policy_body){ .state = is_coded(q) ? POLICY_BODY_IS_CODED : policy_body_labelled(kind, q->type) };
+	if (ret->state == POLICY_BODY_READ && policy_body_is_pairs(kind, *q->body))
+		ret->state = POLICY_BODY_UNCLEAR;
+	if (ret->state == POLICY_BODY_READ)
 		policy_body_json(p, &t->entry, *q->body, arena, ret);
 }
 
@@ -135,6 +168,18 @@ static bool names_method(enum http1_form_kind kind, struct bytes text)
 	http1_form_init(&form, kind);
 	(void)http1_form_feed(&form, text);
 	return http1_form_end(&form);
+}
+
+/* What a form must not have, since servers would find another one in it. */
+static enum reason form_fault(const struct policy_ask *q)
+{
+	enum http1_form_kind kind = kind_of(q);
+
+	if (!http1_form_is_form(kind))
+		return REASON_OK;
+	if (kind != HTTP1_FORM_PARTS && is_coded(q))
+		return REASON_HTTP_FORM_CODED;
+	return http1_charset_of(q->type) == HTTP1_CHARSET_OTHER ? REASON_HTTP_FORM_CHARSET : REASON_OK;
 }
 
 /* What no policy allows, whatever its rules say: as the gateway looks at a head before it asks any. `target`: what is wrong with that. */
@@ -150,6 +195,8 @@ static enum reason never(const struct policy_ask *q, const struct policy_request
 		return REASON_HTTP_HEADER;
 	if (some_field(q, HTTP1_OVERRIDE) || (r->has_query && names_method(HTTP1_FORM_URLENCODED, r->query)))
 		return REASON_HTTP_OVERRIDE;
+	if (form_fault(q) != REASON_OK)
+		return form_fault(q);
 	if (q->websocket && !bytes_is(q->method, "GET"))
 		return REASON_UPGRADE_REFUSED;
 	return bytes_ieq(q->method, bytes_str("TRACE")) ? REASON_HTTP_METHOD_UNLISTED : REASON_OK;
@@ -175,9 +222,8 @@ static void strip_query(struct policy_request *r, struct policy_told *t)
 /* In the body, which comes while it waits or goes on: what its head refused is refused for that. */
 static bool body_overrides(const struct policy_ask *q, const struct policy_told *t)
 {
-	return q->body && bytes_is(q->method, "POST") &&
-	       (t->verdict.reason == REASON_OK || t->verdict.observed || t->verdict.needs != POLICY_NEEDS_NOTHING) &&
-	       names_method(HTTP1_FORM_JSON, *q->body);
+	return q->body && (t->verdict.reason == REASON_OK || t->verdict.observed || t->verdict.needs != POLICY_NEEDS_NOTHING) &&
+	       names_method(kind_of(q), *q->body);
 }
 
 static enum reason judge_request(const struct policy *p, const struct policy_ask *q, struct policy_request *r, struct policy_body *body, struct arena *arena,
@@ -294,6 +340,7 @@ void policy_ask(const struct policy *p, const struct policy_ask *q, struct polic
 		ret->verdict.rule = ret->entry.rule;
 		ret->reason = carried(q, ret->entry.mode);
 	}
+	r.form = q->body && q->body->len && http1_form_is_form(kind_of(q));
 	r.bare = ret->has_entry && policy_guarded(p, name_bytes(&ret->authority.name));
 	target = canon(q, &r, ret);
 	barred = never(q, &r, target);

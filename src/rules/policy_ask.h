@@ -15,9 +15,11 @@ struct policy_ask {
 	struct bytes target; /* from the slash on; empty when there is none */
 	bool websocket;
 	struct bytes fields; /* names of header fields that it has beside those that every request has, with commas between */
-	const struct bytes *body; /* JSON; NULL: not given */
+	const struct bytes *body; /* NULL: not given */
+	struct bytes type; /* the body's Content-Type; empty: none is said */
 	const struct git_command *commands; /* of a push; NULL: not given */
 	size_t n_commands;
+	bool push_options; /* the push has some */
 };
 
 /* Takes `url` apart: "http://host/path", "https://...", "ws://...", "wss://..." or "tcp://host:port", and fills scheme, authority, target and websocket.

@@ -26,14 +26,20 @@ static const char *const text = "version: 1\nname: t\nverdicts: {read: allow, wr
 				"      {deny: true, methods: [\"*\"], paths: ['/a/no']}]}\n"
 				"  - {name: g, hosts: ['*.g.example'], ports: [443], mode: intercept, protocol: git, access: read-only}\n";
 
-/* "METHOD URL": the parts of a question are those of its text, and whatever is refused has a change or says why there is none. */
+static const char *const types[] = { "", "application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "multipart/mixed",
+				     "application/json; charset=utf-16", "text/plain; charset=utf-7" };
+
+/* "METHOD URL", and perhaps a line end and a body, whose length says what it is said to be: the parts of a question are those of its text, and whatever is
+ * refused has a change or says why there is none. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct kit kit;
-	struct bytes line = bytes_of(data, size);
+	struct bytes line = bytes_of(data, bytes_find(bytes_of(data, size), '\n'));
+	bool has_body = line.len < size;
+	struct bytes body = has_body ? bytes_of(data + line.len + 1, size - line.len - 1) : bytes_of(data, 0);
 	size_t blank = bytes_find(line, ' ');
-	struct bytes url = blank < size ? bytes_skip(line, blank + 1) : bytes_of(data, 0);
-	struct policy_ask q = { .body = NULL };
+	struct bytes url = blank < line.len ? bytes_skip(line, blank + 1) : bytes_of(data, 0);
+	struct policy_ask q = { .body = has_body ? &body : NULL, .type = bytes_str(types[body.len % (sizeof(types) / sizeof(types[0]))]) };
 	POLICY_TOLD_AUTO struct policy_told told = { .reason = REASON_OK };
 
 	if (!kit.ok)

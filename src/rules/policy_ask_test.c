@@ -49,8 +49,8 @@ TEST(a_body_that_decides_is_asked_for_and_then_read)
 
 	CHECK_INT(ask(&k, (struct policy_ask){ 0 }, "POST", "https://a.example/p", &needs), REASON_BODY_NEEDED);
 	CHECK_INT(needs, POLICY_NEEDS_JSON);
-	CHECK_INT(ask(&k, (struct policy_ask){ .body = &yes }, "POST", "https://a.example/p", &needs), REASON_OK);
-	CHECK_INT(ask(&k, (struct policy_ask){ .body = &no }, "POST", "https://a.example/p", &needs), REASON_HTTP_CONDITION);
+	CHECK_INT(ask(&k, (struct policy_ask){ .body = &yes, .type = bytes_str("application/json") }, "POST", "https://a.example/p", &needs), REASON_OK);
+	CHECK_INT(ask(&k, (struct policy_ask){ .body = &no, .type = bytes_str("application/json") }, "POST", "https://a.example/p", &needs), REASON_HTTP_CONDITION);
 	CHECK_INT(ask(&k, (struct policy_ask){ 0 }, "POST", "https://g.example/r/git-receive-pack", &needs), REASON_BODY_NEEDED);
 	CHECK_INT(needs, POLICY_NEEDS_GIT);
 	CHECK_INT(ask(&k, (struct policy_ask){ .commands = &in, .n_commands = 1 }, "POST", "https://g.example/r/git-receive-pack", &needs), REASON_OK);
@@ -75,10 +75,55 @@ TEST(a_method_hidden_in_a_field_query_or_body_is_refused_as_the_gateway_refuses_
 	CHECK_INT(ask(&k, (struct policy_ask){ 0 }, "", "https://a.example/no?_method", &needs), REASON_HTTP_OVERRIDE);
 	CHECK_INT(ask(&k, (struct policy_ask){ 0 }, "", "https://a.example/a?method=DELETE&x=_method", &needs), REASON_OK);
 	CHECK_INT(ask(&k, (struct policy_ask){ 0 }, "", "https://b.example/a?_method=DELETE", &needs), REASON_NAME_UNLISTED);
-	CHECK_INT(ask(&k, (struct policy_ask){ .body = &hidden }, "POST", "https://a.example/p", &needs), REASON_HTTP_OVERRIDE);
+	CHECK_INT(ask(&k, (struct policy_ask){ .body = &hidden, .type = bytes_str("application/json") }, "POST", "https://a.example/p", &needs), REASON_HTTP_OVERRIDE);
 	CHECK_INT(needs, POLICY_NEEDS_NOTHING);
-	CHECK_INT(ask(&k, (struct policy_ask){ .body = &deeper }, "POST", "https://a.example/p", &needs), REASON_OK);
-	CHECK_INT(ask(&k, (struct policy_ask){ .body = &hidden }, "POST", "https://a.example/no", &needs), REASON_HTTP_PATH_UNLISTED);
+	CHECK_INT(ask(&k, (struct policy_ask){ .body = &deeper, .type = bytes_str("application/json") }, "POST", "https://a.example/p", &needs), REASON_OK);
+	CHECK_INT(ask(&k, (struct policy_ask){ .body = &hidden, .type = bytes_str("application/json") }, "POST", "https://a.example/no", &needs), REASON_HTTP_PATH_UNLISTED);
+	kit_free(&k);
+}
+
+/* What the gateway does with these is shown beside it, as below. */
+TEST(a_body_is_what_its_sender_says_it_is)
+{
+	static const struct {
+		const char *type, *body, *fields, *url;
+		enum reason want;
+	} rows[] = {
+		{ "application/x-www-form-urlencoded", "a=1&_method=DELETE", "", "https://a.example/p", REASON_HTTP_OVERRIDE },
+		{ "", "a=1&_method=DELETE", "", "https://a.example/p", REASON_HTTP_OVERRIDE },
+		{ "application/json", "a=1&_method=DELETE", "", "https://a.example/p", REASON_BODY_NOT_PARSABLE },
+		{ "text/plain", "{\"d\": true, \"_method\": 1}", "", "https://a.example/p", REASON_OK },
+		{ "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"_method\"\r\n\r\nx", "", "https://a.example/p", REASON_HTTP_OVERRIDE },
+		{ "multipart/mixed; boundary=x", "{\"d\": true}", "", "https://a.example/p", REASON_BODY_AMBIGUOUS },
+		{ "application/json; charset=utf-16", "{\"d\": true}", "", "https://a.example/p", REASON_BODY_AMBIGUOUS },
+		{ "application/x-www-form-urlencoded", "{\"d\": true}", "", "https://a.example/p", REASON_OK },
+		{ "application/x-www-form-urlencoded", "{\"d\": true, \"x\": \"&\"}", "", "https://a.example/p", REASON_BODY_AMBIGUOUS },
+		{ "application/x-www-form-urlencoded; charset=utf-7", "{\"d\": true}", "", "https://a.example/p", REASON_HTTP_FORM_CHARSET },
+		{ "application/x-www-form-urlencoded", "{\"d\": true}", "Content-Encoding", "https://a.example/p", REASON_HTTP_FORM_CODED },
+		{ "application/json", "{\"d\": true}", "x,content-encoding", "https://a.example/p", REASON_BODY_CODED },
+		{ "application/json", "{\"d\": true}", "", "https://a.example/p?kind=a", REASON_OK },
+	};
+	struct kit k = kit_compile(text);
+	enum policy_needs needs;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct bytes body = bytes_str(rows[i].body);
+		struct policy_ask q = { .body = &body, .type = bytes_str(rows[i].type), .fields = bytes_str(rows[i].fields) };
+
+		if (!CHECK_INT(ask(&k, q, "POST", rows[i].url, &needs), rows[i].want))
+			printf("# %s: %s\n", rows[i].type, rows[i].body);
+	}
+	kit_free(&k);
+}
+
+TEST(a_push_with_options_needs_a_rule_that_takes_them)
+{
+	const struct git_command in = { .kind = GIT_CREATE, .ref = bytes_str("refs/heads/x") };
+	struct kit k = kit_compile(text);
+	enum policy_needs needs;
+
+	CHECK_INT(ask(&k, (struct policy_ask){ .commands = &in, .n_commands = 1, .push_options = true }, "POST", "https://g.example/r/git-receive-pack", &needs),
+		  REASON_GIT_PUSH_OPTIONS);
 	kit_free(&k);
 }
 

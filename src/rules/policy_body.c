@@ -2,6 +2,7 @@
 
 #include "base/must.h"
 #include "rules/policy_view.h"
+#include "wire/http1_charset.h"
 
 static enum policy_body_state state_of(enum json_pointer_answer answer)
 {
@@ -33,6 +34,20 @@ void policy_body_json(const struct policy *p, const struct policy_entry *e, stru
 	for (uint32_t i = 0; i < entry->pointers.n; i++)
 		texts[i] = blob_text(p, pointers[i]);
 	ret->state = state_of(json_pointer_read(body, texts, ret->n_values, a, ret->values, &at));
+}
+
+enum policy_body_state policy_body_labelled(enum http1_form_kind kind, struct bytes content_type)
+{
+	/* in UTF-7 a host would find quotation marks where we find none, in others the end of a text earlier or later */
+	if (http1_charset_of(content_type) != HTTP1_CHARSET_PLAIN)
+		return POLICY_BODY_UNCLEAR;
+	return kind == HTTP1_FORM_MULTIPART || kind == HTTP1_FORM_PARTS ? POLICY_BODY_UNCLEAR : POLICY_BODY_READ;
+}
+
+/* As a form it is one pair, whose name begins with a brace, unless something in it separates pairs. */
+bool policy_body_is_pairs(enum http1_form_kind kind, struct bytes body)
+{
+	return kind == HTTP1_FORM_URLENCODED && (bytes_find(body, '&') < body.len || bytes_find(body, ';') < body.len);
 }
 
 void policy_body_push(const struct git_push *push, const struct git_command *commands, struct policy_body *ret)

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "rules/policy.h"
 #include "wire/git_push.h"
+#include "wire/http1_form.h"
 #include "wire/json_pointer.h"
 
 enum { POLICY_BODY_JSON_MAX = JSON_POINTER_BODY_MAX }; /* a longer one is TOO_LARGE */
@@ -31,6 +32,11 @@ struct policy_body {
 /* What the rules of `e` ask of a JSON body; whatever it is, *ret then has its state. `a`: a fresh arena, for as long as *ret is used; it takes at most
  * JSON_POINTER_ARENA_MAX and is the caller's to charge. */
 void policy_body_json(const struct policy *p, const struct policy_entry *e, struct bytes body, struct arena *a, struct policy_body *ret);
+/* How a body that is read as JSON may be read, by what its sender says it is. READ: as JSON, unless it is pairs, too. UNCLEAR: a server may go by the label
+ * and read something else. */
+enum policy_body_state policy_body_labelled(enum http1_form_kind kind, struct bytes content_type);
+/* A server that goes by the label finds more than one pair in it. */
+bool policy_body_is_pairs(enum http1_form_kind kind, struct bytes body);
 /* What git_push_read() found; `commands` must outlive *ret. */
 void policy_body_push(const struct git_push *push, const struct git_command *commands, struct policy_body *ret);
 /* What it could not read. */

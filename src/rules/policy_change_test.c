@@ -21,7 +21,7 @@ static void wants_of(const struct kit *k, const char *method, const char *url, c
 {
 	POLICY_TOLD_AUTO struct policy_told told = { .reason = REASON_OK };
 	const struct bytes body = bytes_str(content);
-	struct policy_ask q = { .body = &body };
+	struct policy_ask q = { .body = &body, .type = bytes_str("application/json") };
 
 	if (CHECK(policy_ask_parse(bytes_str(method), bytes_str(url), &q)))
 		policy_ask(&k->policy, &q, &told);
@@ -87,6 +87,7 @@ TEST(what_no_policy_allows_says_so_and_why)
 		struct bytes body = bytes_str("{\"d\":true}");
 
 		q.body = &body;
+		q.type = bytes_str("application/json");
 		if (CHECK(policy_ask_parse(bytes_str(never[i][0]), bytes_str(never[i][1]), &q)))
 			policy_ask(&k.policy, &q, &told);
 		if (!CHECK(bytes_starts(buf_view(&told.change), bytes_str("no policy allows this: "))))
@@ -221,7 +222,7 @@ TEST(no_change_is_told_for_what_a_policy_would_read_as_a_wildcard)
 	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
 		POLICY_TOLD_AUTO struct policy_told told = { .reason = REASON_OK };
 		struct bytes body = bytes_str(asked[i][2]);
-		struct policy_ask q = { .body = &body };
+		struct policy_ask q = { .body = &body, .type = bytes_str("application/json") };
 
 		if (CHECK(policy_ask_parse(bytes_str(asked[i][0]), bytes_str(asked[i][1]), &q)))
 			policy_ask(&k.policy, &q, &told);

@@ -36,7 +36,7 @@ static int fault(struct db *d, int code, struct err *e, const char *what)
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return err_set(e, EBUSY, "store: %s: another process has the database open: perhaps a sawd that was started with another SAW_RUN or "
-					"XDG_RUNTIME_DIR: `saw down` there ends it", what);
+					"XDG_RUNTIME_DIR: `saw down` there ends it; where that folder is gone, as after a logout, end the process", what);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return err_set(e, EBADMSG, "store: %s: the database is damaged (%s): restore sawd.db from a backup", what,

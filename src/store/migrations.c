@@ -72,6 +72,9 @@ const char *const migrations[] = {
 	/* 4: the serial that a workspace's supervisor loaded last; 0 is none. In records of before it is taken for the record's. */
 	"ALTER TABLE workspaces ADD COLUMN loaded_serial BIGINT NOT NULL DEFAULT 0;"
 	"UPDATE workspaces SET loaded_serial = serial;",
+	/* 5: withdrawn: 1 once the channel was rolled back past it, until it stands there again. Of records of before only the last rollback is known. */
+	"ALTER TABLE channel_releases ADD COLUMN withdrawn BIGINT NOT NULL DEFAULT 0;"
+	"UPDATE channel_releases SET withdrawn = 1 WHERE serial > (SELECT serial FROM channels WHERE name = channel);",
 };
 
 const size_t n_migrations = sizeof(migrations) / sizeof(migrations[0]);

@@ -17,9 +17,10 @@ static const char each_sql[] = "SELECT " CHANNEL " FROM channels ORDER BY name";
 static const char put_sql[] = "INSERT INTO channels (" CHANNEL ") VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO UPDATE SET "
 			      "release = ?2, serial = ?3, top_serial = ?4, rollback = ?5, moved_ms = ?6";
 static const char stood_sql[] = "INSERT INTO channel_releases (channel, release, serial) VALUES (?1, ?2, ?3) "
-				"ON CONFLICT (channel, serial) DO NOTHING";
+				"ON CONFLICT (channel, serial) DO UPDATE SET withdrawn = 0";
+static const char withdraw_sql[] = "UPDATE channel_releases SET withdrawn = 1 WHERE channel = ?1 AND serial > ?2";
 static const char earlier_sql[] = "SELECT " RELEASE " FROM releases WHERE id = (SELECT release FROM channel_releases WHERE channel = ?1 "
-				  "AND serial < ?2 ORDER BY serial DESC LIMIT 1)";
+				  "AND serial < ?2 AND withdrawn = 0 ORDER BY serial DESC LIMIT 1)";
 static const char with_serial_sql[] = "SELECT " RELEASE " FROM releases WHERE id = (SELECT release FROM channel_releases WHERE channel = ?1 "
 				      "AND serial = ?2)";
 
@@ -158,6 +159,14 @@ int channels_put(struct db *d, const struct channel *c, struct err *e)
 	db_bind_text(s, 1, bytes_str(c->name));
 	db_bind_text(s, 2, bytes_str(c->release));
 	db_bind_u64(s, 3, c->serial);
+	r = db_run(s, e);
+	if (r < 0 || !c->rollback)
+		return r;
+	r = db_prepare(d, withdraw_sql, &s, e);
+	if (r < 0)
+		return r;
+	db_bind_text(s, 1, bytes_str(c->name));
+	db_bind_u64(s, 2, c->serial);
 	return db_run(s, e);
 }
 

@@ -39,9 +39,9 @@ int releases_policy_used(struct db *d, const char *sha256, struct err *e);
 
 /* 1 and *ret, or 0: none. */
 int channels_get(struct db *d, struct bytes name, struct channel *ret, struct err *e);
-/* Makes or moves it, and remembers that this release stood there. */
+/* Makes or moves it, and remembers that this release stood there; of a rollback, that those above it are withdrawn, each until it stands there again. */
 int channels_put(struct db *d, const struct channel *c, struct err *e);
-/* The release that stood on the channel with this serial; 0: the highest one below that of now. 1 and *ret, or 0: none. */
+/* The release that stood on the channel with this serial; 0: the highest one below that of now that is not withdrawn. 1 and *ret, or 0: none. */
 int channels_earlier(struct db *d, const struct channel *c, uint64_t serial, struct release *ret, struct err *e);
 
 /* False ends the walk. The database may not be changed from inside. */

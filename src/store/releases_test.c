@@ -111,6 +111,78 @@ TEST(a_channel_remembers_what_stood_on_it)
 	gone(d);
 }
 
+static void roll_back(struct db *d, const char *name, uint64_t serial, uint64_t top)
+{
+	struct release r = made(serial);
+	struct channel c = { .serial = serial, .top_serial = top, .rollback = serial };
+
+	(void)snprintf(c.name, sizeof(c.name), "%s", name);
+	memcpy(c.release, r.id, sizeof(c.release));
+	CHECK(channels_put(d, &c, &e) == 0);
+}
+
+/* 0: none */
+static uint64_t before(struct db *d, const char *name)
+{
+	struct channel c;
+	struct release r = { .serial = 0 };
+
+	CHECK_INT(channels_get(d, bytes_str(name), &c, &e), 1);
+	CHECK(channels_earlier(d, &c, 0, &r, &e) >= 0);
+	return r.serial;
+}
+
+TEST(what_was_rolled_back_from_is_not_rolled_back_to)
+{
+	static const char name[] = "corporate/stable", other[] = "corporate/canary";
+	struct db *d = fresh();
+	struct release r;
+	struct channel c;
+
+	for (uint64_t serial = 1; serial <= 9; serial += 2)
+		stand(d, name, serial, serial);
+	stand(d, other, 7, 7);
+	stand(d, other, 9, 9);
+	roll_back(d, name, 7, 9);
+	CHECK_INT(before(d, name), 5);
+	stand(d, name, 10, 10);
+	CHECK_INT(before(d, name), 7);
+	roll_back(d, name, 3, 10); /* past what stood between, too */
+	stand(d, name, 11, 11);
+	CHECK_INT(before(d, name), 3);
+	/* by its number, and then it stands there again */
+	CHECK(channels_get(d, bytes_str(name), &c, &e) == 1 && channels_earlier(d, &c, 9, &r, &e) == 1 && r.serial == 9);
+	roll_back(d, name, 9, 11);
+	CHECK_INT(before(d, name), 3);
+	stand(d, name, 12, 12);
+	CHECK_INT(before(d, name), 9);
+	roll_back(d, name, 1, 12);
+	CHECK_INT(before(d, name), 0);
+	CHECK_INT(before(d, other), 7);
+	gone(d);
+}
+
+TEST(a_channel_of_a_schema_before_is_taken_over_with_what_it_was_rolled_back_from)
+{
+	static const char *const back_to_4[] = { "ALTER TABLE channel_releases DROP COLUMN withdrawn", "PRAGMA user_version = 4" };
+	struct db *d = fresh();
+	struct db_stmt *s;
+
+	for (uint64_t serial = 1; serial <= 9; serial += 2)
+		stand(d, "corporate/stable", serial, serial);
+	roll_back(d, "corporate/stable", 5, 9);
+	stand(d, "corporate/canary", 7, 7);
+	for (size_t i = 0; i < sizeof(back_to_4) / sizeof(back_to_4[0]); i++)
+		CHECK(db_prepare(d, back_to_4[i], &s, &e) == 0 && db_run(s, &e) == 0);
+	db_close(d);
+	CHECK(db_open(&d, path, &e) == 0);
+	stand(d, "corporate/stable", 10, 10);
+	CHECK_INT(before(d, "corporate/stable"), 5);
+	stand(d, "corporate/canary", 8, 8);
+	CHECK_INT(before(d, "corporate/canary"), 7);
+	gone(d);
+}
+
 static bool count(void *ctx, const struct channel *c)
 {
 	char *names = ctx;

@@ -179,7 +179,8 @@ TEST(uid_blocks_are_unique_and_gaps_are_used_again)
 
 TEST(a_record_of_a_schema_before_is_taken_over)
 {
-	static const char *const back_to_3[] = { "ALTER TABLE workspaces DROP COLUMN loaded_serial", "PRAGMA user_version = 3" };
+	static const char *const back_to_3[] = { "ALTER TABLE workspaces DROP COLUMN loaded_serial", "ALTER TABLE channel_releases DROP COLUMN withdrawn",
+						 "PRAGMA user_version = 3" };
 	struct db *d = fresh();
 	struct workspace w = made(1);
 	struct db_stmt *s;

@@ -47,22 +47,32 @@ static bool says_json(struct bytes value)
 	return false;
 }
 
-enum http1_form_kind http1_form_kind_of(const struct http1_head *h)
+enum http1_form_kind http1_form_kind_said(struct bytes method, struct bytes value)
 {
-	struct bytes value = bytes_of(NULL, 0);
-
-	(void)http1_find(h, "content-type", &value);
 	if (media_is(value, "application/x-www-form-urlencoded"))
 		return HTTP1_FORM_URLENCODED;
 	if (media_is(value, "multipart/form-data"))
 		return HTTP1_FORM_MULTIPART;
 	if (has_prefix(value, "multipart/")) /* Rack reads mixed and related ones too */
 		return HTTP1_FORM_PARTS;
-	if (!bytes_is(h->method, "POST"))
+	if (!bytes_is(method, "POST"))
 		return HTTP1_FORM_NONE;
 	if (media_is(value, ""))
 		return HTTP1_FORM_URLENCODED;
 	return says_json(value) ? HTTP1_FORM_JSON : HTTP1_FORM_NONE;
+}
+
+enum http1_form_kind http1_form_kind_of(const struct http1_head *h)
+{
+	struct bytes value = bytes_of(NULL, 0);
+
+	(void)http1_find(h, "content-type", &value);
+	return http1_form_kind_said(h->method, value);
+}
+
+bool http1_form_is_form(enum http1_form_kind kind)
+{
+	return kind == HTTP1_FORM_URLENCODED || kind == HTTP1_FORM_MULTIPART || kind == HTTP1_FORM_PARTS;
 }
 
 /* To PHP, at the beginning of a name. */

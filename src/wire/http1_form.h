@@ -17,6 +17,10 @@ enum http1_form_kind {
 /* Of a request that http1_request_canon() took, by its Content-Type: any multipart type is looked through, and a POST that names no type is a
  * form (Rack). JSON: of a POST. */
 enum http1_form_kind http1_form_kind_of(const struct http1_head *h);
+/* The same of its method and the value of that field, which is empty where there is none. */
+enum http1_form_kind http1_form_kind_said(struct bytes method, struct bytes content_type);
+/* One that may hide a method where nobody looks, and that is short or goes on soon: any but NONE and JSON. */
+bool http1_form_is_form(enum http1_form_kind kind);
 
 /* Fields are private to http1_form.c. Fed in pieces of any size. */
 struct http1_form {

@@ -679,6 +679,27 @@ def test_back_and_forward_again(plane, security, tmp_path):
         (True, False), (True, True), (True, True), (True, False)]
 
 
+def test_a_rollback_never_leads_to_what_was_withdrawn(plane, security, tmp_path):
+    cli(plane, "policy", "key", "add", security.public)
+    for n in (3, 5, 9):
+        push(plane, bundle.make(tmp_path / str(n), security, n, host=f"h{n}.example"))
+    back = lambda *more, code=0: cli(plane, "policy", "channel", "rollback", STABLE, *more, code=code)
+    assert "serial 5 (rolled back)" in back().stdout
+    push(plane, bundle.make(tmp_path / "10", security, 10))
+    assert "serial 5 (rolled back)" in back().stdout
+    assert "serial 3 (rolled back)" in back().stdout
+    push(plane, bundle.make(tmp_path / "11", security, 11))
+    plane.stop()
+    plane.start()
+    assert "serial 3 (rolled back)" in back().stdout
+    none = back(code=4)
+    assert "that was not rolled back from" in none.stderr and "`--to SERIAL`" in none.stderr
+    push(plane, bundle.make(tmp_path / "12", security, 12))
+    assert "serial 9 (rolled back)" in back("--to", 9).stdout
+    push(plane, bundle.make(tmp_path / "13", security, 13))
+    assert "serial 9 (rolled back)" in back().stdout
+
+
 def test_a_push_that_is_refused_moves_nothing_and_is_one_event(plane, security, tmp_path):
     other = bundle.Key(tmp_path, "other", "ssh")
     cli(plane, "policy", "key", "add", security.public)

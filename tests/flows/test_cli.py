@@ -9,6 +9,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import termios
@@ -184,6 +185,13 @@ def test_every_verb_that_the_guide_shows_exists_with_its_options(saw, root):
     (["create", "a", "--policy", "p", "--accel", "gpu"], "--accel gpu: say one of auto|kvm|tcg"), (["audit", "verify"], "of what?"), (["audit", "verify", "control", "--follow"], "leave out --follow"),
     (["audit", "verify", "x.jsonl", "--denied"], "leave out --denied"), (["policy", "sign", "p", "--unsigned", "--key", "k"], "either --key or --unsigned"),
     (["ssh", "a", "--local-forward", "8080:22"], "PORT:HOST:PORT"), (["ssh", "a", "--local-forward", "0:h:22"], "1 to 65535"),
+    (["ls", "--json", "--names"], "either --json or --names"), (["secret", "ls", "--json", "--names"], "either"), (["image", "ls", "--json", "--names"], "either"),
+    (["policy", "key", "ls", "--name", "x"], "--name belongs to add"), (["policy", "key", "rm", "x", "--name", "x"], "--name belongs to add"),
+    (["policy", "sign", "p", "--unsigned", "--form", "ssh"], "leave out --form"), (["policy", "channel", "ls", "--to", "3"], "--to belongs to rollback"),
+    (["policy", "test", "p", "https://a/", "b", "--body", "c"], "one body"), (["policy", "test", "p", "https://a/", "--body", "c", "--form", "a=1"], "one body"),
+    (["policy", "test", "p", "https://a/", "--push", "create:refs/heads/x", "--form", "a=1"], "a push is the body"), (["policy", "test", "p", "https://a/", "--type", "x/y"], "add --body FILE"),
+    (["policy", "test", "p", "https://a/", "--push-option", "x"], "goes with --push"), (["policy", "test", "p", "https://a/", "--form", "a", "--type", "a\nb"], "no value of Content-Type"),
+    (["policy", "test", "p", "https://a/", "--push", "force:refs/heads/x"], "OLD NEW refs/heads/x"), (["policy", "test", "p", "https://a/", "--push", "0" * 40 + " " + "0" * 40 + " refs/x"], "OLD NEW"),
     (["ls", "--", "x"], "nothing behind"), (["help", "nonsense"], "no verb"), (["rm", "dev"], "--force"),
 ])
 def test_wrong_words_are_usage_errors_and_ask_for_nothing(saw, sawd, args, says):
@@ -217,6 +225,109 @@ def test_completion_scripts_are_legal_in_their_shell(saw, shell, tmp_path):
     subprocess.run([shell, "-n", str(path)], check=True, timeout=60)
 
 
+@pytest.fixture(params=["bash", "zsh", "fish"])
+def complete(request, build, env, tmp_path):
+    """What the shell offers for a line, as it stands in a folder with the files p.yaml and `my policy.yaml` and the folder dev."""
+    shell, here = request.param, tmp_path / "here"
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    here.mkdir()
+    (here / "dev").mkdir()
+    for name in ("p.yaml", "my policy.yaml"):
+        (here / name).touch()
+
+    def ask(*lines):
+        """For each what is offered; one that ends in a blank asks for all that may stand there."""
+        each = {"bash": lambda words: "COMPREPLY=(); _saw; printf '%s\\n' \"${COMPREPLY[@]}\"", "zsh": lambda words: f"PREFIX='{words[-1]}'; COMPREPLY=(); _saw; print -l -- \"${{COMPREPLY[@]}}\"",
+                "fish": lambda words: f"complete -C '{' '.join(words)}'"}[shell]
+        set_words = lambda words: "" if shell == "fish" else f"COMP_WORDS=({' '.join(repr(w) for w in words)}); COMP_CWORD={len(words) - 1}; "
+        body = "; ".join(set_words(words) + each(words) + "; echo ==" for words in (line.split(" ") for line in lines))
+        text = {"bash": f'eval "$(saw completion bash)"; {body}', "fish": f"saw completion fish | source; {body}",
+                "zsh": f'autoload -Uz compinit && compinit -D -u; eval "$(saw completion zsh)"; () {{ emulate -L sh; setopt kshglob noshglob braceexpand; {body}; }}'}[shell]
+        done = subprocess.run([shell, *{"zsh": ["-f"], "fish": ["--no-config"]}.get(shell, []), "-c", text], cwd=here, capture_output=True, text=True,
+                              env={**env, "HOME": str(tmp_path), "PATH": f"{build}/src/cli:{env['PATH']}"}, check=True, timeout=60)
+        assert not done.stderr, done.stderr
+        answers = [a.splitlines() for a in done.stdout.split("==\n")[:-1]]
+        # zsh chooses among them behind compgen
+        return [sorted({w.split("\t")[0].rstrip("/") for w in a if w and (shell != "zsh" or w.startswith(line.split(" ")[-1]))}) for line, a in zip(lines, answers, strict=True)]
+    return ask
+
+
+FILES = ["dev", "my policy.yaml", "p.yaml"]
+
+
+def test_shells_complete_what_stands_in_each_place(complete, saw, sawd, folder, tmp_path):
+    sawd.workspaces["dev"] = workspace("dev")
+    sawd.workspaces["other"] = workspace("other")
+    sawd.secrets["github"] = secret("github")
+    sawd.answers["GET", "/v1/channels"] = (200, {"channels": [{"name": n, "release": r * 64, "credentials": ids} for n, r, ids in (
+        ("corporate/beta", "a", ["forge"]), ("corporate/stable", "b", []), ("x/$(touch hit)", "c", []))]})
+    sawd.answers["GET", "/v1/sessions"] = (200, {"sessions": [{"session_id": "se-1"}]})
+    trusted = folder / "state/keys/security"
+    trusted.mkdir(parents=True)
+    shutil.copy(bundle.Key(tmp_path, "corp", "ssh").public, trusted / "corp.pub")
+    channels, releases = ["corporate/beta", "corporate/stable"], ["a" * 64, "b" * 64, "c" * 64]
+    wanted = {
+            "saw sto": ["stop"], "saw stop d": ["dev"], "saw stop dev o": ["other"], "saw start --no-wait ": ["dev", "other"], "saw show dev ": [],
+            "saw policy channel ": ["ls", "rollback", "set"], "saw policy channel set ": channels, "saw policy channel rollback corporate/s": ["corporate/stable"],
+            "saw policy channel rollback --to 7 ": channels, "saw policy channel set corporate/stable ": releases, "saw policy channel rollback x/y ": [],
+            "saw policy push --channel ": channels, "saw policy sign --channel ": channels, "saw policy verify --channel ": channels, "saw policy push b --force --channel c": channels,
+            "saw policy push ": FILES, "saw policy push --channel x/y ": FILES, "saw policy key ": ["add", "ls", "rm"], "saw policy key rm ": ["corp"], "saw policy key add ": FILES,
+            "saw policy import ": ["openshell"], "saw policy import openshell ": FILES, "saw policy test p.yaml P": ["PATCH", "POST", "PUT"],
+            "saw create --policy ": sorted(channels + FILES), "saw create --policy corporate/s": ["corporate/stable"], "saw create new --policy m": ["my policy.yaml"],
+            "saw set-policy d": ["dev"], "saw set-policy dev ": sorted(channels + FILES), "saw audit ": sorted(["verify", "dev", "other"] + FILES[1:]),
+            "saw audit verify c": ["control"], "saw audit dev ": [], "saw sessions --end ": ["se-1"], "saw cp o": ["other:"], "saw ssh o": ["other"], "saw ssh other ": [],
+            "saw ssh dev -- ": [], "saw secret set ": ["forge", "github"], "saw secret rm ": ["github"], "saw secret rotate --file p.yaml ": ["github"],
+            "saw help sec": ["secret"], "saw help secret r": ["rm", "rotate"], "saw create a --accel ": ["auto", "kvm", "tcg"], "saw image build d": ["debian", "debian-build", "dev"],
+            "saw completion ": ["bash", "fish", "zsh"]}
+    for line, got in zip(wanted, complete(*wanted)):
+        assert got == sorted(wanted[line]), line
+    assert not (tmp_path / "here/hit").exists()
+
+
+def test_the_first_key_in_zsh_completes(saw, env, build, tmp_path):
+    """The script as it is installed: found by its name, and run when it is asked for the first time."""
+    if not shutil.which("zsh"):
+        pytest.skip("zsh is not installed")
+    (tmp_path / "_saw").write_text(saw("completion", "zsh").stdout)
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execvpe("zsh", ["zsh", "-f"], {**env, "HOME": str(tmp_path), "PATH": f"{build}/src/cli:{env['PATH']}", "PS1": "ready> "})
+
+    def until(word):
+        shown = b""
+        while word not in shown:
+            assert select.select([fd], [], [], 20)[0], shown
+            shown += os.read(fd, 4096)
+    try:
+        os.write(fd, f"fpath=({tmp_path} $fpath); autoload -Uz compinit && compinit -u -D; PS1='lo''aded> '\n".encode())
+        until(b"loaded> ")
+        os.write(fd, b"saw sto\t")
+        until(b"saw stop")
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.close(fd)
+        os.waitpid(pid, 0)
+
+
+def test_an_option_takes_a_value_with_every_verb_or_with_none(saw):
+    """By that the scripts tell words from the values of options."""
+    options = [(o["name"], "value" in o) for v in verbs(saw) for u in v.get("verbs", [v]) for o in u.get("options", [])]
+    assert {name for name, valued in options if valued}.isdisjoint(name for name, valued in options if not valued)
+
+
+def test_where_nobody_answers_completion_is_quick_and_silent(complete, saw, env, folder, build):
+    assert complete("saw policy channel set ", "saw stop ", "saw create a --policy ") == [[], [], FILES]
+    with socket.socket(socket.AF_UNIX) as hangs:
+        (folder / "run").mkdir(mode=0o700, exist_ok=True)
+        hangs.bind(str(folder / "run/api.sock"))
+        hangs.listen()
+        begin = time.monotonic()
+        assert complete("saw policy channel set ") == [[]]
+        assert time.monotonic() - begin < 15
+
+
 def test_bash_completes_verbs_options_choices_and_workspaces(saw, sawd, build, env):
     sawd.workspaces["dev"] = workspace("dev")
     sawd.secrets["github"] = secret("github")
@@ -228,6 +339,9 @@ def test_bash_completes_verbs_options_choices_and_workspaces(saw, sawd, build, e
         return subprocess.run(["bash", "-c", text], env={**env, "PATH": f"{build}/src/cli:{env['PATH']}"}, capture_output=True, text=True,
                               check=True, timeout=60).stdout.split()
     assert complete("saw sto") == ["stop"]
+    assert complete("saw create a --accel = k") == complete("saw create a --accel k") == ["kvm"]
+    sawd.answers["GET", "/v1/channels"] = (200, {"channels": [{"name": "corporate/stable"}]})
+    assert complete("saw policy channel rollback --to = 7 c") == ["corporate/stable"]
     assert complete("saw create a --acc") == ["--accel"]
     assert complete("saw create a --accel ") == ["auto", "kvm", "tcg"]
     assert complete("saw stop d") == ["dev"]
@@ -245,6 +359,14 @@ def test_an_answer_that_did_not_arrive_is_no_success(saw, policy, words):
         done = subprocess.run([saw.binary, *[policy if w == "POLICY" else w for w in words]], env=saw.env, stdout=full, stderr=subprocess.PIPE, text=True,
                               timeout=60, check=False)
     assert done.returncode == 1 and done.stderr.splitlines()[-1] == "saw: standard output: No space left on device", done
+
+
+@pytest.mark.parametrize("words", [["audit", "dev"], ["log", "dev"], ["ls"], ["version"]])
+def test_what_is_printed_goes_nowhere_else_when_standard_output_is_closed(saw, sawd, words):
+    sawd.workspaces["dev"] = workspace("dev")
+    sawd.streams["/v1/audit"] = sawd.streams["/v1/workspaces/dev/log"] = (audit_line() * 3).encode()
+    done = subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', saw.binary, *words], env=saw.env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and done.stderr == "saw: standard output: Bad file descriptor\n", done
 
 
 # ---- answers -------------------------------------------------------------------------------------------------------
@@ -405,6 +527,16 @@ def test_no_wait_returns_at_once(saw, sawd, policy):
     assert saw("create", "dev", "--policy", policy, "--no-wait").stdout == "dev: requested\n"
     assert saw("create", "off", "--policy", policy, "--no-start").returncode == 0
     assert sawd.requests[-1][2]["start"] is False
+
+
+def test_who_does_not_wait_hears_what_it_is_and_what_it_will_be(saw, sawd):
+    sawd.workspaces["dev"] = workspace("dev")
+    assert saw("stop", "dev", "--no-wait").stdout == "dev: running, wanted: stopped\n"
+    assert saw("start", "dev", "--no-wait").stdout == "dev: running\n"
+    assert json.loads(saw("rm", "dev", "--force", "--no-wait", "--json").stdout)["desired"] == "deleted"
+    sawd.answers["DELETE", "/v1/workspaces/dev"] = Meanwhile(lambda: sawd.workspaces.clear(), (202, {"desired": "deleted"}))
+    done = saw("rm", "dev", "--force", "--no-wait", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout) == {"name": "dev", "state": "deleted"} and not done.stderr
 
 
 def test_create_is_loud_about_emulation_and_shows_progress_on_a_terminal(terminal, sawd, policy):
@@ -754,6 +886,19 @@ def test_a_folder_that_cannot_be_written_is_named_by_doctor_and_by_up(saw, env, 
     assert by["folders"]["result"] == "fail" and str(shut) in by["folders"]["found"]
     up = saw("up", env={**env, "SAW_RUN": str(shut)})
     assert up.returncode == 1 and "Permission denied" in up.stderr and "runs already" not in up.stderr
+
+
+def test_doctor_and_up_warn_where_logging_out_takes_the_sockets_away(build, env):
+    """As a user without a login of systemd's, in whose folder nothing can be made."""
+    there = {k: v for k, v in env.items() if k != "SAW_RUN"} | {"XDG_RUNTIME_DIR": "/run/user/54321"}
+    as_user = ["unshare", "-U", "--map-user=54321", f"{build}/src/cli/saw", "doctor", "--json"]
+
+    def asked(environment):
+        done = subprocess.run(as_user, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        return {c["check"]: c for c in json.loads(done.stdout)["checks"]}["logout"]
+    warned = asked(there)
+    assert warned["result"] == "warn" and "/run/user/54321/saw goes" in warned["found"] and "`loginctl enable-linger`" in warned["remedy"]
+    assert asked(env)["result"] == asked({**there, "XDG_RUNTIME_DIR": env["SAW_RUN"]})["result"] == "ok"
 
 
 def test_version_is_the_same_everywhere(saw):

@@ -1,9 +1,11 @@
 """`saw` and the real control plane together, with workspaces of driver `try`."""
+import fcntl
 import json
 import os
 import pathlib
 import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -68,12 +70,49 @@ def test_whoever_says_up_in_the_same_moment_gets_the_one_control_plane(saw, buil
     said = [p.communicate(timeout=60) for p in each]
     assert [p.returncode for p in each] == [0] * 4, said
     assert len({json.loads(out)["pid"] for out, _ in said}) == 1
+    assert [err for _, err in said] == [""] * 4  # who was second hears nothing of a sawd that was one too many
+
+
+def test_up_beside_a_control_plane_that_does_not_answer_is_one_sentence_with_a_remedy(saw, folder):
+    (folder / "run").mkdir(mode=0o700)
+    with open(folder / "run" / "sawd.lock", "w", encoding="ascii") as held:
+        (folder / "run" / "sawd.lock").chmod(0o600)
+        held.write("4711\n")
+        held.flush()
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = saw("up")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith("saw: up: sawd runs already: ") and "held by process 4711 and does not answer: " in done.stderr and "end that process" in done.stderr
+
+
+def test_up_beside_a_control_plane_that_goes_down_waits_and_starts_one(saw, folder):
+    (folder / "run").mkdir(mode=0o700)
+    with open(folder / "run" / "sawd.lock", "w", encoding="ascii") as held:
+        (folder / "run" / "sawd.lock").chmod(0o600)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        later = threading.Timer(2, lambda: fcntl.flock(held, fcntl.LOCK_UN))  # if it were too early, nothing would be in the way
+        later.start()
+        done = saw("up")
+        later.join()
+    assert done.returncode == 0 and "process" in done.stdout and done.stderr == "", done
 
 
 def test_one_state_folder_has_one_control_plane_and_the_second_hears_why(saw):
     assert saw("up").returncode == 0
     second = saw("up", env={**saw.env, "SAW_RUN": saw.env["SAW_RUN"] + "2"})
     assert second.returncode == 1 and "XDG_RUNTIME_DIR" in second.stderr and "`saw down`" in second.stderr
+    assert second.stderr.startswith("saw: up: the control plane did not start: ") and second.stderr.count("\n") == 1
+
+
+def test_up_warns_where_the_sockets_go_at_logout(saw, build):
+    """As a user who does not linger, under a /run of the test's own."""
+    script = ('mount -t tmpfs t /run && mkdir -p -m 700 /run/user/54321 && unset SAW_RUN && export XDG_RUNTIME_DIR=/run/user/54321 SAW_STATE=/run/state && '
+              'exec unshare -U --map-user=54321 sh -c \'"$0" up; "$0" up >&2; "$0" down\' "$0"')
+    done = subprocess.run(["unshare", "-Um", "--map-root-user", "sh", "-c", script, str(build / "src/cli/saw")], env=saw.env, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode and ("unshare:" in done.stderr or "mount:" in done.stderr):
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0 and done.stdout.startswith("The control plane is running (") and done.stdout.endswith("is down; its workspaces go on.\n"), done
+    assert done.stderr.count("/run/user/54321/saw goes at your last logout") == done.stderr.count("`loginctl enable-linger`") == 1, done.stderr
 
 
 def test_gateways_ask_the_name_servers_that_up_names(saw, policy, folder):

@@ -14,12 +14,19 @@ RECIPE = "saw-recipe 1\nsuite bookworm\nkernel amd64 linux-x\nkernel arm64 linux
 
 # Plays the tree's side: reads the tar that goes in, puts the archive that comes out where the real one's `download` hook would.
 FAKE_MMDEBSTRAP = """#!/usr/bin/python3
-import io, os, shutil, sys, tarfile
+import io, os, select, shutil, sys, tarfile
 print("I: installing essential packages...", file=sys.stderr, flush=True)
 open(os.environ["FAKE_SAID"], "w").write("\\n".join(sys.argv[1:]))
 if os.environ.get("FAKE_MMDEBSTRAP") == "fail":
     print("E: the mirror is on fire", *[f"I: step {n}" for n in range(9)], "E: mmdebstrap failed to run", sep="\\n", file=sys.stderr)
     sys.exit(25)
+if os.environ.get("FAKE_MMDEBSTRAP") == "fail late":
+    print("E: the mirror is on fire", file=sys.stderr, flush=True)
+    os.close(1)
+    other = open(os.environ["FAKE_READY"]).read().strip()
+    while os.path.exists("/proc/" + other):  # until it was seen to have ended
+        select.select([], [], [], 0.01)
+    os._exit(25)
 if os.environ.get("FAKE_MMDEBSTRAP") == "wait":
     print("I: waiting", file=sys.stderr, flush=True)
     open(os.environ["FAKE_READY"], "w").close()
@@ -37,6 +44,7 @@ with tarfile.open("out.tar", "w") as t:
 sys.stdout.buffer.write(b"TREE")
 """
 FAKE_SQFSTAR = """#!/bin/sh
+[ "$FAKE_MMDEBSTRAP" != "fail late" ] || echo $$ >"$FAKE_READY"
 for last; do :; done
 cat >"$last"
 [ -s "$last" ] || { printf 'torn\\n%.0s' 1 2 3 4 5 6 7 8 >&2; exit 1; }
@@ -194,6 +202,12 @@ def test_a_build_that_fails_says_the_last_words_and_leaves_the_old_image(images)
     assert "step" not in done.stderr and "torn" not in done.stderr, done
     assert images.left() == before
     assert images.run("verify", "small").returncode == 0
+
+
+def test_a_build_that_fails_says_why_also_when_its_second_program_is_seen_to_fail_first(images):
+    os.mkfifo(images.folder / "ended")
+    done = images.build(FAKE_MMDEBSTRAP="fail late", FAKE_READY=str(images.folder / "ended"))
+    assert done.returncode == 1 and "mmdebstrap failed with exit status 25" in done.stderr and "the mirror is on fire" in done.stderr and "torn" not in done.stderr, done
 
 
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])

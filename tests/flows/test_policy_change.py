@@ -205,7 +205,8 @@ def ask(build, tmp_path):
     def run(document, words):
         (tmp_path / "p.yaml").write_text(json.dumps(document))
         (tmp_path / "body.json").write_text(json.dumps(words[1]) if len(words) > 1 and isinstance(words[1], dict) else "{}")
-        more = [w for w in words[1:] if isinstance(w, str)] + ["--body", "body.json"]
+        more = [w for w in words[1:] if isinstance(w, str)]
+        more += [] if any(w.startswith("--push") for w in more) else ["--body", "body.json"]  # a push is the body
         done = subprocess.run([str(build / "src/cli/saw"), "policy", "test", "p.yaml", words[0], *more, "--json"], capture_output=True, text=True, timeout=60,
                               check=False, cwd=tmp_path)
         assert done.returncode in (0, 3), (document, words, done)

@@ -288,6 +288,14 @@ def test_a_signal_to_saw_stops_the_command(build, policy):
     wait_for("the end of all", lambda: not [pid for pid, _ in everyone if alive(pid)])
 
 
+def test_a_signal_to_saw_is_an_outcome_in_json_too(build, policy):
+    p = subprocess.Popen([build / "src/cli/saw", "try", "--json", "--policy", policy, "--", "sleep", "4322"], stderr=subprocess.PIPE, text=True)
+    wait_for("the command", lambda: [t for _, t in children(p.pid) if t == "sleep"])
+    p.terminate()
+    _, said = p.communicate(timeout=20)
+    assert p.returncode == 128 + signal.SIGTERM and json.loads(said) == {"exit_code": 128 + signal.SIGTERM, "error": "stopped by its user"}, said
+
+
 def test_the_commands_terminal_is_the_callers_and_ctrl_c_reaches_it(build, policy):
     pid, fd = pty.fork()
     if pid == 0:

@@ -398,8 +398,9 @@ bool channels_on_rollback(void *owner, struct msg_in *in)
 	if (r == 1)
 		move_to(c, req, ROLLBACK, channel, release.id);
 	else if (r == 0)
-		not_found(c, req, "release_not_found", "no earlier release stood on this channel", "serial",
-			  "`saw audit` has each push with its serial");
+		not_found(c, req, "release_not_found",
+			  serial ? "no release with this serial stood on this channel" : "no earlier release stood on this channel that was not rolled back from",
+			  "serial", "`saw audit` has each push with its serial, and `--to SERIAL` goes back to that one whatever it is");
 	else
 		api_error(c, req, r, &e);
 	return true;
