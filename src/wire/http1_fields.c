@@ -105,8 +105,10 @@ bool http1_name_matches(struct bytes name, const char *pattern)
 
 bool http1_asks_otherwise(struct bytes name)
 {
-	/* Request-Range is what Range was called before, which servers still take; Azure has one of its own. */
-	static const char *const names[] = { "accept-encoding", "range", "request-range", "x-ms-range", "if-range", "a-im", "accept-charset" };
+	/* Request-Range is what Range was called before, which servers still take; Azure has one of its own. gRPC and Connect have codings of single
+	 * messages. */
+	static const char *const names[] = { "accept-encoding", "range", "request-range", "x-ms-range", "if-range", "a-im", "accept-charset",
+					     "grpc-accept-encoding", "connect-accept-encoding" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (http1_name_matches(name, names[i]))

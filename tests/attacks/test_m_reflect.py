@@ -69,6 +69,8 @@ def query(arena, build, tmp_path_factory):
 def world(arena):
     script = {"/" + k: {"hex": v.hex(), "close": k == "events"} for k, v in ECHOES.items()}
     script["/gzip"] = {"hex": whole(gzip.compress(S), b"Content-Encoding: gzip").hex()}
+    script["/grpc"] = {"hex": whole(gzip.compress(S), b"Content-Type: application/grpc", b"Grpc-Encoding: gzip").hex()}
+    script["/connect"] = {"hex": whole(gzip.compress(S), b"Content-Type: application/connect+json", b"Connect-Content-Encoding: gzip").hex()}
     script |= {"/" + k: {"hex": v.hex()} for k, v in PARTS.items()}
     script["/nearly"] = {"hex": whole(b"you sent " + S[:-1]).hex()}
     script |= {f"/{k}?key={SECRET}": {"hex": v.hex()} for k, v in AGAIN.items()}
@@ -95,7 +97,8 @@ PARTS = {
     "im": whole(S[:13], b"IM: range"),
     "byteranges": whole(b"--b\r\nContent-Range: bytes 0-12/25\r\n\r\n" + S[:13] + b"\r\n--b--\r\n", b"Content-Type: multipart/byteranges; boundary=b"),
 }
-ASKED = {"Range": "bytes=0-12", "Request-Range": "bytes=0-12", "X-MS-Range": "bytes=0-12", "If-Range": '"e"', "A-IM": "range", "Accept-Charset": "utf-16"}
+ASKED = {"Range": "bytes=0-12", "Request-Range": "bytes=0-12", "X-MS-Range": "bytes=0-12", "If-Range": '"e"', "A-IM": "range", "Accept-Charset": "utf-16",
+         "Grpc-Accept-Encoding": "gzip", "Connect-Accept-Encoding": "gzip"}
 
 
 def failures(a, n=1):
@@ -147,6 +150,14 @@ def test_h5_a_coded_answer_fails_closed_and_ranges_are_not_asked_for(gateway):
         assert failures(a) == ["coded_answer"]
         fields = [dict(r["fields"]) for r in a.seen()["requests"]]
         assert [(f.get("accept-encoding"), f.get("range")) for f in fields] == [("identity", None)]
+
+
+@pytest.mark.parametrize("kind", ["grpc", "connect"])
+def test_h5_an_answer_of_coded_messages_fails_closed(gateway, kind):
+    with gateway.attack() as a:
+        got = gateway.do("command", ["curl", "-sS", "-i", f"https://cred.example/{kind}"])
+        assert " 502" in got["out"].splitlines()[0] and "coded_answer" in got["out"], got
+        assert failures(a) == ["coded_answer"]
 
 
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
