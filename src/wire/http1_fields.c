@@ -43,6 +43,7 @@ static const struct entry request_fields[] = {
 	{ "x-http-method", HTTP1_OVERRIDE },
 	{ "x-method-override", HTTP1_OVERRIDE },
 	{ "x-method", HTTP1_OVERRIDE },
+	{ "x-tunneled-method", HTTP1_OVERRIDE }, /* Catalyst, as a parameter */
 	{ "saw-*", HTTP1_STRIP }, /* ours: between inlet and outlet */
 };
 
