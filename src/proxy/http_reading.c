@@ -55,6 +55,15 @@ static enum policy_body_state coding_of(const struct http1_head *h, enum policy_
 	return POLICY_BODY_READ;
 }
 
+/* Nearly every JSON text is YAML too, but there `<<` merges the members of another mapping, and 1e3 is a text. */
+static bool says_yaml(struct bytes type)
+{
+	for (; type.len >= strlen("yaml"); type = bytes_skip(type, 1))
+		if (bytes_ieq(bytes_of(type.p, strlen("yaml")), bytes_str("yaml")))
+			return true;
+	return false;
+}
+
 static enum policy_body_state label_of(const struct http1_head *h)
 {
 	enum http1_form_kind kind = http1_form_kind_of(h);
@@ -62,7 +71,7 @@ static enum policy_body_state label_of(const struct http1_head *h)
 
 	/* in UTF-7 a host would find quotation marks where we find none, in others the end of a text earlier or later */
 	(void)http1_find(h, "content-type", &type);
-	if (http1_charset_of(type) != HTTP1_CHARSET_PLAIN)
+	if (http1_charset_of(type) != HTTP1_CHARSET_PLAIN || says_yaml(type))
 		return POLICY_BODY_UNCLEAR;
 	return kind == HTTP1_FORM_MULTIPART || kind == HTTP1_FORM_PARTS ? POLICY_BODY_UNCLEAR : POLICY_BODY_READ;
 }
