@@ -268,8 +268,31 @@ static unsigned held(const struct policy *p, const struct blob_entry *e, const s
 	return all;
 }
 
-/* The host may read the path in another spelling, so the strictest answer to any of them is the answer. A rule must have that spelling: one that no
- * rule has is nothing against the path as it came, which some rule allows. */
+struct sought_rule {
+	uint32_t index;
+	bool found;
+};
+
+static void notice(void *owner, uint32_t index)
+{
+	struct sought_rule *s = owner;
+
+	s->found = s->found || index == s->index;
+}
+
+/* A rule must have that spelling: one that no rule has is nothing against the path as it came, which some rule allows. Where what differs is the slash at the
+ * end, a rule that has the path as it came, too, was heard already: below one that holds back all paths /simple/ may be listed. */
+static bool has_a_say(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, const struct policy_spelling *s, uint32_t rule)
+{
+	struct sought_rule sought = { .index = rule };
+	const uint32_t none = BLOB_NONE;
+
+	if (rule != BLOB_NONE && s->without_end)
+		policy_walk(p, e, r->path, &none, notice, &sought);
+	return rule != BLOB_NONE && !sought.found;
+}
+
+/* The host may read the path in another spelling, so the strictest answer to any of them is the answer. */
 static void judge_spellings(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, struct answer *all)
 {
 	unsigned how = held(p, e, r);
@@ -288,7 +311,7 @@ static void judge_spellings(const struct policy *p, const struct blob_entry *e, 
 		struct answer a = judge_one(p, e, &q);
 		uint32_t flags = all->flags | (a.flags & BLOB_REFLECTIVE);
 
-		if (a.best != BLOB_NONE && strictness(a.reason) > strictness(all->reason))
+		if (has_a_say(p, e, r, &s, a.best) && strictness(a.reason) > strictness(all->reason))
 			*all = a;
 		all->flags = flags;
 	}
@@ -305,7 +328,7 @@ bool policy_judge_other(const struct policy *p, const struct blob_entry *e, cons
 	while (policy_spelling_next(s, &q.path)) {
 		struct answer a = judge_one(p, e, &q);
 
-		if (a.best == BLOB_NONE || strictness(a.reason) <= strictest)
+		if (!has_a_say(p, e, r, s, a.best) || strictness(a.reason) <= strictest)
 			continue;
 		strictest = strictness(a.reason);
 		at = s->i;

@@ -152,6 +152,29 @@ TEST(beside_a_form_no_query_is_clear)
 	kit_free(&k);
 }
 
+/* Express, Rails, Laravel, and PHP behind most servers find the same. */
+TEST(a_slash_at_the_end_leads_past_no_deny_and_past_no_narrower_rule_that_holds_back)
+{
+	struct kit k = kit_compile(
+		"version: 1\nverdicts: {read: allow, draft: review, write: deny}\nnetwork:\n"
+		"  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: rest, rules: [\n"
+		"      {class: write, methods: [GET], paths: ['/**']}, {class: read, methods: [GET], paths: ['/x/**', '/simple/*/']},\n"
+		"      {class: draft, methods: [GET], paths: [/x/later]}, {deny: true, methods: [GET], paths: [/x/admin, '/x/o/*/secrets']}]}\n");
+	static const struct {
+		const char *path;
+		enum reason want;
+	} rows[] = {
+		{ "/x/admin", REASON_HTTP_DENIED }, { "/x/admin/", REASON_HTTP_DENIED }, { "/x/admin/y", REASON_OK }, { "/x/admins/", REASON_OK },
+		{ "/x/o/a/secrets/", REASON_HTTP_DENIED }, { "/x/later/", REASON_REVIEW_UNAVAILABLE }, { "/x/", REASON_OK }, { "/x/y/", REASON_OK },
+		{ "/simple/p/", REASON_OK }, { "/simple/p", REASON_VERDICT_DENY }, { "/", REASON_VERDICT_DENY },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!CHECK_INT(kit_ask(&k, "GET", "a.example", 80, rows[i].path), rows[i].want))
+			printf("# %s\n", rows[i].path);
+	kit_free(&k);
+}
+
 TEST(a_field_that_is_taken_out_allows_nothing_and_fires_a_deny)
 {
 	struct kit k = kit_compile(
