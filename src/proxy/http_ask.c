@@ -149,6 +149,7 @@ static enum reason ask_policy(const struct http_flow *f, const struct http1_head
 		.bare = policy_guarded(p, name_bytes(&f->flow.name)),
 		.websocket = wants_websocket(h),
 		.form = !without_body(f) && is_form(http1_form_kind_of(h)),
+		.json = !without_body(f) && http1_form_says_json(h),
 	};
 	split_target(&ret->q, h->target);
 	if (r != REASON_OK)

@@ -39,13 +39,20 @@ static bool media_is(struct bytes value, const char *type)
 	return value.len == n || value.p[n] == ';' || value.p[n] == ' ' || value.p[n] == '\t' || value.p[n] == ',';
 }
 
-/* As Laravel and Symfony look for it: anywhere. */
+/* As Laravel and Symfony look for it: anywhere. The last is one of Rails' names for it. */
 static bool says_json(struct bytes value)
 {
 	for (; value.len; value = bytes_skip(value, 1))
-		if (has_prefix(value, "/json") || has_prefix(value, "+json"))
+		if (has_prefix(value, "/json") || has_prefix(value, "+json") || has_prefix(value, "/x-json"))
 			return true;
 	return false;
+}
+
+bool http1_form_says_json(const struct http1_head *h)
+{
+	struct bytes value = bytes_of(NULL, 0);
+
+	return http1_find(h, "content-type", &value) > 0 && says_json(value);
 }
 
 enum http1_form_kind http1_form_kind_of(const struct http1_head *h)

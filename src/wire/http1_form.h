@@ -18,6 +18,9 @@ enum http1_form_kind {
  * form (Rack). JSON: of a POST. */
 enum http1_form_kind http1_form_kind_of(const struct http1_head *h);
 
+/* With any method: by its Content-Type the body is JSON to some server, which takes its outermost members for parameters (Laravel, Rails). */
+bool http1_form_says_json(const struct http1_head *h);
+
 /* Fields are private to http1_form.c. Fed in pieces of any size. */
 struct http1_form {
 	enum http1_form_kind kind;
