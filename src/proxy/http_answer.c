@@ -164,12 +164,28 @@ static bool is_part(const struct http1_head *h)
 	return h->status == 206 || h->status == 226;
 }
 
+/* Its messages have a coding of their own (gRPC; Connect), whatever the request said that it takes. */
+static bool has_coded_messages(const struct http1_head *h)
+{
+	static const char *const names[] = { "grpc-encoding", "connect-content-encoding" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct http1_list at = { 0 };
+		struct bytes coding;
+
+		while (http1_list_next(h, names[i], &at, &coding))
+			if (!bytes_ieq(coding, bytes_str("identity")))
+				return true;
+	}
+	return false;
+}
+
 /* A secret could be in it that the scan does not find. */
 static enum reason unreadable(const struct http1_head *h, const struct http1_length *l)
 {
 	if (l->framing == HTTP1_NO_BODY)
 		return REASON_OK;
-	return http_ask_coded(h) ? REASON_ANSWER_CODED : is_part(h) ? REASON_ANSWER_PARTIAL : REASON_OK;
+	return http_ask_coded(h) || has_coded_messages(h) ? REASON_ANSWER_CODED : is_part(h) ? REASON_ANSWER_PARTIAL : REASON_OK;
 }
 
 /* False: the answer has failed. `raw`: the head as it came, an interim one too. */

@@ -5,6 +5,7 @@
 
 #include "net/held.h"
 #include "rules/policy_git.h"
+#include "rules/policy_method.h"
 #include "wire/credential_fields.h"
 #include "wire/http1_charset.h"
 #include "wire/http1_fields.h"
@@ -69,11 +70,17 @@ static void keep_rule(struct http_flow *f, struct bytes rule)
 	f->rule[n] = '\0';
 }
 
-static bool has_form(const struct http_flow *f, const struct http1_head *h)
+static bool without_body(const struct http_flow *f)
 {
-	bool body = f->request.length.framing == HTTP1_CHUNKED || f->request.length.len > 0;
+	return f->request.length.framing != HTTP1_CHUNKED && f->request.length.len == 0;
+}
 
-	return body && http1_form_is_form(http1_form_kind_of(h));
+static struct http1_place place_of(const struct http_flow *f, bool encoded_slash, bool websocket)
+{
+	return (struct http1_place){ .name = name_bytes(&f->flow.name),
+				     .port = f->flow.dst_port,
+				     .default_port = f->flow.entry.mode == POLICY_INTERCEPT ? 443 : 80,
+				     .encoded_slash = encoded_slash, .websocket = websocket };
 }
 
 /* A canonical head, and what the policy in force says of it. */
@@ -81,28 +88,72 @@ struct answer {
 	struct policy_entry entry;
 	struct policy_request q;
 	struct policy_verdict v;
+	struct buf destination; /* what q borrows, where the second path of a request is the one that decides */
 };
+
+static void answer_deinit(struct answer *a)
+{
+	buf_deinit(&a->destination);
+}
+#define ANSWER_AUTO __attribute__((cleanup(answer_deinit)))
+
+static void split_target(struct policy_request *q, struct bytes target)
+{
+	size_t mark = bytes_find(target, '?');
+
+	q->path = bytes_of(target.p, mark);
+	q->has_query = mark < target.len;
+	q->query = q->has_query ? bytes_skip(target, mark + 1) : bytes_of(NULL, 0);
+}
+
+/* A COPY or MOVE is asked for two paths, and what nobody knows may be one: the second is judged as the first was. */
+static enum reason judge_destination(const struct policy *p, const struct http_flow *f, const struct http1_head *h, struct answer *a)
+{
+	enum { USUAL = POLICY_METHOD_DELETE | (POLICY_METHOD_DELETE - 1) };
+	const struct http1_place place = place_of(f, a->entry.encoded_slash, false);
+	bool reflective = a->v.reflective;
+	enum http1_fault fault;
+
+	if (policy_method_bit(h->method) & (uint32_t)USUAL)
+		return REASON_OK;
+	fault = http1_request_destination(h, &place, &a->destination);
+	if (fault != HTTP1_FAULT_NONE || a->destination.len == 0)
+		return http_fault_reason(fault);
+	split_target(&a->q, buf_view(&a->destination));
+	policy_judge(p, &a->entry, &a->q, &a->v);
+	a->v.reflective = a->v.reflective || reflective;
+	if (a->v.reason == REASON_OK && !bound(p, &a->entry, f, &a->q))
+		a->v.reason = REASON_CREDENTIAL_UNBOUND;
+	return REASON_OK;
+}
+
+static struct bytes type_of(const struct http1_head *h)
+{
+	struct bytes type = bytes_of(NULL, 0);
+
+	(void)http1_find(h, "content-type", &type);
+	return type;
+}
 
 /* Changes nothing of the request. Where REASON_OK is the answer, there is a verdict, or it needs the body. */
 static enum reason ask_policy(const struct http_flow *f, const struct http1_head *h, struct answer *ret)
 {
 	const struct policy *p = gate_policy(f->flow.gate);
-	size_t mark = bytes_find(h->target, '?');
 	enum reason r = policy_find(p, name_bytes(&f->flow.name), f->flow.dst_port, &ret->entry);
 
 	ret->v = (struct policy_verdict){ 0 };
+	buf_init(&ret->destination, HTTP1_CANON_MAX);
 	ret->q = (struct policy_request){
 		.method = h->method,
-		.path = bytes_of(h->target.p, mark),
-		.query = mark < h->target.len ? bytes_skip(h->target, mark + 1) : bytes_of(NULL, 0),
-		.has_query = mark < h->target.len,
 		.has_header = has_header,
 		.has_like = has_like,
 		.headers = h,
 		.bare = policy_guarded(p, name_bytes(&f->flow.name)),
 		.websocket = wants_websocket(h),
-		.form = has_form(f, h),
+		.form = !without_body(f) && http1_form_is_form(http1_form_kind_of(h)),
+		.json = !without_body(f) && http1_form_says_json(type_of(h)),
 	};
+	split_target(&ret->q, h->target);
 	if (r != REASON_OK)
 		return r;
 	if (ret->entry.mode != f->flow.entry.mode)
@@ -118,12 +169,12 @@ static enum reason ask_policy(const struct http_flow *f, const struct http1_head
 		policy_judge(p, &ret->entry, &ret->q, &ret->v);
 	if (ret->v.reason == REASON_OK && !bound(p, &ret->entry, f, &ret->q))
 		ret->v.reason = REASON_CREDENTIAL_UNBOUND;
-	return REASON_OK;
+	return ret->v.reason == REASON_OK ? judge_destination(p, f, h, ret) : REASON_OK;
 }
 
 static enum reason judge_head(struct http_flow *f, const struct http1_head *h)
 {
-	struct answer a;
+	struct answer a ANSWER_AUTO;
 	enum reason r = ask_policy(f, h, &a);
 
 	if (r != REASON_OK)
@@ -164,7 +215,7 @@ bool http_ask_stands(const struct http_flow *f)
 {
 	struct http1_head h;
 	enum http1_fault fault;
-	struct answer a;
+	struct answer a ANSWER_AUTO = { 0 };
 
 	return canonical_head(f, &h, &fault) && ask_policy(f, &h, &a) == REASON_OK &&
 	       (a.v.reason == REASON_OK || a.v.observed || a.v.needs != POLICY_NEEDS_NOTHING);
@@ -300,21 +351,10 @@ static void strip_query(struct http_flow *f, struct buf *stripped)
 	(void)buf_str(stripped, "query");
 }
 
-static bool without_body(const struct http_flow *f)
-{
-	return f->request.length.framing != HTTP1_CHUNKED && f->request.length.len == 0;
-}
-
 /* True with a canonical request; else it was refused. */
 static bool take(struct http_flow *f, const struct http1_head *h)
 {
-	const struct http1_place place = {
-		.name = name_bytes(&f->flow.name),
-		.port = f->flow.dst_port,
-		.default_port = f->flow.entry.mode == POLICY_INTERCEPT ? 443 : 80,
-		.encoded_slash = f->flow.entry.encoded_slash,
-		.websocket = opens_websocket(f, h),
-	};
+	const struct http1_place place = place_of(f, f->flow.entry.encoded_slash, opens_websocket(f, h));
 	struct buf stripped BUF_AUTO = { 0 };
 	enum http1_fault fault;
 

@@ -169,6 +169,41 @@ TEST(what_a_push_costs_before_its_first_byte_is_bounded_for_all_of_a_workspace)
 		http_reading_free(all[--n]);
 }
 
+static enum policy_body_state labelled(const struct kit *k, const struct policy_entry *e, const char *type)
+{
+	static struct http1_head h;
+	struct http_reading *r;
+	enum policy_body_state state;
+
+	h.n_fields = 1;
+	h.fields[0] = (struct http1_field){ bytes_str("content-type"), bytes_str(type) };
+	h.method = bytes_str("POST");
+	r = http_reading_new(POLICY_NEEDS_JSON, &h);
+	if (!CHECK(r))
+		return POLICY_BODY_UNPARSABLE;
+	http_reading_feed(r, bytes_str("{\"<<\": {\"d\": \"x\"}}"));
+	http_reading_end(r);
+	state = http_reading_facts(r, &k->policy, e, POLICY_NEEDS_JSON)->state;
+	http_reading_free(r);
+	return state;
+}
+
+/* I3: the label does not choose the grammar, but a host that goes by it must not read something else. Ruby's YAML reads {"d": "x"}. */
+TEST(a_body_that_is_labelled_as_yaml_is_read_in_two_ways)
+{
+	struct kit k = kit_compile("version: 1\nname: t\nverdicts: {draft: allow}\nnetwork:\n  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: rest, rules: [\n"
+				   "      {class: draft, methods: [POST], paths: [/p], json: {/d: [x]}}]}\n");
+	struct policy_entry e;
+
+	CHECK_INT(policy_find(&k.policy, bytes_str("a.example"), 80, &e), REASON_OK);
+	CHECK_INT(labelled(&k, &e, "application/json"), POLICY_BODY_READ);
+	CHECK_INT(labelled(&k, &e, "text/plain"), POLICY_BODY_READ);
+	CHECK_INT(labelled(&k, &e, "application/yaml"), POLICY_BODY_UNCLEAR);
+	CHECK_INT(labelled(&k, &e, "application/apply-patch+YAML; charset=utf-8"), POLICY_BODY_UNCLEAR);
+	CHECK_INT(labelled(&k, &e, "text/x-yaml"), POLICY_BODY_UNCLEAR);
+	kit_free(&k);
+}
+
 /* A string of escapes alone: the reader's copy is half as long as the body. */
 TEST(what_the_json_reader_takes_counts_like_the_body)
 {

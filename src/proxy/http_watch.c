@@ -28,7 +28,7 @@ struct http_watch {
 	size_t charged; /* net/held.h */
 	struct sought *sought; /* NULL: nothing is looked for */
 	struct buf held;
-	size_t passed; /* bytes at the front of `held` that the last call gave */
+	size_t passed; /* bytes at the front of `held` that have gone */
 	struct ai_usage usage;
 };
 
@@ -118,7 +118,7 @@ bool http_watch_leaks(const struct http_watch *w, struct bytes text)
 {
 	size_t safe;
 
-	return w->sought && secret_scan_find(scan_of(w), text, true, &safe);
+	return w->sought && secret_scan_find(scan_of(w), text, 0, true, &safe);
 }
 
 bool http_watch_starved(const struct http_watch *w)
@@ -128,19 +128,19 @@ bool http_watch_starved(const struct http_watch *w)
 
 bool http_watch_pass(struct http_watch *w, struct bytes data, bool last, struct bytes *ret)
 {
-	size_t safe;
+	size_t behind = w->passed < SECRET_SCAN_BEHIND ? w->passed : SECRET_SCAN_BEHIND, safe;
 
 	ai_usage_feed(&w->usage, data);
 	if (!w->sought) {
 		*ret = data;
 		return true;
 	}
-	buf_consume(&w->held, w->passed);
-	w->passed = 0;
-	if (!buf_bytes(&w->held, data) || secret_scan_find(scan_of(w), buf_view(&w->held), last, &safe))
+	buf_consume(&w->held, w->passed - behind);
+	w->passed = behind;
+	if (!buf_bytes(&w->held, data) || secret_scan_find(scan_of(w), buf_view(&w->held), behind, last, &safe))
 		return false;
 	w->passed = safe;
-	*ret = bytes_of(w->held.p, safe);
+	*ret = bytes_skip(bytes_of(w->held.p, safe), behind);
 	return true;
 }
 

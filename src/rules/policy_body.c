@@ -36,10 +36,19 @@ void policy_body_json(const struct policy *p, const struct policy_entry *e, stru
 	ret->state = state_of(json_pointer_read(body, texts, ret->n_values, a, ret->values, &at));
 }
 
+/* Nearly every JSON text is YAML too, but there `<<` merges the members of another mapping, and 1e3 is a text. */
+static bool says_yaml(struct bytes type)
+{
+	for (; type.len >= strlen("yaml"); type = bytes_skip(type, 1))
+		if (bytes_ieq(bytes_of(type.p, strlen("yaml")), bytes_str("yaml")))
+			return true;
+	return false;
+}
+
 enum policy_body_state policy_body_labelled(enum http1_form_kind kind, struct bytes content_type)
 {
 	/* in UTF-7 a host would find quotation marks where we find none, in others the end of a text earlier or later */
-	if (http1_charset_of(content_type) != HTTP1_CHARSET_PLAIN)
+	if (http1_charset_of(content_type) != HTTP1_CHARSET_PLAIN || says_yaml(content_type))
 		return POLICY_BODY_UNCLEAR;
 	return kind == HTTP1_FORM_MULTIPART || kind == HTTP1_FORM_PARTS ? POLICY_BODY_UNCLEAR : POLICY_BODY_READ;
 }

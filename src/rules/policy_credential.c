@@ -1,6 +1,7 @@
 #include "rules/policy_git.h"
 #include "rules/policy_path.h"
 #include "rules/policy_view.h"
+#include "wire/http1.h"
 
 bool policy_credential_at(const struct policy *p, uint32_t i, struct policy_credential *ret)
 {
@@ -50,13 +51,40 @@ static bool port_bound(const struct policy *p, struct blob_run ports, uint16_t p
 	return false;
 }
 
+/* With a slash for each encoded one: in `room`, which is as long as the text. */
+static struct bytes decoded(struct bytes text, uint8_t *room)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		bool slash = bytes_starts(bytes_skip(text, i), bytes_str("%2F"));
+
+		room[n++] = slash ? '/' : text.p[i];
+		i += slash ? 2 : 0;
+	}
+	return bytes_of(room, n);
+}
+
+static bool bound_decoded(struct bytes pattern, struct bytes path)
+{
+	uint8_t a[POLICY_PATH_MAX], b[HTTP1_LINE_MAX];
+
+	return pattern.len <= sizeof(a) && path.len <= sizeof(b) && policy_path_match(decoded(pattern, a), decoded(path, b));
+}
+
+/* A host that decodes slashes finds another path, which must be bound, too. Where the binding itself has an encoded slash, one that is decoded is meant. */
+static bool bound(struct bytes pattern, struct bytes path)
+{
+	return policy_path_match(pattern, path) && (!memmem(path.p, path.len, "%2F", 3) || bound_decoded(pattern, path));
+}
+
 bool blob_path_bound(const struct policy *p, uint32_t credential, struct bytes path)
 {
 	const struct blob_credential *c = (const struct blob_credential *)blob_at(p, BLOB_CREDENTIALS) + credential;
 	const struct blob_str *values = (const struct blob_str *)blob_at(p, BLOB_VALUES) + c->paths.first;
 
 	for (uint32_t i = 0; i < c->paths.n; i++)
-		if (policy_path_match(blob_text(p, values[i]), path))
+		if (bound(blob_text(p, values[i]), path))
 			return true;
 	return false;
 }
@@ -72,7 +100,7 @@ bool blob_request_bound(const struct policy *p, uint32_t credential, enum policy
 	if (protocol != POLICY_GIT || policy_git_kind_of(r, &repository) == POLICY_GIT_NONE)
 		return false;
 	for (uint32_t i = 0; i < c->paths.n; i++)
-		if (policy_path_match(policy_git_repository(blob_text(p, values[i])), repository))
+		if (bound(policy_git_repository(blob_text(p, values[i])), repository))
 			return true;
 	return false;
 }

@@ -124,6 +124,25 @@ TEST(a_name_is_guarded_when_any_of_its_entries_spends_or_reviews)
 	kit_free(&k);
 }
 
+TEST(h1_an_encoded_slash_leads_to_no_path_that_is_not_bound)
+{
+	struct kit k = kit_compile(TOP "credentials:\n  k: {inject: {bearer: true}, hosts: [a.example], paths: ['/v1/*/read', '/p/corp%2F*/issues', '/all/**']}\n"
+				       "network:\n  - {name: a, hosts: [a.example], ports: [443], mode: intercept, protocol: rest, encoded_slash: true, credential: k, access: full}\n");
+	static const struct {
+		const char *path;
+		enum reason want;
+	} rows[] = {
+		{ "/v1/x/read", REASON_OK }, { "/v1/x/y/read", REASON_CREDENTIAL_UNBOUND }, { "/v1/x%2Fy/read", REASON_CREDENTIAL_UNBOUND },
+		{ "/v1/%2Fread", REASON_CREDENTIAL_UNBOUND }, { "/p/corp%2Fapp/issues", REASON_OK }, { "/p/corp%2Fapp%2Fsecrets/issues", REASON_CREDENTIAL_UNBOUND },
+		{ "/p/corp/app/issues", REASON_CREDENTIAL_UNBOUND }, { "/all/x%2Fy", REASON_OK }, { "/all/@scope%2Fname/-/a%2Fb", REASON_OK },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!CHECK_INT(kit_ask(&k, "GET", "a.example", 443, rows[i].path), rows[i].want))
+			printf("# %s\n", rows[i].path);
+	kit_free(&k);
+}
+
 TEST(h1_a_credential_is_bound_to_name_port_and_path)
 {
 	struct kit k = kit_compile(TOP "credentials:\n  k: {inject: {header: x-api-key, format: '{}'}, hosts: ['*.w.example'], paths: ['/v1/**']}\n"

@@ -222,11 +222,25 @@ static bool holds_back(const struct want *w)
 	return false;
 }
 
+/* A request of the wanted pattern may be one of the other, which does not have it as it comes, without the slash at its end. */
+static bool touches_without_end(struct bytes wanted, struct bytes pattern)
+{
+	BUF_AUTO struct buf ended = { .max = LINE_MAX_LEN };
+
+	(void)buf_bytes(&ended, pattern);
+	if (!buf_byte(&ended, '/') || ended.len > POLICY_PATH_MAX)
+		return true;
+	return policy_path_overlaps(buf_view(&ended), wanted) && !policy_path_contains(pattern, buf_view(&ended));
+}
+
 /* A request of the wanted pattern may be one of the other in another spelling. */
 static bool touches_spelt(const struct want *w, struct bytes pattern)
 {
 	struct bytes wanted = w->grant->pattern;
 	BUF_AUTO struct buf plus = { .max = LINE_MAX_LEN };
+
+	if (w->to->e->protocol != POLICY_GIT && touches_without_end(wanted, pattern))
+		return true;
 
 	if ((w->to->e->flags & BLOB_ENCODED_SLASH) && (bytes_find(wanted, '*') < wanted.len || policy_spelling_any(wanted)) &&
 	    (!holds_back(w) || !differ_spelt(pattern, wanted)))

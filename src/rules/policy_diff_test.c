@@ -235,6 +235,10 @@ TEST(what_a_deny_held_back_in_another_spelling_is_told)
 	check(TOP SPELT(GET("/a%2Fb") GET("/a/**") NOT("/a/b") NOT("/a/n")), TOP SPELT(GET("/a%2Fb") GET("/a/**") NOT("/a/n")),
 	      "requests GET,HEAD /a/** (entry a)\nrequests GET,HEAD /a%2Fb (entry a)\n");
 	check(TOP SPELT(GET("/a/**") GET("/b/**") NOT("/a/b") NOT("/a/n")), TOP SPELT(GET("/a/**") GET("/b/**") NOT("/a/n")), "requests GET,HEAD /a/** (entry a)\n");
+	/* as /x/n/ is */
+	check(TOP SPELT(GET("/x/*") GET("/x/*/") NOT("/x/n") NOT("/x/m")), TOP SPELT(GET("/x/*") GET("/x/*/") NOT("/x/m")),
+	      "requests GET,HEAD /x/* (entry a)\nrequests GET,HEAD /x/*/ (entry a)\n");
+	check(TOP SPELT(GET("/x/*") GET("/x/*/") NOT("/x/n")), TOP SPELT(GET("/x/*") GET("/x/*/") NOT("/x/n")), "");
 	/* more slashes than a path may have where a rule holds back */
 	check(TOP SPELT(GET("/a/**") GET("/b/**") NOT("/a/b")), TOP SPELT(GET("/a/**") GET("/b/**")),
 	      "requests GET,HEAD /a/** (entry a)\nrequests GET,HEAD /b/** (entry a)\n");

@@ -93,6 +93,21 @@ TEST(a_denied_repository_is_denied_by_each_of_its_names)
 	kit_free(&k);
 }
 
+/* Gerrit */
+TEST(i18_options_in_the_name_of_a_ref_are_push_options)
+{
+	struct kit k = kit_compile(TOP "  - {name: src, hosts: [git.example], ports: [443], mode: intercept, protocol: git, rules: [\n" FETCH
+				       "      {class: write, git: push, paths: [/o/r], refs: ['refs/for/**', 'refs/heads/**'], change: [create]},\n"
+				       "      {class: write, git: push, paths: [/o/w], refs: ['refs/for/**'], change: [create], push_options: true}]}\n");
+
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/for/main").reason, REASON_OK);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/for/main%submit").reason, REASON_GIT_PUSH_OPTIONS);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/for/refs/heads/main%l=Code-Review+2").reason, REASON_GIT_PUSH_OPTIONS);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/heads/50%").reason, REASON_OK);
+	CHECK_INT(push(&k, "/o/w", GIT_CREATE, "refs/for/main%submit").reason, REASON_OK);
+	kit_free(&k);
+}
+
 TEST(i16_the_announcement_and_the_request_both_need_the_grant)
 {
 	struct kit k = kit_compile(GIT(FETCH PUSH));

@@ -26,14 +26,30 @@ struct judge {
 	bool method_listed; /* some allow rule has path and method */
 };
 
+enum policy_met policy_body_silent(const struct policy_request *r, const struct blob_condition *c)
+{
+	const struct policy_body *b = r->body;
+
+	if (!r->json)
+		return POLICY_MET;
+	if (!c->slot)
+		return POLICY_UNCLEAR;
+	if (!b)
+		return POLICY_PENDING;
+	return b->state == POLICY_BODY_READ && c->slot <= b->n_values && b->values[c->slot - 1].kind == JSON_VALUE_ABSENT ? POLICY_MET : POLICY_UNCLEAR;
+}
+
 static enum policy_met query_met(const struct policy *p, const struct policy_request *r, const struct blob_condition *c)
 {
 	const struct blob_str *values =
 		(const struct blob_str *)blob_at(p, BLOB_VALUES) + c->values.first;
 	struct policy_query_value got;
+	enum policy_met silent = policy_body_silent(r, c);
 
 	if (r->form)
 		return POLICY_UNCLEAR;
+	if (silent != POLICY_MET)
+		return silent;
 	if (!r->has_query)
 		return POLICY_UNMET;
 	switch (policy_query_find(r->query, blob_text(p, c->key), &got)) {
@@ -116,6 +132,15 @@ enum policy_met policy_condition_met(const struct policy *p, const struct blob_e
 	}
 }
 
+static enum reason unclear_reason(const struct policy_request *r, const struct blob_condition *c)
+{
+	bool reads = c->kind == POLICY_CONDITION_QUERY && r->json && !r->form && c->slot;
+
+	if (c->kind == POLICY_CONDITION_JSON)
+		return policy_body_reason(r->body->state);
+	return reads && r->body && r->body->state != POLICY_BODY_READ ? policy_body_reason(r->body->state) : REASON_HTTP_CONDITION;
+}
+
 /* One that is not met settles it, whatever the others are. *ret_unclear is why a condition is unclear. */
 static enum policy_met conditions_met(const struct judge *j, const struct blob_rule *rule, enum reason *ret_unclear)
 {
@@ -130,7 +155,7 @@ static enum policy_met conditions_met(const struct judge *j, const struct blob_r
 		if (met == POLICY_UNMET)
 			return POLICY_UNMET;
 		if (met == POLICY_UNCLEAR)
-			*ret_unclear = c[i].kind == POLICY_CONDITION_JSON ? policy_body_reason(j->r->body->state) : REASON_HTTP_CONDITION;
+			*ret_unclear = unclear_reason(j->r, &c[i]);
 		all = met > all ? met : all;
 	}
 	return all;
@@ -268,8 +293,31 @@ static unsigned held(const struct policy *p, const struct blob_entry *e, const s
 	return all;
 }
 
-/* The host may read the path in another spelling, so the strictest answer to any of them is the answer. A rule must have that spelling: one that no
- * rule has is nothing against the path as it came, which some rule allows. */
+struct sought_rule {
+	uint32_t index;
+	bool found;
+};
+
+static void notice(void *owner, uint32_t index)
+{
+	struct sought_rule *s = owner;
+
+	s->found = s->found || index == s->index;
+}
+
+/* A rule must have that spelling: one that no rule has is nothing against the path as it came, which some rule allows. Where what differs is the slash at the
+ * end, a rule that has the path as it came, too, was heard already: below one that holds back all paths /simple/ may be listed. */
+static bool has_a_say(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, const struct policy_spelling *s, uint32_t rule)
+{
+	struct sought_rule sought = { .index = rule };
+	const uint32_t none = BLOB_NONE;
+
+	if (rule != BLOB_NONE && s->without_end)
+		policy_walk(p, e, r->path, &none, notice, &sought);
+	return rule != BLOB_NONE && !sought.found;
+}
+
+/* The host may read the path in another spelling, so the strictest answer to any of them is the answer. */
 static void judge_spellings(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, struct answer *all)
 {
 	unsigned how = held(p, e, r);
@@ -288,7 +336,7 @@ static void judge_spellings(const struct policy *p, const struct blob_entry *e, 
 		struct answer a = judge_one(p, e, &q);
 		uint32_t flags = all->flags | (a.flags & BLOB_REFLECTIVE);
 
-		if (a.best != BLOB_NONE && strictness(a.reason) > strictness(all->reason))
+		if (has_a_say(p, e, r, &s, a.best) && strictness(a.reason) > strictness(all->reason))
 			*all = a;
 		all->flags = flags;
 	}
@@ -305,7 +353,7 @@ bool policy_judge_other(const struct policy *p, const struct blob_entry *e, cons
 	while (policy_spelling_next(s, &q.path)) {
 		struct answer a = judge_one(p, e, &q);
 
-		if (a.best == BLOB_NONE || strictness(a.reason) <= strictest)
+		if (!has_a_say(p, e, r, s, a.best) || strictness(a.reason) <= strictest)
 			continue;
 		strictest = strictness(a.reason);
 		at = s->i;

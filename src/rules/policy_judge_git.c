@@ -133,6 +133,17 @@ static uint32_t act_of(enum git_command_kind kind)
 	return 0;
 }
 
+/* Gerrit takes what stands behind a `%` for options: refs/for/main%submit goes into main at once. */
+static bool has_options(struct bytes ref)
+{
+	static const char *const magic[] = { "refs/for/", "refs/drafts/", "refs/publish/" };
+
+	for (size_t i = 0; i < sizeof(magic) / sizeof(magic[0]); i++)
+		if (bytes_starts(ref, bytes_str(magic[i])))
+			return bytes_find(ref, '%') < ref.len;
+	return false;
+}
+
 static enum reason judge_pushes(struct git_judge *j, const struct policy_body *b, struct bytes repository)
 {
 	enum reason all = REASON_OK;
@@ -144,7 +155,7 @@ static enum reason judge_pushes(struct git_judge *j, const struct policy_body *b
 		j->act = act_of(b->commands[i].kind);
 		j->ref = b->commands[i].ref;
 		r = judge_act(j, repository);
-		if (r == REASON_OK && b->push_options && !(j->rules[j->best].flags & BLOB_PUSH_OPTIONS))
+		if (r == REASON_OK && (b->push_options || has_options(j->ref)) && !(j->rules[j->best].flags & BLOB_PUSH_OPTIONS))
 			r = REASON_GIT_PUSH_OPTIONS;
 		if (i == 0 || rank(r) > rank(all)) {
 			all = r;

@@ -116,10 +116,10 @@ static inline void random_nest(struct random_policy *p, const struct random_univ
 				p->entries[e].inside[i][k] = random_inside(u, &p->entries[e].rules[i], &p->entries[e].rules[k]);
 }
 
-/* The reason that the definition gives, or REASON_COUNT when the universe is too small to tell which of two rules is the narrower. */
-static inline enum reason random_judge(const struct random_policy *p,
-				       const struct random_entry *e, unsigned method,
-				       const char *path, unsigned body)
+/* The reason that the definition gives to one spelling, or REASON_COUNT when the universe is too small to tell which of two rules is the narrower.
+ * *ret_rule decides, or NULL. */
+static inline enum reason random_judge_one(const struct random_policy *p, const struct random_entry *e, unsigned method, const char *path, unsigned body,
+					   const struct random_rule **ret_rule)
 {
 	static const enum reason reasons[] = { REASON_OK, REASON_REVIEW_UNAVAILABLE,
 					       REASON_VERDICT_DENY };
@@ -127,10 +127,12 @@ static inline enum reason random_judge(const struct random_policy *p,
 	unsigned at = 0;
 	bool path_listed = false, method_listed = false;
 
+	*ret_rule = NULL;
 	for (unsigned r = 0; r < e->n_rules; r++) {
 		const struct random_rule *rule = &e->rules[r];
 
 		if (rule->kind == 3) {
+			*ret_rule = rule;
 			if (random_rule_matches(rule, method, path, false, body))
 				return REASON_HTTP_DENIED;
 			continue;
@@ -146,6 +148,7 @@ static inline enum reason random_judge(const struct random_policy *p,
 			at = r;
 		}
 	}
+	*ret_rule = best;
 	if (best)
 		return reasons[p->verdicts[best->kind]];
 	if (method_listed)
@@ -153,6 +156,23 @@ static inline enum reason random_judge(const struct random_policy *p,
 	if (path_listed && method == RANDOM_SOCKET)
 		return REASON_UPGRADE_REFUSED;
 	return path_listed ? REASON_HTTP_METHOD_UNLISTED : REASON_HTTP_PATH_UNLISTED;
+}
+
+/* A slash at the end may be none to the host: then what only a rule without it says counts, where it is stricter. */
+static inline enum reason random_judge(const struct random_policy *p, const struct random_entry *e, unsigned method, const char *path, unsigned body)
+{
+	const struct random_rule *rule;
+	enum reason as_it_came = random_judge_one(p, e, method, path, body, &rule), other;
+	size_t len = strlen(path);
+	char without[16];
+
+	if (len < 2 || path[len - 1] != '/' || (as_it_came != REASON_OK && as_it_came != REASON_REVIEW_UNAVAILABLE))
+		return as_it_came;
+	(void)snprintf(without, sizeof(without), "%.*s", (int)len - 1, path);
+	other = random_judge_one(p, e, method, without, body, &rule);
+	if (other == REASON_COUNT)
+		return other;
+	return rule && other != REASON_OK && !random_rule_matches(rule, method, path, false, body) ? other : as_it_came;
 }
 
 #endif

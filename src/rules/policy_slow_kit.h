@@ -72,6 +72,14 @@ static inline bool random_reads_bodies(const struct random_entry *e)
 	return false;
 }
 
+/* What a spelling without the slash at the end refuses, it refuses before a body is read that might tell that the other is refused anyway. */
+static inline bool random_same(enum reason got, enum reason want, const char *path)
+{
+	bool got_refused = got != REASON_OK && got != REASON_REVIEW_UNAVAILABLE, refused = want != REASON_OK && want != REASON_REVIEW_UNAVAILABLE;
+
+	return got == want || (got_refused && refused && path[strlen(path) - 1] == '/');
+}
+
 static inline void random_compare_request(const struct random_policy *p, const struct random_universe *u, const struct policy *blob,
 					  const struct random_entry *e, const char *name, unsigned port, unsigned method)
 {
@@ -81,7 +89,7 @@ static inline void random_compare_request(const struct random_policy *p, const s
 		for (unsigned b = 0; b < bodies; b++) {
 			enum reason want = random_judge(p, e, method, u->paths[i], b);
 
-			must(want == REASON_COUNT || random_ask(blob, name, port, method, u->paths[i], b) == want);
+			must(want == REASON_COUNT || random_same(random_ask(blob, name, port, method, u->paths[i], b), want, u->paths[i]));
 		}
 }
 

@@ -14,9 +14,15 @@ static unsigned count(struct bytes path, const char *escape)
 	return n;
 }
 
+/* Decoded or not. */
+static bool has_slash_at_end(struct bytes path)
+{
+	return (path.len > 1 && path.p[path.len - 1] == '/') || (path.len > 1 + ESCAPE_LEN && bytes_ends(path, bytes_str(SLASH)));
+}
+
 bool policy_spelling_any(struct bytes path)
 {
-	return bytes_find(path, '%') < path.len && (count(path, SLASH) || count(path, PLUS));
+	return has_slash_at_end(path) || (bytes_find(path, '%') < path.len && (count(path, SLASH) || count(path, PLUS)));
 }
 
 bool policy_spelling_start(struct policy_spelling *s, struct bytes path)
@@ -28,7 +34,8 @@ bool policy_spelling_start(struct policy_spelling *s, struct bytes path)
 	s->path = path;
 	s->i = 0;
 	s->n_slashes = n;
-	s->n = 1U << (n + (count(path, PLUS) > 0));
+	s->has_plus = count(path, PLUS) > 0;
+	s->n = 1U << (n + s->has_plus + has_slash_at_end(path));
 	return true;
 }
 
@@ -52,12 +59,28 @@ static size_t spell(struct bytes path, uint32_t slashes, bool plus, uint8_t *out
 	return n;
 }
 
+/* False: the same as another one. */
+static bool take_end(const struct policy_spelling *s, size_t *len)
+{
+	bool ends = *len > 1 && s->room[*len - 1] == '/';
+
+	*len -= ends;
+	return ends;
+}
+
 bool policy_spelling_next(struct policy_spelling *s, struct bytes *ret)
 {
-	if (++s->i >= s->n)
-		return false;
-	*ret = bytes_of(s->room, spell(s->path, s->i & ((1U << s->n_slashes) - 1), s->i >> s->n_slashes, s->room));
-	return true;
+	while (++s->i < s->n) {
+		uint32_t rest = s->i >> s->n_slashes;
+		size_t len = spell(s->path, s->i & ((1U << s->n_slashes) - 1), s->has_plus && (rest & 1), s->room);
+
+		s->without_end = rest >> s->has_plus & 1;
+		if (s->without_end && !take_end(s, &len))
+			continue;
+		*ret = bytes_of(s->room, len);
+		return true;
+	}
+	return false;
 }
 
 struct bytes policy_spelling_plus(struct bytes text, uint8_t *room)

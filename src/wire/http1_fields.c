@@ -43,6 +43,7 @@ static const struct entry request_fields[] = {
 	{ "x-http-method", HTTP1_OVERRIDE },
 	{ "x-method-override", HTTP1_OVERRIDE },
 	{ "x-method", HTTP1_OVERRIDE },
+	{ "x-tunneled-method", HTTP1_OVERRIDE }, /* Catalyst, as a parameter */
 	{ "saw-*", HTTP1_STRIP }, /* ours: between inlet and outlet */
 };
 
@@ -105,8 +106,10 @@ bool http1_name_matches(struct bytes name, const char *pattern)
 
 bool http1_asks_otherwise(struct bytes name)
 {
-	/* Request-Range is what Range was called before, which servers still take; Azure has one of its own. */
-	static const char *const names[] = { "accept-encoding", "range", "request-range", "x-ms-range", "if-range", "a-im", "accept-charset" };
+	/* Request-Range is what Range was called before, which servers still take; Azure has one of its own. gRPC and Connect have codings of single
+	 * messages. */
+	static const char *const names[] = { "accept-encoding", "range", "request-range", "x-ms-range", "if-range", "a-im", "accept-charset",
+					     "grpc-accept-encoding", "connect-accept-encoding" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (http1_name_matches(name, names[i]))

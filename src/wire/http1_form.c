@@ -4,7 +4,7 @@
 #include "wire/param_name.h"
 #include "wire/part_name.h"
 
-/* The names are `_method` and the fields that override a method, which frameworks read as parameters too.
+/* The names are `_method`, `_HttpMethod` and the fields that override a method, which frameworks read as parameters too.
  *
  * URL-encoded: names start at the beginning and after & or ; and end at = & or ; or as wire/param_name.h says, which also drops
  * what does not count in front. PHP turns a dot into an underscore; Symfony and Rails read plain `_method`. An opening bracket,
@@ -13,6 +13,7 @@
  * header may be folded, so lines are no help, and a false find only costs an upload that holds such a line. JSON: names of the outermost object,
  * which Laravel takes for parameters; text that no JSON reader takes need not be understood. */
 
+enum { PIECE_NUMBER = 1, PIECE_EXTENDED };
 enum { WORD = sizeof("_method") - 1, ESCAPED = 5 /* behind a backslash; 4..1: digits still to come */ };
 
 _Static_assert(sizeof(((struct http1_form *)NULL)->name) == sizeof("x-http-method-override") - 1, "the longest name has room");
@@ -38,11 +39,11 @@ static bool media_is(struct bytes value, const char *type)
 	return value.len == n || value.p[n] == ';' || value.p[n] == ' ' || value.p[n] == '\t' || value.p[n] == ',';
 }
 
-/* As Laravel and Symfony look for it: anywhere. */
-static bool says_json(struct bytes value)
+/* As Laravel and Symfony look for it: anywhere. The last is one of Rails' names for it. */
+bool http1_form_says_json(struct bytes value)
 {
 	for (; value.len; value = bytes_skip(value, 1))
-		if (has_prefix(value, "/json") || has_prefix(value, "+json"))
+		if (has_prefix(value, "/json") || has_prefix(value, "+json") || has_prefix(value, "/x-json"))
 			return true;
 	return false;
 }
@@ -59,7 +60,7 @@ enum http1_form_kind http1_form_kind_said(struct bytes method, struct bytes valu
 		return HTTP1_FORM_NONE;
 	if (media_is(value, ""))
 		return HTTP1_FORM_URLENCODED;
-	return says_json(value) ? HTTP1_FORM_JSON : HTTP1_FORM_NONE;
+	return http1_form_says_json(value) ? HTTP1_FORM_JSON : HTTP1_FORM_NONE;
 }
 
 enum http1_form_kind http1_form_kind_of(const struct http1_head *h)
@@ -81,6 +82,12 @@ static bool is_underscore(uint8_t c)
 	return c == '_' || c == '.';
 }
 
+/* `_method`, and `_HttpMethod` (Salesforce). */
+static bool is_word(struct bytes s)
+{
+	return bytes_ieq(s, bytes_str("method")) || bytes_ieq(s, bytes_str("httpmethod"));
+}
+
 /* The name so far, if nothing more comes. */
 static void look(struct http1_form *f)
 {
@@ -88,8 +95,7 @@ static void look(struct http1_form *f)
 
 	if (f->skip || !name.len)
 		return;
-	f->found = f->found || http1_request_field(name) == HTTP1_OVERRIDE ||
-		   (is_underscore(name.p[0]) && bytes_ieq(bytes_skip(name, 1), bytes_str("method")));
+	f->found = f->found || http1_request_field(name) == HTTP1_OVERRIDE || (is_underscore(name.p[0]) && is_word(bytes_skip(name, 1)));
 }
 
 static void begin(struct http1_form *f, bool skip)
@@ -232,6 +238,20 @@ static bool separates(uint8_t c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ';' || c == ',';
 }
 
+/* "name*0=_met; name*1*=hod", which Go and Python put together (RFC 2231, 3), and which no client sends. `ext`: "name*" stands in front. */
+static void piece(struct http1_form *f, bool ext, uint8_t c)
+{
+	bool digit = c >= '0' && c <= '9';
+
+	f->found = f->found || (f->at_piece && c == '=');
+	if (ext && digit)
+		f->at_piece = PIECE_NUMBER;
+	else if (f->at_piece == PIECE_NUMBER && c == '*')
+		f->at_piece = PIECE_EXTENDED;
+	else if (!(f->at_piece == PIECE_NUMBER && digit) && c != ' ' && c != '\t')
+		f->at_piece = 0;
+}
+
 static void multipart(struct http1_form *f, uint8_t c)
 {
 	static const char name[] = "name=", ext[] = "name*=", id[] = "content-id:";
@@ -239,6 +259,7 @@ static void multipart(struct http1_form *f, uint8_t c)
 
 	if (f->in_name)
 		name_in_part(f, c);
+	piece(f, f->at_ext == sizeof(ext) - 2 && f->at_apart, c);
 	begins = completes(&f->at_name, name, sizeof(name) - 2, c);
 	if (f->at_name == 1)
 		f->at_apart = separates(f->last);

@@ -22,6 +22,9 @@ enum http1_form_kind http1_form_kind_said(struct bytes method, struct bytes cont
 /* One that may hide a method where nobody looks, and that is short or goes on soon: any but NONE and JSON. */
 bool http1_form_is_form(enum http1_form_kind kind);
 
+/* With any method: by its Content-Type the body is JSON to some server, which takes its outermost members for parameters (Laravel, Rails). */
+bool http1_form_says_json(struct bytes content_type);
+
 /* Fields are private to http1_form.c. Fed in pieces of any size. */
 struct http1_form {
 	enum http1_form_kind kind;
@@ -30,6 +33,7 @@ struct http1_form {
 	uint8_t at_name; /* multipart: bytes of `name=` that matched */
 	uint8_t at_id; /* ... of `content-id:` */
 	uint8_t at_ext; /* ... of `name*=` */
+	uint8_t at_piece; /* ... of `name*0=` or `name*0*=` */
 	uint8_t last; /* multipart: the byte before this one */
 	bool at_apart; /* multipart: before what matched of `name=` stood what separates parameters: it is no end of a longer word */
 	bool apart; /* ... before that of this name */

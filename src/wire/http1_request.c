@@ -225,3 +225,19 @@ enum http1_fault http1_request_canon(const struct http1_head *h, const struct ht
 		*ret = r;
 	return f;
 }
+
+enum http1_fault http1_request_destination(const struct http1_head *h, const struct http1_place *place, struct buf *out)
+{
+	struct bytes value = bytes_of(NULL, 0);
+	struct http1_target t;
+	enum http1_fault f = HTTP1_FAULT_NONE;
+	size_t n = http1_find(h, "destination", &value);
+
+	if (n > 1)
+		return HTTP1_FAULT_HEADER;
+	if (n == 0)
+		return HTTP1_FAULT_NONE;
+	if (scheme_len(value) > 0)
+		f = absolute(&value, place);
+	return f == HTTP1_FAULT_NONE ? http1_target_canon(value, place->encoded_slash, out, &t) : f;
+}

@@ -30,4 +30,8 @@ struct http1_request {
 enum http1_fault http1_request_canon(const struct http1_head *h, const struct http1_place *place, struct buf *out,
 				     struct buf *stripped, struct http1_request *ret);
 
+/* The second path of a COPY or MOVE, which its Destination names (RFC 4918, 10.3), in the same form: appended to `out`, unchanged on a fault, and when the
+ * head has none. It may be a URI of the place's own host, or a path. */
+enum http1_fault http1_request_destination(const struct http1_head *h, const struct http1_place *place, struct buf *out);
+
 #endif

@@ -56,6 +56,42 @@ TEST(a_request_is_written_again_with_a_header_set_of_our_own)
 	CHECK_INT(c.r.length.len, 3);
 }
 
+TEST(the_destination_of_a_move_is_a_path_of_the_same_host_in_the_same_form)
+{
+	static const struct {
+		const char *fields, *want;
+		enum http1_fault fault;
+	} vectors[] = {
+		{ "", "", HTTP1_FAULT_NONE },
+		{ "Destination: /a/%62?x=%31\r\n", "/a/b?x=1", HTTP1_FAULT_NONE },
+		{ "destination: http://GOOD.example:80/a[\r\n", "/a%5B", HTTP1_FAULT_NONE },
+		{ "Destination: https://good.example/a\r\n", "", HTTP1_FAULT_NOT_FLOW },
+		{ "Destination: http://other.example/a\r\n", "", HTTP1_FAULT_NOT_FLOW },
+		{ "Destination: http://x@good.example/a\r\n", "", HTTP1_FAULT_USERINFO },
+		{ "Destination: //good.example/a\r\n", "", HTTP1_FAULT_EMPTY_SEGMENT },
+		{ "Destination: /a/../b\r\n", "", HTTP1_FAULT_DOT_SEGMENT },
+		{ "Destination: /a%2Fb\r\n", "", HTTP1_FAULT_ENCODED_SLASH },
+		{ "Destination: a\r\n", "", HTTP1_FAULT_TARGET },
+		{ "Destination:\r\n", "", HTTP1_FAULT_TARGET },
+		{ "Destination: /a\r\nDESTINATION: /a\r\n", "", HTTP1_FAULT_HEADER },
+	};
+	const struct http1_place place = { .name = bytes_str("good.example"), .port = 80, .default_port = 80 };
+
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		struct buf text BUF_AUTO = { .max = 1000 }, out BUF_AUTO = { .max = HTTP1_CANON_MAX };
+		struct http1_scan s = { 0 };
+		struct http1_head h;
+		enum http1_fault fault;
+		size_t len;
+
+		(void)buf_fmt(&text, "MOVE /x HTTP/1.1\r\nHost: good.example\r\n%s\r\n", vectors[i].fields);
+		CHECK_INT(http1_request_head(&s, buf_view(&text), &h, &len, &fault), HTTP1_DONE);
+		if (!CHECK_INT(http1_request_destination(&h, &place, &out), vectors[i].fault))
+			printf("# %s", vectors[i].fields);
+		CHECK_STR(buf_cstr(&out), vectors[i].want);
+	}
+}
+
 /* L7, C1, C2, C13, D3, E19, E20 */
 TEST(the_authority_is_that_of_the_connection_or_the_request_is_refused)
 {

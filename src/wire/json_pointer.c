@@ -174,6 +174,8 @@ static enum json_pointer_answer decode(struct reader *x, struct bytes raw, struc
 		size_t len, put;
 
 		must(json_lex_char(raw, &c, &len) == JSON_OK);
+		if (c == 0)
+			return JSON_POINTER_AMBIGUOUS;
 		put = utf8_put(c, utf8);
 		memcpy(p + n, utf8, put);
 		n += put;

@@ -3,7 +3,7 @@
  * The body is one text of RFC 8259 in valid UTF-8: no byte order mark, nothing but white space around the value, no unpaired
  * surrogates, no number outside the range of a double. Whatever parsers are known to disagree about is a refusal:
  *  - a member name twice in one object, anywhere in the text, names compared as decoded;
- *  - U+0000 in a member name (readers with C strings end the name there);
+ *  - U+0000 in a member name, or in a text that a pointer leads to (readers with C strings end it there);
  *  - on the way of a pointer, a name that equals its token only when case and underscores within are ignored, whether the exact name is there or
  *    not: some readers ignore case, and those of Protocol Buffers take dryRun and dry_run for one field. K and S have the foreign twins of Unicode's
  *    folding, I those with and without a dot; other characters beyond ASCII all count as equal;
@@ -38,13 +38,13 @@ enum json_value_kind {
 
 struct json_value {
 	enum json_value_kind kind;
-	struct bytes text; /* string: decoded (may hold U+0000). number: as written. Borrows from the body or the arena. else empty */
+	struct bytes text; /* string: decoded. number: as written. Borrows from the body or the arena. else empty */
 };
 
 enum json_pointer_answer {
 	JSON_POINTER_DONE,
 	JSON_POINTER_NOT_PARSABLE, /* no JSON text as above; an empty body */
-	JSON_POINTER_AMBIGUOUS, /* a name twice, a twin in another case, U+0000 in a name, a looked-at number that rounds */
+	JSON_POINTER_AMBIGUOUS, /* a name twice, a twin in another case, U+0000, a looked-at number that rounds */
 	JSON_POINTER_TOO_DEEP,
 	JSON_POINTER_TOO_LARGE, /* the body, its names, or the arena's ceiling */
 };

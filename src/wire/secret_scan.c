@@ -1,161 +1,45 @@
 #include "wire/secret_scan.h"
 
 #include "base/must.h"
+#include "wire/layer.h"
 
 /* No automaton, since its tables would be copies of the secrets: where a byte may begin some spelling of a secret, each spelling is tried
  * from there. A spelling is a way to take the next character off the stream, and each way is deterministic, so a try never has to go
  * back. One that the end of the bytes at hand interrupts holds them back from its beginning, and is made again when more is there.
- * Tries are short: a guest cannot steer them without knowing the secret. */
+ * Tries are short: a guest cannot steer them without knowing the secret.
+ *
+ * A way is one layer of encoding, or one in another. Base64 around another layer may begin at any digit, and whether it does shows only a few digits on:
+ * a stream that ends in a letter would never go on to its end. So the first digits of that pass, and are looked at once more with what comes. */
 
-enum way { PLAIN, PERCENT, JSON, ENTITY };
+enum { BITS = 6 };
 
-enum { BITS = 6, BREAKS_MAX = 2, ENTITY_DIGITS_MAX = 8 };
-
-enum try { NO, YES, SHORT };
-
-static int hex(uint8_t c)
+static uint32_t fold(uint32_t c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
-/* `n` hex digits at the start of `s`. */
-static enum try hex_digits(struct bytes s, size_t n, uint32_t *ret)
+static bool any_case(struct bytes secret)
 {
-	uint32_t v = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		int d = i < s.len ? hex(s.p[i]) : -1;
-
-		if (d < 0)
-			return i < s.len ? NO : SHORT;
-		v = v << 4 | (uint32_t)d;
-	}
-	*ret = v;
-	return YES;
+	return secret.len >= SECRET_SCAN_CASE_MIN;
 }
 
-/* An escape of JSON, without the backslash. */
-static enum try json_escape(struct bytes s, uint32_t *ret_c, size_t *ret_len)
+static enum layer_answer spelled(struct layer_source x, enum layer within, struct bytes secret)
 {
-	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-	const char *found;
+	bool folds = any_case(secret);
+	bool pluses = within == LAYER_PERCENT || within == LAYER_ANY || x.layer == LAYER_PERCENT || x.layer == LAYER_ANY;
 
-	if (s.len == 0)
-		return SHORT;
-	*ret_len = s.p[0] == 'u' ? 5 : 1;
-	if (s.p[0] == 'u')
-		return hex_digits(bytes_skip(s, 1), 4, ret_c);
-	found = s.p[0] ? strchr(from, s.p[0]) : NULL;
-	if (!found)
-		return NO;
-	*ret_c = (uint8_t)to[found - from];
-	return YES;
-}
-
-/* Every name that HTML has for visible ASCII that is neither letter nor digit, and for what breaks a line of base64 (HTML, 13.5). */
-static const struct {
-	const char *name;
-	char c;
-} entities[] = {
-	{ "amp;", '&' },    { "AMP;", '&' },    { "lt;", '<' },       { "LT;", '<' },    { "gt;", '>' },    { "GT;", '>' },    { "quot;", '"' },
-	{ "QUOT;", '"' },   { "apos;", '\'' },  { "sol;", '/' },      { "equals;", '=' }, { "plus;", '+' },  { "lowbar;", '_' }, { "UnderBar;", '_' },
-	{ "excl;", '!' },   { "num;", '#' },    { "dollar;", '$' },   { "percnt;", '%' }, { "lpar;", '(' },  { "rpar;", ')' },  { "ast;", '*' },
-	{ "midast;", '*' }, { "comma;", ',' },  { "period;", '.' },   { "colon;", ':' }, { "semi;", ';' },  { "quest;", '?' }, { "commat;", '@' },
-	{ "lsqb;", '[' },   { "lbrack;", '[' }, { "bsol;", '\\' },    { "rsqb;", ']' },  { "rbrack;", ']' }, { "Hat;", '^' },  { "grave;", '`' },
-	{ "lcub;", '{' },   { "lbrace;", '{' }, { "verbar;", '|' },   { "vert;", '|' },  { "VerticalLine;", '|' }, { "rcub;", '}' }, { "rbrace;", '}' },
-	{ "DiacriticalGrave;", '`' }, { "NewLine;", '\n' },
-};
-
-/* "45;" of &#45; and "2D;" of &#x2D;. */
-static enum try entity_number(struct bytes s, uint32_t base, uint32_t *ret_c, size_t *ret_len)
-{
-	uint32_t v = 0;
-
-	for (size_t i = 0; i <= ENTITY_DIGITS_MAX; i++) {
-		int d = i < s.len ? hex(s.p[i]) : 0;
-
-		if (i == s.len)
-			return SHORT;
-		if (s.p[i] == ';' && i > 0) {
-			*ret_c = v;
-			*ret_len = i + 1;
-			return YES;
-		}
-		if (d < 0 || (uint32_t)d >= base)
-			return NO;
-		v = v * base + (uint32_t)d;
-	}
-	return NO;
-}
-
-static enum try entity_name(struct bytes s, uint32_t *ret_c, size_t *ret_len)
-{
-	for (size_t i = 0; i < sizeof(entities) / sizeof(entities[0]); i++) {
-		struct bytes name = bytes_str(entities[i].name);
-
-		if (s.len < name.len && bytes_starts(name, s))
-			return SHORT;
-		if (bytes_starts(s, name)) {
-			*ret_c = (uint8_t)entities[i].c;
-			*ret_len = name.len;
-			return YES;
-		}
-	}
-	return NO;
-}
-
-/* A character reference of HTML, without the ampersand. */
-static enum try entity(struct bytes s, uint32_t *ret_c, size_t *ret_len)
-{
-	size_t mark;
-	enum try t;
-
-	if (s.len == 0 || s.p[0] != '#')
-		return entity_name(s, ret_c, ret_len);
-	if (s.len == 1)
-		return SHORT;
-	mark = (s.p[1] | 0x20) == 'x' ? 2 : 1;
-	t = entity_number(bytes_skip(s, mark), mark == 2 ? 16 : 10, ret_c, ret_len);
-	*ret_len += mark;
-	return t;
-}
-
-/* The first character of `s` (not empty), which a malformed escape leaves as it is. SHORT: an escape that is not complete. */
-static enum try character(struct bytes s, enum way way, uint32_t *ret_c, size_t *ret_len)
-{
-	enum try escape = NO;
-	size_t len = 2;
-
-	if (way == PERCENT && s.p[0] == '%')
-		escape = hex_digits(bytes_skip(s, 1), 2, ret_c);
-	else if (way == JSON && s.p[0] == '\\')
-		escape = json_escape(bytes_skip(s, 1), ret_c, &len);
-	else if (way == ENTITY && s.p[0] == '&')
-		escape = entity(bytes_skip(s, 1), ret_c, &len);
-	if (escape == NO) {
-		*ret_c = s.p[0];
-		len = 0;
-	}
-	*ret_len = 1 + len;
-	return escape == SHORT ? SHORT : YES;
-}
-
-static enum try spelled(struct bytes s, struct bytes secret, enum way way)
-{
 	for (size_t i = 0; i < secret.len; i++) {
-		uint32_t c = 0;
-		size_t len = 0;
+		uint32_t c = 0, want = secret.p[i];
+		enum layer_answer t = layer_next_within(&x, within, &c);
 
-		if (s.len == 0 || character(s, way, &c, &len) == SHORT)
-			return SHORT;
-		if (c != secret.p[i] && !(way == PERCENT && s.p[0] == '+' && secret.p[i] == ' '))
-			return NO;
-		s = bytes_skip(s, len);
+		if (t != LAYER_DONE)
+			return t;
+		if (c == '+' && want == ' ' && pluses)
+			continue;
+		if (folds ? fold(c) != fold(want) : c != want)
+			return LAYER_OVER;
 	}
-	return YES;
+	return LAYER_DONE;
 }
 
 /* The six bits of `secret` from bit `at` on. */
@@ -168,139 +52,310 @@ static uint8_t sextet(struct bytes secret, size_t at)
 	return two >> (16 - BITS - at % 8) & 0x3f;
 }
 
-static int value64(uint32_t c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return (int)c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return (int)c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return (int)c - '0' + 52;
-	if (c == '+' || c == '-')
-		return 62;
-	return c == '/' || c == '_' ? 63 : -1;
-}
-
-/* The only way in which this byte is not itself. */
-static enum way way_of(uint8_t c)
-{
-	return c == '%' ? PERCENT : c == '&' ? ENTITY : JSON;
-}
-
-/* The next base64 digit, whether it is escaped or not, with the line break in front of it. */
-static enum try digit64(struct bytes s, bool breaks, int *ret, size_t *ret_len)
-{
-	size_t at = 0;
-
-	for (size_t n = 0;; n++) {
-		uint32_t c = 0;
-		size_t len = 0;
-
-		if (at == s.len || character(bytes_skip(s, at), way_of(s.p[at]), &c, &len) == SHORT)
-			return SHORT;
-		at += len;
-		if (breaks && n < BREAKS_MAX && (c == '\r' || c == '\n'))
-			continue;
-		*ret = value64(c);
-		*ret_len = at;
-		return YES;
-	}
-}
-
 /* The digits that the secret alone decides when its first bit is bit `skip` of a digit's neighbour: for the three alignments these begin
  * at bit 0, 4 and 2. */
-static enum try encoded(struct bytes s, struct bytes secret, size_t from)
+static enum layer_answer encoded(struct layer_source x, struct bytes secret, size_t from)
 {
 	for (size_t at = from; at + BITS <= 8 * secret.len; at += BITS) {
 		int v = -1;
-		size_t len = 0;
+		enum layer_answer t = layer_next_digit(&x, at > from, &v);
 
-		if (digit64(s, at > from, &v, &len) == SHORT)
-			return SHORT;
-		if (v != sextet(secret, at))
-			return NO;
-		s = bytes_skip(s, len);
+		if (t != LAYER_DONE || v != sextet(secret, at))
+			return t == LAYER_DONE ? LAYER_OVER : t;
 	}
-	return YES;
+	return LAYER_DONE;
 }
 
-static enum try begins(struct bytes s, struct bytes secret)
+static enum layer_answer better(enum layer_answer best, enum layer_answer t)
 {
-	enum try best = NO;
+	return best == LAYER_DONE || t == LAYER_OVER ? best : t;
+}
 
-	for (enum way w = PLAIN; w <= ENTITY && best != YES; w++) {
-		enum try t = spelled(s, secret, w);
+/* At any alignment. */
+static enum layer_answer encoded_any(struct layer_source x, struct bytes secret)
+{
+	enum layer_answer best = LAYER_OVER;
 
-		best = t == NO ? best : t;
+	for (size_t from = 0; from < BITS && best != LAYER_DONE && secret.len >= SECRET_SCAN_BASE64_MIN; from += 2)
+		best = better(best, encoded(x, secret, from));
+	return best;
+}
+
+static const enum layer escapes[] = { LAYER_PERCENT, LAYER_SCRIPT, LAYER_ENTITY };
+
+enum { N_ESCAPES = sizeof(escapes) / sizeof(escapes[0]) };
+
+static const uint8_t *follow(const struct secret_scan *s, uint32_t c)
+{
+	return s->may_follow[layer_of((uint8_t)c)];
+}
+
+/* In its layer the source begins with what secret `i` may begin with, whatever layer is within. */
+static enum layer_answer promises(const struct secret_scan *s, struct layer_source x, size_t i)
+{
+	uint32_t c = 0, d = 0;
+	enum layer_answer t = layer_next(&x, &c);
+
+	if (t != LAYER_DONE || c > 0xff || !(s->may_begin[c] >> i & 1))
+		return t == LAYER_DONE ? LAYER_OVER : t;
+	t = layer_next(&x, &d);
+	if (t != LAYER_DONE)
+		return s->secrets[i].len > 1 ? t : LAYER_DONE;
+	return d <= 0xff && (follow(s, c)[d] >> i & 1) ? LAYER_DONE : LAYER_OVER;
+}
+
+/* In every layer within that of the source. Where no byte of the secret begins an escape, one that does is always an escape, in whichever layer. */
+static enum layer_answer spelled_within(const struct secret_scan *s, struct layer_source x, size_t i)
+{
+	enum layer_answer best;
+
+	if (!(s->marked >> i & 1))
+		return spelled(x, LAYER_ANY, s->secrets[i]);
+	best = spelled(x, LAYER_NONE, s->secrets[i]);
+	for (size_t n = 0; n < N_ESCAPES && best != LAYER_DONE; n++)
+		best = better(best, spelled(x, escapes[n], s->secrets[i]));
+	return best;
+}
+
+static enum layer_answer begins(const struct secret_scan *s, struct layer_source x, size_t i)
+{
+	static const enum layer any[] = { LAYER_ANY, LAYER_WIDE }, each[] = { LAYER_PERCENT, LAYER_SCRIPT, LAYER_ENTITY, LAYER_WIDE };
+	bool marked = s->marked >> i & 1;
+	size_t n = marked ? sizeof(each) / sizeof(each[0]) : sizeof(any) / sizeof(any[0]);
+	enum layer_answer best = spelled(x, LAYER_NONE, s->secrets[i]);
+
+	for (size_t k = 0; k < n && best != LAYER_DONE; k++) {
+		enum layer_answer t;
+
+		x.layer = marked ? each[k] : any[k];
+		t = promises(s, x, i);
+		best = better(best, t == LAYER_DONE ? spelled_within(s, x, i) : t);
 	}
-	for (size_t from = 0; from < BITS && best != YES && secret.len >= SECRET_SCAN_BASE64_MIN; from += 2) {
-		enum try t = encoded(s, secret, from);
+	x.layer = LAYER_HEX;
+	if (s->secrets[i].len >= SECRET_SCAN_BASE64_MIN)
+		best = better(best, spelled(x, LAYER_NONE, s->secrets[i]));
+	x.layer = LAYER_WIDE;
+	best = better(best, encoded_any(x, s->secrets[i]));
+	x.layer = LAYER_ANY;
+	return better(best, encoded_any(x, s->secrets[i]));
+}
 
-		best = t == NO ? best : t;
+/* In base64 there begins what is the secret in another layer. */
+static enum layer_answer begins_within(const struct secret_scan *s, struct layer_source x, size_t i)
+{
+	enum layer_answer best = LAYER_OVER;
+
+	x.layer = LAYER_BASE64;
+	for (x.skip = 0; x.skip < BITS && best != LAYER_DONE; x.skip = (uint8_t)(x.skip + 2)) {
+		enum layer_answer t = promises(s, x, i);
+
+		best = better(best, t == LAYER_DONE ? spelled_within(s, x, i) : t);
+		if (t != LAYER_DONE)
+			continue;
+		best = better(best, spelled(x, LAYER_WIDE, s->secrets[i]));
+		best = better(best, encoded_any(x, s->secrets[i]));
 	}
 	return best;
 }
 
+/* Bit i of a table's line: it may be so for secret i. */
 static void mark(uint8_t table[256], uint8_t bit, const char *bytes)
 {
 	for (; *bytes; bytes++)
 		table[(uint8_t)*bytes] |= bit;
 }
 
+static void mark_letter(uint8_t table[256], uint8_t bit, struct bytes secret, size_t at)
+{
+	uint8_t c = secret.p[at];
+
+	table[c] |= bit;
+	if (any_case(secret) && (c | 0x20) >= 'a' && (c | 0x20) <= 'z')
+		table[c ^ 0x20] |= bit;
+}
+
 /* Every byte that stands for these six bits. */
 static void mark64(uint8_t table[256], uint8_t bit, uint8_t v)
 {
 	for (unsigned c = 0; c < 256; c++)
-		if (value64(c) == v)
+		if (layer_value64(c) == v)
 			table[c] |= bit;
+}
+
+static void mark_hex(uint8_t table[256], uint8_t bit, unsigned half)
+{
+	static const char low[] = "0123456789abcdef", high[] = "0123456789ABCDEF";
+
+	table[(uint8_t)low[half]] |= bit;
+	table[(uint8_t)high[half]] |= bit;
+}
+
+static const char marks[] = "%\\&";
+
+/* What a spelling may begin with, and behind a byte that is itself go on with. */
+static void mark_plain(struct secret_scan *s, uint8_t bit, struct bytes secret)
+{
+	uint8_t *first = s->may_begin, *second = s->may_follow[LAYER_NONE];
+
+	mark(first, bit, secret.p[0] == ' ' ? "%\\&+" : marks);
+	mark_letter(first, bit, secret, 0);
+	mark(second, bit, "%\\&+\r\n");
+	second['\0'] |= bit;
+	if (secret.len > 1)
+		mark_letter(second, bit, secret, 1);
+	for (size_t from = 0; from < BITS && secret.len >= SECRET_SCAN_BASE64_MIN; from += 2) {
+		mark64(first, bit, sextet(secret, from));
+		mark64(second, bit, sextet(secret, from + BITS));
+	}
+}
+
+/* How an escape of a byte that may begin one goes on. */
+static void mark_escapes(struct secret_scan *s, uint8_t bit, struct bytes secret)
+{
+	uint8_t stands_for = 0;
+	const char *name;
+
+	for (size_t i = 0; i < N_ESCAPES; i++) {
+		uint8_t *second = s->may_follow[escapes[i]];
+
+		mark(second, bit, marks);
+		second['\0'] |= bit;
+		if (secret.len > 1 && layer_of(secret.p[0]) == escapes[i])
+			mark_letter(second, bit, secret, 1);
+	}
+	mark(s->may_follow[LAYER_SCRIPT], bit, "ux");
+	mark(s->may_follow[LAYER_ENTITY], bit, "#");
+	for (unsigned c = ' '; c <= '~'; c++) {
+		if (!(s->may_begin[c] & bit))
+			continue;
+		mark_hex(s->may_follow[LAYER_PERCENT], bit, c >> 4);
+		s->may_follow[LAYER_SCRIPT][c] |= bit;
+		for (size_t i = 0; (name = layer_entity_at(i, &stands_for)) != NULL; i++)
+			if (stands_for == c)
+				s->may_follow[LAYER_ENTITY][(uint8_t)name[0]] |= bit;
+	}
+}
+
+static void mark_pair(struct secret_scan *s, unsigned first, unsigned second)
+{
+	unsigned at = (first & 0x3f) << BITS | (second & 0x3f);
+
+	s->may_pair[at / 8] = (uint8_t)(s->may_pair[at / 8] | 1U << at % 8);
+}
+
+/* Two digits of base64 in which such a byte begins, at each alignment. */
+static void mark_pairs(struct secret_scan *s, uint8_t bit)
+{
+	for (unsigned c = 0; c < 256; c++) {
+		if (!(s->may_begin[c] & bit))
+			continue;
+		for (unsigned other = 0; other < 16; other++) {
+			mark_pair(s, c >> 2, c << 4 | other);
+			mark_pair(s, other >> 2 << 4 | c >> 4, c << 2 | (other & 3));
+			mark_pair(s, other << 2 | c >> 6, c);
+		}
+	}
 }
 
 static void mark_secret(struct secret_scan *s, uint8_t bit, struct bytes secret)
 {
-	mark(s->may_begin, bit, secret.p[0] == ' ' ? "%\\&+" : "%\\&");
-	s->may_begin[secret.p[0]] |= bit;
-	mark(s->may_follow, bit, "%\\&+\r\n");
-	mark(s->may_escape, bit, "%&+#0123456789abcdefABCDEFu\"\\/");
-	for (size_t i = 0; i < sizeof(entities) / sizeof(entities[0]); i++)
-		s->may_escape[(uint8_t)entities[i].name[0]] |= bit;
-	for (unsigned c = 0; c < 256; c++)
-		if (secret.len == 1 || c == secret.p[1]) {
-			s->may_follow[c] |= bit;
-			s->may_escape[c] |= bit;
-		}
-	for (size_t from = 0; from < BITS && secret.len >= SECRET_SCAN_BASE64_MIN; from += 2) {
-		mark64(s->may_begin, bit, sextet(secret, from));
-		mark64(s->may_follow, bit, sextet(secret, from + BITS));
+	for (size_t i = 0; i < secret.len; i++)
+		if (layer_of(secret.p[i]) != LAYER_NONE)
+			s->marked |= bit;
+	mark_plain(s, bit, secret);
+	mark_escapes(s, bit, secret);
+	if (secret.len < SECRET_SCAN_BASE64_MIN) {
+		if (secret.len == 1)
+			for (size_t i = 0; i < 256; i++)
+				s->may_follow[layer_of(secret.p[0])][i] |= bit;
+		return;
 	}
+	mark_pairs(s, bit);
+	mark_hex(s->may_begin, bit, secret.p[0] >> 4);
+	mark_hex(s->may_follow[LAYER_NONE], bit, secret.p[0] & 15);
 }
 
 void secret_scan_init(struct secret_scan *s, const struct bytes *secrets, size_t n)
 {
 	must(n <= SECRET_SCAN_MAX);
-	*s = (struct secret_scan){ .secrets = secrets, .n = n };
+	*s = (struct secret_scan){ .secrets = secrets, .n = (uint8_t)n };
 	for (size_t i = 0; i < n; i++) {
 		must(secrets[i].len > 0);
 		mark_secret(s, (uint8_t)(1U << i), secrets[i]);
 	}
 }
 
-bool secret_scan_find(const struct secret_scan *s, struct bytes in, bool last, size_t *ret_safe)
+/* Four digits as they are, and the first two bytes in them at any alignment. */
+static bool may_be_in_digits(const struct secret_scan *s, const uint8_t *p)
+{
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < SECRET_SCAN_BEHIND; i++) {
+		int v = layer_value64(p[i]);
+
+		if (v < 0) /* an escape, or a line break: or the digits are over */
+			return layer_of(p[i]) != LAYER_NONE || (i > 0 && (p[i] == '\r' || p[i] == '\n'));
+		bits = bits << BITS | (uint32_t)v;
+	}
+	for (unsigned right = 16; right >= 12; right -= 2) {
+		uint8_t c = (uint8_t)(bits >> right), d = (uint8_t)(bits >> (right - 8));
+
+		if (s->may_begin[c] & follow(s, c)[d])
+			return true;
+	}
+	return false;
+}
+
+static bool begins_digit(struct layer_source x)
+{
+	int v = -1;
+
+	x.layer = LAYER_ANY;
+	return layer_next_digit(&x, false, &v) != LAYER_DONE || v >= 0;
+}
+
+static bool may_be_within(const struct secret_scan *s, const uint8_t *p)
+{
+	unsigned first = layer_digits64[p[0]], second = layer_digits64[p[1]], at = (first - 1) << BITS | (second - 1);
+
+	if (!first)
+		return layer_of(p[0]) != LAYER_NONE;
+	return second && !(s->may_pair[at / 8] >> at % 8 & 1) ? false : may_be_in_digits(s, p);
+}
+
+/* What begins here: LAYER_OVER, or *safe is less where it may go on behind the end. `which`: secrets that may be spelled, `within`: or be in base64. */
+static enum layer_answer look(const struct secret_scan *s, struct layer_source x, size_t at, uint8_t which, bool within, size_t *safe)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		enum layer_answer t = which >> i & 1 ? begins(s, x, i) : LAYER_OVER;
+
+		if (t == LAYER_MORE && at < *safe)
+			*safe = at;
+		if (t != LAYER_DONE && within && s->secrets[i].len >= SECRET_SCAN_BASE64_MIN && (layer_value64(x.s.p[0]) >= 0 || begins_digit(x))) {
+			t = begins_within(s, x, i);
+			if (t == LAYER_MORE && at + SECRET_SCAN_BEHIND < *safe)
+				*safe = at + SECRET_SCAN_BEHIND;
+		}
+		if (t == LAYER_DONE)
+			return LAYER_DONE;
+	}
+	return LAYER_OVER;
+}
+
+bool secret_scan_find(const struct secret_scan *s, struct bytes in, size_t behind, bool last, size_t *ret_safe)
 {
 	size_t safe = in.len;
 
+	must(behind <= SECRET_SCAN_BEHIND && behind <= in.len);
 	for (size_t at = 0; at < in.len; at++) {
-		uint8_t which = s->may_begin[in.p[at]];
+		const uint8_t *p = in.p + at;
+		uint8_t which = at < behind ? 0 : s->may_begin[p[0]];
+		bool within = in.len - at > SECRET_SCAN_BEHIND && may_be_within(s, p);
 
-		if (at + 1 < in.len)
-			which &= (in.p[at] == '%' || in.p[at] == '\\' || in.p[at] == '&' ? s->may_escape : s->may_follow)[in.p[at + 1]];
-		for (size_t i = 0; which >> i; i++) {
-			enum try t = which >> i & 1 ? begins(bytes_skip(in, at), s->secrets[i]) : NO;
-
-			if (t == YES)
-				return true;
-			if (t == SHORT && at < safe)
-				safe = at;
-		}
+		if (which && at + 1 < in.len)
+			which &= follow(s, p[0])[p[1]];
+		if ((which || within) && look(s, (struct layer_source){ .s = bytes_skip(in, at), .last = last }, at, which, within, &safe) == LAYER_DONE)
+			return true;
 	}
 	*ret_safe = last ? in.len : safe;
 	return false;

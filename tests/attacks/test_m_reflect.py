@@ -32,6 +32,16 @@ ECHOES = {
     "html": whole(b"<p>You sent " + S.replace(b"-", b"&#45;").replace(b".", b"&#x2E;").replace(b"_", b"&lowbar;") + b"</p>"),
     "html-chunks": chunked(*[bytes([c]) for c in S.replace(b"-", b"&#0045;")]),
     "html-base64": whole(base64.b64encode(b"Bearer " + S).replace(b"M", b"&#x4d;").replace(b"=", b"&#x3D;")),
+    # a redirect within a redirect, JSON in a log, HTML in JSON, a file that has a Basic header, PowerShell's letters, and what ends without a semicolon
+    "percent-percent": whole(b"hi", b"Location: /login?next=%2Fd%3Fkey%3D" + S.replace(b"-", b"%252D").replace(b"_", b"%255F")),
+    "json-json": whole(json.dumps({"log": json.dumps({"a": SECRET}).replace("-", "\\u002d")}).encode()),
+    "html-json": whole(b'{"p": "' + S.replace(b"-", b"\\u0026#45;").replace(b"_", b"\\u0026lowbar;") + b'"}'),
+    "base64-base64": whole(base64.b64encode(b"Authorization: Basic " + base64.b64encode(b"me:" + S))),
+    "base64-percent-chunks": chunked(*[bytes([c]) for c in base64.b64encode(b"key=" + S.replace(b"-", b"%2D"))]),
+    "wide": whole(SECRET.encode("utf-16-le")),
+    "hex": whole(S.hex().encode()),
+    "upper": whole(S.upper()),
+    "html-bare": whole(b"<p>" + S.replace(b"-", b"&#45").replace(b".", b"&#x2E") + b"</p>"),
     "interim": b"HTTP/1.1 103 Early\r\nLink: " + S + b"\r\n\r\n" + whole(b"hi"),
 }
 
@@ -59,6 +69,8 @@ def query(arena, build, tmp_path_factory):
 def world(arena):
     script = {"/" + k: {"hex": v.hex(), "close": k == "events"} for k, v in ECHOES.items()}
     script["/gzip"] = {"hex": whole(gzip.compress(S), b"Content-Encoding: gzip").hex()}
+    script["/grpc"] = {"hex": whole(gzip.compress(S), b"Content-Type: application/grpc", b"Grpc-Encoding: gzip").hex()}
+    script["/connect"] = {"hex": whole(gzip.compress(S), b"Content-Type: application/connect+json", b"Connect-Content-Encoding: gzip").hex()}
     script |= {"/" + k: {"hex": v.hex()} for k, v in PARTS.items()}
     script["/nearly"] = {"hex": whole(b"you sent " + S[:-1]).hex()}
     script |= {f"/{k}?key={SECRET}": {"hex": v.hex()} for k, v in AGAIN.items()}
@@ -85,7 +97,8 @@ PARTS = {
     "im": whole(S[:13], b"IM: range"),
     "byteranges": whole(b"--b\r\nContent-Range: bytes 0-12/25\r\n\r\n" + S[:13] + b"\r\n--b--\r\n", b"Content-Type: multipart/byteranges; boundary=b"),
 }
-ASKED = {"Range": "bytes=0-12", "Request-Range": "bytes=0-12", "X-MS-Range": "bytes=0-12", "If-Range": '"e"', "A-IM": "range", "Accept-Charset": "utf-16"}
+ASKED = {"Range": "bytes=0-12", "Request-Range": "bytes=0-12", "X-MS-Range": "bytes=0-12", "If-Range": '"e"', "A-IM": "range", "Accept-Charset": "utf-16",
+         "Grpc-Accept-Encoding": "gzip", "Connect-Accept-Encoding": "gzip"}
 
 
 def failures(a, n=1):
@@ -96,7 +109,7 @@ def failures(a, n=1):
 def kept_back(a, got):
     """Nothing of the value arrived, and one event says why."""
     everything = got["out"] + got["err"]
-    assert SECRET not in everything and SECRET[:8] not in everything, got
+    assert SECRET not in everything and SECRET[:8] not in everything and SECRET.upper()[:8] not in everything, got
     assert got["code"] != 0 or " 502" in got["out"].splitlines()[0], got
     assert failures(a) == ["credential_reflected"]
 
@@ -137,6 +150,14 @@ def test_h5_a_coded_answer_fails_closed_and_ranges_are_not_asked_for(gateway):
         assert failures(a) == ["coded_answer"]
         fields = [dict(r["fields"]) for r in a.seen()["requests"]]
         assert [(f.get("accept-encoding"), f.get("range")) for f in fields] == [("identity", None)]
+
+
+@pytest.mark.parametrize("kind", ["grpc", "connect"])
+def test_h5_an_answer_of_coded_messages_fails_closed(gateway, kind):
+    with gateway.attack() as a:
+        got = gateway.do("command", ["curl", "-sS", "-i", f"https://cred.example/{kind}"])
+        assert " 502" in got["out"].splitlines()[0] and "coded_answer" in got["out"], got
+        assert failures(a) == ["coded_answer"]
 
 
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
