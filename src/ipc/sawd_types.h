@@ -23,6 +23,9 @@ enum {
 	SAWD_SECRET_NAMES_MAX = 500,
 	SAWD_CA_NAMES_MAX = 4 * 1024 * 1024, /* text of a list of names */
 	SAWD_CA_PEM_MAX = 4096,
+	SAWD_RUNNING_MAX = 4096, /* workspaces of one sawd that run at once: fewer where the hard limit of descriptors does not reach */
+	SAWD_RUNNING_FDS = 2, /* that keeper holds for each of them; core and launcher hold one */
+	SAWD_SPARE_FDS = 256, /* and whatever else each of the three does */
 	SAWD_ROLE_UIDS = 0x70000000, /* root only: first of the 8 uids of sawd's own roles; blocks of workspaces follow */
 };
 
@@ -30,8 +33,8 @@ enum sawd_type {
 	/* launcher -> role, once, first */
 	MSG_SAWD_FRONT_CONFIG = 600, /* (u role uid, 0: keep; u uid whose calls are taken; u launcher's pid; u lab; u ms after which an
 				      * idle tunnel is cut; b state folder; b run folder; fd listening socket) */
-	MSG_SAWD_CORE_CONFIG, /* (u uid, u lab, u longest session in ms, b owner, b state folder, b run folder, b resolv.conf or "") */
-	MSG_SAWD_KEEPER_CONFIG, /* (b key folder, b path of a systemd credential with the sealing key, or "") */
+	MSG_SAWD_CORE_CONFIG, /* (u uid, u lab, u longest session in ms, u workspaces that may run at once, b owner, b state folder, b run folder, b resolv.conf or "") */
+	MSG_SAWD_KEEPER_CONFIG, /* (u workspaces that may run at once, b key folder, b path of a systemd credential with the sealing key, or "") */
 	MSG_SAWD_COMPILER_CONFIG, /* (u role uid) */
 	MSG_SAWD_PEER, /* launcher -> core: its channel to that role; launcher -> others: theirs to core. (u enum sawd_role of the other end,
 			* fd). Replaces the one before */

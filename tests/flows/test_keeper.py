@@ -3,6 +3,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import shutil
 import stat
 import subprocess
@@ -28,6 +29,27 @@ def keeper(build):
 
 def file_of(k, name, owner="ann"):
     return k.folder / "secrets" / owner / name
+
+
+def test_as_many_workspaces_as_may_run_have_their_channels(build):
+    many = 300
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[0]), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    k = Keeper(build)
+    assert k.start(running=many) is None
+    k.set("github", VALUE)
+    ends = []
+    try:
+        for i in range(many):
+            ws = f"ws-{i:012x}"
+            ends += [k.outlet(ws, ["github"]), k.inlet(ws, ["a.example"])]
+        assert ends[0].take() == "github" and len(ends[-1].issue()[3]) == 1
+        k.set("github", VALUE + b"2")
+        assert ends[-2].take_all(2) == ["github", "github"] and ends[-2].values["github"] == VALUE + b"2"
+        assert k.prepare("github", "ROTATE", VALUE)[0] == N["SAWD_SECRET_OK"], "and files can be opened still"
+    finally:
+        for end in ends:
+            end.close()
+        k.close()
 
 
 # ---- stored --------------------------------------------------------------------------------------------------------

@@ -366,6 +366,51 @@ def test_a_low_soft_limit_of_descriptors_is_no_limit_of_workspaces(build):
         s.close()
 
 
+def test_more_workspaces_than_may_run_are_refused_with_a_sentence_and_start_when_there_is_room(build):
+    s = Sawd(build, options=["--running-max", "1"])
+    try:
+        s.start()
+        s.running("first")
+        assert s.create("second").status == 201
+        event = s.wait("second", "failed", but_not=("running",))
+        assert "as many as this sawd runs at once" in event["detail"] and "next try" in event["detail"], event
+        assert len(s.supervisors()) == 1
+        s.call("POST", "/v1/workspaces/first/stop")
+        s.wait("second", "running")
+    finally:
+        s.close()
+
+
+def test_core_goes_on_when_no_descriptor_is_free_for_the_channel_to_a_supervisor(build):
+    s = Cut(build)
+    try:
+        s.start()
+        record = s.running("dev")
+        pid = supervisor_of(s, record)
+        s.stop()
+        os.kill(pid, signal.SIGKILL)
+        wait_gone(pid)
+        fake = FakeSupervisor(s.run, record["id"])
+        s.start()
+        fake.accept()
+        s.wait("dev", "running")
+        before = s.roles()
+        limit_descriptors(before["core"], 3)
+        fake.channel.close()
+        for _ in range(2):  # it is asked for again
+            assert select.select([fake.listener], [], [], 20)[0]
+            with fake.listener.accept()[0] as refused:
+                assert select.select([refused], [], [], 20)[0] and refused.recv(100) == b"", "nobody has it"
+        assert s.call("GET", "/v1/workspaces/dev").json["state"] == "failed" and not s.supervisors(), "nothing is started beside it"
+        limit_descriptors(before["core"], 300)
+        fake.accept()
+        s.wait("dev", "running")
+        assert s.roles() == before and "no descriptor is free" in s.log()
+        fake.close()
+    finally:
+        s.close()
+
+
 def test_a_second_sawd_is_refused(sawd):
     done = subprocess.run([sawd.binary], env=sawd.env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1 and "runs already" in done.stderr and str(sawd.process.pid) in done.stderr
@@ -388,7 +433,8 @@ def test_sawd_goes_to_the_background_when_it_serves(build):
 @pytest.mark.parametrize("args,words", [(["--colour"], "usage"), (["x"], "unexpected"), (["--ready-fd", "99"], "descriptor"),
                                         (["--ready-fd", "-1"], "descriptor"), (["--session-max", "0"], "seconds"),
                                         (["--session-max", "43201"], "seconds"), (["--session-idle", "3601"], "seconds"),
-                                        (["--session-idle", "1h"], "seconds")])
+                                        (["--session-idle", "1h"], "seconds"), (["--running-max", "0"], "number"),
+                                        (["--running-max", "4097"], "number")])
 def test_wrong_arguments_are_a_usage_error(build, args, words):
     done = subprocess.run([build / "src/sawd/launcher/sawd", *args], capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2 and words in done.stderr

@@ -38,14 +38,14 @@ class Keeper:
     def log(self):
         return self.folder.with_suffix(".log").read_text()
 
-    def start(self):
-        """None when it is ready, else its sentence."""
+    def start(self, running=64):
+        """None when it is ready, else its sentence. `running`: workspaces that may run at once."""
         self.parent, child = Channel.pair()
         place = child.fileno()
         self.process = subprocess.Popen([self.binary], stderr=self.errors, env={}, close_fds=False,
                                         preexec_fn=lambda: (os.dup2(place, 103), os.dup2(103, 3, inheritable=True)))
         child.close()
-        self.parent.send("MSG_SAWD_KEEPER_CONFIG", str(self.folder), self.credential)
+        self.parent.send("MSG_SAWD_KEEPER_CONFIG", running, str(self.folder), self.credential)
         said = self.parent.receive()
         if said[0] != "MSG_READY":
             self.process.wait(10)

@@ -24,6 +24,7 @@ struct core {
 	uint64_t uid;
 	bool lab;
 	uint64_t session_max_ms;
+	uint64_t running_max; /* workspaces at once */
 	bool draining; /* everything is being stopped before sawd goes down */
 	char owner[SAWD_OWNER_MAX + 1];
 	char state[PATHS_MAX];
@@ -97,7 +98,7 @@ int files_move(const char *from, const char *to, struct err *e);
 int files_remove_tree(const char *path, struct err *e);
 /* Why a supervisor failed, from its log: its last "failed: ..." sentence, else the sentence of the last line; "" when there is none. */
 void files_last_words(const char *path, char *ret, size_t size);
-/* True while some process holds the flock on this file. */
+/* True while some process holds the flock on this file; also while that cannot be found out for want of descriptors or memory. */
 bool files_locked(const char *path);
 
 /* bundles.c: signed policies, one file each under the release's name. */

@@ -115,6 +115,26 @@ static bool on_spawned(void *owner, struct msg_in *in)
 
 static const struct ask_kind spawned = { ASK_LAUNCHER, { MSG_SAWD_SPAWNED }, on_spawned };
 
+static bool may_run(const struct ws *w)
+{
+	return w->control || w->state == SAWD_STARTING || w->state == SAWD_RUNNING || w->state == SAWD_STOPPING;
+}
+
+/* Each costs descriptors here, in keeper and in the launcher: one too many would not be missed by one of them alone. */
+static bool has_room(struct ws *w)
+{
+	struct core *c = w->core;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < CORE_BUCKETS; i++)
+		for (const struct ws *x = c->buckets[i]; x; x = x->next)
+			n += x != w && may_run(x);
+	if (n < c->running_max)
+		return true;
+	ws_fail(w, "%llu other workspaces run, which is as many as this sawd runs at once: stop one of them", (unsigned long long)n);
+	return false;
+}
+
 static void start(struct ws *w)
 {
 	struct core *c = w->core;
@@ -127,6 +147,8 @@ static void start(struct ws *w)
 		ws_kick_in(w, w->not_before_ms - now(w));
 		return;
 	}
+	if (!has_room(w))
+		return;
 	if (provision_outdated(w)) {
 		w->row.pending |= WORKSPACE_PROVISION;
 		provision(w);

@@ -25,7 +25,8 @@ struct client {
 	struct client *next;
 	char workspace[SAWD_ID_LEN + 1];
 	struct chan *chan;
-	int names_fd; /* -1: none */
+	const void *names; /* mapped: a descriptor for each workspace would be half as many again; NULL: none */
+	size_t names_len;
 	uint64_t n_names;
 	uint8_t names_sha256[SHA256_LEN];
 	uint64_t issue;
@@ -177,21 +178,15 @@ static int send_one(struct client *c, const struct root *root, const struct key 
 
 static int send_certs(struct client *c, const struct root *root, const struct key *key, uint64_t *ret_n, struct err *e)
 {
-	const void *p = NULL;
-	size_t len = 0;
-	struct bytes text;
-	int r = fd_map_sealed(c->names_fd, SAWD_CA_NAMES_MAX, &p, &len, e);
+	struct bytes text = bytes_of(c->names, c->names_len);
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	text = bytes_of(p, len);
 	while (r == 0 && text.len && *ret_n < CERTS_MAX) {
 		r = send_one(c, root, key, &text, e);
 		++*ret_n;
 	}
 	if (r == 0 && text.len)
 		r = err_set(e, E2BIG, "the policy opens more names than %d certificates hold", CERTS_MAX);
-	(void)munmap((void *)(uintptr_t)p, len);
 	return r;
 }
 
@@ -248,6 +243,14 @@ static void issue_or_say(struct client *c)
 	(void)loop_timer_arm(c->issuer->loop, &c->again, c->retry_ms, on_again, c);
 }
 
+static void drop_names(struct client *c)
+{
+	if (c->names)
+		(void)munmap((void *)(uintptr_t)c->names, c->names_len);
+	c->names = NULL;
+	c->names_len = 0;
+}
+
 static void client_free(struct client *c)
 {
 	for (struct client **at = &c->issuer->first; *at; at = &(*at)->next)
@@ -257,7 +260,7 @@ static void client_free(struct client *c)
 		}
 	loop_timer_disarm(&c->again);
 	chan_free(c->chan);
-	(void)fd_close(c->names_fd);
+	drop_names(c);
 	free(c);
 }
 
@@ -317,16 +320,18 @@ static bool take_names(struct client *c, uint64_t n, int names_fd, struct err *e
 
 	if (n && fd_map_sealed(fd, SAWD_CA_NAMES_MAX, &p, &len, e) < 0)
 		return false;
-	if (n) {
+	if (n)
 		sha256(bytes_of(p, len), sha256_now);
-		(void)munmap((void *)(uintptr_t)p, len);
-	}
-	if (c->issued_ms && c->n_names == n && memcmp(sha256_now, c->names_sha256, SHA256_LEN) == 0)
+	if (c->issued_ms && c->n_names == n && memcmp(sha256_now, c->names_sha256, SHA256_LEN) == 0) {
+		if (p)
+			(void)munmap((void *)(uintptr_t)p, len);
 		return false;
+	}
 	memcpy(c->names_sha256, sha256_now, SHA256_LEN);
+	drop_names(c);
 	c->n_names = n;
-	(void)fd_close(c->names_fd);
-	c->names_fd = fd_take(&fd);
+	c->names = p;
+	c->names_len = len;
 	return true;
 }
 
@@ -343,7 +348,7 @@ int issuer_open(struct issuer *i, struct bytes workspace, uint64_t n, int names_
 	}
 	if (old)
 		client_free(old);
-	*c = (struct client){ .issuer = i, .next = i->first, .names_fd = -1 };
+	*c = (struct client){ .issuer = i, .next = i->first };
 	i->first = c;
 	(void)snprintf(c->workspace, sizeof(c->workspace), "%.*s", (int)workspace.len, (const char *)workspace.p);
 	r = take_names(c, n, names_fd, e) ? chan_pair(fds, e) : -EBADMSG;

@@ -138,7 +138,7 @@ static int job_start(struct launcher *l, const struct child_spec *s, uint64_t re
 	j = l->n_jobs < LAUNCHER_JOBS_MAX ? calloc(1, sizeof(*j)) : NULL;
 	if (!j) {
 		(void)fd_close(why_fd);
-		return err_set(e, EAGAIN, "no room for another child: at most %d workspaces run at once", LAUNCHER_JOBS_MAX);
+		return err_set(e, EAGAIN, "no room for another child: there are %d", LAUNCHER_JOBS_MAX);
 	}
 	*j = (struct job){ .launcher = l, .child = CHILD_NONE, .req = req, .why_fd = why_fd, .next = l->jobs };
 	(void)snprintf(j->id, sizeof(j->id), "%s", id);

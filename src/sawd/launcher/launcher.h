@@ -17,8 +17,7 @@ enum {
 	LAUNCHER_TRIES = 4, /* failed starts of a role before sawd was ever ready: give up */
 	LAUNCHER_STOP_MS = 5000, /* for the roles to end by themselves */
 	LAUNCHER_SWEEP_MS = 10000, /* between looks for cgroups of workspaces that were killed */
-	LAUNCHER_JOBS_MAX = 4096, /* children that are no role: workspaces, disks being made */
-	LAUNCHER_FDS = LAUNCHER_JOBS_MAX + 256, /* a descriptor for each, and what it takes to start a role beside them */
+	LAUNCHER_JOBS_MAX = SAWD_RUNNING_MAX + 64, /* children that are no role: workspaces, disks being made */
 };
 
 struct role {
@@ -49,6 +48,7 @@ struct launcher {
 	const char *resolv_conf; /* path, or "" */
 	uint64_t session_max_ms;
 	uint64_t session_idle_ms;
+	uint64_t running_max; /* workspaces at once */
 	bool ever_ready;
 	bool stopping;
 	struct role roles[SAWD_ROLE_END]; /* by enum sawd_role */

@@ -60,6 +60,7 @@ static void send_config(struct role *r)
 		msg_u64(&out, geteuid());
 		msg_u64(&out, l->lab);
 		msg_u64(&out, l->session_max_ms);
+		msg_u64(&out, l->running_max);
 		msg_str(&out, l->owner);
 		msg_str(&out, l->state);
 		msg_str(&out, l->run);
@@ -68,6 +69,7 @@ static void send_config(struct role *r)
 	case SAWD_KEEPER:
 		(void)paths_join(keys, l->state, "keys", NULL);
 		msg_start(&out, MSG_SAWD_KEEPER_CONFIG);
+		msg_u64(&out, l->running_max);
 		msg_str(&out, keys);
 		seal_credential(keys);
 		msg_str(&out, keys);
