@@ -53,14 +53,15 @@ enum sawd_type {
 	/* core <-> compiler; COMPILE also from a supervisor, as its parent */
 	MSG_SAWD_COMPILE = 630, /* core -> compiler: (u req, u for production, fd sealed text) */
 	MSG_SAWD_COMPILED, /* back: (u req, b name, b sha256 of the blob's content, 32 bytes; u lab,
-			   * b entries that only observe, fd sealed blob) */
+			   * b entries that only observe, fd sealed blob); else REFUSED, or NOT_NOW */
 	MSG_SAWD_REFUSED, /* back: (u req, u n, n times (u line, u column, b message)), n <= SAWD_PROBLEMS_MAX, errors only */
-	MSG_SAWD_CHECK, /* core -> compiler: (u req, b channel, u n, n times b trusted public key, fd sealed bundle): CHECKED, UNSOUND or
-			 * REFUSED */
+	MSG_SAWD_CHECK, /* core -> compiler: (u req, b channel, u n, n times b trusted public key, fd sealed bundle): CHECKED, UNSOUND,
+			 * REFUSED or NOT_NOW */
 	MSG_SAWD_CHECKED, /* back: (u req, b release, 32 bytes; u serial, b policy name, u lab, b entries that only
 			   * observe, b fingerprint of the key, u created real ms,
 			   * u expires real ms or 0, fd sealed blob) */
 	MSG_SAWD_UNSOUND, /* back: (u req, u enum reason, b why or "") */
+	MSG_SAWD_NOT_NOW, /* back to any of them: (u req, b why): for want of memory or descriptors nothing was said of the policy: ask again */
 
 	/* core <-> keeper */
 	MSG_SAWD_HOST_KEY = 640, /* core -> keeper: (u req, b workspace id): the same id always gives the same key */

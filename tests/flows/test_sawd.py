@@ -1083,21 +1083,27 @@ exit 1
 """
 
 
+def replaced(s, build, program, script):
+    """`s` runs from one folder, as an installation has it, in which `script` stands before a program; its path."""
+    folder = s.home / "bin"
+    folder.mkdir()
+    for found in [*build.glob("src/*/*/saw*"), *build.glob("src/*/saw*")]:
+        if found.is_file() and os.access(found, os.X_OK):
+            shutil.copy(found, folder)
+    made = folder / program
+    made.rename(f"{made}.real")
+    made.write_text(script)
+    made.chmod(0o755)
+    s.binary = folder / "sawd"
+    return made
+
+
 def test_a_supervisor_that_comes_up_after_it_was_given_up_is_met_and_not_doubled(build):
     """It was slow to take its lock, core died meanwhile, and what the next core started in its place failed."""
     s = Sawd(build)
     try:
-        folder = s.home / "bin"  # as an installation has it
-        folder.mkdir()
-        for program in [*build.glob("src/*/*/saw*"), *build.glob("src/*/saw*")]:
-            if program.is_file() and os.access(program, os.X_OK):
-                shutil.copy(program, folder)
-        slow = folder / "saw-workspace"
-        slow.rename(f"{slow}.real")
-        slow.write_text(HESITANT)
-        slow.chmod(0o755)
+        slow = replaced(s, build, "saw-workspace", HESITANT)
         os.mkfifo(f"{slow}.go")
-        s.binary = folder / "sawd"
         s.start()
         assert s.create("dev").status == 201
         starts = pathlib.Path(f"{slow}.starts")
@@ -1109,6 +1115,37 @@ def test_a_supervisor_that_comes_up_after_it_was_given_up_is_met_and_not_doubled
             go.write("\n")
         s.wait("dev", "running")
         assert len(starts.read_text()) == 4 and len(s.supervisors()) == 1
+    finally:
+        s.close()
+
+
+POOR = """#!/bin/bash
+# While the file is there it gets no memory file to put a policy in.
+trap '' XFSZ
+[ ! -e "$0.poor" ] || ulimit -f 0
+exec -a "saw-compiler" "$0.real" "$@"
+"""
+
+
+def test_a_compiler_without_memory_refuses_no_policy(build):
+    """Nothing was said of the policy: a gateway gets it again by itself, and who pushes hears whose fault it is."""
+    s = Sawd(build)
+    try:
+        poor = pathlib.Path(f"{replaced(s, build, 'sawd-compiler', POOR)}.poor")
+        s.start()
+        record = s.running("dev")
+        poor.touch()
+        answer = s.call("PUT", "/v1/workspaces/dev/policy", {"text": POLICY.replace("good.example", "other.example")})
+        assert answer.status != 422 and "memory file" in answer.json["detail"] and "sent again in 10 s" in answer.json["detail"], answer
+        log = s.state / "workspaces" / record["id"] / "audit.jsonl"
+        until(lambda: "bundle_not_taken" in log.read_text())
+        assert "policy_refused" not in log.read_text()
+        os.kill([p for p in children(s.process.pid) if title(p) == "saw-compiler"][0], signal.SIGKILL)
+        until(lambda: "memory file" in s.create("late").json.get("detail", ""))
+        answer = s.create("late")
+        assert answer.status == 503 and answer.json["type"] == "urn:saw:problem:unavailable" and "not the policy's" in answer.json["remedy"], answer
+        poor.unlink()
+        s.wait("dev", "running", where=lambda e: s.show("dev")["policy"]["loaded_generation"] == 2)
     finally:
         s.close()
 

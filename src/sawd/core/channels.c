@@ -236,6 +236,8 @@ static bool on_checked(void *owner, struct msg_in *in)
 		ok = on_sound(m, in);
 	} else if (in->type == MSG_SAWD_UNSOUND) {
 		ok = on_unsound(m, in);
+	} else if (in->type == MSG_SAWD_NOT_NOW) {
+		ok = api_not_now(m->core, m->req, in);
 	} else {
 		/* on record before anybody hears of it */
 		journal_refused(m->core, REASON_POLICY_INVALID, m->channel, "");
@@ -247,7 +249,7 @@ static bool on_checked(void *owner, struct msg_in *in)
 	return ok;
 }
 
-static const struct ask_kind verdict = { SAWD_COMPILER, { MSG_SAWD_CHECKED, MSG_SAWD_UNSOUND, MSG_SAWD_REFUSED }, on_checked };
+static const struct ask_kind verdict = { SAWD_COMPILER, { MSG_SAWD_CHECKED, MSG_SAWD_UNSOUND, MSG_SAWD_REFUSED, MSG_SAWD_NOT_NOW }, on_checked };
 
 static int ask_compiler(struct move *m, struct err *e)
 {

@@ -69,7 +69,7 @@ bool journal_ok(struct core *c, struct err *e);
  * takes every field; false: the answer is malformed, nothing was done and `owner` still waits: the channel ends, and it is called again
  * with NULL. */
 typedef bool (*ask_fn)(void *owner, struct msg_in *in);
-enum { ASK_ANSWERS_MAX = 3, ASK_LAUNCHER = 0 };
+enum { ASK_ANSWERS_MAX = 4, ASK_LAUNCHER = 0 };
 /* A kind of question: only the role `to` may answer it (ASK_LAUNCHER: the launcher), and only with a message of one of these types. */
 struct ask_kind {
 	unsigned to;
@@ -146,6 +146,8 @@ void api_problem(struct core *c, uint64_t req, const struct sawd_problem *p);
 void api_error(struct core *c, uint64_t req, int r, const struct err *e);
 /* The compiler's list of problems, in `in` behind its request number, passed on as it is. False: malformed. */
 bool api_refused(struct core *c, uint64_t req, const char *detail, const char *remedy, struct msg_in *in);
+/* The compiler's NOT_NOW, likewise. */
+bool api_not_now(struct core *c, uint64_t req, struct msg_in *in);
 void api_row(struct core *c, uint64_t req, const struct workspace *w);
 
 /* sessions.c */

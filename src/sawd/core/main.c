@@ -167,7 +167,8 @@ static const struct chan_permit keeper_permits[] = {
 static const struct chan_permit compiler_permits[] = { { MSG_SAWD_COMPILED, ask_on_compiler },
 						       { MSG_SAWD_REFUSED, ask_on_compiler },
 						       { MSG_SAWD_CHECKED, ask_on_compiler },
-						       { MSG_SAWD_UNSOUND, ask_on_compiler } };
+						       { MSG_SAWD_UNSOUND, ask_on_compiler },
+						       { MSG_SAWD_NOT_NOW, ask_on_compiler } };
 
 static void peer_end(struct core *c, enum sawd_role role, const char *why)
 {

@@ -211,6 +211,12 @@ static bool on_compiler(void *owner, struct msg_in *in)
 	}
 	if (in->type == MSG_SAWD_COMPILED)
 		return on_compiled(s, in);
+	if (in->type == MSG_SAWD_NOT_NOW) {
+		if (!api_not_now(s->core, s->req, in))
+			return false;
+		end(s, NULL);
+		return true;
+	}
 	(void)snprintf(text, sizeof(text), "policy %.900s was refused", s->file);
 	if (!api_refused(s->core, s->req, text, s->remedy, in))
 		return false;
@@ -218,7 +224,7 @@ static bool on_compiler(void *owner, struct msg_in *in)
 	return true;
 }
 
-static const struct ask_kind compiled = { SAWD_COMPILER, { MSG_SAWD_COMPILED, MSG_SAWD_REFUSED }, on_compiler };
+static const struct ask_kind compiled = { SAWD_COMPILER, { MSG_SAWD_COMPILED, MSG_SAWD_REFUSED, MSG_SAWD_NOT_NOW }, on_compiler };
 
 void sign_policy(struct core *c, uint64_t req, const struct sign_order *o, sign_fn done, void *owner)
 {
