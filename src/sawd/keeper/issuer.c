@@ -96,6 +96,17 @@ static int root_read(struct issuer *i, const char *workspace, struct root *ret, 
 	return r < 0 ? err_in(e, r, "%s", shown) : 1;
 }
 
+/* It is made once and cannot be made again, since the guest trusts this one. So it does not depend on what the clock says today: it is good
+ * from before there was any workspace, and no clock that stands before that, as one without a battery does, may say when it ends. */
+static int put_root(const struct key *key, const char *name, const char *workspace, struct buf *ret, struct err *e)
+{
+	uint64_t now = clock_real_ms();
+
+	if (now < ISSUER_EPOCH_MS)
+		return err_set(e, EAGAIN, "this machine's clock stands before 2026: set it");
+	return ca_root(key, name, workspace, ISSUER_EPOCH_MS, CA_ROOT_DAYS + (unsigned)((now - ISSUER_EPOCH_MS) / CERT_DAY_MS), ret, e);
+}
+
 static int root_make(struct issuer *i, const char *workspace, const char *name, struct root *ret, struct err *e)
 {
 	struct secret *both SECRET_AUTO = NULL;
@@ -108,7 +119,7 @@ static int root_make(struct issuer *i, const char *workspace, const char *name, 
 	ret->key = key_generate();
 	if (!ret->key || !key_to_der(ret->key, &der))
 		return err_set(e, EIO, "no key could be made for the workspace's root");
-	r = ca_root(ret->key, name, workspace, clock_real_ms(), CA_ROOT_DAYS, &cert, e);
+	r = put_root(ret->key, name, workspace, &cert, e);
 	r = r < 0 ? r : cert_open(&ret->cert, buf_view(&cert), e);
 	if (r < 0)
 		return r;
@@ -392,16 +403,30 @@ int issuer_forget(struct issuer *i, struct bytes workspace, struct err *e)
 	return unlinkat(i->dir_fd, name, 0) < 0 && errno != ENOENT ? err_sys(e, errno, "remove ca/%s", name) : 0;
 }
 
-/* By the wall clock, since that is what certificates end by; also after a machine slept for a week. */
+/* By the wall clock, since that is what certificates end by. They are good from a day before they were made. */
+static bool is_due(const struct client *c)
+{
+	uint64_t now = clock_real_ms();
+
+	return now < c->issued_ms ? c->issued_ms - now > CERT_DAY_MS / 2 :
+				    now - c->issued_ms > (uint64_t)ISSUER_RENEW_DAYS * CERT_DAY_MS;
+}
+
 static void on_look(struct loop_timer *t)
 {
 	struct issuer *i = t->owner;
-	uint64_t now = clock_real_ms();
 
 	for (struct client *c = i->first; c; c = c->next)
-		if (c->n_names && (now < c->issued_ms || now - c->issued_ms > (uint64_t)ISSUER_RENEW_DAYS * CERT_DAY_MS))
+		if (c->n_names && is_due(c))
 			issue_or_say(c);
 	(void)loop_timer_arm(i->loop, &i->look, ISSUER_LOOK_MS, on_look, i);
+}
+
+void issuer_clock_was_set(struct issuer *i)
+{
+	for (struct client *c = i->first; c; c = c->next)
+		if (c->n_names && (c->retry_ms || is_due(c)))
+			issue_or_say(c);
 }
 
 int issuer_new(struct issuer **ret, struct loop *l, const char *folder, const struct secret *key, issuer_end_fn on_end_fn, void *owner,

@@ -40,6 +40,11 @@ static int enter_jail(const char *folder, uint64_t running_max, struct err *e)
 	return r < 0 ? r : jail_syscalls(JAIL_SYS_FILES | JAIL_SYS_APPEND | JAIL_SYS_PAIR, e);
 }
 
+static void on_clock(void *owner)
+{
+	issuer_clock_was_set(((struct keeper *)owner)->issuer);
+}
+
 static int open_all(struct keeper *k, uint64_t running_max, const char *folder, const char *credential, struct err *e)
 {
 	bool made = false;
@@ -55,6 +60,7 @@ static int open_all(struct keeper *k, uint64_t running_max, const char *folder, 
 		r = k->supplies ? issuer_new(&k->issuer, k->loop, folder, safe_key(k->safe), authority_inlet_ended, k, e) :
 				  err_set(e, ENOMEM, "out of memory");
 	}
+	r = r < 0 ? r : clock_watch_start(&k->clock, k->loop, on_clock, k, e);
 	return r < 0 ? r : enter_jail(folder, running_max, e);
 }
 
@@ -269,6 +275,7 @@ int main(void)
 	r = r < 0 ? r : loop_run(k.loop, &e);
 	if (r < 0)
 		log_line("%s", e.text);
+	clock_watch_stop(&k.clock);
 	supplies_free(k.supplies);
 	issuer_free(k.issuer);
 	changes_drop_all(&k.changes);
