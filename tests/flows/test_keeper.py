@@ -134,6 +134,17 @@ def test_of_two_changes_at_once_one_is_told_that_it_came_too_late(keeper):
     assert done[0] == N["SAWD_SECRET_RACED"] and b"somebody else" in done[4] and keeper.rows()["github"][0] == 2
 
 
+def test_a_value_that_came_between_is_not_removed(keeper):
+    """Who removes means the value that was there when it was asked for."""
+    keeper.set("github", VALUE)
+    keeper.prepare("github", "REMOVE")
+    removal = keeper.req
+    keeper.set("github", b"another", "ROTATE")
+    assert keeper.commit(removal)[0] == N["SAWD_SECRET_RACED"] and keeper.rows()["github"][0] == 2
+    keeper.remove("github")
+    assert not keeper.rows()
+
+
 def test_more_changes_than_are_held_at_once_are_refused(keeper):
     held = []
     for i in range(8):
