@@ -113,7 +113,7 @@ enum sawd_type {
 	MSG_API_SECRET_SET, /* (u req, b id, u enum sawd_secret_op, fd sealed value): API_SECRET_ROW, then API_END */
 	MSG_API_SECRET_RM, /* (u req, b id): API_END */
 	MSG_API_SECRETS, /* (u req): API_SECRET_ROW each, then API_END */
-	MSG_API_PUSH, /* (u req, b channel, fd sealed bundle): API_CHANNEL */
+	MSG_API_PUSH, /* (u req, b channel, u also with a serial that is far ahead, fd sealed bundle): API_CHANNEL */
 	MSG_API_CHANNELS, /* (u req): API_CHANNEL each, then API_END */
 	MSG_API_CHANNEL_SET, /* (u req, b channel, b digits of a release): API_CHANNEL */
 	MSG_API_CHANNEL_ROLLBACK, /* (u req, b channel, u serial; 0: the one before): API_CHANNEL */

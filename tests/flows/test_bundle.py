@@ -761,6 +761,10 @@ def test_a_serial_that_would_end_the_channel_is_pushed_only_by_force(plane, secu
     push(plane, bundle.make(tmp_path / "7", security, 7))
     far = bundle.make(tmp_path / "far", security, 2**53 - 1)
     assert "more than a year ahead" in push(plane, far, code=2).stderr
+    raw = bundle.container(*bundle.parts(far))
+    for how, code in (("", "bundle_serial_ahead"), ("&force=0", "bundle_serial_ahead"), ("&force=yes", "invalid")):  # who calls the API is asked, too
+        answer = plane.call("POST", f"/v1/bundles?channel={STABLE}{how}", raw=raw, headers={"Content-Type": "application/octet-stream"})
+        assert answer.status == 422 and answer.json["type"] == "urn:saw:problem:" + code, answer
     assert plane.call("GET", "/v1/channels").json["channels"][0]["serial"] == 7
     cli(plane, "policy", "push", far, "--channel", STABLE, "--force")
     assert plane.call("GET", "/v1/channels").json["channels"][0]["serial"] == 2**53 - 1
