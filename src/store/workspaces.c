@@ -50,6 +50,7 @@ static const char count_sql[] = "SELECT count(*) FROM workspaces WHERE channel =
 static const char move_sql[] = "UPDATE workspaces SET release = ?2, serial = ?3, policy_name = ?4, policy_sha256 = ?5, policy_lab = ?6, "
 			       "rollback = CASE WHEN loaded_serial > ?3 THEN ?3 ELSE ?7 END, policy_observes = ?8, "
 			       "generation = generation + 1 WHERE channel = ?1 AND channel <> ''";
+static const char renew_sql[] = "UPDATE workspaces SET policy_sha256 = ?2, policy_observes = ?3 WHERE release = ?1";
 
 static void bind_column(struct db_stmt *s, size_t i, const struct workspace *w)
 {
@@ -253,6 +254,19 @@ int workspaces_move(struct db *d, const char *channel, const struct release *r, 
 	db_bind_u64(s, 6, r->policy_lab);
 	db_bind_u64(s, 7, rollback);
 	db_bind_text(s, 8, bytes_str(r->policy_observes));
+	return db_run(s, e);
+}
+
+int workspaces_renew(struct db *d, const struct release *r, struct err *e)
+{
+	struct db_stmt *s;
+	int res = db_prepare(d, renew_sql, &s, e);
+
+	if (res < 0)
+		return res;
+	db_bind_text(s, 1, bytes_str(r->id));
+	db_bind_text(s, 2, bytes_str(r->policy_sha256));
+	db_bind_text(s, 3, bytes_str(r->policy_observes));
 	return db_run(s, e);
 }
 

@@ -170,6 +170,7 @@ static void apply(struct move *m, const struct release *r)
 
 	if (res >= 0 && strcmp(before.release, r->id) == 0) {
 		res = answer(c, m->req, &before, &e);
+		renew_retry(c);
 	} else if (res >= 0) {
 		if ((res == 1 && !serial_ok(m, &before, r, &e)) || !is_near(m, r))
 			return;

@@ -14,6 +14,7 @@
 struct ws;
 struct ask;
 struct session;
+struct stale;
 
 enum { CORE_BUCKETS = 1024 };
 
@@ -44,6 +45,10 @@ struct core {
 	struct loop_timer rejoin; /* while a role is away */
 	struct loop_timer tidy;
 	unsigned n_stored; /* policies since the last bundles_sweep() */
+	struct stale *stale; /* compiled policies that cannot be read */
+	struct stale *renewing; /* that the compiler has now; NULL: none */
+	bool renew_found; /* they were looked for */
+	struct loop_timer renew_again;
 };
 
 /* The one message being written: nothing is sent while another is being filled. */
@@ -130,6 +135,15 @@ struct sign_order {
 /* NULL: refused or failed, and the call is answered. */
 typedef void (*sign_fn)(void *owner, const struct release *r);
 void sign_policy(struct core *c, uint64_t req, const struct sign_order *o, sign_fn done, void *owner);
+
+/* renew.c: compiled policies that this version cannot read are compiled anew. */
+/* There is a compiler. */
+void renew_start(struct core *c);
+/* Those that were refused once more: a key may have come, or a policy have been given again. */
+void renew_retry(struct core *c);
+/* This record's policy could not be: nothing is bound for it. */
+bool renew_failed(const struct core *c, const struct workspace *row);
+void renew_deinit(struct core *c);
 
 /* channels.c */
 bool channels_on_push(void *owner, struct msg_in *in);

@@ -223,6 +223,8 @@ static bool on_peer(void *owner, struct msg_in *in)
 		rejoin_later(c);
 	} else if (role == SAWD_KEEPER) {
 		ws_each(c, supply_open);
+	} else if (role == SAWD_COMPILER) {
+		renew_start(c);
 	}
 	return true;
 }
@@ -275,6 +277,7 @@ int main(void)
 	for (unsigned k = 0; k < SAWD_ROLE_END; k++)
 		c.peers[k] = chan_free(c.peers[k]);
 	sessions_deinit(&c);
+	renew_deinit(&c);
 	ws_each(&c, ws_free);
 	audit_log_free(c.audit);
 	db_close(c.db);
