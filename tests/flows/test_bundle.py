@@ -770,6 +770,19 @@ def test_a_serial_that_would_end_the_channel_is_pushed_only_by_force(plane, secu
     assert plane.call("GET", "/v1/channels").json["channels"][0]["serial"] == 2**53 - 1
 
 
+def test_behind_the_last_serial_of_all_a_workspace_still_gets_another_policy(plane, security, tmp_path):
+    cli(plane, "policy", "key", "add", security.public)
+    cli(plane, "policy", "push", bundle.make(tmp_path / "last", security, 2**63 - 1), "--channel", STABLE, "--force")
+    cli(plane, "create", "dev", "--policy", STABLE, "--driver", "try")
+    loaded(plane, "dev", 2**63 - 1)
+    core = plane.roles()["core"]
+    for host in ("one.example", "two.example"):
+        answer = plane.call("PUT", "/v1/workspaces/dev/policy", {"text": POLICY.replace("good.example", host)})
+        assert answer.status == 200 and answer.json["policy"]["serial"] < 2**40, answer
+        assert answer.json["policy"]["loaded_generation"] == answer.json["policy"]["generation"]
+    assert plane.roles()["core"] == core
+
+
 def test_a_release_is_promoted_from_channel_to_channel(plane, security, tmp_path):
     cli(plane, "policy", "key", "add", security.public)
     folder = bundle.make(tmp_path / "7", security, 7)

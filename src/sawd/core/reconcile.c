@@ -149,6 +149,11 @@ static void start(struct ws *w)
 	}
 	if (!has_room(w))
 		return;
+	if (provision_home_is_gone(w)) {
+		ws_fail(w, "its home disk is gone: is everything mounted below the state folder? Put workspaces/%s/home.img back, or delete the workspace",
+			w->row.id);
+		return;
+	}
 	if (provision_outdated(w)) {
 		w->row.pending |= WORKSPACE_PROVISION;
 		provision(w);

@@ -132,7 +132,8 @@ static bool on_signed(void *owner, struct msg_in *in)
 
 static const struct ask_kind signature = { SAWD_KEEPER, { MSG_SAWD_SIGNED }, on_signed };
 
-/* The serial grows by itself: with time, and always above the last one. */
+/* The serial grows by itself: with time, and always above the last one. Where that was the last of all (a channel was moved there by force, and left
+ * for this file since), it begins again with time: the record says that it was meant. */
 static int make_manifest(struct signing *s, struct err *e)
 {
 	uint64_t now = clock_real_ms();
@@ -145,7 +146,7 @@ static int make_manifest(struct signing *s, struct err *e)
 		return r;
 	sha256(bytes_of(text, len), m.sha256);
 	(void)munmap((void *)(uintptr_t)text, len);
-	if (m.serial <= s->serial_above)
+	if (m.serial <= s->serial_above && s->serial_above < MANIFEST_SERIAL_MAX)
 		m.serial = s->serial_above + 1;
 	(void)snprintf(m.policy, sizeof(m.policy), "%s", s->release.policy_name);
 	s->release.serial = m.serial;

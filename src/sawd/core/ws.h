@@ -101,6 +101,8 @@ void reconcile_drained(struct core *c);
 void provision_start(struct ws *w);
 /* Its seed is missing, damaged, or of a time before workspaces had certificate authorities: it has to be made again. */
 bool provision_outdated(const struct ws *w);
+/* It was set up once, and its home is not there any more: no empty one takes its place. */
+bool provision_home_is_gone(const struct ws *w);
 /* policy.blob and spec as the record has them; right before each start. */
 int provision_refresh(struct ws *w, struct err *e);
 /* Drops the system overlay. */
