@@ -48,6 +48,7 @@ enum sawd_type {
 	MSG_SAWD_CONNECT, /* core -> launcher: (u req, b workspace id): to its supervisor's control socket: core itself reaches nobody */
 	MSG_SAWD_CONNECTED, /* back: (u req, u ok), and (fd) when ok */
 	MSG_SAWD_DOWN, /* core -> launcher: (): end all roles and yourself */
+	MSG_SAWD_KILL, /* core -> launcher: (b workspace id): its supervisor does not even pull the plug. No answer: its end shows */
 	MSG_SAWD_JOIN, /* core -> launcher: (u enum sawd_role): there is no channel to that role: PEER to both, if it is ready */
 
 	/* core <-> compiler; COMPILE also from a supervisor, as its parent */

@@ -1044,6 +1044,23 @@ def test_a_supervisor_that_cannot_be_reached_for_a_while_is_adopted_later(sawd):
     assert supervisor_of(sawd, record) == pid
 
 
+@pytest.mark.parametrize("when", ["while it runs", "before sawd comes"])
+def test_a_supervisor_that_hangs_is_ended_when_its_workspace_is_to_stop(sawd, when):
+    record = sawd.running("dev")
+    pid = supervisor_of(sawd, record)
+    if when == "before sawd comes":
+        sawd.stop()
+    os.kill(pid, signal.SIGSTOP)
+    if when == "before sawd comes":
+        sawd.start()
+    assert sawd.call("POST", "/v1/workspaces/dev/stop", {"grace_seconds": 0}).status == 202
+    sawd.wait("dev", "stopped", timeout=90)
+    wait_gone(pid)
+    assert not sawd.supervisors() and "does not end by itself" in sawd.log()
+    sawd.call("POST", "/v1/workspaces/dev/start")
+    sawd.wait("dev", "running")
+
+
 @pytest.mark.parametrize("how", ["newer", "hangs up"])
 def test_a_supervisor_that_is_not_understood_or_hangs_up_is_asked_now_and_then(build, how):
     """A newer one: whoever goes back to an older saw has it still."""

@@ -293,6 +293,13 @@ void control_shutdown(struct ws *w, uint64_t grace_ms)
 	chan_send(w->control, &core_out);
 }
 
+void control_kill(const struct ws *w)
+{
+	msg_start(&core_out, MSG_SAWD_KILL);
+	msg_str(&core_out, w->row.id);
+	chan_send(w->core->parent, &core_out);
+}
+
 /* On disk first: a supervisor that is started again begins with the new one. */
 static int open_bundle(struct ws *w, struct err *e)
 {

@@ -302,6 +302,21 @@ static void stopped(struct ws *w)
 	ws_kick(w);
 }
 
+/* The plug first. A supervisor that does not see to that either (it hangs) is ended, and with it whatever it started. */
+static void overdue(struct ws *w)
+{
+	if (!w->plug_pulled && w->grace_ms) {
+		control_shutdown(w, 0);
+		ws_set(w, SAWD_STOPPING, "its supervisor takes long to stop it; the plug is pulled");
+	} else {
+		control_kill(w);
+		ws_set(w, SAWD_STOPPING, "its supervisor does not stop it; it is ended");
+	}
+	w->plug_pulled = true;
+	w->deadline_ms = now(w) + WS_OVERDUE_MS;
+	ws_kick_in(w, WS_OVERDUE_MS + 10);
+}
+
 static void step_stopping(struct ws *w)
 {
 	if (!w->control) {
@@ -322,10 +337,8 @@ static void step_stopping(struct ws *w)
 		w->grace_sent = true;
 		w->deadline_ms = now(w) + w->grace_ms + WS_OVERDUE_MS;
 		ws_kick_in(w, w->grace_ms + WS_OVERDUE_MS + 10);
-	} else if (late(w) && !w->plug_pulled) {
-		w->plug_pulled = true;
-		control_shutdown(w, 0);
-		ws_set(w, SAWD_STOPPING, "its supervisor takes long to stop it; the plug is pulled");
+	} else if (late(w)) {
+		overdue(w);
 	}
 }
 
@@ -429,6 +442,8 @@ static void meet_survivor(struct ws *w)
 	if (w->sup_state == IPC_STATE_STARTING || w->sup_state == IPC_STATE_RUNNING) {
 		ws_set(w, SAWD_STARTING, "");
 		ws_kick(w);
+	} else if (!w->sup_state && wants_down(w)) {
+		begin_stop(w);
 	}
 }
 
@@ -492,8 +507,8 @@ void reconcile_step(struct ws *w)
 		step_adopt(w);
 		return;
 	}
-	/* Connected, but it has not said yet where it stands. */
-	if (w->control && !w->sup_state)
+	/* Connected, but it has not said yet where it stands; it may hang, and who wants it down does not wait for its word. */
+	if (w->control && !w->sup_state && !wants_down(w))
 		return;
 	switch (w->state) {
 	case SAWD_REQUESTED:

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,6 +231,27 @@ bool jobs_on_spawn(void *owner, struct msg_in *in)
 	r = l->stopping ? err_set(&e, ESHUTDOWN, "sawd is going down") :
 			  spawn(l, id_text, name_text, driver == SPEC_DRIVER_TRY, req, log_fd, &e);
 	answer(l, MSG_SAWD_SPAWNED, req, r == 0, e.text);
+	return true;
+}
+
+/* Its roles and its machine end with it. */
+bool jobs_on_kill(void *owner, struct msg_in *in)
+{
+	struct role *core = owner;
+	struct launcher *l = core->launcher;
+	struct bytes id = msg_get_bytes(in, SAWD_ID_LEN);
+	bool ours = false;
+
+	if (!msg_end(in) || !sawd_id_ok(id, "ws-"))
+		return false;
+	for (const struct job *j = l->jobs; j; j = j->next)
+		if (bytes_is(id, j->id)) {
+			log_line("%s: its supervisor does not end by itself: it is ended", j->id);
+			child_signal(&j->child, SIGKILL);
+			ours = true;
+		}
+	if (!ours)
+		reach_kill(l, id);
 	return true;
 }
 

@@ -68,6 +68,7 @@ void roles_deinit(struct launcher *l);
 /* jobs.c: what core asks for. For core's permit table; `owner` is core's role. */
 bool jobs_on_spawn(void *owner, struct msg_in *in);
 bool jobs_on_disks(void *owner, struct msg_in *in);
+bool jobs_on_kill(void *owner, struct msg_in *in);
 /* From now on: removes what supervisors that were killed left of their cgroups, whoever started them. */
 void jobs_sweep(struct launcher *l);
 /* The workspaces go on; disks being made are abandoned. */
@@ -77,6 +78,8 @@ int jobs_make_disks(const char *folder, const char *bytes);
 
 /* reach.c: what core asks for, too. */
 bool reach_on_connect(void *owner, struct msg_in *in);
+/* Ends the supervisor that listens there, which an earlier launcher started. */
+void reach_kill(const struct launcher *l, struct bytes id);
 
 /* listen.c: folders, lock and the API's socket. */
 int listen_open(struct launcher *l, struct err *e);

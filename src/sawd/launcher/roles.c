@@ -217,7 +217,7 @@ static const struct chan_permit role_permits[] = { { MSG_READY, on_ready }, { MS
 static const struct chan_permit core_permits[] = {
 	{ MSG_READY, on_ready },	     { MSG_FAILED, on_failed },	       { MSG_SAWD_SPAWN, jobs_on_spawn },
 	{ MSG_SAWD_DISKS, jobs_on_disks }, { MSG_SAWD_DOWN, on_down },	       { MSG_SAWD_JOIN, on_join },
-	{ MSG_SAWD_CONNECT, reach_on_connect },
+	{ MSG_SAWD_CONNECT, reach_on_connect }, { MSG_SAWD_KILL, jobs_on_kill },
 };
 
 static bool all_ended(const struct launcher *l)
