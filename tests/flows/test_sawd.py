@@ -416,6 +416,17 @@ def test_a_second_sawd_is_refused(sawd):
     assert done.returncode == 1 and "runs already" in done.stderr and str(sawd.process.pid) in done.stderr
 
 
+def test_a_second_sawd_on_its_state_folder_touches_nothing(sawd):
+    """Started with another runtime folder: it would make keys of its own where the first makes them, and take away what that one writes."""
+    secrets = sawd.state / "keys/secrets"
+    (secrets / "x").mkdir()
+    (secrets / "x/.token.new").write_text("being written")
+    done = subprocess.run([sawd.binary], env={**sawd.env, "SAW_RUN": str(sawd.home / "r2")}, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and "another SAW_RUN" in done.stderr and str(sawd.process.pid) in done.stderr
+    assert (secrets / "x/.token.new").exists()
+    assert sawd.call("GET", "/v1/secrets").status == 200
+
+
 def test_sawd_goes_to_the_background_when_it_serves(build):
     s = Sawd(build)
     try:

@@ -40,7 +40,8 @@ struct launcher {
 	char state[PATHS_MAX];
 	char run[PATHS_MAX];
 	char owner[65];
-	int lock_fd;
+	int lock_fd; /* of the runtime folder */
+	int state_lock_fd;
 	int listen_fd;
 	int log_fd;
 	int ready_fd; /* told once when all roles are ready; -1 */

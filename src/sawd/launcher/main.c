@@ -265,7 +265,7 @@ static int to_background(struct launcher *l, const struct options *o)
 
 int main(int argc, char **argv)
 {
-	static struct launcher l = { .lock_fd = -1, .listen_fd = -1, .log_fd = -1, .ready_fd = -1 };
+	static struct launcher l = { .lock_fd = -1, .state_lock_fd = -1, .listen_fd = -1, .log_fd = -1, .ready_fd = -1 };
 	struct options o = { .ready_fd = -1, .resolv_conf = "", .session_max_s = SAWD_SESSION_MAX_MS / 1000,
 			     .session_idle_s = SAWD_SESSION_IDLE_MS / 1000, .running_max = SAWD_RUNNING_MAX };
 	int r;
