@@ -19,7 +19,7 @@ import time
 
 import pytest
 
-from ipc import N
+from ipc import N, pack
 from keeper import FakeSupervisor
 from sawd import POLICY, ROLES, Sawd, UnixConnection, alive, children, title, wait_gone
 
@@ -409,6 +409,31 @@ def test_core_goes_on_when_no_descriptor_is_free_for_the_channel_to_a_supervisor
         fake.close()
     finally:
         s.close()
+
+
+def cpu_ms(pid):
+    used = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return sum(map(int, used)) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("who", ["front", "supervisor"])
+def test_who_has_no_descriptor_for_the_next_peer_waits_and_does_not_spin(sawd, who):
+    record = sawd.running("dev")
+    pid = sawd.roles()["front"] if who == "front" else supervisor_of(sawd, record)
+    path = sawd.socket if who == "front" else sawd.run / "ws" / record["id"] / "control.sock"
+    limit_descriptors(pid, 3)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM if who == "front" else socket.SOCK_SEQPACKET) as c:
+        c.connect(str(path))
+        before = cpu_ms(pid)
+        select.select([c], [], [], 1)
+        assert cpu_ms(pid) - before < 300
+        limit_descriptors(pid, 1000)
+        c.settimeout(20)
+        if who == "front":
+            c.sendall(b"GET /v1/version HTTP/1.1\r\nHost: saw.local\r\n\r\n")
+        else:
+            c.send(pack("MSG_HELLO", N["IPC_CONTROL_OLDEST"], record["id"], 1))
+        assert c.recv(4096)
 
 
 def test_a_second_sawd_is_refused(sawd):

@@ -146,6 +146,7 @@ int main(void)
 	while (f.conns)
 		conn_free(f.conns);
 	tunnel_cut(&f, NULL, NULL, "");
+	loop_timer_disarm(&f.accept_again);
 	loop_io_remove(&f.listen_io);
 	(void)fd_close(f.listen_fd);
 	chan_free(f.parent);
