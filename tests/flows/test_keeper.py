@@ -145,6 +145,23 @@ def test_a_value_that_came_between_is_not_removed(keeper):
     assert not keeper.rows()
 
 
+def limit_descriptors(k, soft):
+    subprocess.run(["prlimit", "--pid", str(k.process.pid), f"--nofile={soft}:"], check=True)
+
+
+def test_a_value_that_could_not_be_read_for_want_of_descriptors_is_told_later(keeper):
+    keeper.set("github", VALUE)
+    outlet = keeper.outlet(WS, ["github"])
+    assert outlet.take() == "github" and outlet.values
+    limit_descriptors(keeper, 3)
+    outlet.send("MSG_KEEPER_WANTED")
+    assert outlet.take(5) == "github" and not outlet.values, "nothing is spent that nobody vouches for"
+    limit_descriptors(keeper, 300)
+    assert outlet.take(20) == "github" and outlet.values == {"github": VALUE}
+    assert outlet.quiet()
+    outlet.close()
+
+
 def test_more_changes_than_are_held_at_once_are_refused(keeper):
     held = []
     for i in range(8):

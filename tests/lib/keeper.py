@@ -137,15 +137,15 @@ class Outlet(Channel):
 
     def __init__(self, fd):
         super().__init__(socket.socket(fileno=fd))
-        self.values, self.versions = {}, {}
+        self.values, self.versions, self.last = {}, {}, {}
 
     def take(self, timeout=1):
         """One message; its id."""
         name, fields, _ = self.receive(timeout)
         who = fields[0].decode()
         if name == "MSG_SECRET":
-            assert fields[1] > self.versions.get(who, 0) or fields[2] == self.values.get(who), "a value without a version of its own"
-            self.versions[who], self.values[who] = fields[1], fields[2]
+            assert fields[1] > self.versions.get(who, 0) or fields[1:3] == [self.versions[who], self.last[who]], "a value without a version of its own"
+            self.versions[who], self.values[who], self.last[who] = fields[1], fields[2], fields[2]
         else:
             assert name == "MSG_SECRET_GONE", name
             self.values.pop(who, None)
