@@ -166,7 +166,9 @@ def test_an_old_policy_that_cannot_be_compiled_anew_binds_nothing_and_says_so(sa
     (bundle if why == "gone" else key).unlink()
     sawd.start()
     sawd.wait("dev", "running", where=lambda e: "no credential is bound" in e["detail"])
-    assert rows(sawd)["github"]["workspaces"] == []
+    assert rows(sawd)["github"]["workspaces"] == [] and sawd.show("dev")["policy"]["unread"] is True
+    listed = subprocess.run([sawd.build / "src/cli/saw", "ls"], env=sawd.env, capture_output=True, text=True, check=True).stdout
+    assert "(binds no credential: push or set it again)" in listed, listed
     told = [e for e in sawd.control_log() if e["class_uid"] == 5019 and release in json.dumps(e)]
     assert [e["status_code"] for e in told] == ["bundle_not_taken" if why == "gone" else "bundle_key_not_trusted"], told
     key.write_bytes(kept[1])

@@ -99,7 +99,8 @@ void api_row(struct core *c, uint64_t req, const struct workspace *row)
 		.tunnels = sessions_tunnels(c, row->id),
 	};
 
-	if (!*row->detail && renew_failed(c, row))
+	r.policy_unread = renew_failed(c, row);
+	if (!*row->detail && r.policy_unread)
 		r.detail = bytes_str("no credential is bound: its compiled policy cannot be read, and could not be made anew (`saw audit` says why): give it "
 				     "again by `saw policy push` or `saw set-policy`");
 	r.desired = bytes_is(bytes_str(row->desired), "running") ? SAWD_WANT_RUNNING :
