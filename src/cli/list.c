@@ -37,16 +37,20 @@ static enum say_colour colour_of(const char *state)
 	return strcmp(state, "stopped") == 0 ? SAY_DIM : SAY_YELLOW;
 }
 
-/* What a policy does not enforce is no detail: " (lab, observes: a, b)", or "". */
+/* What a policy does not enforce, or not bind, is no detail: " (lab, observes: a, b)", or "". */
 static void policy_marks(const struct api_doc *d, const struct json_node *policy, const char *colour, struct buf *out)
 {
 	struct buf names BUF_AUTO = { 0 };
 	bool lab = false;
+	bool unread = false;
 
 	buf_init(&names, MARKS_MAX);
 	(void)json_bool(json_get(d->nodes, policy, "lab"), &lab);
+	(void)json_bool(json_get(d->nodes, policy, "unread"), &unread);
 	if (!json_text(json_get(d->nodes, policy, "observes"), &names))
 		buf_reset(&names);
+	if (unread)
+		buf_fmt(out, " %s(binds no credential: push or set it again)%s", colour, *colour ? say_colour(stdout, SAY_PLAIN) : "");
 	if (!lab && !names.len)
 		return;
 	buf_fmt(out, " %s(%s%s", colour, lab ? "lab" : "", lab && names.len ? ", " : "");

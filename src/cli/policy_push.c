@@ -78,7 +78,7 @@ static int push_run(const struct cli_args *a)
 		channel = m.channel;
 	if (!channel)
 		return say_fail(CLI_USAGE, "policy push: to which channel? add `--channel CHANNEL`, such as corporate/stable");
-	(void)snprintf(target, sizeof(target), "/v1/bundles?channel=%s", channel);
+	(void)snprintf(target, sizeof(target), "/v1/bundles?channel=%s%s", channel, a->value[PUSH_FORCE] ? "&force=1" : "");
 	r = api_send("POST", target, "application/octet-stream", &d.container, &doc, &e);
 	if (r != CLI_DONE)
 		return say_fail((enum cli_exit)r, "%s: %s", a->word[0], e.text);

@@ -20,7 +20,7 @@
 #include "wire/sshsig.h"
 
 enum { SIGN_KEY, SIGN_SERIAL, SIGN_EXPIRES, SIGN_CHANNEL, SIGN_OUT, SIGN_FORM, SIGN_UNSIGNED, SIGN_FORCE, SIGN_JSON };
-enum { DAYS_MAX = 36500, SERIAL_AHEAD_MAX = 366 * 24 * 60 * 60 };
+enum { DAYS_MAX = 36500 };
 #define DAY_MS (24ULL * 60 * 60 * 1000)
 
 struct signer {
@@ -123,9 +123,10 @@ static uint64_t own_serial(uint64_t now_ms)
 
 int policy_serial_check(const char *verb, uint64_t serial)
 {
-	uint64_t own = own_serial(clock_real_ms());
+	uint64_t now = clock_real_ms();
+	uint64_t own = own_serial(now);
 
-	if (serial <= own || serial - own <= SERIAL_AHEAD_MAX)
+	if (!manifest_serial_is_ahead(serial, now))
 		return CLI_DONE;
 	return say_fail(CLI_USAGE, "%s: serial %llu is more than a year ahead of %llu, the seconds since 1970, and a channel takes only higher ones from then on: "
 				   "sign with a lower one, or add --force", verb, (unsigned long long)serial, (unsigned long long)own);

@@ -374,6 +374,7 @@ static bool take_one(struct chan *c, struct bytes raw, struct msg_in *fds)
 		return false;
 	memcpy(in.fds, fds->fds, sizeof(in.fds));
 	in.n_fds = fds->n_fds;
+	in.lost = fds->lost;
 	ok = dispatch(c, &in);
 	memcpy(fds->fds, in.fds, sizeof(fds->fds));
 	fds->at_fd = in.at_fd;
@@ -390,8 +391,9 @@ static unsigned take(struct chan *c, uint8_t *p, size_t n, struct msghdr *h)
 	bool ok;
 
 	take_fds(h, &fds);
-	ok = n && !c->why && !(h->msg_flags & (MSG_TRUNC | MSG_CTRUNC));
-	if (ok && !fds.n_fds && pack_open(&pack, raw))
+	fds.lost = h->msg_flags & MSG_CTRUNC;
+	ok = n && !c->why && !(h->msg_flags & MSG_TRUNC);
+	if (ok && !fds.n_fds && !fds.lost && pack_open(&pack, raw))
 		messages = take_pack(c, &pack, &ok);
 	else if (ok)
 		ok = take_one(c, raw, &fds);

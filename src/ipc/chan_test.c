@@ -41,7 +41,17 @@ static void on_end(void *owner, const char *why)
 	((struct end *)owner)->why = why;
 }
 
-static const struct chan_permit permits[] = { { 1, on_number }, { 2, on_fd } };
+static bool on_fd_or_none(void *owner, struct msg_in *in)
+{
+	struct end *x = owner;
+
+	x->n++;
+	x->fd = msg_try_fd(in);
+	return true;
+}
+
+static const struct chan_permit permits[] = { { 1, on_number }, { 2, on_fd }, { 4, on_fd_or_none } };
+enum { PERMITS = sizeof(permits) / sizeof(permits[0]) };
 
 static struct loop *start(struct end *a, struct end *b)
 {
@@ -51,8 +61,8 @@ static struct loop *start(struct end *a, struct end *b)
 
 	*a = *b = (struct end){ .fd = -1 };
 	CHECK(loop_new(&l, &e) == 0 && chan_pair(fds, &e) == 0);
-	CHECK(chan_new(&a->c, l, fds[0], permits, 2, on_end, a, &e) == 0);
-	CHECK(chan_new(&b->c, l, fds[1], permits, 2, on_end, b, &e) == 0);
+	CHECK(chan_new(&a->c, l, fds[0], permits, PERMITS, on_end, a, &e) == 0);
+	CHECK(chan_new(&b->c, l, fds[1], permits, PERMITS, on_end, b, &e) == 0);
 	return l;
 }
 
@@ -63,7 +73,7 @@ static int start_raw(struct loop *l, struct end *x)
 	int fds[2] = { -1, -1 };
 
 	x->c = chan_free(x->c);
-	CHECK(chan_pair(fds, &e) == 0 && chan_new(&x->c, l, fds[0], permits, 2, on_end, x, &e) == 0);
+	CHECK(chan_pair(fds, &e) == 0 && chan_new(&x->c, l, fds[0], permits, PERMITS, on_end, x, &e) == 0);
 	return fds[1];
 }
 
@@ -391,6 +401,55 @@ TEST(a_user_with_too_many_descriptors_under_way_waits_and_keeps_the_channel)
 		_exit(send_above_the_limit());
 	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
 	CHECK_INT(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
+}
+
+/* `type` comes with a descriptor for which there is no room. */
+static void send_without_room(struct loop *l, struct end *a, struct end *b, uint16_t type)
+{
+	struct rlimit was;
+	struct rlimit none = { .rlim_cur = 0 };
+
+	msg_start(&m, type);
+	if (type == 1)
+		msg_u64(&m, 1);
+	msg_fd(&m, 0);
+	chan_send(a->c, &m);
+	CHECK(getrlimit(RLIMIT_NOFILE, &was) == 0);
+	none.rlim_max = was.rlim_max;
+	CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	CHECK(loop_turn(l, 100, NULL) == 0 && loop_turn(l, 0, NULL) == 0);
+	CHECK(setrlimit(RLIMIT_NOFILE, &was) == 0);
+	CHECK(!a->why && b->fd < 0);
+}
+
+TEST(who_can_do_without_a_descriptor_that_finds_no_room_keeps_the_channel)
+{
+	struct end a;
+	struct end b;
+	struct loop *l = start(&a, &b);
+
+	send_without_room(l, &a, &b, 4);
+	CHECK(b.n == 1 && !b.why);
+	msg_start(&m, 4);
+	msg_fd(&m, 0);
+	chan_send(a.c, &m);
+	CHECK(loop_turn(l, 100, NULL) == 0);
+	CHECK(b.n == 2 && !b.why && b.fd >= 0);
+	(void)fd_close(b.fd);
+	stop(l, &a, &b);
+}
+
+TEST(who_cannot_do_without_it_or_did_not_ask_loses_the_channel)
+{
+	for (uint16_t type = 1; type <= 2; type++) {
+		struct end a;
+		struct end b;
+		struct loop *l = start(&a, &b);
+
+		send_without_room(l, &a, &b, type);
+		CHECK(b.why != NULL);
+		stop(l, &a, &b);
+	}
 }
 
 TEST(a_peer_that_is_held_waits_and_nothing_of_it_is_lost)

@@ -147,7 +147,15 @@ int msg_take_fd(struct msg_in *in)
 	return fd;
 }
 
+int msg_try_fd(struct msg_in *in)
+{
+	if (!in->lost)
+		return msg_take_fd(in);
+	in->lost = false;
+	return -1;
+}
+
 bool msg_end(const struct msg_in *in)
 {
-	return !in->bad && in->left.len == 0 && in->at_fd == in->n_fds;
+	return !in->bad && !in->lost && in->left.len == 0 && in->at_fd == in->n_fds;
 }

@@ -42,6 +42,7 @@ struct msg_in {
 	int fds[MSG_FDS_MAX]; /* owned: msg_take_fd() gives them away, the channel closes the rest after the callback */
 	unsigned n_fds;
 	unsigned at_fd;
+	bool lost; /* one came with it that found no room in this process, and nobody has asked for it yet */
 };
 
 /* Borrows `raw`. False when even the type is missing. */
@@ -53,7 +54,9 @@ uint64_t msg_get_max(struct msg_in *in, uint64_t max);
 struct bytes msg_get_bytes(struct msg_in *in, size_t max);
 /* The next descriptor, given to the caller; -1 and bad when there is none. */
 int msg_take_fd(struct msg_in *in);
-/* True when all fields were taken, nothing is left over and nothing was bad. */
+/* As above, of a message with one: -1 and *not* bad when it found no room in this process, for who can go on without it. */
+int msg_try_fd(struct msg_in *in);
+/* True when all fields were taken, nothing is left over, nothing was bad, and no descriptor is missing that nobody asked for. */
 bool msg_end(const struct msg_in *in);
 
 #endif

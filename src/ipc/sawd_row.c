@@ -86,6 +86,7 @@ void sawd_row_put(struct msg *m, const struct sawd_row *r)
 	msg_u64(m, r->loaded_generation);
 	msg_u64(m, r->restarts);
 	msg_u64(m, r->tunnels);
+	msg_u64(m, r->policy_unread);
 }
 
 bool sawd_row_get(struct msg_in *in, struct sawd_row *ret)
@@ -114,6 +115,7 @@ bool sawd_row_get(struct msg_in *in, struct sawd_row *ret)
 	r.loaded_generation = msg_get_u64(in);
 	r.restarts = msg_get_u64(in);
 	r.tunnels = msg_get_u64(in);
+	r.policy_unread = msg_get_max(in, 1) == 1;
 	if (in->bad || !r.state || !r.desired)
 		return false;
 	*ret = r;

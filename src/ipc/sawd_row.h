@@ -80,6 +80,7 @@ struct sawd_row {
 	uint64_t loaded_generation;
 	uint64_t restarts;
 	uint64_t tunnels;
+	bool policy_unread; /* its compiled policy is of another version, and could not be compiled anew: it binds nothing */
 };
 void sawd_row_put(struct msg *m, const struct sawd_row *r);
 bool sawd_row_get(struct msg_in *in, struct sawd_row *ret);

@@ -20,6 +20,7 @@ TEST(a_record_comes_back_as_it_was_sent)
 		.policy_observes = bytes_str("a, b"),
 		.generation = 3,
 		.tunnels = 7,
+		.policy_unread = true,
 	};
 	struct sawd_row back;
 	struct msg_in in;
@@ -27,7 +28,7 @@ TEST(a_record_comes_back_as_it_was_sent)
 	msg_start(&m, MSG_API_WORKSPACE);
 	sawd_row_put(&m, &r);
 	CHECK(msg_done(&m) && msg_open(&in, bytes_of(m.p, m.len)) && sawd_row_get(&in, &back) && msg_end(&in));
-	CHECK(bytes_is(back.asked.name, "dev") && bytes_is(back.detail, "why") && back.tunnels == 7 && back.generation == 3);
+	CHECK(bytes_is(back.asked.name, "dev") && bytes_is(back.detail, "why") && back.tunnels == 7 && back.policy_unread && back.generation == 3);
 	CHECK(bytes_is(back.policy_observes, "a, b"));
 	CHECK(bytes_is(back.policy_release, "0123") && back.policy_serial == 5 && bytes_is(back.asked.policy_channel, "a/b"));
 	for (size_t cut = 2; cut < m.len; cut++) {

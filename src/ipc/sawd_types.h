@@ -23,6 +23,9 @@ enum {
 	SAWD_SECRET_NAMES_MAX = 500,
 	SAWD_CA_NAMES_MAX = 4 * 1024 * 1024, /* text of a list of names */
 	SAWD_CA_PEM_MAX = 4096,
+	SAWD_RUNNING_MAX = 4096, /* workspaces of one sawd that run at once: fewer where the hard limit of descriptors does not reach */
+	SAWD_RUNNING_FDS = 2, /* that keeper holds for each of them; core and launcher hold one */
+	SAWD_SPARE_FDS = 256, /* and whatever else each of the three does */
 	SAWD_ROLE_UIDS = 0x70000000, /* root only: first of the 8 uids of sawd's own roles; blocks of workspaces follow */
 };
 
@@ -30,8 +33,8 @@ enum sawd_type {
 	/* launcher -> role, once, first */
 	MSG_SAWD_FRONT_CONFIG = 600, /* (u role uid, 0: keep; u uid whose calls are taken; u launcher's pid; u lab; u ms after which an
 				      * idle tunnel is cut; b state folder; b run folder; fd listening socket) */
-	MSG_SAWD_CORE_CONFIG, /* (u uid, u lab, u longest session in ms, b owner, b state folder, b run folder, b resolv.conf or "") */
-	MSG_SAWD_KEEPER_CONFIG, /* (b key folder, b path of a systemd credential with the sealing key, or "") */
+	MSG_SAWD_CORE_CONFIG, /* (u uid, u lab, u longest session in ms, u workspaces that may run at once, b owner, b state folder, b run folder, b resolv.conf or "") */
+	MSG_SAWD_KEEPER_CONFIG, /* (u workspaces that may run at once, b key folder, b path of a systemd credential with the sealing key, or "") */
 	MSG_SAWD_COMPILER_CONFIG, /* (u role uid) */
 	MSG_SAWD_PEER, /* launcher -> core: its channel to that role; launcher -> others: theirs to core. (u enum sawd_role of the other end,
 			* fd). Replaces the one before */
@@ -45,19 +48,21 @@ enum sawd_type {
 	MSG_SAWD_CONNECT, /* core -> launcher: (u req, b workspace id): to its supervisor's control socket: core itself reaches nobody */
 	MSG_SAWD_CONNECTED, /* back: (u req, u ok), and (fd) when ok */
 	MSG_SAWD_DOWN, /* core -> launcher: (): end all roles and yourself */
+	MSG_SAWD_KILL, /* core -> launcher: (b workspace id): its supervisor does not even pull the plug. No answer: its end shows */
 	MSG_SAWD_JOIN, /* core -> launcher: (u enum sawd_role): there is no channel to that role: PEER to both, if it is ready */
 
 	/* core <-> compiler; COMPILE also from a supervisor, as its parent */
 	MSG_SAWD_COMPILE = 630, /* core -> compiler: (u req, u for production, fd sealed text) */
 	MSG_SAWD_COMPILED, /* back: (u req, b name, b sha256 of the blob's content, 32 bytes; u lab,
-			   * b entries that only observe, fd sealed blob) */
+			   * b entries that only observe, fd sealed blob); else REFUSED, or NOT_NOW */
 	MSG_SAWD_REFUSED, /* back: (u req, u n, n times (u line, u column, b message)), n <= SAWD_PROBLEMS_MAX, errors only */
-	MSG_SAWD_CHECK, /* core -> compiler: (u req, b channel, u n, n times b trusted public key, fd sealed bundle): CHECKED, UNSOUND or
-			 * REFUSED */
+	MSG_SAWD_CHECK, /* core -> compiler: (u req, b channel, u n, n times b trusted public key, fd sealed bundle): CHECKED, UNSOUND,
+			 * REFUSED or NOT_NOW */
 	MSG_SAWD_CHECKED, /* back: (u req, b release, 32 bytes; u serial, b policy name, u lab, b entries that only
 			   * observe, b fingerprint of the key, u created real ms,
 			   * u expires real ms or 0, fd sealed blob) */
 	MSG_SAWD_UNSOUND, /* back: (u req, u enum reason, b why or "") */
+	MSG_SAWD_NOT_NOW, /* back to any of them: (u req, b why): for want of memory or descriptors nothing was said of the policy: ask again */
 
 	/* core <-> keeper */
 	MSG_SAWD_HOST_KEY = 640, /* core -> keeper: (u req, b workspace id): the same id always gives the same key */
@@ -109,7 +114,7 @@ enum sawd_type {
 	MSG_API_SECRET_SET, /* (u req, b id, u enum sawd_secret_op, fd sealed value): API_SECRET_ROW, then API_END */
 	MSG_API_SECRET_RM, /* (u req, b id): API_END */
 	MSG_API_SECRETS, /* (u req): API_SECRET_ROW each, then API_END */
-	MSG_API_PUSH, /* (u req, b channel, fd sealed bundle): API_CHANNEL */
+	MSG_API_PUSH, /* (u req, b channel, u also with a serial that is far ahead, fd sealed bundle): API_CHANNEL */
 	MSG_API_CHANNELS, /* (u req): API_CHANNEL each, then API_END */
 	MSG_API_CHANNEL_SET, /* (u req, b channel, b digits of a release): API_CHANNEL */
 	MSG_API_CHANNEL_ROLLBACK, /* (u req, b channel, u serial; 0: the one before): API_CHANNEL */
@@ -126,7 +131,7 @@ enum sawd_type {
 	MSG_API_SESSION_DONE, /* (u req, b session id, b workspace id, b certificate blob, b host public key, u certificate's end real ms,
 			       * u session's end real ms) */
 	MSG_API_SESSION_ROW, /* (u req, b session id, b workspace name, b workspace id, b user, u created, u certificate's end, u session's end,
-			      * u tunnels) */
+			      * u tunnels, u its compiled policy cannot be read) */
 	MSG_API_TUNNEL_DONE, /* (u req, u tunnel, b session id, b workspace id, u ms until the session's end, fd guest's sshd) */
 	MSG_API_IMAGE_ROW, /* (u req, b digest, b name, u created real ms, u bytes) */
 	MSG_API_SHUTDOWN_DONE, /* (u req, u workspaces being stopped) */

@@ -26,13 +26,21 @@ bool trust_name_ok(struct bytes name)
 	return true;
 }
 
-static const char *read_one(int dir_fd, const char *file, uint8_t ret[BUNDLE_KEY])
+/* Of this process or machine, and not of the file. */
+static bool passes(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+/* NULL, or what is wrong with it; *ret_error: why it could not be opened. */
+static const char *read_one(int dir_fd, const char *file, uint8_t ret[BUNDLE_KEY], int *ret_error)
 {
 	FD_AUTO int fd = openat(dir_fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	uint8_t text[KEY_FILE_MAX];
 	struct stat st;
 	ssize_t n;
 
+	*ret_error = fd < 0 ? errno : 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return errno == ELOOP ? "is a symbolic link" : "cannot be read";
 	if (!S_ISREG(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & 022))
@@ -80,10 +88,15 @@ int trust_each(const char *folder, trust_fn fn, void *ctx, struct err *e)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "read the trusted keys in %s", folder);
 	while ((entry = readdir(d)) != NULL) {
 		const char *why;
+		int error;
 
 		if (!name_of(entry->d_name, name))
 			continue;
-		why = read_one(dirfd(d), entry->d_name, key);
+		why = read_one(dirfd(d), entry->d_name, key, &error);
+		if (passes(error)) {
+			(void)closedir(d);
+			return err_sys(e, error, "read the trusted key %s", name);
+		}
 		if (!fn(ctx, name, why ? NULL : key, why))
 			break;
 	}

@@ -17,7 +17,7 @@ typedef bool (*trust_fn)(void *ctx, const char *name, const uint8_t *key, const 
 
 /* Every *.pub of the folder, in no order; the name is the file's without its end. A folder that is not there holds none. A file that is a
  * link, is not ours or root's, can be written by others, or holds no Ed25519 public key is a fault of that file only. Negative errno when
- * the folder cannot be read. */
+ * the folder cannot be read, or a file not for want of descriptors or memory: which keys are trusted is not known then. */
 int trust_each(const char *folder, trust_fn fn, void *ctx, struct err *e);
 
 /* The good ones, at most BUNDLE_KEYS_MAX. Gives how many files were passed over; `e` then says why of one. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,6 +64,20 @@ TEST(each_public_key_file_is_one_trusted_key)
 	CHECK_INT(trust_read(folder, &keys, &e), 0);
 	CHECK_INT(keys.n, 2);
 	CHECK(keys.key[0][0] + keys.key[1][0] == 1 + 0xb9);
+}
+
+TEST(a_key_that_cannot_be_read_for_want_of_descriptors_is_not_taken_for_a_bad_one)
+{
+	int next = dup(0);
+	struct rlimit was, one;
+
+	CHECK(next >= 0 && close(next) == 0 && getrlimit(RLIMIT_NOFILE, &was) == 0);
+	one = was;
+	one.rlim_cur = (rlim_t)next + 1;
+	CHECK(setrlimit(RLIMIT_NOFILE, &one) == 0);
+	CHECK_INT(trust_read(folder, &keys, &e), -EMFILE);
+	CHECK(setrlimit(RLIMIT_NOFILE, &was) == 0);
+	CHECK(trust_read(folder, &keys, &e) >= 0 && keys.n > 0);
 }
 
 TEST(a_file_that_others_can_write_a_link_and_what_is_no_key_are_passed_over)

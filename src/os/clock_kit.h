@@ -8,6 +8,8 @@
 void kit_clock_stops(void);
 /* `ms` later. */
 void kit_clock_moves(uint64_t ms);
+/* Somebody sets the wall clock, so many ms forth or back: no other clock moves. */
+void kit_clock_is_set(int64_t ms);
 
 /* Turns `l` at the time that it is now: what was due is done. */
 void kit_clock_turns(struct loop *l);

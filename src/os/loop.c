@@ -51,6 +51,11 @@ uint64_t clock_real_ms(void)
 	return clock_ms(CLOCK_REALTIME);
 }
 
+uint64_t clock_boot_ms(void)
+{
+	return clock_ms(CLOCK_BOOTTIME);
+}
+
 int loop_new(struct loop **ret, struct err *e)
 {
 	struct loop *l = calloc(1, sizeof(*l));

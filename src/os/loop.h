@@ -87,5 +87,7 @@ void loop_stop(struct loop *l, int code);
 /* Clocks. */
 uint64_t clock_mono_ms(void);
 uint64_t clock_real_ms(void);
+/* Monotonic, and goes on while the machine sleeps: for what shall end after so long, whatever is done to the wall clock. */
+uint64_t clock_boot_ms(void);
 
 #endif

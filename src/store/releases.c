@@ -10,6 +10,7 @@ enum { DIGITS_MIN = 8, DIGITS_MAX = 64 };
 
 static const char insert_sql[] = "INSERT INTO releases (" RELEASE ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "
 				 "ON CONFLICT (id) DO NOTHING";
+static const char renew_sql[] = "UPDATE releases SET policy_sha256 = ?2, policy_observes = ?3 WHERE id = ?1";
 static const char find_sql[] = "SELECT " RELEASE " FROM releases WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 2";
 static const char policy_sql[] = "SELECT 1 FROM releases WHERE policy_sha256 = ?1 LIMIT 1";
 static const char get_sql[] = "SELECT " CHANNEL " FROM channels WHERE name = ?1";
@@ -73,6 +74,19 @@ int releases_insert(struct db *d, const struct release *r, struct err *e)
 	db_bind_u64(s, 8, r->expires_ms);
 	db_bind_u64(s, 9, r->pushed_ms);
 	db_bind_text(s, 10, bytes_str(r->policy_observes));
+	return db_run(s, e);
+}
+
+int releases_renew(struct db *d, const struct release *r, struct err *e)
+{
+	struct db_stmt *s;
+	int res = db_prepare(d, renew_sql, &s, e);
+
+	if (res < 0)
+		return res;
+	db_bind_text(s, 1, bytes_str(r->id));
+	db_bind_text(s, 2, bytes_str(r->policy_sha256));
+	db_bind_text(s, 3, bytes_str(r->policy_observes));
 	return db_run(s, e);
 }
 

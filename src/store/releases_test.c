@@ -206,7 +206,7 @@ TEST(channels_are_listed_by_name)
 TEST(a_move_reaches_the_records_on_the_channel_and_no_other)
 {
 	struct db *d = fresh();
-	struct workspace w = { .id = "ws-000000000001", .name = "a", .owner = "me", .state = "stopped", .desired = "stopped",
+	struct workspace w = { .id = "ws-000000000001", .name = "a", .owner = "me", .state = "stopped", .desired = "stopped", .driver = 2,
 			       .channel = "corporate/stable", .generation = 4, .rollback = 9 };
 	struct workspace back;
 	struct release r = made(8);
@@ -234,5 +234,27 @@ TEST(a_move_reaches_the_records_on_the_channel_and_no_other)
 	r = made(8);
 	CHECK(workspaces_on_channel(d, "corporate/stable", &e) == 1 && workspaces_on_channel(d, "x/y", &e) == 0);
 	CHECK(workspaces_release_used(d, r.id, &e) == 1 && workspaces_release_used(d, made(9).id, &e) == 0);
+	gone(d);
+}
+
+TEST(a_policy_that_was_compiled_anew_is_that_of_its_release_wherever_it_stands)
+{
+	struct db *d = fresh();
+	struct workspace w = { .id = "ws-000000000001", .name = "a", .owner = "me", .state = "stopped", .desired = "stopped", .driver = 2,
+			       .generation = 4, .policy_sha256 = "old" };
+	struct release other = made(9);
+	struct release r = made(8);
+
+	(void)snprintf(w.release, sizeof(w.release), "%s", r.id);
+	CHECK(workspaces_insert(d, &w, &e) == 0 && releases_insert(d, &r, &e) == 0 && releases_insert(d, &other, &e) == 0);
+	(void)snprintf(r.policy_sha256, sizeof(r.policy_sha256), "new");
+	(void)snprintf(r.policy_observes, sizeof(r.policy_observes), "b");
+	CHECK(releases_renew(d, &r, &e) == 0 && workspaces_renew(d, &r, &e) == 0);
+	CHECK(workspaces_by_id(d, bytes_str(w.id), &w, &e) == 1 && w.generation == 4);
+	CHECK_STR(w.policy_sha256, "new");
+	CHECK_STR(w.policy_observes, "b");
+	CHECK(releases_find(d, bytes_str(r.id), &r, &e) == 1 && releases_find(d, bytes_str(other.id), &other, &e) == 1);
+	CHECK_STR(r.policy_sha256, "new");
+	CHECK_STR(other.policy_sha256, "");
 	gone(d);
 }

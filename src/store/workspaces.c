@@ -9,18 +9,21 @@
 struct column {
 	size_t at;
 	size_t size; /* of a text with its NUL; 0: a number */
+	uint64_t max; /* of a number; who reads records further on takes no higher one */
 };
 
-#define TEXT(field) { offsetof(struct workspace, field), sizeof(((struct workspace *)0)->field) }
-#define NUMBER(field) { offsetof(struct workspace, field), 0 }
+#define TEXT(field) { offsetof(struct workspace, field), sizeof(((struct workspace *)0)->field), 0 }
+#define NUMBER(field, max) { offsetof(struct workspace, field), 0, max }
+#define ANY ((uint64_t)INT64_MAX)
+#define TIME ((uint64_t)253402300799999) /* in the year 9999 */
 
 static const struct column columns[] = {
-	TEXT(id),	    TEXT(name),		NUMBER(created_ms),   TEXT(owner),	     NUMBER(driver),	   TEXT(image),
-	TEXT(image_digest), NUMBER(cpus),	NUMBER(memory_bytes), NUMBER(disk_bytes),    NUMBER(accel),	   TEXT(upstream_proxy),
-	TEXT(kernel_args),  NUMBER(uid_base),	TEXT(state),	      TEXT(desired),	     TEXT(detail),	   NUMBER(since_ms),
-	NUMBER(accel_in_use), TEXT(policy_file), TEXT(policy_name),   TEXT(policy_sha256),   NUMBER(policy_lab),   NUMBER(generation),
-	NUMBER(pending),      TEXT(channel),	TEXT(release),	      NUMBER(serial),	     NUMBER(rollback),
-	TEXT(policy_observes), NUMBER(loaded_serial),
+	TEXT(id), TEXT(name), NUMBER(created_ms, TIME), TEXT(owner), NUMBER(driver, 2), TEXT(image), TEXT(image_digest), NUMBER(cpus, 1024),
+	NUMBER(memory_bytes, ANY), NUMBER(disk_bytes, ANY), NUMBER(accel, 2), TEXT(upstream_proxy), TEXT(kernel_args),
+	NUMBER(uid_base, UINT32_MAX), TEXT(state), TEXT(desired), TEXT(detail), NUMBER(since_ms, TIME), NUMBER(accel_in_use, 2),
+	TEXT(policy_file), TEXT(policy_name), TEXT(policy_sha256), NUMBER(policy_lab, 1), NUMBER(generation, ANY / 2),
+	NUMBER(pending, WORKSPACE_RESTART | WORKSPACE_REBUILD | WORKSPACE_PROVISION), TEXT(channel), TEXT(release), NUMBER(serial, ANY),
+	NUMBER(rollback, ANY), TEXT(policy_observes), NUMBER(loaded_serial, ANY),
 };
 enum { N_COLUMNS = sizeof(columns) / sizeof(columns[0]), FIRST_MUTABLE = 14 };
 
@@ -50,6 +53,7 @@ static const char count_sql[] = "SELECT count(*) FROM workspaces WHERE channel =
 static const char move_sql[] = "UPDATE workspaces SET release = ?2, serial = ?3, policy_name = ?4, policy_sha256 = ?5, policy_lab = ?6, "
 			       "rollback = CASE WHEN loaded_serial > ?3 THEN ?3 ELSE ?7 END, policy_observes = ?8, "
 			       "generation = generation + 1 WHERE channel = ?1 AND channel <> ''";
+static const char renew_sql[] = "UPDATE workspaces SET policy_sha256 = ?2, policy_observes = ?3 WHERE release = ?1";
 
 static void bind_column(struct db_stmt *s, size_t i, const struct workspace *w)
 {
@@ -64,7 +68,7 @@ static void bind_column(struct db_stmt *s, size_t i, const struct workspace *w)
 	db_bind_u64(s, (int)i + 1, v);
 }
 
-/* A text too long for its field cannot come from us: the database was changed by hand. */
+/* What does not fit its field cannot come from us: the database was changed by hand, or is damaged. */
 static bool read_column(struct db_stmt *s, size_t i, struct workspace *w)
 {
 	char *at = (char *)w + columns[i].at;
@@ -74,7 +78,7 @@ static bool read_column(struct db_stmt *s, size_t i, struct workspace *w)
 	if (columns[i].size == 0) {
 		v = db_u64(s, (int)i);
 		memcpy(at, &v, sizeof(v));
-		return true;
+		return v <= columns[i].max;
 	}
 	text = db_text(s, (int)i);
 	if (text.len >= columns[i].size)
@@ -85,12 +89,26 @@ static bool read_column(struct db_stmt *s, size_t i, struct workspace *w)
 	return true;
 }
 
+/* It names folders and sockets: "ws-" and 12 hex digits. */
+static bool id_ok(const char *id)
+{
+	return strlen(id) == 15 && strncmp(id, "ws-", 3) == 0 && strspn(id + 3, "0123456789abcdef") == 12;
+}
+
+static bool name_ok(const char *name)
+{
+	return *name && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(name);
+}
+
 static int read_row(struct db_stmt *s, struct workspace *ret, struct err *e)
 {
+	bool ok = true;
+
 	for (size_t i = 0; i < N_COLUMNS; i++)
-		if (!read_column(s, i, ret))
-			return err_set(e, EBADMSG, "store: a workspace's record has a value that is too long: restore sawd.db from a backup");
-	return 1;
+		ok = read_column(s, i, ret) && ok;
+	if (ok && id_ok(ret->id) && name_ok(ret->name) && ret->driver)
+		return 1;
+	return err_set(e, EBADMSG, "store: a workspace's record has a value that it cannot have: restore sawd.db from a backup");
 }
 
 int workspaces_insert(struct db *d, const struct workspace *w, struct err *e)
@@ -253,6 +271,19 @@ int workspaces_move(struct db *d, const char *channel, const struct release *r, 
 	db_bind_u64(s, 6, r->policy_lab);
 	db_bind_u64(s, 7, rollback);
 	db_bind_text(s, 8, bytes_str(r->policy_observes));
+	return db_run(s, e);
+}
+
+int workspaces_renew(struct db *d, const struct release *r, struct err *e)
+{
+	struct db_stmt *s;
+	int res = db_prepare(d, renew_sql, &s, e);
+
+	if (res < 0)
+		return res;
+	db_bind_text(s, 1, bytes_str(r->id));
+	db_bind_text(s, 2, bytes_str(r->policy_sha256));
+	db_bind_text(s, 3, bytes_str(r->policy_observes));
 	return db_run(s, e);
 }
 

@@ -74,6 +74,8 @@ int workspaces_release_used(struct db *d, const char *release, struct err *e);
 
 /* Every record on this channel now has this release, in its next generation. */
 int workspaces_move(struct db *d, const char *channel, const struct release *r, uint64_t rollback, struct err *e);
+/* Every record with this release: its policy was compiled anew, as releases_renew() says. */
+int workspaces_renew(struct db *d, const struct release *r, struct err *e);
 /* How many there are. */
 int workspaces_on_channel(struct db *d, const char *channel, struct err *e);
 

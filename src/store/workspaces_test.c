@@ -69,6 +69,31 @@ TEST(a_record_survives_closing_and_keeps_every_field)
 	gone(d);
 }
 
+TEST(a_record_that_no_reader_would_take_is_said_to_be_damaged)
+{
+	static const char *const harms[] = {
+		"UPDATE workspaces SET driver = 7",	"UPDATE workspaces SET driver = 0",	"UPDATE workspaces SET driver = 1e300",
+		"UPDATE workspaces SET id = NULL",	"UPDATE workspaces SET id = '../../keys'", "UPDATE workspaces SET name = 'a/b'",
+		"UPDATE workspaces SET name = ''",	"UPDATE workspaces SET accel = 3",	"UPDATE workspaces SET cpus = 1025",
+		"UPDATE workspaces SET since_ms = 9223372036854775807", "UPDATE workspaces SET pending = 8", "UPDATE workspaces SET uid_base = 4294967296",
+		"UPDATE workspaces SET generation = 9223372036854775807", "UPDATE workspaces SET detail = printf('%2000d', 7)",
+	};
+
+	for (size_t i = 0; i < sizeof(harms) / sizeof(harms[0]); i++) {
+		struct db *d = fresh();
+		struct workspace w = made(1);
+		struct db_stmt *s;
+		struct err e = { 0 };
+
+		w.pending = WORKSPACE_PROVISION;
+		CHECK(workspaces_insert(d, &w, &e) == 0);
+		CHECK(db_prepare(d, harms[i], &s, &e) == 0 && db_run(s, &e) == 0);
+		CHECK_INT(workspaces_unsettled(d, NULL, NULL, &e), -EBADMSG);
+		CHECK(strstr(e.text, "restore sawd.db") != NULL);
+		gone(d);
+	}
+}
+
 TEST(a_name_is_unique_for_its_owner)
 {
 	struct db *d = fresh();

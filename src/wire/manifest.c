@@ -34,6 +34,11 @@ bool manifest_channel_ok(struct bytes name)
 	}
 }
 
+bool manifest_serial_is_ahead(uint64_t serial, uint64_t now_ms)
+{
+	return serial > now_ms / 1000 && serial - now_ms / 1000 > MANIFEST_SERIAL_AHEAD_S;
+}
+
 bool manifest_channel_is_production(struct bytes name)
 {
 	return name.len && !bytes_starts(name, bytes_str("lab/"));

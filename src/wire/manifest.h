@@ -13,6 +13,7 @@ enum {
 	MANIFEST_TEXT_MAX = 64, /* compiler, key */
 };
 #define MANIFEST_SERIAL_MAX ((uint64_t)INT64_MAX)
+#define MANIFEST_SERIAL_AHEAD_S ((uint64_t)366 * 24 * 60 * 60)
 
 struct manifest {
 	uint64_t serial; /* 1 to MANIFEST_SERIAL_MAX */
@@ -31,6 +32,10 @@ enum manifest_answer { MANIFEST_DONE, MANIFEST_NEWER, MANIFEST_BAD };
 enum manifest_answer manifest_get(struct bytes text, struct manifest *ret, const char **ret_why);
 /* Appends the text. Returns !out->failed. */
 bool manifest_put(struct buf *out, const struct manifest *m);
+
+/* Serials are mostly seconds since 1970, and a channel takes only higher ones: one that is so far ahead of them (a slip of the finger) would
+ * end it. For who takes a bundle to ask back. */
+bool manifest_serial_is_ahead(uint64_t serial, uint64_t now_ms);
 
 /* "corporate/stable": 2 to 4 labels of a-z, 0-9 and inner hyphens, each at most 40 long, joined by '/'. */
 bool manifest_channel_ok(struct bytes name);

@@ -367,6 +367,7 @@ def test_a_line_of_the_audit_log_that_has_no_end_yet_is_not_sent(shared_sawd):
 
 def test_a_followed_console_goes_on_when_its_older_half_was_dropped(shared_sawd):
     ident = shared_sawd.create("full", start=False).json["id"]
+    shared_sawd.wait("full", "stopped", but_not=("failed",))  # its folder is there
     path, half = shared_sawd.state / "workspaces" / ident / "console.log", 4 << 20
     text = b"".join(b"%06d %s\n" % (i, b"x" * 1016) for i in range(2 * half // 1024))
     path.write_bytes(text)

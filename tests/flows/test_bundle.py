@@ -782,9 +782,26 @@ def test_a_serial_that_would_end_the_channel_is_pushed_only_by_force(plane, secu
     push(plane, bundle.make(tmp_path / "7", security, 7))
     far = bundle.make(tmp_path / "far", security, 2**53 - 1)
     assert "more than a year ahead" in push(plane, far, code=2).stderr
+    raw = bundle.container(*bundle.parts(far))
+    for how, code in (("", "bundle_serial_ahead"), ("&force=0", "bundle_serial_ahead"), ("&force=yes", "invalid")):  # who calls the API is asked, too
+        answer = plane.call("POST", f"/v1/bundles?channel={STABLE}{how}", raw=raw, headers={"Content-Type": "application/octet-stream"})
+        assert answer.status == 422 and answer.json["type"] == "urn:saw:problem:" + code, answer
     assert plane.call("GET", "/v1/channels").json["channels"][0]["serial"] == 7
     cli(plane, "policy", "push", far, "--channel", STABLE, "--force")
     assert plane.call("GET", "/v1/channels").json["channels"][0]["serial"] == 2**53 - 1
+
+
+def test_behind_the_last_serial_of_all_a_workspace_still_gets_another_policy(plane, security, tmp_path):
+    cli(plane, "policy", "key", "add", security.public)
+    cli(plane, "policy", "push", bundle.make(tmp_path / "last", security, 2**63 - 1), "--channel", STABLE, "--force")
+    cli(plane, "create", "dev", "--policy", STABLE, "--driver", "try")
+    loaded(plane, "dev", 2**63 - 1)
+    core = plane.roles()["core"]
+    for host in ("one.example", "two.example"):
+        answer = plane.call("PUT", "/v1/workspaces/dev/policy", {"text": POLICY.replace("good.example", host)})
+        assert answer.status == 200 and answer.json["policy"]["serial"] < 2**40, answer
+        assert answer.json["policy"]["loaded_generation"] == answer.json["policy"]["generation"]
+    assert plane.roles()["core"] == core
 
 
 def test_a_release_is_promoted_from_channel_to_channel(plane, security, tmp_path):

@@ -3,6 +3,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import shutil
 import stat
 import subprocess
@@ -28,6 +29,27 @@ def keeper(build):
 
 def file_of(k, name, owner="ann"):
     return k.folder / "secrets" / owner / name
+
+
+def test_as_many_workspaces_as_may_run_have_their_channels(build):
+    many = 300
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[0]), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    k = Keeper(build)
+    assert k.start(running=many) is None
+    k.set("github", VALUE)
+    ends = []
+    try:
+        for i in range(many):
+            ws = f"ws-{i:012x}"
+            ends += [k.outlet(ws, ["github"]), k.inlet(ws, ["a.example"])]
+        assert ends[0].take() == "github" and len(ends[-1].issue()[3]) == 1
+        k.set("github", VALUE + b"2")
+        assert ends[-2].take_all(2) == ["github", "github"] and ends[-2].values["github"] == VALUE + b"2"
+        assert k.prepare("github", "ROTATE", VALUE)[0] == N["SAWD_SECRET_OK"], "and files can be opened still"
+    finally:
+        for end in ends:
+            end.close()
+        k.close()
 
 
 # ---- stored --------------------------------------------------------------------------------------------------------
@@ -110,6 +132,34 @@ def test_of_two_changes_at_once_one_is_told_that_it_came_too_late(keeper):
     assert keeper.commit(keeper.req - 0)[0] == 1
     done = keeper.commit(first)
     assert done[0] == N["SAWD_SECRET_RACED"] and b"somebody else" in done[4] and keeper.rows()["github"][0] == 2
+
+
+def test_a_value_that_came_between_is_not_removed(keeper):
+    """Who removes means the value that was there when it was asked for."""
+    keeper.set("github", VALUE)
+    keeper.prepare("github", "REMOVE")
+    removal = keeper.req
+    keeper.set("github", b"another", "ROTATE")
+    assert keeper.commit(removal)[0] == N["SAWD_SECRET_RACED"] and keeper.rows()["github"][0] == 2
+    keeper.remove("github")
+    assert not keeper.rows()
+
+
+def limit_descriptors(k, soft):
+    subprocess.run(["prlimit", "--pid", str(k.process.pid), f"--nofile={soft}:"], check=True)
+
+
+def test_a_value_that_could_not_be_read_for_want_of_descriptors_is_told_later(keeper):
+    keeper.set("github", VALUE)
+    outlet = keeper.outlet(WS, ["github"])
+    assert outlet.take() == "github" and outlet.values
+    limit_descriptors(keeper, 3)
+    outlet.send("MSG_KEEPER_WANTED")
+    assert outlet.take(5) == "github" and not outlet.values, "nothing is spent that nobody vouches for"
+    limit_descriptors(keeper, 300)
+    assert outlet.take(20) == "github" and outlet.values == {"github": VALUE}
+    assert outlet.quiet()
+    outlet.close()
 
 
 def test_more_changes_than_are_held_at_once_are_refused(keeper):

@@ -19,7 +19,7 @@ import time
 
 import pytest
 
-from ipc import N
+from ipc import N, pack
 from keeper import FakeSupervisor
 from sawd import POLICY, ROLES, Sawd, UnixConnection, alive, children, title, wait_gone
 
@@ -366,9 +366,90 @@ def test_a_low_soft_limit_of_descriptors_is_no_limit_of_workspaces(build):
         s.close()
 
 
+def test_more_workspaces_than_may_run_are_refused_with_a_sentence_and_start_when_there_is_room(build):
+    s = Sawd(build, options=["--running-max", "1"])
+    try:
+        s.start()
+        s.running("first")
+        assert s.create("second").status == 201
+        event = s.wait("second", "failed", but_not=("running",))
+        assert "as many as this sawd runs at once" in event["detail"] and "next try" in event["detail"], event
+        assert len(s.supervisors()) == 1
+        s.call("POST", "/v1/workspaces/first/stop")
+        s.wait("second", "running")
+    finally:
+        s.close()
+
+
+def test_core_goes_on_when_no_descriptor_is_free_for_the_channel_to_a_supervisor(build):
+    s = Cut(build)
+    try:
+        s.start()
+        record = s.running("dev")
+        pid = supervisor_of(s, record)
+        s.stop()
+        os.kill(pid, signal.SIGKILL)
+        wait_gone(pid)
+        fake = FakeSupervisor(s.run, record["id"])
+        s.start()
+        fake.accept()
+        s.wait("dev", "running")
+        before = s.roles()
+        limit_descriptors(before["core"], 3)
+        fake.channel.close()
+        for _ in range(2):  # it is asked for again
+            assert select.select([fake.listener], [], [], 20)[0]
+            with fake.listener.accept()[0] as refused:
+                assert select.select([refused], [], [], 20)[0] and refused.recv(100) == b"", "nobody has it"
+        assert s.call("GET", "/v1/workspaces/dev").json["state"] == "failed" and not s.supervisors(), "nothing is started beside it"
+        limit_descriptors(before["core"], 300)
+        fake.accept()
+        s.wait("dev", "running")
+        assert s.roles() == before and "no descriptor is free" in s.log()
+        fake.close()
+    finally:
+        s.close()
+
+
+def cpu_ms(pid):
+    used = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return sum(map(int, used)) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("who", ["front", "supervisor"])
+def test_who_has_no_descriptor_for_the_next_peer_waits_and_does_not_spin(sawd, who):
+    record = sawd.running("dev")
+    pid = sawd.roles()["front"] if who == "front" else supervisor_of(sawd, record)
+    path = sawd.socket if who == "front" else sawd.run / "ws" / record["id"] / "control.sock"
+    limit_descriptors(pid, 3)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM if who == "front" else socket.SOCK_SEQPACKET) as c:
+        c.connect(str(path))
+        before = cpu_ms(pid)
+        select.select([c], [], [], 1)
+        assert cpu_ms(pid) - before < 300
+        limit_descriptors(pid, 1000)
+        c.settimeout(20)
+        if who == "front":
+            c.sendall(b"GET /v1/version HTTP/1.1\r\nHost: saw.local\r\n\r\n")
+        else:
+            c.send(pack("MSG_HELLO", N["IPC_CONTROL_OLDEST"], record["id"], 1))
+        assert c.recv(4096)
+
+
 def test_a_second_sawd_is_refused(sawd):
     done = subprocess.run([sawd.binary], env=sawd.env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1 and "runs already" in done.stderr and str(sawd.process.pid) in done.stderr
+
+
+def test_a_second_sawd_on_its_state_folder_touches_nothing(sawd):
+    """Started with another runtime folder: it would make keys of its own where the first makes them, and take away what that one writes."""
+    secrets = sawd.state / "keys/secrets"
+    (secrets / "x").mkdir()
+    (secrets / "x/.token.new").write_text("being written")
+    done = subprocess.run([sawd.binary], env={**sawd.env, "SAW_RUN": str(sawd.home / "r2")}, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and "another SAW_RUN" in done.stderr and str(sawd.process.pid) in done.stderr
+    assert (secrets / "x/.token.new").exists()
+    assert sawd.call("GET", "/v1/secrets").status == 200
 
 
 def test_sawd_goes_to_the_background_when_it_serves(build):
@@ -388,7 +469,8 @@ def test_sawd_goes_to_the_background_when_it_serves(build):
 @pytest.mark.parametrize("args,words", [(["--colour"], "usage"), (["x"], "unexpected"), (["--ready-fd", "99"], "descriptor"),
                                         (["--ready-fd", "-1"], "descriptor"), (["--session-max", "0"], "seconds"),
                                         (["--session-max", "43201"], "seconds"), (["--session-idle", "3601"], "seconds"),
-                                        (["--session-idle", "1h"], "seconds")])
+                                        (["--session-idle", "1h"], "seconds"), (["--running-max", "0"], "number"),
+                                        (["--running-max", "4097"], "number")])
 def test_wrong_arguments_are_a_usage_error(build, args, words):
     done = subprocess.run([build / "src/sawd/launcher/sawd", *args], capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2 and words in done.stderr
@@ -998,6 +1080,23 @@ def test_a_supervisor_that_cannot_be_reached_for_a_while_is_adopted_later(sawd):
     assert supervisor_of(sawd, record) == pid
 
 
+@pytest.mark.parametrize("when", ["while it runs", "before sawd comes"])
+def test_a_supervisor_that_hangs_is_ended_when_its_workspace_is_to_stop(sawd, when):
+    record = sawd.running("dev")
+    pid = supervisor_of(sawd, record)
+    if when == "before sawd comes":
+        sawd.stop()
+    os.kill(pid, signal.SIGSTOP)
+    if when == "before sawd comes":
+        sawd.start()
+    assert sawd.call("POST", "/v1/workspaces/dev/stop", {"grace_seconds": 0}).status == 202
+    sawd.wait("dev", "stopped", timeout=90)
+    wait_gone(pid)
+    assert not sawd.supervisors() and "does not end by itself" in sawd.log()
+    sawd.call("POST", "/v1/workspaces/dev/start")
+    sawd.wait("dev", "running")
+
+
 @pytest.mark.parametrize("how", ["newer", "hangs up"])
 def test_a_supervisor_that_is_not_understood_or_hangs_up_is_asked_now_and_then(build, how):
     """A newer one: whoever goes back to an older saw has it still."""
@@ -1037,21 +1136,27 @@ exit 1
 """
 
 
+def replaced(s, build, program, script):
+    """`s` runs from one folder, as an installation has it, in which `script` stands before a program; its path."""
+    folder = s.home / "bin"
+    folder.mkdir()
+    for found in [*build.glob("src/*/*/saw*"), *build.glob("src/*/saw*")]:
+        if found.is_file() and os.access(found, os.X_OK):
+            shutil.copy(found, folder)
+    made = folder / program
+    made.rename(f"{made}.real")
+    made.write_text(script)
+    made.chmod(0o755)
+    s.binary = folder / "sawd"
+    return made
+
+
 def test_a_supervisor_that_comes_up_after_it_was_given_up_is_met_and_not_doubled(build):
     """It was slow to take its lock, core died meanwhile, and what the next core started in its place failed."""
     s = Sawd(build)
     try:
-        folder = s.home / "bin"  # as an installation has it
-        folder.mkdir()
-        for program in [*build.glob("src/*/*/saw*"), *build.glob("src/*/saw*")]:
-            if program.is_file() and os.access(program, os.X_OK):
-                shutil.copy(program, folder)
-        slow = folder / "saw-workspace"
-        slow.rename(f"{slow}.real")
-        slow.write_text(HESITANT)
-        slow.chmod(0o755)
+        slow = replaced(s, build, "saw-workspace", HESITANT)
         os.mkfifo(f"{slow}.go")
-        s.binary = folder / "sawd"
         s.start()
         assert s.create("dev").status == 201
         starts = pathlib.Path(f"{slow}.starts")
@@ -1063,6 +1168,37 @@ def test_a_supervisor_that_comes_up_after_it_was_given_up_is_met_and_not_doubled
             go.write("\n")
         s.wait("dev", "running")
         assert len(starts.read_text()) == 4 and len(s.supervisors()) == 1
+    finally:
+        s.close()
+
+
+POOR = """#!/bin/bash
+# While the file is there it gets no memory file to put a policy in.
+trap '' XFSZ
+[ ! -e "$0.poor" ] || ulimit -f 0
+exec -a "saw-compiler" "$0.real" "$@"
+"""
+
+
+def test_a_compiler_without_memory_refuses_no_policy(build):
+    """Nothing was said of the policy: a gateway gets it again by itself, and who pushes hears whose fault it is."""
+    s = Sawd(build)
+    try:
+        poor = pathlib.Path(f"{replaced(s, build, 'sawd-compiler', POOR)}.poor")
+        s.start()
+        record = s.running("dev")
+        poor.touch()
+        answer = s.call("PUT", "/v1/workspaces/dev/policy", {"text": POLICY.replace("good.example", "other.example")})
+        assert answer.status != 422 and "memory file" in answer.json["detail"] and "sent again in 10 s" in answer.json["detail"], answer
+        log = s.state / "workspaces" / record["id"] / "audit.jsonl"
+        until(lambda: "bundle_not_taken" in log.read_text())
+        assert "policy_refused" not in log.read_text()
+        os.kill([p for p in children(s.process.pid) if title(p) == "saw-compiler"][0], signal.SIGKILL)
+        until(lambda: "memory file" in s.create("late").json.get("detail", ""))
+        answer = s.create("late")
+        assert answer.status == 503 and answer.json["type"] == "urn:saw:problem:unavailable" and "not the policy's" in answer.json["remedy"], answer
+        poor.unlink()
+        s.wait("dev", "running", where=lambda e: s.show("dev")["policy"]["loaded_generation"] == 2)
     finally:
         s.close()
 

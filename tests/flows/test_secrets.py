@@ -5,6 +5,7 @@ import pathlib
 import re
 import select
 import signal
+import sqlite3
 import stat
 import subprocess
 
@@ -117,6 +118,64 @@ def faked(sawd):
     yield make
     for f in made:
         f.close()
+
+
+# ---- compiled policies of an earlier version -----------------------------------------------------------------------
+
+OLD = "a" * 64
+
+
+def make_old(sawd, name):
+    """As an upgrade finds it: the compiled policy is of an earlier version of its format, under the hash that it had then. Its hash of today."""
+    folder, today = sawd.state / "policies", sawd.show(name)["policy"]["sha256"]
+    sawd.stop()
+    blob = folder / f"{today}.blob"
+    data = blob.read_bytes()
+    blob.unlink()
+    (folder / f"{OLD}.blob").write_bytes(data[:8] + (1).to_bytes(4, "little") + data[12:])
+    db = sqlite3.connect(sawd.state / "sawd.db")
+    db.execute("UPDATE workspaces SET policy_sha256 = ?", [OLD])
+    db.execute("UPDATE releases SET policy_sha256 = ?", [OLD])
+    db.commit()
+    db.close()
+    return today
+
+
+def test_an_upgrade_leaves_no_workspace_without_its_credentials(sawd, faked):
+    put(sawd, "github", b"one")
+    w = faked()
+    w.supervisor.channel.close()
+    today = make_old(sawd, "dev")
+    sawd.start()
+    w.supervisor.accept()
+    outlet = w.supervisor.outlet()
+    assert outlet.take(10) == "github" and outlet.values == {"github": b"one"}
+    record = sawd.show("dev")
+    assert record["policy"]["sha256"] == today and record["policy"]["generation"] == 1 and not record["detail"]
+    assert rows(sawd)["github"]["workspaces"] == ["dev"]
+
+
+@pytest.mark.parametrize("why", ["gone", "untrusted"])
+def test_an_old_policy_that_cannot_be_compiled_anew_binds_nothing_and_says_so(sawd, why):
+    put(sawd, "github", b"one")
+    sawd.running("dev", policy={"text": policy("github")})
+    release = sawd.show("dev")["policy"]["release"]
+    make_old(sawd, "dev")
+    bundle, key = sawd.state / f"policies/{release}.bundle", sawd.state / "keys/security/local.pub"
+    kept = bundle.read_bytes(), key.read_bytes()
+    (bundle if why == "gone" else key).unlink()
+    sawd.start()
+    sawd.wait("dev", "running", where=lambda e: "no credential is bound" in e["detail"])
+    assert rows(sawd)["github"]["workspaces"] == [] and sawd.show("dev")["policy"]["unread"] is True
+    listed = subprocess.run([sawd.build / "src/cli/saw", "ls"], env=sawd.env, capture_output=True, text=True, check=True).stdout
+    assert "(binds no credential: push or set it again)" in listed, listed
+    told = [e for e in sawd.control_log() if e["class_uid"] == 5019 and release in json.dumps(e)]
+    assert [e["status_code"] for e in told] == ["bundle_not_taken" if why == "gone" else "bundle_key_not_trusted"], told
+    key.write_bytes(kept[1])
+    key.chmod(0o600)
+    assert sawd.call("PUT", "/v1/workspaces/dev/policy", {"text": policy("github")}).status == 200
+    sawd.wait("dev", "running", where=lambda e: not e["detail"])
+    assert rows(sawd)["github"]["workspaces"] == ["dev"]
 
 
 # ---- calls ---------------------------------------------------------------------------------------------------------

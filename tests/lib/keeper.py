@@ -38,14 +38,14 @@ class Keeper:
     def log(self):
         return self.folder.with_suffix(".log").read_text()
 
-    def start(self):
-        """None when it is ready, else its sentence."""
+    def start(self, running=64):
+        """None when it is ready, else its sentence. `running`: workspaces that may run at once."""
         self.parent, child = Channel.pair()
         place = child.fileno()
         self.process = subprocess.Popen([self.binary], stderr=self.errors, env={}, close_fds=False,
                                         preexec_fn=lambda: (os.dup2(place, 103), os.dup2(103, 3, inheritable=True)))
         child.close()
-        self.parent.send("MSG_SAWD_KEEPER_CONFIG", str(self.folder), self.credential)
+        self.parent.send("MSG_SAWD_KEEPER_CONFIG", running, str(self.folder), self.credential)
         said = self.parent.receive()
         if said[0] != "MSG_READY":
             self.process.wait(10)
@@ -137,15 +137,15 @@ class Outlet(Channel):
 
     def __init__(self, fd):
         super().__init__(socket.socket(fileno=fd))
-        self.values, self.versions = {}, {}
+        self.values, self.versions, self.last = {}, {}, {}
 
     def take(self, timeout=1):
         """One message; its id."""
         name, fields, _ = self.receive(timeout)
         who = fields[0].decode()
         if name == "MSG_SECRET":
-            assert fields[1] > self.versions.get(who, 0) or fields[2] == self.values.get(who), "a value without a version of its own"
-            self.versions[who], self.values[who] = fields[1], fields[2]
+            assert fields[1] > self.versions.get(who, 0) or fields[1:3] == [self.versions[who], self.last[who]], "a value without a version of its own"
+            self.versions[who], self.values[who], self.last[who] = fields[1], fields[2], fields[2]
         else:
             assert name == "MSG_SECRET_GONE", name
             self.values.pop(who, None)

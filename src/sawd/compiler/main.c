@@ -94,13 +94,14 @@ static bool on_peer(void *owner, struct msg_in *in)
 {
 	struct compiler *c = owner;
 	uint64_t role = msg_get_max(in, SAWD_ROLE_END - 1);
-	FD_AUTO int fd = msg_take_fd(in);
-	struct err e = { 0 };
+	FD_AUTO int fd = msg_try_fd(in);
+	struct err e = { .text = "no descriptor is free for the channel to core" };
 
 	if (!msg_end(in) || role != SAWD_CORE)
 		return false;
 	c->core = chan_free(c->core);
-	if (chan_new(&c->core, c->loop, fd_take(&fd), core_permits, sizeof(core_permits) / sizeof(core_permits[0]), on_core_end,
+	if (fd < 0 ||
+	    chan_new(&c->core, c->loop, fd_take(&fd), core_permits, sizeof(core_permits) / sizeof(core_permits[0]), on_core_end,
 		     c, &e) < 0)
 		log_line("%s", e.text);
 	return true;

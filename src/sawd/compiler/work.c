@@ -1,5 +1,6 @@
 #include "sawd/compiler/work.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -58,6 +59,16 @@ static void refuse_one(struct chan *to, uint64_t req, const char *why)
 	chan_send(to, &out);
 }
 
+/* This machine's failure, and no word about the policy. */
+static void not_now(struct chan *to, uint64_t req, const char *why)
+{
+	log_line("%s", why);
+	msg_start(&out, MSG_SAWD_NOT_NOW);
+	msg_u64(&out, req);
+	msg_str(&out, why);
+	chan_send(to, &out);
+}
+
 static void unsound(struct chan *to, uint64_t req, enum reason why, const char *more)
 {
 	msg_start(&out, MSG_SAWD_UNSOUND);
@@ -75,7 +86,10 @@ static bool compile(struct chan *to, uint64_t req, struct bytes text, bool produ
 	struct err e = { 0 };
 
 	if (!policy_compile(text, &options, blob, &problems)) {
-		refuse(to, req, &problems);
+		if (problems.n_errors)
+			refuse(to, req, &problems);
+		else
+			not_now(to, req, "out of memory for a policy");
 		return false;
 	}
 	if (!policy_open(ret, buf_view(blob), &e)) {
@@ -100,8 +114,7 @@ static void answer(struct chan *to, uint64_t req, const struct policy *p)
 	FD_AUTO int fd = fd_sealed("policy", p->blob.p, p->blob.len, &e);
 
 	if (fd < 0) {
-		log_line("%s", e.text);
-		refuse_one(to, req, "the compiler failed by itself: see the log");
+		not_now(to, req, e.text);
 		return;
 	}
 	msg_start(&out, MSG_SAWD_COMPILED);
@@ -124,14 +137,17 @@ bool work_compile(struct chan *to, struct msg_in *in)
 	const void *text = NULL;
 	size_t len = 0;
 	struct buf blob;
+	int r;
 
 	if (!msg_end(in))
 		return false;
-	if (fd_map_sealed(fd, POLICY_TEXT_MAX, &text, &len, &e) < 0) {
-		log_line("%s", e.text);
+	r = fd_map_sealed(fd, POLICY_TEXT_MAX, &text, &len, &e);
+	if (r == -EFBIG)
 		refuse_one(to, req, "the policy text is empty or over 8 MiB");
+	else if (r < 0)
+		not_now(to, req, e.text);
+	if (r < 0)
 		return true;
-	}
 	buf_init(&blob, POLICY_BLOB_MAX);
 	if (compile(to, req, bytes_of(text, len), production, &blob, &p))
 		answer(to, req, &p);
@@ -147,8 +163,7 @@ static void tell_checked(struct chan *to, uint64_t req, const struct bundle_chec
 	FD_AUTO int fd = fd_sealed("policy", p->blob.p, p->blob.len, &e);
 
 	if (fd < 0) {
-		log_line("%s", e.text);
-		refuse_one(to, req, "the compiler failed by itself: see the log");
+		not_now(to, req, e.text);
 		return;
 	}
 	bundle_fingerprint(c->key, &crypto, fingerprint);
@@ -197,6 +212,7 @@ bool work_check(struct chan *to, struct msg_in *in)
 	struct err e = { 0 };
 	const void *raw = NULL;
 	size_t len = 0;
+	int r;
 
 	for (size_t i = 0; i < trusted.n; i++) {
 		struct bytes key = msg_get_bytes(in, BUNDLE_KEY);
@@ -208,11 +224,13 @@ bool work_check(struct chan *to, struct msg_in *in)
 	fd = msg_take_fd(in);
 	if (!msg_end(in))
 		return false;
-	if (fd_map_sealed(fd, BUNDLE_MAX, &raw, &len, &e) < 0) {
-		log_line("%s", e.text);
+	r = fd_map_sealed(fd, BUNDLE_MAX, &raw, &len, &e);
+	if (r == -EFBIG)
 		unsound(to, req, REASON_BUNDLE_MALFORMED, "");
+	else if (r < 0)
+		not_now(to, req, e.text);
+	if (r < 0)
 		return true;
-	}
 	check(to, req, bytes_of(raw, len), channel, &trusted);
 	(void)munmap((void *)(uintptr_t)raw, len);
 	return true;

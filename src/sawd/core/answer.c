@@ -54,6 +54,19 @@ bool api_refused(struct core *c, uint64_t req, const char *detail, const char *r
 	return true;
 }
 
+bool api_not_now(struct core *c, uint64_t req, struct msg_in *in)
+{
+	struct bytes why = msg_get_bytes(in, ERR_MAX);
+	char text[SAWD_DETAIL_MAX];
+
+	if (!msg_end(in))
+		return false;
+	(void)snprintf(text, sizeof(text), "the policy could not be looked at: %.*s", (int)(why.len < 900 ? why.len : 900), (const char *)why.p);
+	api_problem(c, req, &(struct sawd_problem){ .status = 503, .exit_code = 1, .code = "unavailable", .detail = text,
+						    .remedy = "that is this machine's fault and not the policy's: try again in a moment" });
+	return true;
+}
+
 static uint8_t hex_value(char c)
 {
 	return (uint8_t)(c >= 'a' ? c - 'a' + 10 : c - '0');
@@ -86,6 +99,10 @@ void api_row(struct core *c, uint64_t req, const struct workspace *row)
 		.tunnels = sessions_tunnels(c, row->id),
 	};
 
+	r.policy_unread = renew_failed(c, row);
+	if (!*row->detail && r.policy_unread)
+		r.detail = bytes_str("no credential is bound: its compiled policy cannot be read, and could not be made anew (`saw audit` says why): give it "
+				     "again by `saw policy push` or `saw set-policy`");
 	r.desired = bytes_is(bytes_str(row->desired), "running") ? SAWD_WANT_RUNNING :
 		    bytes_is(bytes_str(row->desired), "deleted") ? SAWD_WANT_DELETED :
 								   SAWD_WANT_STOPPED;

@@ -67,6 +67,19 @@ int bindings_add(struct core *c, const char *policy_sha256, struct bindings *b, 
 	return 0;
 }
 
+bool bindings_readable(struct core *c, const char *policy_sha256)
+{
+	struct blob blob;
+	struct err e = { 0 };
+
+	if (!*policy_sha256)
+		return true;
+	if (blob_open(c, policy_sha256, &blob, &e) < 0)
+		return false;
+	blob_close(&blob);
+	return true;
+}
+
 void bindings_put(const struct bindings *b, struct msg *m)
 {
 	msg_u64(m, b->n);

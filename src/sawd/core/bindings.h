@@ -12,6 +12,8 @@ struct bindings {
 };
 /* Adds those of a stored policy (its hash, as in a record; "" adds nothing). What does not fit is left out. */
 int bindings_add(struct core *c, const char *policy_sha256, struct bindings *b, struct err *e);
+/* The stored policy is whole, and of this version; "" is. */
+bool bindings_readable(struct core *c, const char *policy_sha256);
 /* u n, n times b id */
 void bindings_put(const struct bindings *b, struct msg *m);
 

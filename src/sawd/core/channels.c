@@ -23,6 +23,7 @@ struct move {
 	struct core *core;
 	uint64_t req;
 	enum kind kind;
+	bool force; /* of PUSH */
 	char channel[SAWD_CHANNEL_MAX + 1];
 	char wanted[SAWD_RELEASE_LEN + 1]; /* of SET and ROLLBACK */
 	int fd; /* the bundle */
@@ -98,6 +99,20 @@ static bool serial_ok(struct move *m, const struct channel *ch, const struct rel
 	return false;
 }
 
+/* Said to people in `saw policy push`, too; but not only they call. */
+static bool is_near(struct move *m, const struct release *r)
+{
+	uint64_t now = clock_real_ms();
+	char text[DETAIL_MAX];
+
+	if (m->kind != PUSH || m->force || !manifest_serial_is_ahead(r->serial, now))
+		return true;
+	(void)snprintf(text, sizeof(text), "serial %llu, and it is %llu seconds since 1970", (unsigned long long)r->serial,
+		       (unsigned long long)now / 1000);
+	refuse(m, 422, REASON_BUNDLE_AHEAD, text);
+	return false;
+}
+
 static int note(struct move *m, const struct channel *before, const struct release *r, struct err *e)
 {
 	char text[DETAIL_MAX];
@@ -155,8 +170,9 @@ static void apply(struct move *m, const struct release *r)
 
 	if (res >= 0 && strcmp(before.release, r->id) == 0) {
 		res = answer(c, m->req, &before, &e);
+		renew_retry(c);
 	} else if (res >= 0) {
-		if (res == 1 && !serial_ok(m, &before, r, &e))
+		if ((res == 1 && !serial_ok(m, &before, r, &e)) || !is_near(m, r))
 			return;
 		ch = (struct channel){ .serial = r->serial, .top_serial = r->serial > before.top_serial ? r->serial : before.top_serial,
 				       .rollback = m->kind == ROLLBACK ? r->serial : 0, .moved_ms = clock_real_ms() };
@@ -236,6 +252,8 @@ static bool on_checked(void *owner, struct msg_in *in)
 		ok = on_sound(m, in);
 	} else if (in->type == MSG_SAWD_UNSOUND) {
 		ok = on_unsound(m, in);
+	} else if (in->type == MSG_SAWD_NOT_NOW) {
+		ok = api_not_now(m->core, m->req, in);
 	} else {
 		/* on record before anybody hears of it */
 		journal_refused(m->core, REASON_POLICY_INVALID, m->channel, "");
@@ -247,7 +265,7 @@ static bool on_checked(void *owner, struct msg_in *in)
 	return ok;
 }
 
-static const struct ask_kind verdict = { SAWD_COMPILER, { MSG_SAWD_CHECKED, MSG_SAWD_UNSOUND, MSG_SAWD_REFUSED }, on_checked };
+static const struct ask_kind verdict = { SAWD_COMPILER, { MSG_SAWD_CHECKED, MSG_SAWD_UNSOUND, MSG_SAWD_REFUSED, MSG_SAWD_NOT_NOW }, on_checked };
 
 static int ask_compiler(struct move *m, struct err *e)
 {
@@ -275,7 +293,7 @@ static int ask_compiler(struct move *m, struct err *e)
 }
 
 /* Takes `fd`. */
-static void begin(struct core *c, uint64_t req, enum kind kind, struct bytes channel, const char *wanted, int fd)
+static void begin(struct core *c, uint64_t req, enum kind kind, bool force, struct bytes channel, const char *wanted, int fd)
 {
 	struct move *m = calloc(1, sizeof(*m));
 	struct err e = { 0 };
@@ -286,7 +304,7 @@ static void begin(struct core *c, uint64_t req, enum kind kind, struct bytes cha
 		api_error(c, req, -ENOMEM, &(struct err){ "out of memory for a call" });
 		return;
 	}
-	*m = (struct move){ .core = c, .req = req, .kind = kind, .fd = fd };
+	*m = (struct move){ .core = c, .req = req, .kind = kind, .force = force, .fd = fd };
 	memcpy(m->channel, channel.p, channel.len);
 	(void)snprintf(m->wanted, sizeof(m->wanted), "%s", wanted);
 	if (!c->peers[SAWD_COMPILER]) {
@@ -323,12 +341,13 @@ bool channels_on_push(void *owner, struct msg_in *in)
 	struct core *c = owner;
 	uint64_t req = msg_get_u64(in);
 	struct bytes channel = msg_get_bytes(in, SAWD_CHANNEL_MAX);
+	bool force = msg_get_max(in, 1) == 1;
 	FD_AUTO int fd = msg_take_fd(in);
 
 	if (!msg_end(in))
 		return false;
 	if (may_move(c, req, channel))
-		begin(c, req, PUSH, channel, "", fd_take(&fd));
+		begin(c, req, PUSH, force, channel, "", fd_take(&fd));
 	return true;
 }
 
@@ -340,7 +359,7 @@ static void move_to(struct core *c, uint64_t req, enum kind kind, struct bytes c
 	if (fd < 0)
 		api_error(c, req, fd, &e);
 	else
-		begin(c, req, kind, channel, release, fd);
+		begin(c, req, kind, false, channel, release, fd);
 }
 
 bool channels_on_set(void *owner, struct msg_in *in)

@@ -151,13 +151,13 @@ static bool on_guest_connected(void *owner, struct msg_in *in)
 {
 	struct ws *w = owner;
 	uint64_t id = msg_get_u64(in);
-	int fd = msg_take_fd(in);
+	int fd = msg_try_fd(in);
 
 	if (!msg_end(in)) {
 		(void)fd_close(fd);
 		return false;
 	}
-	sessions_connected(w->core, w, id, fd, bytes_of(NULL, 0));
+	sessions_connected(w->core, w, id, fd, bytes_str(fd < 0 ? "sawd has no descriptor free" : ""));
 	return true;
 }
 
@@ -222,20 +222,33 @@ static bool may_have_one(const struct ws *w)
 	       w->state == SAWD_DELETING;
 }
 
+/* That is no reason to end: whoever comes after us would find as little. */
+static void no_room(const struct ws *w)
+{
+	static struct log_meter meter;
+
+	if (log_room(&meter, loop_now_ms(w->core->loop)))
+		log_line("%s: no descriptor is free for the channel to its supervisor: it is asked for again", w->row.name);
+}
+
 static bool on_connected(void *owner, struct msg_in *in)
 {
 	struct ws *w = owner;
 	bool ok = in && msg_get_max(in, 1) == 1;
-	FD_AUTO int fd = ok ? msg_take_fd(in) : -1;
+	FD_AUTO int fd = ok ? msg_try_fd(in) : -1;
 	struct err e = { 0 };
 
 	if (in && !msg_end(in))
 		return false;
 	w->reaching = false;
-	if (fd < 0 || w->control || !may_have_one(w))
+	if (!ok || w->control || !may_have_one(w))
 		return true;
 	/* One that ends at once (its supervisor is of a newer saw, has too many peers, or no room for what it is sent) would only end again. */
 	w->reach_after_ms = loop_now_ms(w->core->loop) + WS_RETRY_MS;
+	if (fd < 0) {
+		no_room(w);
+		return true;
+	}
 	if (attach(w, fd_take(&fd), &e) < 0)
 		log_line("%s: %s", w->row.name, e.text);
 	ws_kick(w);
@@ -278,6 +291,13 @@ void control_shutdown(struct ws *w, uint64_t grace_ms)
 	msg_start(&core_out, MSG_SHUTDOWN);
 	msg_u64(&core_out, grace_ms);
 	chan_send(w->control, &core_out);
+}
+
+void control_kill(const struct ws *w)
+{
+	msg_start(&core_out, MSG_SAWD_KILL);
+	msg_str(&core_out, w->row.id);
+	chan_send(w->core->parent, &core_out);
 }
 
 /* On disk first: a supervisor that is started again begins with the new one. */

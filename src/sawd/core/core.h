@@ -14,6 +14,7 @@
 struct ws;
 struct ask;
 struct session;
+struct stale;
 
 enum { CORE_BUCKETS = 1024 };
 
@@ -24,6 +25,7 @@ struct core {
 	uint64_t uid;
 	bool lab;
 	uint64_t session_max_ms;
+	uint64_t running_max; /* workspaces at once */
 	bool draining; /* everything is being stopped before sawd goes down */
 	char owner[SAWD_OWNER_MAX + 1];
 	char state[PATHS_MAX];
@@ -43,6 +45,10 @@ struct core {
 	struct loop_timer rejoin; /* while a role is away */
 	struct loop_timer tidy;
 	unsigned n_stored; /* policies since the last bundles_sweep() */
+	struct stale *stale; /* compiled policies that cannot be read */
+	struct stale *renewing; /* that the compiler has now; NULL: none */
+	bool renew_found; /* they were looked for */
+	struct loop_timer renew_again;
 };
 
 /* The one message being written: nothing is sent while another is being filled. */
@@ -68,7 +74,7 @@ bool journal_ok(struct core *c, struct err *e);
  * takes every field; false: the answer is malformed, nothing was done and `owner` still waits: the channel ends, and it is called again
  * with NULL. */
 typedef bool (*ask_fn)(void *owner, struct msg_in *in);
-enum { ASK_ANSWERS_MAX = 3, ASK_LAUNCHER = 0 };
+enum { ASK_ANSWERS_MAX = 4, ASK_LAUNCHER = 0 };
 /* A kind of question: only the role `to` may answer it (ASK_LAUNCHER: the launcher), and only with a message of one of these types. */
 struct ask_kind {
 	unsigned to;
@@ -97,7 +103,7 @@ int files_move(const char *from, const char *to, struct err *e);
 int files_remove_tree(const char *path, struct err *e);
 /* Why a supervisor failed, from its log: its last "failed: ..." sentence, else the sentence of the last line; "" when there is none. */
 void files_last_words(const char *path, char *ret, size_t size);
-/* True while some process holds the flock on this file. */
+/* True while some process holds the flock on this file; also while that cannot be found out for want of descriptors or memory. */
 bool files_locked(const char *path);
 
 /* bundles.c: signed policies, one file each under the release's name. */
@@ -130,6 +136,15 @@ struct sign_order {
 typedef void (*sign_fn)(void *owner, const struct release *r);
 void sign_policy(struct core *c, uint64_t req, const struct sign_order *o, sign_fn done, void *owner);
 
+/* renew.c: compiled policies that this version cannot read are compiled anew. */
+/* There is a compiler. */
+void renew_start(struct core *c);
+/* Those that were refused once more: a key may have come, or a policy have been given again. */
+void renew_retry(struct core *c);
+/* This record's policy could not be: nothing is bound for it. */
+bool renew_failed(const struct core *c, const struct workspace *row);
+void renew_deinit(struct core *c);
+
 /* channels.c */
 bool channels_on_push(void *owner, struct msg_in *in);
 bool channels_on_set(void *owner, struct msg_in *in);
@@ -145,6 +160,8 @@ void api_problem(struct core *c, uint64_t req, const struct sawd_problem *p);
 void api_error(struct core *c, uint64_t req, int r, const struct err *e);
 /* The compiler's list of problems, in `in` behind its request number, passed on as it is. False: malformed. */
 bool api_refused(struct core *c, uint64_t req, const char *detail, const char *remedy, struct msg_in *in);
+/* The compiler's NOT_NOW, likewise. */
+bool api_not_now(struct core *c, uint64_t req, struct msg_in *in);
 void api_row(struct core *c, uint64_t req, const struct workspace *w);
 
 /* sessions.c */

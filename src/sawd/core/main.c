@@ -14,7 +14,7 @@
 #include "os/log.h"
 #include "sawd/core/secrets.h"
 
-enum { CORE_FDS = 4096, PLACES_MAX = 32, REJOIN_MS = 1000 };
+enum { PLACES_MAX = 32, REJOIN_MS = 1000 };
 
 struct msg core_out;
 
@@ -76,7 +76,7 @@ static int enter_jail(struct core *c, struct err *e)
 
 	r = r < 0 ? r : add_place(&places, c->state, TRUST_FOLDER, JAIL_READ | JAIL_LIST, e);
 	r = r < 0 ? r : add_place(&places, c->run, ".", JAIL_READ | JAIL_LIST | JAIL_WRITE | JAIL_CREATE, e);
-	r = r < 0 ? r : jail_capabilities(0, CORE_FDS, 0, e);
+	r = r < 0 ? r : jail_capabilities(0, c->running_max + SAWD_SPARE_FDS, 0, e);
 	r = r < 0 ? r : jail_files(places.paths, places.n, JAIL_NET_NONE, e);
 	return r < 0 ? r : jail_syscalls(JAIL_SYS_FILES | JAIL_SYS_APPEND | JAIL_SYS_MEMFD, e);
 }
@@ -140,6 +140,7 @@ static bool on_config(void *owner, struct msg_in *in)
 	c->uid = msg_get_max(in, UINT32_MAX);
 	c->lab = msg_get_max(in, 1) == 1;
 	c->session_max_ms = msg_get_max(in, SAWD_SESSION_MAX_MS);
+	c->running_max = msg_get_max(in, SAWD_RUNNING_MAX);
 	if (!take_text(in, c->owner, sizeof(c->owner)) || !take_text(in, c->state, sizeof(c->state)) ||
 	    !take_text(in, c->run, sizeof(c->run)) || !take_text(in, c->resolv_conf, sizeof(c->resolv_conf)) || !msg_end(in) ||
 	    !c->owner[0] || !c->state[0] || !c->run[0] || c->db)
@@ -166,7 +167,8 @@ static const struct chan_permit keeper_permits[] = {
 static const struct chan_permit compiler_permits[] = { { MSG_SAWD_COMPILED, ask_on_compiler },
 						       { MSG_SAWD_REFUSED, ask_on_compiler },
 						       { MSG_SAWD_CHECKED, ask_on_compiler },
-						       { MSG_SAWD_UNSOUND, ask_on_compiler } };
+						       { MSG_SAWD_UNSOUND, ask_on_compiler },
+						       { MSG_SAWD_NOT_NOW, ask_on_compiler } };
 
 static void peer_end(struct core *c, enum sawd_role role, const char *why)
 {
@@ -198,15 +200,17 @@ static bool on_peer(void *owner, struct msg_in *in)
 {
 	struct core *c = owner;
 	enum sawd_role role = (enum sawd_role)msg_get_max(in, SAWD_ROLE_END - 1);
-	FD_AUTO int fd = msg_take_fd(in);
-	struct err e = { 0 };
+	FD_AUTO int fd = msg_try_fd(in);
+	struct err e = { .text = "no descriptor is free for the channel to another role" };
 	int r = -1;
 
 	if (!msg_end(in) || !role || role == SAWD_CORE || !c->db)
 		return false;
 	if (c->peers[role])
 		peer_end(c, role, "closed");
-	if (role == SAWD_FRONT)
+	if (fd < 0)
+		r = -EMFILE;
+	else if (role == SAWD_FRONT)
 		r = chan_new(&c->peers[role], c->loop, fd_take(&fd), api_permits, n_api_permits, on_front_end, c, &e);
 	else if (role == SAWD_KEEPER)
 		r = chan_new(&c->peers[role], c->loop, fd_take(&fd), keeper_permits,
@@ -219,6 +223,8 @@ static bool on_peer(void *owner, struct msg_in *in)
 		rejoin_later(c);
 	} else if (role == SAWD_KEEPER) {
 		ws_each(c, supply_open);
+	} else if (role == SAWD_COMPILER) {
+		renew_start(c);
 	}
 	return true;
 }
@@ -271,6 +277,7 @@ int main(void)
 	for (unsigned k = 0; k < SAWD_ROLE_END; k++)
 		c.peers[k] = chan_free(c.peers[k]);
 	sessions_deinit(&c);
+	renew_deinit(&c);
 	ws_each(&c, ws_free);
 	audit_log_free(c.audit);
 	db_close(c.db);

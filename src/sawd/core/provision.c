@@ -219,6 +219,14 @@ bool provision_outdated(const struct ws *w)
 	return !sound;
 }
 
+bool provision_home_is_gone(const struct ws *w)
+{
+	char path[PATHS_MAX];
+
+	return w->row.driver != SPEC_DRIVER_TRY && files_path(w->core, path, w->row.id, "home.img", NULL) == 0 && access(path, F_OK) < 0 &&
+	       errno == ENOENT;
+}
+
 static int put_policy(struct ws *w, const char *folder, struct err *e)
 {
 	const struct workspace *row = &w->row;

@@ -115,6 +115,26 @@ static bool on_spawned(void *owner, struct msg_in *in)
 
 static const struct ask_kind spawned = { ASK_LAUNCHER, { MSG_SAWD_SPAWNED }, on_spawned };
 
+static bool may_run(const struct ws *w)
+{
+	return w->control || w->state == SAWD_STARTING || w->state == SAWD_RUNNING || w->state == SAWD_STOPPING;
+}
+
+/* Each costs descriptors here, in keeper and in the launcher: one too many would not be missed by one of them alone. */
+static bool has_room(struct ws *w)
+{
+	struct core *c = w->core;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < CORE_BUCKETS; i++)
+		for (const struct ws *x = c->buckets[i]; x; x = x->next)
+			n += x != w && may_run(x);
+	if (n < c->running_max)
+		return true;
+	ws_fail(w, "%llu other workspaces run, which is as many as this sawd runs at once: stop one of them", (unsigned long long)n);
+	return false;
+}
+
 static void start(struct ws *w)
 {
 	struct core *c = w->core;
@@ -125,6 +145,13 @@ static void start(struct ws *w)
 
 	if (now(w) < w->not_before_ms) {
 		ws_kick_in(w, w->not_before_ms - now(w));
+		return;
+	}
+	if (!has_room(w))
+		return;
+	if (provision_home_is_gone(w)) {
+		ws_fail(w, "its home disk is gone: is everything mounted below the state folder? Put workspaces/%s/home.img back, or delete the workspace",
+			w->row.id);
 		return;
 	}
 	if (provision_outdated(w)) {
@@ -275,6 +302,21 @@ static void stopped(struct ws *w)
 	ws_kick(w);
 }
 
+/* The plug first. A supervisor that does not see to that either (it hangs) is ended, and with it whatever it started. */
+static void overdue(struct ws *w)
+{
+	if (!w->plug_pulled && w->grace_ms) {
+		control_shutdown(w, 0);
+		ws_set(w, SAWD_STOPPING, "its supervisor takes long to stop it; the plug is pulled");
+	} else {
+		control_kill(w);
+		ws_set(w, SAWD_STOPPING, "its supervisor does not stop it; it is ended");
+	}
+	w->plug_pulled = true;
+	w->deadline_ms = now(w) + WS_OVERDUE_MS;
+	ws_kick_in(w, WS_OVERDUE_MS + 10);
+}
+
 static void step_stopping(struct ws *w)
 {
 	if (!w->control) {
@@ -295,10 +337,8 @@ static void step_stopping(struct ws *w)
 		w->grace_sent = true;
 		w->deadline_ms = now(w) + w->grace_ms + WS_OVERDUE_MS;
 		ws_kick_in(w, w->grace_ms + WS_OVERDUE_MS + 10);
-	} else if (late(w) && !w->plug_pulled) {
-		w->plug_pulled = true;
-		control_shutdown(w, 0);
-		ws_set(w, SAWD_STOPPING, "its supervisor takes long to stop it; the plug is pulled");
+	} else if (late(w)) {
+		overdue(w);
 	}
 }
 
@@ -402,6 +442,8 @@ static void meet_survivor(struct ws *w)
 	if (w->sup_state == IPC_STATE_STARTING || w->sup_state == IPC_STATE_RUNNING) {
 		ws_set(w, SAWD_STARTING, "");
 		ws_kick(w);
+	} else if (!w->sup_state && wants_down(w)) {
+		begin_stop(w);
 	}
 }
 
@@ -465,8 +507,8 @@ void reconcile_step(struct ws *w)
 		step_adopt(w);
 		return;
 	}
-	/* Connected, but it has not said yet where it stands. */
-	if (w->control && !w->sup_state)
+	/* Connected, but it has not said yet where it stands; it may hang, and who wants it down does not wait for its word. */
+	if (w->control && !w->sup_state && !wants_down(w))
 		return;
 	switch (w->state) {
 	case SAWD_REQUESTED:

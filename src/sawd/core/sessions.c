@@ -31,12 +31,30 @@ struct session {
 	char workspace[SAWD_ID_LEN + 1];
 	char name[SAWD_NAME_MAX + 1];
 	uint64_t req; /* front's, while the certificate is being made */
-	uint64_t created_ms;
+	uint64_t created_ms; /* these by the wall clock, as certificates and people read them */
 	uint64_t cert_end_ms;
 	uint64_t end_ms;
+	uint64_t cert_until; /* these, which count, by clock_boot_ms(): whoever sets the wall clock neither ends a session nor prolongs it */
+	uint64_t until;
 	bool issued;
 	struct tunnel *tunnels;
 };
+
+/* 0: over. */
+static uint64_t left_ms(uint64_t until)
+{
+	uint64_t now = clock_boot_ms();
+
+	return until > now ? until - now : 0;
+}
+
+/* When that is by the wall clock of now; as it was said first, unless somebody has set it. */
+static uint64_t by_the_wall(uint64_t until, uint64_t said_ms)
+{
+	uint64_t ms = clock_real_ms() + until - clock_boot_ms();
+
+	return (ms > said_ms ? ms - said_ms : said_ms - ms) < 1000 ? said_ms : ms;
+}
 
 static size_t n_open(const struct session *s)
 {
@@ -222,6 +240,8 @@ static struct session *session_new(struct core *c, const struct ws *w, uint64_t 
 	(void)snprintf(s->name, sizeof(s->name), "%s", w->row.name);
 	s->cert_end_ms = s->created_ms + (c->session_max_ms < SAWD_CERT_MS ? c->session_max_ms : SAWD_CERT_MS);
 	s->end_ms = s->created_ms + c->session_max_ms;
+	s->until = clock_boot_ms() + c->session_max_ms;
+	s->cert_until = s->until - (s->end_ms - s->cert_end_ms);
 	c->sessions = s;
 	c->n_sessions++;
 	return s;
@@ -319,8 +339,8 @@ bool sessions_on_list(void *owner, struct msg_in *in)
 		msg_str(&core_out, s->workspace);
 		msg_str(&core_out, c->owner);
 		msg_u64(&core_out, s->created_ms);
-		msg_u64(&core_out, s->cert_end_ms);
-		msg_u64(&core_out, s->end_ms);
+		msg_u64(&core_out, by_the_wall(s->cert_until, s->cert_end_ms));
+		msg_u64(&core_out, by_the_wall(s->until, s->end_ms));
 		msg_u64(&core_out, n_open(s));
 		core_send(c, SAWD_FRONT);
 	}
@@ -375,7 +395,7 @@ bool sessions_on_tunnel(void *owner, struct msg_in *in)
 	if (!w)
 		return true;
 	s = find(c, id);
-	if (!s || !s->issued || strcmp(s->workspace, w->row.id) != 0 || s->cert_end_ms < clock_real_ms()) {
+	if (!s || !s->issued || strcmp(s->workspace, w->row.id) != 0 || !left_ms(s->cert_until)) {
 		no_session(c, req);
 		return true;
 	}
@@ -438,6 +458,12 @@ void sessions_connected(struct core *c, struct ws *w, uint64_t id, int fd, struc
 		refuse_tunnel(c, s, t, text);
 		return;
 	}
+	if (!left_ms(s->until)) {
+		no_session(c, t->req);
+		drop_tunnel(s, t);
+		(void)fd_close(fd);
+		return;
+	}
 	r = note(s, "opened", EVENT_ALLOWED, NULL, "", &e);
 	if (r < 0) {
 		api_error(c, t->req, r, &e);
@@ -451,7 +477,7 @@ void sessions_connected(struct core *c, struct ws *w, uint64_t id, int fd, struc
 	msg_u64(&core_out, t->id);
 	msg_str(&core_out, s->id);
 	msg_str(&core_out, s->workspace);
-	msg_u64(&core_out, s->end_ms - clock_real_ms());
+	msg_u64(&core_out, left_ms(s->until));
 	msg_fd(&core_out, fd);
 	core_send(c, SAWD_FRONT);
 	(void)fd_close(fd);
@@ -487,7 +513,6 @@ bool sessions_on_tunnel_closed(void *owner, struct msg_in *in)
 static void on_sweep(struct loop_timer *timer)
 {
 	struct core *c = timer->owner;
-	uint64_t real = clock_real_ms();
 
 	for (struct session *s = c->sessions, *next; s; s = next) {
 		next = s->next;
@@ -496,9 +521,9 @@ static void on_sweep(struct loop_timer *timer)
 			if (!t->open && loop_now_ms(c->loop) - t->asked_ms > GUEST_MS)
 				refuse_tunnel(c, s, t, "no answer in time");
 		}
-		if (real > s->end_ms)
+		if (!left_ms(s->until))
 			end_session(s, "its longest time is over");
-		else if (real > s->cert_end_ms && !s->tunnels && s->issued)
+		else if (!left_ms(s->cert_until) && !s->tunnels && s->issued)
 			session_free(s);
 	}
 	sessions_start(c);

@@ -132,7 +132,8 @@ static bool on_signed(void *owner, struct msg_in *in)
 
 static const struct ask_kind signature = { SAWD_KEEPER, { MSG_SAWD_SIGNED }, on_signed };
 
-/* The serial grows by itself: with time, and always above the last one. */
+/* The serial grows by itself: with time, and always above the last one. Where that was the last of all (a channel was moved there by force, and left
+ * for this file since), it begins again with time: the record says that it was meant. */
 static int make_manifest(struct signing *s, struct err *e)
 {
 	uint64_t now = clock_real_ms();
@@ -145,7 +146,7 @@ static int make_manifest(struct signing *s, struct err *e)
 		return r;
 	sha256(bytes_of(text, len), m.sha256);
 	(void)munmap((void *)(uintptr_t)text, len);
-	if (m.serial <= s->serial_above)
+	if (m.serial <= s->serial_above && s->serial_above < MANIFEST_SERIAL_MAX)
 		m.serial = s->serial_above + 1;
 	(void)snprintf(m.policy, sizeof(m.policy), "%s", s->release.policy_name);
 	s->release.serial = m.serial;
@@ -211,6 +212,12 @@ static bool on_compiler(void *owner, struct msg_in *in)
 	}
 	if (in->type == MSG_SAWD_COMPILED)
 		return on_compiled(s, in);
+	if (in->type == MSG_SAWD_NOT_NOW) {
+		if (!api_not_now(s->core, s->req, in))
+			return false;
+		end(s, NULL);
+		return true;
+	}
 	(void)snprintf(text, sizeof(text), "policy %.900s was refused", s->file);
 	if (!api_refused(s->core, s->req, text, s->remedy, in))
 		return false;
@@ -218,7 +225,7 @@ static bool on_compiler(void *owner, struct msg_in *in)
 	return true;
 }
 
-static const struct ask_kind compiled = { SAWD_COMPILER, { MSG_SAWD_COMPILED, MSG_SAWD_REFUSED }, on_compiler };
+static const struct ask_kind compiled = { SAWD_COMPILER, { MSG_SAWD_COMPILED, MSG_SAWD_REFUSED, MSG_SAWD_NOT_NOW }, on_compiler };
 
 void sign_policy(struct core *c, uint64_t req, const struct sign_order *o, sign_fn done, void *owner)
 {

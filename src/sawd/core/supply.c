@@ -32,7 +32,7 @@ static bool pass_on(struct ws *w, struct msg_in *in, enum ipc_type type)
 {
 	bool ok = in && msg_get_max(in, 1) == 1;
 	struct bytes why = in ? msg_get_bytes(in, SAWD_SECRET_WHY_MAX) : bytes_of(NULL, 0);
-	FD_AUTO int fd = ok ? msg_take_fd(in) : -1;
+	FD_AUTO int fd = ok ? msg_try_fd(in) : -1; /* without it keeper sees the channel's end, and says so */
 
 	if (in && !msg_end(in))
 		return false;
@@ -40,7 +40,7 @@ static bool pass_on(struct ws *w, struct msg_in *in, enum ipc_type type)
 		log_line("%s: no channel to the keeper of secrets: %.*s", w->row.name, (int)why.len, (const char *)why.p);
 		retry(w);
 	}
-	if (ok && w->control && w->greeted) {
+	if (fd >= 0 && w->control && w->greeted) {
 		msg_start(&core_out, type);
 		msg_fd(&core_out, fd);
 		chan_send(w->control, &core_out);

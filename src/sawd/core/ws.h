@@ -13,7 +13,7 @@ enum {
 	WS_LOCK_MS = 5000, /* for a supervisor that was just started to take its lock */
 	WS_STEADY_MS = 30000, /* one that ran this long starts again from WS_RETRY_MS */
 	WS_GRACE_MS = 60000,
-	WS_OVERDUE_MS = 30000, /* after the grace: pull the plug */
+	WS_OVERDUE_MS = 30000, /* after the grace: pull the plug; and after that: end its supervisor */
 	WS_POLICY_MS = 10000, /* for a supervisor to take a new policy */
 	WS_POLICY_RETRY_MS = 10000, /* until one that could not be taken for what may pass is sent again; doubles up to the next */
 	WS_POLICY_RETRY_MAX_MS = 300000,
@@ -101,6 +101,8 @@ void reconcile_drained(struct core *c);
 void provision_start(struct ws *w);
 /* Its seed is missing, damaged, or of a time before workspaces had certificate authorities: it has to be made again. */
 bool provision_outdated(const struct ws *w);
+/* It was set up once, and its home is not there any more: no empty one takes its place. */
+bool provision_home_is_gone(const struct ws *w);
 /* policy.blob and spec as the record has them; right before each start. */
 int provision_refresh(struct ws *w, struct err *e);
 /* Drops the system overlay. */
@@ -116,6 +118,8 @@ void provision_sweep(struct core *c);
 void control_reach(struct ws *w);
 void control_close(struct ws *w);
 void control_shutdown(struct ws *w, uint64_t grace_ms);
+/* Has its supervisor ended, whatever it does. */
+void control_kill(const struct ws *w);
 /* Hands the present policy over; `fn` once, when it is loaded or refused, or the time is over. */
 void control_policy(struct ws *w, ws_policy_fn fn, void *owner);
 void control_policy_late(struct ws *w);

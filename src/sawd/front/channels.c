@@ -29,13 +29,19 @@ static bool channel_ok(struct conn *c, struct bytes name)
 void call_push(struct conn *c, const struct http_server_request *r, struct bytes arg)
 {
 	struct bytes channel = { 0 };
+	struct bytes force = bytes_str("0");
 	struct err e = { 0 };
 	FD_AUTO int fd = -1;
 
 	(void)arg;
 	(void)route_query(r, "channel", &channel);
+	(void)route_query(r, "force", &force);
 	if (!channel_ok(c, channel))
 		return;
+	if (!bytes_is(force, "0") && !bytes_is(force, "1")) {
+		invalid(c, "force", "it is neither 0 nor 1", "send force=1 for a serial that is more than a year ahead");
+		return;
+	}
 	if (!bytes_ieq(r->content_type, bytes_str("application/octet-stream"))) {
 		invalid(c, "Content-Type", "a bundle is no application/octet-stream", "send Content-Type: application/octet-stream");
 		return;
@@ -52,6 +58,7 @@ void call_push(struct conn *c, const struct http_server_request *r, struct bytes
 	buf_reset(&c->body);
 	conn_ask(c, MSG_API_PUSH, AWAIT_CHANNEL, 200);
 	msg_bytes(&front_out, channel);
+	msg_u64(&front_out, bytes_is(force, "1"));
 	msg_fd(&front_out, fd);
 	conn_send(c);
 }

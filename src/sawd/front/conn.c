@@ -84,6 +84,13 @@ static bool is_ours(const struct front *f, int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && (who.uid == 0 || who.uid == f->uid);
 }
 
+static void on_accept_again(struct loop_timer *t)
+{
+	struct front *f = t->owner;
+
+	loop_io_want(&f->listen_io, EPOLLIN);
+}
+
 void conn_accept(struct loop_io *io, uint32_t events)
 {
 	struct front *f = io->owner;
@@ -92,6 +99,10 @@ void conn_accept(struct loop_io *io, uint32_t events)
 	struct conn *c;
 
 	(void)events;
+	/* It stands there still, and would be told of again and again. */
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) &&
+	    loop_timer_arm(f->loop, &f->accept_again, FRONT_ACCEPT_AGAIN_MS, on_accept_again, f))
+		loop_io_want(io, 0);
 	if (fd < 0)
 		return;
 	c = f->n_conns < FRONT_CONNS_MAX ? calloc(1, sizeof(*c)) : NULL;

@@ -9,6 +9,7 @@
 
 enum {
 	FRONT_CONNS_MAX = 512,
+	FRONT_ACCEPT_AGAIN_MS = 100, /* when there was no descriptor for the next one */
 	FRONT_TUNNELS_MAX = 512,
 	FRONT_PAGE = 100, /* records asked of core at a time */
 	FRONT_ANSWER_MAX = 16 * 1024 * 1024,
@@ -25,6 +26,7 @@ struct front {
 	struct chan *core; /* NULL while it is away */
 	int listen_fd;
 	struct loop_io listen_io;
+	struct loop_timer accept_again;
 	uint64_t uid; /* whose calls are taken, besides root's */
 	uint64_t launcher_pid;
 	uint64_t lab;

@@ -80,14 +80,15 @@ static bool on_peer(void *owner, struct msg_in *in)
 {
 	struct front *f = owner;
 	uint64_t role = msg_get_max(in, SAWD_ROLE_END - 1);
-	FD_AUTO int fd = msg_take_fd(in);
-	struct err e = { 0 };
+	FD_AUTO int fd = msg_try_fd(in);
+	struct err e = { .text = "no descriptor is free for the channel to core" };
 
 	if (!msg_end(in) || role != SAWD_CORE)
 		return false;
 	if (f->core)
 		on_core_end(f, "closed");
-	if (chan_new(&f->core, f->loop, fd_take(&fd), answer_permits, n_answer_permits, on_core_end, f, &e) < 0)
+	if (fd < 0 ||
+	    chan_new(&f->core, f->loop, fd_take(&fd), answer_permits, n_answer_permits, on_core_end, f, &e) < 0)
 		log_line("%s", e.text);
 	return true;
 }
@@ -145,6 +146,7 @@ int main(void)
 	while (f.conns)
 		conn_free(f.conns);
 	tunnel_cut(&f, NULL, NULL, "");
+	loop_timer_disarm(&f.accept_again);
 	loop_io_remove(&f.listen_io);
 	(void)fd_close(f.listen_fd);
 	chan_free(f.parent);

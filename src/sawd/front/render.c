@@ -40,6 +40,7 @@ static void render_policy(struct json_out *j, const struct sawd_row *r)
 	json_out_key_u64(j, "loaded_generation", r->loaded_generation);
 	json_out_key_bool(j, "lab", r->policy_lab == 1);
 	json_out_key_bytes(j, "observes", r->policy_observes);
+	json_out_key_bool(j, "unread", r->policy_unread);
 	json_out_object_end(j);
 }
 

@@ -37,7 +37,7 @@ static const struct route routes[] = {
 	{ "GET", "/v1/secrets", call_secrets, { 0 } },
 	{ "PUT", "/v1/secrets/*", call_secret_set, { "mode" } },
 	{ "DELETE", "/v1/secrets/*", call_secret_rm, { 0 } },
-	{ "POST", "/v1/bundles", call_push, { "channel" } },
+	{ "POST", "/v1/bundles", call_push, { "channel", "force" } },
 	{ "GET", "/v1/channels", call_channels, { 0 } },
 	{ "POST", "/v1/channels/set", call_channel_set, { 0 } },
 	{ "POST", "/v1/channels/rollback", call_channel_rollback, { 0 } },

@@ -130,11 +130,10 @@ int change_make(struct changes *c, struct change *k, struct err *e)
 	struct bytes id = bytes_str(k->id);
 	int r = safe_get(c->safe, owner, id, &had, NULL, &damage);
 
-	if (!k->value)
-		return safe_remove(c->safe, owner, id, e);
-	if (r >= 0 && had.version + 1 != k->info.version)
+	/* What is removed is what was seen: gone already, or damaged, is as well. */
+	if (k->value ? r >= 0 && had.version + 1 != k->info.version : r == 1 && had.version != k->info.version)
 		return err_set(e, EAGAIN, "it was changed by somebody else in the same moment");
-	return safe_put(c->safe, owner, id, &k->info, k->value, e);
+	return k->value ? safe_put(c->safe, owner, id, &k->info, k->value, e) : safe_remove(c->safe, owner, id, e);
 }
 
 void change_drop(struct change *k)

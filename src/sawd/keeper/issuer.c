@@ -25,7 +25,8 @@ struct client {
 	struct client *next;
 	char workspace[SAWD_ID_LEN + 1];
 	struct chan *chan;
-	int names_fd; /* -1: none */
+	const void *names; /* mapped: a descriptor for each workspace would be half as many again; NULL: none */
+	size_t names_len;
 	uint64_t n_names;
 	uint8_t names_sha256[SHA256_LEN];
 	uint64_t issue;
@@ -95,6 +96,17 @@ static int root_read(struct issuer *i, const char *workspace, struct root *ret, 
 	return r < 0 ? err_in(e, r, "%s", shown) : 1;
 }
 
+/* It is made once and cannot be made again, since the guest trusts this one. So it does not depend on what the clock says today: it is good
+ * from before there was any workspace, and no clock that stands before that, as one without a battery does, may say when it ends. */
+static int put_root(const struct key *key, const char *name, const char *workspace, struct buf *ret, struct err *e)
+{
+	uint64_t now = clock_real_ms();
+
+	if (now < ISSUER_EPOCH_MS)
+		return err_set(e, EAGAIN, "this machine's clock stands before 2026: set it");
+	return ca_root(key, name, workspace, ISSUER_EPOCH_MS, CA_ROOT_DAYS + (unsigned)((now - ISSUER_EPOCH_MS) / CERT_DAY_MS), ret, e);
+}
+
 static int root_make(struct issuer *i, const char *workspace, const char *name, struct root *ret, struct err *e)
 {
 	struct secret *both SECRET_AUTO = NULL;
@@ -107,7 +119,7 @@ static int root_make(struct issuer *i, const char *workspace, const char *name, 
 	ret->key = key_generate();
 	if (!ret->key || !key_to_der(ret->key, &der))
 		return err_set(e, EIO, "no key could be made for the workspace's root");
-	r = ca_root(ret->key, name, workspace, clock_real_ms(), CA_ROOT_DAYS, &cert, e);
+	r = put_root(ret->key, name, workspace, &cert, e);
 	r = r < 0 ? r : cert_open(&ret->cert, buf_view(&cert), e);
 	if (r < 0)
 		return r;
@@ -177,21 +189,15 @@ static int send_one(struct client *c, const struct root *root, const struct key 
 
 static int send_certs(struct client *c, const struct root *root, const struct key *key, uint64_t *ret_n, struct err *e)
 {
-	const void *p = NULL;
-	size_t len = 0;
-	struct bytes text;
-	int r = fd_map_sealed(c->names_fd, SAWD_CA_NAMES_MAX, &p, &len, e);
+	struct bytes text = bytes_of(c->names, c->names_len);
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	text = bytes_of(p, len);
 	while (r == 0 && text.len && *ret_n < CERTS_MAX) {
 		r = send_one(c, root, key, &text, e);
 		++*ret_n;
 	}
 	if (r == 0 && text.len)
 		r = err_set(e, E2BIG, "the policy opens more names than %d certificates hold", CERTS_MAX);
-	(void)munmap((void *)(uintptr_t)p, len);
 	return r;
 }
 
@@ -248,6 +254,14 @@ static void issue_or_say(struct client *c)
 	(void)loop_timer_arm(c->issuer->loop, &c->again, c->retry_ms, on_again, c);
 }
 
+static void drop_names(struct client *c)
+{
+	if (c->names)
+		(void)munmap((void *)(uintptr_t)c->names, c->names_len);
+	c->names = NULL;
+	c->names_len = 0;
+}
+
 static void client_free(struct client *c)
 {
 	for (struct client **at = &c->issuer->first; *at; at = &(*at)->next)
@@ -257,7 +271,7 @@ static void client_free(struct client *c)
 		}
 	loop_timer_disarm(&c->again);
 	chan_free(c->chan);
-	(void)fd_close(c->names_fd);
+	drop_names(c);
 	free(c);
 }
 
@@ -317,16 +331,18 @@ static bool take_names(struct client *c, uint64_t n, int names_fd, struct err *e
 
 	if (n && fd_map_sealed(fd, SAWD_CA_NAMES_MAX, &p, &len, e) < 0)
 		return false;
-	if (n) {
+	if (n)
 		sha256(bytes_of(p, len), sha256_now);
-		(void)munmap((void *)(uintptr_t)p, len);
-	}
-	if (c->issued_ms && c->n_names == n && memcmp(sha256_now, c->names_sha256, SHA256_LEN) == 0)
+	if (c->issued_ms && c->n_names == n && memcmp(sha256_now, c->names_sha256, SHA256_LEN) == 0) {
+		if (p)
+			(void)munmap((void *)(uintptr_t)p, len);
 		return false;
+	}
 	memcpy(c->names_sha256, sha256_now, SHA256_LEN);
+	drop_names(c);
 	c->n_names = n;
-	(void)fd_close(c->names_fd);
-	c->names_fd = fd_take(&fd);
+	c->names = p;
+	c->names_len = len;
 	return true;
 }
 
@@ -343,7 +359,7 @@ int issuer_open(struct issuer *i, struct bytes workspace, uint64_t n, int names_
 	}
 	if (old)
 		client_free(old);
-	*c = (struct client){ .issuer = i, .next = i->first, .names_fd = -1 };
+	*c = (struct client){ .issuer = i, .next = i->first };
 	i->first = c;
 	(void)snprintf(c->workspace, sizeof(c->workspace), "%.*s", (int)workspace.len, (const char *)workspace.p);
 	r = take_names(c, n, names_fd, e) ? chan_pair(fds, e) : -EBADMSG;
@@ -387,16 +403,30 @@ int issuer_forget(struct issuer *i, struct bytes workspace, struct err *e)
 	return unlinkat(i->dir_fd, name, 0) < 0 && errno != ENOENT ? err_sys(e, errno, "remove ca/%s", name) : 0;
 }
 
-/* By the wall clock, since that is what certificates end by; also after a machine slept for a week. */
+/* By the wall clock, since that is what certificates end by. They are good from a day before they were made. */
+static bool is_due(const struct client *c)
+{
+	uint64_t now = clock_real_ms();
+
+	return now < c->issued_ms ? c->issued_ms - now > CERT_DAY_MS / 2 :
+				    now - c->issued_ms > (uint64_t)ISSUER_RENEW_DAYS * CERT_DAY_MS;
+}
+
 static void on_look(struct loop_timer *t)
 {
 	struct issuer *i = t->owner;
-	uint64_t now = clock_real_ms();
 
 	for (struct client *c = i->first; c; c = c->next)
-		if (c->n_names && (now < c->issued_ms || now - c->issued_ms > (uint64_t)ISSUER_RENEW_DAYS * CERT_DAY_MS))
+		if (c->n_names && is_due(c))
 			issue_or_say(c);
 	(void)loop_timer_arm(i->loop, &i->look, ISSUER_LOOK_MS, on_look, i);
+}
+
+void issuer_clock_was_set(struct issuer *i)
+{
+	for (struct client *c = i->first; c; c = c->next)
+		if (c->n_names && (c->retry_ms || is_due(c)))
+			issue_or_say(c);
 }
 
 int issuer_new(struct issuer **ret, struct loop *l, const char *folder, const struct secret *key, issuer_end_fn on_end_fn, void *owner,

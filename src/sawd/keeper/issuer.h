@@ -16,6 +16,8 @@ enum {
 	ISSUER_RETRY_MS = 5000, /* after an issue that failed; doubles up to ISSUER_LOOK_MS */
 };
 
+#define ISSUER_EPOCH_MS ((uint64_t)1767225600000) /* 2026-01-01: no clock that is right stands before it */
+
 /* The other end hung up or misbehaved; the channel is gone already. */
 typedef void (*issuer_end_fn)(void *owner, struct bytes workspace);
 
@@ -34,6 +36,8 @@ int issuer_root(struct issuer *i, struct bytes workspace, struct bytes name, str
 int issuer_open(struct issuer *i, struct bytes workspace, uint64_t n, int names_fd, int *ret_fd, struct err *e);
 /* Other names from now on. Nothing when they are the same or it has no channel. Takes `names_fd`. */
 void issuer_bind(struct issuer *i, struct bytes workspace, uint64_t n, int names_fd);
+/* The system's clock was set: what is good no more, or not yet, is issued anew at once. */
+void issuer_clock_was_set(struct issuer *i);
 /* The workspace is gone for good: its root too. One that is not there is fine. */
 int issuer_forget(struct issuer *i, struct bytes workspace, struct err *e);
 

@@ -2,6 +2,7 @@
 #ifndef SAW_SAWD_KEEPER_H
 #define SAW_SAWD_KEEPER_H
 
+#include "os/clock_watch.h"
 #include "sawd/keeper/change.h"
 #include "sawd/keeper/issuer.h"
 #include "sawd/keeper/keys.h"
@@ -15,6 +16,7 @@ struct keeper {
 	struct safe *safe;
 	struct supplies *supplies;
 	struct issuer *issuer;
+	struct clock_watch clock;
 	struct changes changes;
 };
 

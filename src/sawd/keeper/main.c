@@ -13,7 +13,7 @@
 #include "sawd/keeper/keeper.h"
 #include "wire/bundle.h"
 
-enum { KEEPER_FDS = 4096, PRIVATE_FILE_MAX = 4096, HEAP = 512 * 1024 };
+enum { PRIVATE_FILE_MAX = 4096, HEAP = 512 * 1024 };
 
 struct msg keeper_out;
 
@@ -26,7 +26,7 @@ static void fail(struct keeper *k, const struct err *e)
 	loop_stop(k->loop, 1);
 }
 
-static int enter_jail(const char *folder, struct err *e)
+static int enter_jail(const char *folder, uint64_t running_max, struct err *e)
 {
 	const unsigned rights = JAIL_READ | JAIL_LIST | JAIL_WRITE | JAIL_CREATE;
 	char secrets[PATHS_MAX];
@@ -35,12 +35,17 @@ static int enter_jail(const char *folder, struct err *e)
 	int r = paths_join(secrets, folder, "secrets", e);
 
 	r = r < 0 ? r : paths_join(ca, folder, "ca", e);
-	r = r < 0 ? r : jail_capabilities(0, KEEPER_FDS, 0, e);
+	r = r < 0 ? r : jail_capabilities(0, running_max * SAWD_RUNNING_FDS + SAWD_SPARE_FDS, 0, e);
 	r = r < 0 ? r : jail_files(paths, sizeof(paths) / sizeof(paths[0]), JAIL_NET_NONE, e);
 	return r < 0 ? r : jail_syscalls(JAIL_SYS_FILES | JAIL_SYS_APPEND | JAIL_SYS_PAIR, e);
 }
 
-static int open_all(struct keeper *k, const char *folder, const char *credential, struct err *e)
+static void on_clock(void *owner)
+{
+	issuer_clock_was_set(((struct keeper *)owner)->issuer);
+}
+
+static int open_all(struct keeper *k, uint64_t running_max, const char *folder, const char *credential, struct err *e)
 {
 	bool made = false;
 	int r;
@@ -55,12 +60,14 @@ static int open_all(struct keeper *k, const char *folder, const char *credential
 		r = k->supplies ? issuer_new(&k->issuer, k->loop, folder, safe_key(k->safe), authority_inlet_ended, k, e) :
 				  err_set(e, ENOMEM, "out of memory");
 	}
-	return r < 0 ? r : enter_jail(folder, e);
+	r = r < 0 ? r : clock_watch_start(&k->clock, k->loop, on_clock, k, e);
+	return r < 0 ? r : enter_jail(folder, running_max, e);
 }
 
 static bool on_config(void *owner, struct msg_in *in)
 {
 	struct keeper *k = owner;
+	uint64_t running_max = msg_get_max(in, SAWD_RUNNING_MAX);
 	struct bytes folder = msg_get_bytes(in, PATHS_MAX - 1);
 	struct bytes credential = msg_get_bytes(in, PATHS_MAX - 1);
 	char path[PATHS_MAX] = { 0 };
@@ -72,7 +79,7 @@ static bool on_config(void *owner, struct msg_in *in)
 	memcpy(path, folder.p, folder.len);
 	if (credential.len)
 		memcpy(key, credential.p, credential.len);
-	if (open_all(k, path, key, &e) < 0) {
+	if (open_all(k, running_max, path, key, &e) < 0) {
 		fail(k, &e);
 		return true;
 	}
@@ -206,14 +213,15 @@ static bool on_peer(void *owner, struct msg_in *in)
 {
 	struct keeper *k = owner;
 	uint64_t role = msg_get_max(in, SAWD_ROLE_END - 1);
-	FD_AUTO int fd = msg_take_fd(in);
-	struct err e = { 0 };
+	FD_AUTO int fd = msg_try_fd(in);
+	struct err e = { .text = "no descriptor is free for the channel to core" };
 
 	if (!msg_end(in) || role != SAWD_CORE)
 		return false;
 	k->core = chan_free(k->core);
 	changes_drop_all(&k->changes);
-	if (chan_new(&k->core, k->loop, fd_take(&fd), core_permits, sizeof(core_permits) / sizeof(core_permits[0]), on_core_end,
+	if (fd < 0 ||
+	    chan_new(&k->core, k->loop, fd_take(&fd), core_permits, sizeof(core_permits) / sizeof(core_permits[0]), on_core_end,
 		     k, &e) < 0)
 		log_line("%s", e.text);
 	return true;
@@ -267,6 +275,7 @@ int main(void)
 	r = r < 0 ? r : loop_run(k.loop, &e);
 	if (r < 0)
 		log_line("%s", e.text);
+	clock_watch_stop(&k.clock);
 	supplies_free(k.supplies);
 	issuer_free(k.issuer);
 	changes_drop_all(&k.changes);

@@ -17,6 +17,7 @@ struct supply {
 	char (*ids)[CREDENTIAL_ID_MAX + 1];
 	struct loop_timer again;
 	uint64_t said_ms;
+	uint64_t retry_ms; /* after which what could not be read is said again; 0: all could be */
 };
 
 struct supplies {
@@ -65,6 +66,21 @@ static struct supply *find(const struct supplies *all, struct bytes workspace)
 	return s;
 }
 
+static void say_all(struct supply *s);
+
+static void on_again(struct loop_timer *t)
+{
+	say_all(t->owner);
+}
+
+/* For want of memory or descriptors: nothing is wrong with the file, and no change of it will come to say it anew. */
+static void retry(struct supply *s)
+{
+	s->retry_ms = s->retry_ms ? s->retry_ms * 2 : SUPPLY_RETRY_MS;
+	s->retry_ms = s->retry_ms < SUPPLY_RETRY_MAX_MS ? s->retry_ms : SUPPLY_RETRY_MAX_MS;
+	(void)loop_timer_arm(s->all->loop, &s->again, s->retry_ms, on_again, s);
+}
+
 /* A damaged secret is as good as none: the request that needs it fails closed, and the log says which file. */
 static void say(struct supply *s, const char *id)
 {
@@ -75,6 +91,8 @@ static void say(struct supply *s, const char *id)
 
 	if (r < 0)
 		log_line("%s", e.text);
+	if (r < 0 && r != -EBADMSG && !s->again.slot)
+		retry(s);
 	if (r == 1) {
 		msg_start(&out, MSG_SECRET);
 		msg_str(&out, id);
@@ -91,13 +109,11 @@ static void say(struct supply *s, const char *id)
 static void say_all(struct supply *s)
 {
 	s->said_ms = loop_now_ms(s->all->loop);
+	loop_timer_disarm(&s->again);
 	for (uint64_t i = 0; i < s->n; i++)
 		say(s, s->ids[i]);
-}
-
-static void on_again(struct loop_timer *t)
-{
-	say_all(t->owner);
+	if (!s->again.slot)
+		s->retry_ms = 0;
 }
 
 /* However often it asks: all workspaces share this process. */
@@ -110,7 +126,7 @@ static bool on_wanted(void *owner, struct msg_in *in)
 		return false;
 	if (since >= SUPPLY_GAP_MS)
 		say_all(s);
-	else if (!s->again.slot)
+	else if (!s->again.slot || s->retry_ms)
 		return loop_timer_arm(s->all->loop, &s->again, SUPPLY_GAP_MS - since, on_again, s);
 	return true;
 }

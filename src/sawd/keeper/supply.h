@@ -8,7 +8,11 @@
 #include "sawd/keeper/safe.h"
 #include "wire/credential.h"
 
-enum { SUPPLY_GAP_MS = 200 /* between two answers to KEEPER_WANTED */ };
+enum {
+	SUPPLY_GAP_MS = 200, /* between two answers to KEEPER_WANTED */
+	SUPPLY_RETRY_MS = 2000, /* when a value could not be read for want of memory or descriptors; doubles up to the next */
+	SUPPLY_RETRY_MAX_MS = 60 * 60 * 1000,
+};
 
 /* The credentials that a policy binds. */
 struct supply_ids {

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,7 +139,7 @@ static int job_start(struct launcher *l, const struct child_spec *s, uint64_t re
 	j = l->n_jobs < LAUNCHER_JOBS_MAX ? calloc(1, sizeof(*j)) : NULL;
 	if (!j) {
 		(void)fd_close(why_fd);
-		return err_set(e, EAGAIN, "no room for another child: at most %d workspaces run at once", LAUNCHER_JOBS_MAX);
+		return err_set(e, EAGAIN, "no room for another child: there are %d", LAUNCHER_JOBS_MAX);
 	}
 	*j = (struct job){ .launcher = l, .child = CHILD_NONE, .req = req, .why_fd = why_fd, .next = l->jobs };
 	(void)snprintf(j->id, sizeof(j->id), "%s", id);
@@ -230,6 +231,27 @@ bool jobs_on_spawn(void *owner, struct msg_in *in)
 	r = l->stopping ? err_set(&e, ESHUTDOWN, "sawd is going down") :
 			  spawn(l, id_text, name_text, driver == SPEC_DRIVER_TRY, req, log_fd, &e);
 	answer(l, MSG_SAWD_SPAWNED, req, r == 0, e.text);
+	return true;
+}
+
+/* Its roles and its machine end with it. */
+bool jobs_on_kill(void *owner, struct msg_in *in)
+{
+	struct role *core = owner;
+	struct launcher *l = core->launcher;
+	struct bytes id = msg_get_bytes(in, SAWD_ID_LEN);
+	bool ours = false;
+
+	if (!msg_end(in) || !sawd_id_ok(id, "ws-"))
+		return false;
+	for (const struct job *j = l->jobs; j; j = j->next)
+		if (bytes_is(id, j->id)) {
+			log_line("%s: its supervisor does not end by itself: it is ended", j->id);
+			child_signal(&j->child, SIGKILL);
+			ours = true;
+		}
+	if (!ours)
+		reach_kill(l, id);
 	return true;
 }
 

@@ -17,8 +17,7 @@ enum {
 	LAUNCHER_TRIES = 4, /* failed starts of a role before sawd was ever ready: give up */
 	LAUNCHER_STOP_MS = 5000, /* for the roles to end by themselves */
 	LAUNCHER_SWEEP_MS = 10000, /* between looks for cgroups of workspaces that were killed */
-	LAUNCHER_JOBS_MAX = 4096, /* children that are no role: workspaces, disks being made */
-	LAUNCHER_FDS = LAUNCHER_JOBS_MAX + 256, /* a descriptor for each, and what it takes to start a role beside them */
+	LAUNCHER_JOBS_MAX = SAWD_RUNNING_MAX + 64, /* children that are no role: workspaces, disks being made */
 };
 
 struct role {
@@ -41,7 +40,8 @@ struct launcher {
 	char state[PATHS_MAX];
 	char run[PATHS_MAX];
 	char owner[65];
-	int lock_fd;
+	int lock_fd; /* of the runtime folder */
+	int state_lock_fd;
 	int listen_fd;
 	int log_fd;
 	int ready_fd; /* told once when all roles are ready; -1 */
@@ -49,6 +49,7 @@ struct launcher {
 	const char *resolv_conf; /* path, or "" */
 	uint64_t session_max_ms;
 	uint64_t session_idle_ms;
+	uint64_t running_max; /* workspaces at once */
 	bool ever_ready;
 	bool stopping;
 	struct role roles[SAWD_ROLE_END]; /* by enum sawd_role */
@@ -68,6 +69,7 @@ void roles_deinit(struct launcher *l);
 /* jobs.c: what core asks for. For core's permit table; `owner` is core's role. */
 bool jobs_on_spawn(void *owner, struct msg_in *in);
 bool jobs_on_disks(void *owner, struct msg_in *in);
+bool jobs_on_kill(void *owner, struct msg_in *in);
 /* From now on: removes what supervisors that were killed left of their cgroups, whoever started them. */
 void jobs_sweep(struct launcher *l);
 /* The workspaces go on; disks being made are abandoned. */
@@ -77,6 +79,8 @@ int jobs_make_disks(const char *folder, const char *bytes);
 
 /* reach.c: what core asks for, too. */
 bool reach_on_connect(void *owner, struct msg_in *in);
+/* Ends the supervisor that listens there, which an earlier launcher started. */
+void reach_kill(const struct launcher *l, struct bytes id);
 
 /* listen.c: folders, lock and the API's socket. */
 int listen_open(struct launcher *l, struct err *e);

@@ -12,8 +12,8 @@
 #include "os/lock.h"
 #include "sawd/launcher/launcher.h"
 
-/* The lock is taken before anything is touched: whoever holds it is the one sawd of these folders, so that a socket that lies
- * about then is a dead one's. */
+/* The locks are taken before anything is touched: whoever holds them is the one sawd of these folders, so that a socket that lies
+ * about then is a dead one's, and nobody else makes keys, or takes away what looks like the rest of a write. */
 
 enum { LOG_MAX = 16 * 1024 * 1024 };
 
@@ -55,6 +55,19 @@ static int open_socket(struct launcher *l, struct err *e)
 	return 0;
 }
 
+static int lock_state(struct launcher *l, struct err *e)
+{
+	char path[PATHS_MAX];
+	int r = paths_join(path, l->state, "state.lock", e);
+
+	if (r < 0)
+		return r;
+	l->state_lock_fd = lock_take(path, e);
+	if (l->state_lock_fd == -EBUSY)
+		return err_in(e, -EBUSY, "sawd runs already on this state folder, started with another SAW_RUN or XDG_RUNTIME_DIR: `saw down` there ends it");
+	return l->state_lock_fd < 0 ? l->state_lock_fd : 0;
+}
+
 int listen_open(struct launcher *l, struct err *e)
 {
 	char path[PATHS_MAX];
@@ -71,8 +84,9 @@ int listen_open(struct launcher *l, struct err *e)
 	l->lock_fd = lock_take(path, e);
 	if (l->lock_fd < 0)
 		return l->lock_fd == -EBUSY ? err_in(e, -EBUSY, "sawd runs already") : l->lock_fd;
+	r = lock_state(l, e);
 	/* At once: who finds the lock taken looks for the socket. */
-	r = open_socket(l, e);
+	r = r < 0 ? r : open_socket(l, e);
 	r = r < 0 ? r : make_folders(l, e);
 	r = r < 0 ? r : paths_join(path, l->state, "sawd.log", e);
 	r = r < 0 ? r : paths_join(old, l->state, "sawd.log.1", e);

@@ -25,17 +25,19 @@ struct options {
 	int ready_fd;
 	uint64_t session_max_s;
 	uint64_t session_idle_s;
+	uint64_t running_max;
 	const char *resolv_conf;
 };
 
 static void usage(FILE *to)
 {
 	(void)fputs("usage: sawd [--foreground] [--ready-fd N] [--session-max S] [--session-idle S]\n"
-		    "            [--resolv-conf FILE] [--lab] [--version]\n"
+		    "            [--running-max N] [--resolv-conf FILE] [--lab] [--version]\n"
 		    "  --foreground      do not go to the background; log to standard error\n"
 		    "  --ready-fd N      write \"ready\" to descriptor N when the API serves\n"
 		    "  --session-max S   cut a session's tunnels after S seconds (at most and by default 12 hours)\n"
 		    "  --session-idle S  cut a tunnel after S seconds without a byte (at most and by default an hour)\n"
+		    "  --running-max N   run no more than N workspaces at once (at most and by default 4096)\n"
 		    "  --resolv-conf F   name servers that gateways ask, instead of /etc/resolv.conf: an absolute path\n"
 		    "  --lab             take workspaces of driver `try`, which isolate nothing: for tests\n",
 		    to);
@@ -60,6 +62,7 @@ static int read_options(int argc, char **argv, struct options *ret)
 					       { "session-max", required_argument, NULL, 'm' },
 					       { "session-idle", required_argument, NULL, 'i' },
 					       { "resolv-conf", required_argument, NULL, 'R' },
+					       { "running-max", required_argument, NULL, 'n' },
 					       { "lab", no_argument, NULL, 'l' },	 { "version", no_argument, NULL, 'v' },
 					       { "help", no_argument, NULL, 'h' },	 { NULL, 0, NULL, 0 } };
 	uint64_t fd;
@@ -80,6 +83,12 @@ static int read_options(int argc, char **argv, struct options *ret)
 		case 'i':
 			if (!read_seconds("session-idle", optarg, SAWD_SESSION_IDLE_MS, &ret->session_idle_s))
 				return EXIT_USAGE;
+			break;
+		case 'n':
+			if (!num_u64(bytes_str(optarg), SAWD_RUNNING_MAX, &ret->running_max) || !ret->running_max) {
+				(void)fprintf(stderr, "sawd: --running-max %s: a number from 1 to %d\n", optarg, SAWD_RUNNING_MAX);
+				return EXIT_USAGE;
+			}
 			break;
 		case 'R':
 			if (optarg[0] != '/' || access(optarg, R_OK) < 0) {
@@ -155,15 +164,24 @@ static void find_owner(struct launcher *l)
 		(void)snprintf(l->owner, sizeof(l->owner), "uid-%u", geteuid());
 }
 
-/* A soft limit is often 1024: behind so many workspaces no role could be started again. The roles set their own. */
-static void raise_limit(void)
+/* As many as `wanted`, where keeper, which holds the most descriptors, can have that many. The soft limit is often 1024: behind so many
+ * workspaces this process could start no role again. The roles set their own. */
+static uint64_t find_running_max(uint64_t wanted)
 {
 	struct rlimit l;
+	uint64_t room;
+	rlim_t ours;
 
-	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= LAUNCHER_FDS)
-		return;
-	l.rlim_cur = l.rlim_max < LAUNCHER_FDS ? l.rlim_max : LAUNCHER_FDS;
-	(void)setrlimit(RLIMIT_NOFILE, &l);
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return wanted;
+	room = l.rlim_max > SAWD_SPARE_FDS + SAWD_RUNNING_FDS ? (l.rlim_max - SAWD_SPARE_FDS) / SAWD_RUNNING_FDS : 1;
+	wanted = wanted < room ? wanted : room;
+	ours = wanted + SAWD_SPARE_FDS;
+	if (l.rlim_cur < ours) {
+		l.rlim_cur = ours < l.rlim_max ? ours : l.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &l);
+	}
+	return wanted;
 }
 
 /* In the background: what the starter waits for comes over `tell_fd`: "ready", or a sentence, or nothing. */
@@ -247,9 +265,9 @@ static int to_background(struct launcher *l, const struct options *o)
 
 int main(int argc, char **argv)
 {
-	static struct launcher l = { .lock_fd = -1, .listen_fd = -1, .log_fd = -1, .ready_fd = -1 };
+	static struct launcher l = { .lock_fd = -1, .state_lock_fd = -1, .listen_fd = -1, .log_fd = -1, .ready_fd = -1 };
 	struct options o = { .ready_fd = -1, .resolv_conf = "", .session_max_s = SAWD_SESSION_MAX_MS / 1000,
-			     .session_idle_s = SAWD_SESSION_IDLE_MS / 1000 };
+			     .session_idle_s = SAWD_SESSION_IDLE_MS / 1000, .running_max = SAWD_RUNNING_MAX };
 	int r;
 
 	log_init("sawd");
@@ -263,7 +281,7 @@ int main(int argc, char **argv)
 	l.ready_fd = o.ready_fd;
 	l.session_max_ms = o.session_max_s * 1000;
 	l.session_idle_ms = o.session_idle_s * 1000;
-	raise_limit();
+	l.running_max = find_running_max(o.running_max);
 	find_owner(&l);
 	return o.foreground ? serve(&l, &o) : to_background(&l, &o);
 }

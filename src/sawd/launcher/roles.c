@@ -60,6 +60,7 @@ static void send_config(struct role *r)
 		msg_u64(&out, geteuid());
 		msg_u64(&out, l->lab);
 		msg_u64(&out, l->session_max_ms);
+		msg_u64(&out, l->running_max);
 		msg_str(&out, l->owner);
 		msg_str(&out, l->state);
 		msg_str(&out, l->run);
@@ -68,6 +69,7 @@ static void send_config(struct role *r)
 	case SAWD_KEEPER:
 		(void)paths_join(keys, l->state, "keys", NULL);
 		msg_start(&out, MSG_SAWD_KEEPER_CONFIG);
+		msg_u64(&out, l->running_max);
 		msg_str(&out, keys);
 		seal_credential(keys);
 		msg_str(&out, keys);
@@ -215,7 +217,7 @@ static const struct chan_permit role_permits[] = { { MSG_READY, on_ready }, { MS
 static const struct chan_permit core_permits[] = {
 	{ MSG_READY, on_ready },	     { MSG_FAILED, on_failed },	       { MSG_SAWD_SPAWN, jobs_on_spawn },
 	{ MSG_SAWD_DISKS, jobs_on_disks }, { MSG_SAWD_DOWN, on_down },	       { MSG_SAWD_JOIN, on_join },
-	{ MSG_SAWD_CONNECT, reach_on_connect },
+	{ MSG_SAWD_CONNECT, reach_on_connect }, { MSG_SAWD_KILL, jobs_on_kill },
 };
 
 static bool all_ended(const struct launcher *l)

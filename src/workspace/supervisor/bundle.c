@@ -127,6 +127,12 @@ static void describe(struct hold *h)
 	hold_came_from(h, fd_take(&now.fd), now.manifest.serial, now.channel, text);
 }
 
+/* What can be wrong with a policy, and what with this machine. */
+static enum reason fault_of(int r, enum reason of_policy)
+{
+	return r == -EBADMSG || r == -EFBIG || r == -EPERM || r == -EADDRINUSE ? of_policy : REASON_BUNDLE_NOT_TAKEN;
+}
+
 static bool on_compiled(void *owner, struct msg_in *in)
 {
 	uint64_t req = msg_get_u64(in);
@@ -134,18 +140,21 @@ static bool on_compiled(void *owner, struct msg_in *in)
 	struct bytes hash = msg_get_bytes(in, SHA256_LEN);
 	FD_AUTO int fd = -1;
 	struct err e = { 0 };
+	int r;
 
 	(void)owner;
 	(void)hash; /* hold computes it */
 	(void)msg_get_max(in, 1);
 	(void)msg_get_bytes(in, POLICY_OBSERVES_MAX);
-	fd = msg_take_fd(in);
+	fd = msg_try_fd(in);
 	if (!msg_end(in) || req != REQ || now.later.loop)
 		return false;
 	if (!bytes_is(name, now.manifest.policy)) {
 		finish_later(REASON_BUNDLE_MANIFEST, "it calls the policy by another name than the policy itself");
-	} else if (hold_take(&now.hold, fd_take(&fd), now.generation, &e) < 0) {
-		finish_later(REASON_POLICY_INVALID, e.text);
+	} else if (fd < 0) {
+		finish_later(REASON_BUNDLE_NOT_TAKEN, "no descriptor is free for the policy");
+	} else if ((r = hold_take(&now.hold, fd_take(&fd), now.generation, &e)) < 0) {
+		finish_later(fault_of(r, REASON_POLICY_INVALID), e.text);
 	} else {
 		describe(now.hold);
 		finish_later(REASON_OK, "");
@@ -176,11 +185,27 @@ static bool on_refused(void *owner, struct msg_in *in)
 	return true;
 }
 
+/* It could not look at it. */
+static bool on_not_now(void *owner, struct msg_in *in)
+{
+	uint64_t req = msg_get_u64(in);
+	struct bytes why = msg_get_bytes(in, ERR_MAX);
+	char text[BUNDLE_WHY_MAX];
+
+	(void)owner;
+	if (!msg_end(in) || req != REQ || now.later.loop)
+		return false;
+	(void)snprintf(text, sizeof(text), "the policy compiler: %.*s", (int)(why.len > 300 ? 300 : why.len), (const char *)why.p);
+	finish_later(REASON_BUNDLE_NOT_TAKEN, text);
+	return true;
+}
+
 static const struct chan_permit permits[] = {
 	{ MSG_READY, on_ready },
 	{ MSG_FAILED, on_failed },
 	{ MSG_SAWD_COMPILED, on_compiled },
 	{ MSG_SAWD_REFUSED, on_refused },
+	{ MSG_SAWD_NOT_NOW, on_not_now },
 };
 
 static void on_chan_end(void *owner, const char *why)
@@ -256,7 +281,7 @@ static enum reason check(struct bytes raw, uint64_t rollback, struct bundle_chec
 	r = r < 0 ? r : bundle_loaded_read(now.ws, &last, &e);
 	if (r < 0) {
 		(void)snprintf(detail, BUNDLE_WHY_MAX, "%.390s", e.text);
-		return REASON_BUNDLE_KEY;
+		return REASON_BUNDLE_NOT_TAKEN;
 	}
 	why = bundle_check(raw, bytes_str(now.channel), &trusted, clock_real_ms(), &crypto, ret, &more);
 	(void)snprintf(detail, BUNDLE_WHY_MAX, "%s", more);
@@ -278,6 +303,7 @@ void bundle_load(struct ws *w, struct loop *l, int fd, const struct bundle_order
 	struct err e = { 0 };
 	enum reason why;
 	size_t len = 0;
+	int r;
 
 	must(!now.ws);
 	now.ws = w;
@@ -288,8 +314,9 @@ void bundle_load(struct ws *w, struct loop *l, int fd, const struct bundle_order
 	now.done = done;
 	now.owner = owner;
 	(void)snprintf(now.channel, sizeof(now.channel), "%.*s", (int)o->channel.len, (const char *)o->channel.p);
-	if (fd_map_sealed(fd, BUNDLE_MAX, &raw, &len, &e) < 0) {
-		refuse(REASON_BUNDLE_MALFORMED, e.text);
+	r = fd_map_sealed(fd, BUNDLE_MAX, &raw, &len, &e);
+	if (r < 0) {
+		refuse(fault_of(r, REASON_BUNDLE_MALFORMED), e.text);
 		return;
 	}
 	why = check(bytes_of(raw, len), o->rollback, &c, detail);
@@ -376,7 +403,7 @@ static void try_file(struct ws *w, const char *name, int fd, const struct bundle
 	if (fd < 0)
 		fd = bundle_file_open(w, name, &e);
 	if (fd < 0) {
-		*ret = (struct result){ .why = fd == -ENOENT ? REASON_BUNDLE_MISSING : REASON_BUNDLE_MALFORMED };
+		*ret = (struct result){ .why = fd == -ENOENT ? REASON_BUNDLE_MISSING : fault_of(fd, REASON_BUNDLE_MALFORMED) };
 		if (fd != -ENOENT)
 			(void)snprintf(ret->detail, sizeof(ret->detail), "%.390s", e.text);
 	} else {

@@ -71,7 +71,7 @@ static int read_loaded(const struct ws *w, struct bundle_loaded *ret, struct buf
 	if (r < 0)
 		return r;
 	if (!msg_open(&in, buf_view(raw)) || in.type != MSG_LOADED)
-		return err_set(e, EBADMSG, "%s/loaded is malformed: which policy was loaded last is not known", w->dir);
+		return err_set(e, EBADMSG, "%s/loaded is malformed: which policy was loaded last is not known; move it away if an older one may follow", w->dir);
 	version = msg_get_u64(&in);
 	l.serial = msg_get_max(&in, MANIFEST_SERIAL_MAX);
 	l.generation = msg_get_u64(&in);

@@ -22,6 +22,8 @@
 /* A peer is known by SO_PEERCRED: our own user, or root. It says HELLO with a version first; until then nothing else is taken.
  * Peers come and go (a control plane that restarts adopts us); nothing of the workspace depends on one. */
 
+enum { ACCEPT_AGAIN_MS = 100 };
+
 struct peer {
 	struct control *control;
 	struct chan *chan; /* NULL: free */
@@ -32,6 +34,7 @@ struct control {
 	struct ws *ws;
 	int fd;
 	struct loop_io io;
+	struct loop_timer again;
 	struct peer peers[CONTROL_PEERS_MAX];
 };
 
@@ -238,6 +241,13 @@ static bool is_ours(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && (who.uid == geteuid() || who.uid == 0);
 }
 
+static void on_again(struct loop_timer *t)
+{
+	struct control *c = t->owner;
+
+	loop_io_want(&c->io, EPOLLIN);
+}
+
 static void on_accept(struct loop_io *io, uint32_t events)
 {
 	struct control *c = io->owner;
@@ -246,6 +256,10 @@ static void on_accept(struct loop_io *io, uint32_t events)
 	struct err e = { 0 };
 
 	(void)events;
+	/* It stands there still, and would be told of again and again. */
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) &&
+	    loop_timer_arm(c->ws->loop, &c->again, ACCEPT_AGAIN_MS, on_again, c))
+		loop_io_want(io, 0);
 	if (fd < 0)
 		return;
 	for (size_t i = 0; i < CONTROL_PEERS_MAX && !p; i++)
@@ -309,6 +323,7 @@ struct control *control_free(struct control *c)
 	for (size_t i = 0; i < CONTROL_PEERS_MAX; i++)
 		if (c->peers[i].chan)
 			drop(&c->peers[i]);
+	loop_timer_disarm(&c->again);
 	loop_io_remove(&c->io);
 	(void)fd_close(c->fd);
 	if (paths_join(path, c->ws->run, "control.sock", NULL) == 0)

@@ -67,7 +67,8 @@ static void refuse(struct ws *w, uint64_t generation, enum reason reason, const 
 	note(w, NULL, EVENT_DENIED, reason, "refused", detail, generation, NULL);
 	log_line("policy generation %llu refused: %s", (unsigned long long)generation, why);
 	if (done)
-		done(owner, generation, reason == REASON_ROLE_DOWN ? RELOAD_NOT_NOW : RELOAD_REFUSED, why);
+		done(owner, generation, reason == REASON_ROLE_DOWN || reason == REASON_BUNDLE_NOT_TAKEN ? RELOAD_NOT_NOW : RELOAD_REFUSED,
+		     why);
 }
 
 static const struct step {
@@ -144,7 +145,7 @@ static void on_written(void *owner, uint64_t id, bool ok)
 	}
 	if (hold_serial(now.next) && bundle_keep(now.ws, now.next, &e) < 0) {
 		log_line("policy: %s", e.text);
-		note(now.ws, now.next, EVENT_DENIED, REASON_POLICY_INVALID, "refused", e.text, now.generation, NULL);
+		note(now.ws, now.next, EVENT_DENIED, REASON_BUNDLE_NOT_TAKEN, "refused", e.text, now.generation, NULL);
 		answer(RELOAD_NOT_NOW, e.text);
 		return;
 	}

@@ -323,6 +323,8 @@ bool role_on_event(void *owner, struct msg_in *in)
 		return false;
 	if (ev.credential.len && !r->ops->spends)
 		return false;
+	if (ev.generation && !trail_knows(r->ws->trail, ev.generation))
+		return false;
 	/* Whatever a role says about itself: who said it, and when, is known here. */
 	ev.actor = bytes_str(r->ops->name);
 	ev.at_ms = 0;

@@ -233,6 +233,11 @@ void trail_came(struct trail *t)
 	label_set(t, &t->coming, 0, NULL, false);
 }
 
+bool trail_knows(const struct trail *t, uint64_t generation)
+{
+	return generation == t->present.generation || generation == t->before.generation;
+}
+
 void trail_policy(struct trail *t, uint64_t generation, struct bytes label, bool lab)
 {
 	/* What the supervisor said itself was said under the policy before. */

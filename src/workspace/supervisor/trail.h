@@ -32,5 +32,7 @@ void trail_coming(struct trail *t, uint64_t generation, struct bytes label, bool
 void trail_came(struct trail *t);
 /* Label and marker of the policy in force, for the events that follow; but those of the generation before keep theirs. */
 void trail_policy(struct trail *t, uint64_t generation, struct bytes label, bool lab);
+/* It is that of the policy in force, or of the one before: no role decides by another. */
+bool trail_knows(const struct trail *t, uint64_t generation);
 
 #endif
