@@ -39,7 +39,6 @@ struct build {
 	struct image_plan plan;
 	struct buf sources;
 	struct buf registry;
-	uint64_t began_ms;
 };
 
 static uint64_t began_ms;

@@ -272,7 +272,6 @@ int images_find(const char *dir, const char *what, struct image *ret, struct err
 struct listing {
 	struct image *v;
 	size_t n;
-	bool failed;
 };
 
 static void add_image(const char *dir, const char *name, void *arg)

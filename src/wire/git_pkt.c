@@ -1,24 +1,5 @@
 #include "wire/git_pkt.h"
 
-const char *git_fault_text(enum git_fault f)
-{
-	static const char *const texts[GIT_FAULT_END] = {
-		[GIT_FAULT_NONE] = "well-formed",
-		[GIT_FAULT_LENGTH] = "malformed pkt-line length",
-		[GIT_FAULT_ORDER] = "pkt-line out of order",
-		[GIT_FAULT_LINE] = "malformed line",
-		[GIT_FAULT_ID] = "malformed object id",
-		[GIT_FAULT_REF] = "malformed ref name",
-		[GIT_FAULT_DUPLICATE] = "ref named twice",
-		[GIT_FAULT_CERT] = "signed push",
-		[GIT_FAULT_CAPABILITY] = "unknown or repeated capability",
-		[GIT_FAULT_COMMAND] = "unknown command",
-		[GIT_FAULT_TOO_LARGE] = "too large",
-	};
-
-	return f < GIT_FAULT_END ? texts[f] : "unknown";
-}
-
 static int hex(uint8_t c)
 {
 	if (c >= '0' && c <= '9')
