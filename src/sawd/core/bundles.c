@@ -41,20 +41,6 @@ int bundles_store(const struct core *c, const char *release, int fd, struct err 
 	return r;
 }
 
-static int read_file(int fd, size_t len, uint8_t *p)
-{
-	for (size_t at = 0; at < len;) {
-		ssize_t n = pread(fd, p + at, len - at, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		at += (size_t)n;
-	}
-	return 0;
-}
-
 int bundles_open(const struct core *c, const char *release, struct err *e)
 {
 	char path[PATHS_MAX];
@@ -73,7 +59,7 @@ int bundles_open(const struct core *c, const char *release, struct err *e)
 	p = malloc((size_t)st.st_size);
 	if (!p)
 		return err_set(e, ENOMEM, "out of memory for a policy");
-	r = read_file(fd, (size_t)st.st_size, p);
+	r = fd_pread_all(fd, p, (size_t)st.st_size, 0);
 	r = r < 0 ? err_sys(e, -r, "read %s", path) : fd_sealed("bundle", p, (size_t)st.st_size, e);
 	free(p);
 	return r;
