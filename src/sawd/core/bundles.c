@@ -79,8 +79,7 @@ int bundles_copy(const struct core *c, const char *release, const char *folder, 
 	return r;
 }
 
-/* A release that was pushed is kept for ever; one of a single workspace as long as that has it. Of a compiled policy the same. */
-/* What a gateway judges by is read until the next is in force. */
+/* Some gateway judges by this compiled policy: it is read until the next one is in force. */
 static bool is_in_force(const struct core *c, const char *sha256)
 {
 	for (size_t i = 0; i < CORE_BUCKETS; i++)
@@ -90,6 +89,7 @@ static bool is_in_force(const struct core *c, const char *sha256)
 	return false;
 }
 
+/* A release that was pushed is kept for ever, and so is its compiled policy; those of a single workspace as long as it has them. */
 static bool is_used(struct core *c, const char *name, const char *end)
 {
 	char hash[SAWD_RELEASE_LEN + 1] = { 0 };

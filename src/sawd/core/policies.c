@@ -12,8 +12,9 @@
 #include "rules/policy_compile.h"
 #include "sawd/core/core.h"
 
-/* What core itself wants to know of a policy (which credentials it binds) it reads in these; supervisors have their own compiled. A blob's file is named after the hash of its content, which the record repeats: a damaged file cannot be taken for a policy, and
- * what was good stays good until the record says otherwise. The seal is checked here each time; roles check the structure again. */
+/* Compiled policies, from which core reads what it needs to know itself: which credentials a policy binds, and which names it intercepts.
+ * Supervisors compile their own. A file is named after the hash of its content, which the record repeats: a damaged file cannot be taken for
+ * a policy. The seal is checked here each time. */
 
 static int check(struct bytes blob, char ret_sha256[65], struct err *e)
 {
