@@ -187,7 +187,7 @@ static int unpack(struct err *e)
 	static const char *const tar[] = { "tar", "-xf", "out.tar", "--no-same-owner", "--no-same-permissions", "-C", "out", NULL };
 
 	if (mkdir("out", 0700) < 0)
-		return err_sys(e, errno, "make a folder");
+		return err_sys(e, errno, "make images/.new/out");
 	return image_run(tar, NULL, NULL, NULL, e);
 }
 
@@ -203,7 +203,7 @@ static int make_initrd(struct err *e)
 		return r;
 	order = fopen("out/modules/order", "re");
 	if (!order)
-		return err_sys(e, errno, "read the list of modules");
+		return err_sys(e, errno, "read images/.new/out/modules/order");
 	image_files_open(&ird, IMAGE_FILES_CPIO, "initrd", &cpio);
 	image_files_copy(&ird, "/init", 0755, guest);
 	image_files_dir(&ird, "/modules");
