@@ -42,15 +42,14 @@ static int put_seed(struct ws *w, const char *folder, struct bytes host, struct 
 {
 	struct seed s = { .instance_id = bytes_str(w->row.id), .hostname = bytes_str(w->row.name), .user = bytes_str("agent"),
 			  .principal = bytes_str(w->row.id), .host_key = host_private, .workspace_ca = bytes_str(w->root_pem) };
-	struct buf host_line;
-	struct buf ca_line;
-	struct buf image;
+	BUF_AUTO struct buf host_line;
+	BUF_AUTO struct buf ca_line;
+	BUF_AUTO struct buf image;
 	const char *bad;
-	int r;
 
 	buf_init(&host_line, KEY_LINE_MAX);
 	buf_init(&ca_line, KEY_LINE_MAX);
-	buf_init(&image, SEED_IMAGE_BYTES);
+	buf_init_wiping(&image, SEED_IMAGE_BYTES);
 	(void)ssh_key_put_line(&host_line, host.p, w->row.id);
 	(void)ssh_key_put_line(&ca_line, ca.p, "saw user CA");
 	s.host_key_public = buf_view(&host_line);
@@ -58,15 +57,8 @@ static int put_seed(struct ws *w, const char *folder, struct bytes host, struct 
 	mac_of(w->row.id, s.mac);
 	bad = seed_check(&s);
 	if (bad || !seed_build(&image, &s))
-		r = err_set(e, EINVAL, "seed disk: %s", bad ? bad : "too large");
-	else
-		r = files_put(folder, "seed.img", buf_view(&image), e);
-	if (image.p)
-		explicit_bzero(image.p, image.cap);
-	buf_deinit(&image);
-	buf_deinit(&ca_line);
-	buf_deinit(&host_line);
-	return r;
+		return err_set(e, EINVAL, "seed disk: %s", bad ? bad : "too large");
+	return files_put(folder, "seed.img", buf_view(&image), e);
 }
 
 /* The image of this digest is there; driver `try` has none. */
