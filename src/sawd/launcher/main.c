@@ -252,6 +252,7 @@ int main(int argc, char **argv)
 			     .session_idle_s = SAWD_SESSION_IDLE_MS / 1000 };
 	int r;
 
+	fd_hold_standard();
 	log_init("sawd");
 	if (argc == 4 && strcmp(argv[1], "--make-disks") == 0)
 		return jobs_make_disks(argv[2], argv[3]);
