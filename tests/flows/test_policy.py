@@ -181,6 +181,7 @@ def test_a_pack_that_becomes_too_large_says_so(saw, tmp_path):
 
 def test_the_mirror_pack_opens_nothing_but_the_mirrors_path(saw, root):
     saw("pack", root / "packs/package-mirror-http.yaml", "host=mirror.example", "path=debian", "-o", "p.yaml")
+    assert ": 1 host, 1 port, " in saw("check", "p.yaml").stdout
     saw("test", "p.yaml", "http://mirror.example/debian/pool/a.deb")
     for words in (["http://mirror.example/other"], ["PUT", "http://mirror.example/debian/x"], ["https://mirror.example/debian/x"]):
         saw("test", "p.yaml", *words, code=3)
