@@ -53,7 +53,7 @@ static inline bool bytes_ends(struct bytes a, struct bytes suffix)
 	       (suffix.len == 0 || memcmp(a.p + a.len - suffix.len, suffix.p, suffix.len) == 0);
 }
 
-/* The rest after the first `n` bytes; the whole run when n > len is an error of ours (must). */
+/* The rest after the first `n` bytes. More than there are would be an error of ours (must). */
 static inline struct bytes bytes_skip(struct bytes a, size_t n)
 {
 	must(n <= a.len);

@@ -232,12 +232,6 @@ void json_out_u64(struct json_out *j, uint64_t v)
 	(void)buf_decimal(j->out, v);
 }
 
-void json_out_i64(struct json_out *j, int64_t v)
-{
-	before_value(j);
-	(void)buf_fmt(j->out, "%" PRId64, v);
-}
-
 void json_out_bool(struct json_out *j, bool v)
 {
 	before_value(j);

@@ -39,7 +39,6 @@ static inline void json_out_str(struct json_out *j, const char *text)
 	json_out_bytes(j, bytes_str(text));
 }
 void json_out_u64(struct json_out *j, uint64_t v);
-void json_out_i64(struct json_out *j, int64_t v);
 void json_out_bool(struct json_out *j, bool v);
 void json_out_null(struct json_out *j);
 

@@ -37,6 +37,18 @@ TEST(numbers_become_text_and_come_back)
 	CHECK_STR(text, "18446744073709551615");
 }
 
+TEST(sixteen_digits_are_hexadecimal_six_of_them_in_two_cases)
+{
+	static const char digits[] = "0123456789abcdefABCDEF";
+
+	for (unsigned c = 0; c < 256; c++) {
+		const char *at = c ? strchr(digits, (int)c) : NULL;
+		int i = at ? (int)(at - digits) : -1;
+
+		CHECK_INT(num_hex_digit((uint8_t)c), i < 16 ? i : i - 6);
+	}
+}
+
 TEST(sizes_are_exact_binary_units)
 {
 	uint64_t v;

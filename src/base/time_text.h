@@ -1,4 +1,4 @@
-/* Times as text: UTC, RFC 3339. Pure: the clock is read elsewhere (os/clock.h). */
+/* Times as text: UTC, RFC 3339. Pure: the clock is read elsewhere (os/loop.h). */
 #ifndef SAW_BASE_TIME_TEXT_H
 #define SAW_BASE_TIME_TEXT_H
 

@@ -59,12 +59,14 @@ static int replace_file(const char *path, const struct buf *text, struct err *e)
 {
 	char next[PATHS_MAX + 8];
 	FD_AUTO int fd = -1;
+	int r;
 
 	snprintf(next, sizeof(next), "%s.new", path);
 	fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || write(fd, text->p, text->len) != (ssize_t)text->len || rename(next, path) < 0)
-		return err_sys(e, errno, "write %s", path);
-	return 0;
+	r = fd < 0 ? -errno : fd_write_all(fd, buf_view(text));
+	if (r == 0 && rename(next, path) < 0)
+		r = -errno;
+	return r < 0 ? err_sys(e, -r, "write %s", path) : 0;
 }
 
 /* `line`: "ALIAS ssh-ed25519 AAAA...". Written under every name by which a client may call the workspace. */

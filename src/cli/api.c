@@ -100,7 +100,7 @@ static int scan(struct api_doc *d, struct err *e)
 	return err_set(e, EPROTO, "the control plane's answer is not the JSON it promised (%s at byte %zu)", json_answer_text(a), at);
 }
 
-/* "FILE:LINE:COLUMN: sentence" for each problem of a refused policy. */
+/* A line of its own for each problem of a refused policy: "line 3, column 5: sentence". The first 20 of them. */
 static void add_problems(const struct api_doc *d, struct buf *out)
 {
 	const struct json_node *list = json_get(d->nodes, d->nodes, "problems");

@@ -114,19 +114,17 @@ static int show_run(const struct cli_args *a)
 	struct image i = { 0 };
 	struct err e = { 0 };
 	FD_AUTO int fd = -1;
-	uint8_t chunk[8192];
-	ssize_t n;
 	int r = find(a->word[0], dir, &i);
 
 	if (r != CLI_DONE)
 		return r;
 	buf_init(&out, OUT_MAX);
 	if (a->value[0]) {
-		if (paths_join(path, i.dir, "manifest.json", &e) == 0)
+		r = paths_join(path, i.dir, "manifest.json", &e);
+		if (r == 0)
 			fd = open(path, O_RDONLY | O_CLOEXEC);
-		while (fd >= 0 && (n = read(fd, chunk, sizeof(chunk))) > 0)
-			(void)buf_add(&out, chunk, (size_t)n);
-		return say_out(&out);
+		r = r < 0 ? r : fd < 0 ? -errno : fd_read_all(fd, &out);
+		return r < 0 ? say_fail(CLI_FAILED, "image show: read %s: %s", path, strerror(-r)) : say_out(&out);
 	}
 	(void)buf_fmt(&out, "name     %s\ndigest   %s\ncreated  %s\nsize     %" PRIu64 " MiB\nfolder   %s\n",
 		      i.name[0] ? i.name : "-", i.digest, i.created, i.bytes >> 20, i.dir);

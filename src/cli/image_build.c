@@ -39,7 +39,6 @@ struct build {
 	struct image_plan plan;
 	struct buf sources;
 	struct buf registry;
-	uint64_t began_ms;
 };
 
 static uint64_t began_ms;
@@ -140,10 +139,9 @@ static int make_tree(struct build *b, const char *recipe, struct err *e)
 static int write_file(const char *path, struct bytes data, struct err *e)
 {
 	FD_AUTO int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int r = fd < 0 ? -errno : fd_write_all(fd, data);
 
-	if (fd < 0 || write(fd, data.p, data.len) != (ssize_t)data.len)
-		return err_sys(e, errno, "write %s", path);
-	return 0;
+	return r < 0 ? err_sys(e, -r, "write %s", path) : 0;
 }
 
 static int make_base(struct build *b, struct err *e)
@@ -154,8 +152,10 @@ static int make_base(struct build *b, struct err *e)
 
 	buf_init(&include, 128 * 1024);
 	(void)buf_fmt(&include, "--include=%s", buf_cstr(&b->plan.packages));
-	if (r < 0 || include.failed)
-		return r < 0 ? r : -ENOMEM;
+	if (r < 0)
+		return r;
+	if (include.failed)
+		return err_set(e, ENOMEM, "out of memory for the list of packages");
 	return image_run((const char *const[]){
 				 "mmdebstrap",
 				 geteuid() == 0 ? "--mode=root" : "--mode=unshare",
@@ -187,7 +187,7 @@ static int unpack(struct err *e)
 	static const char *const tar[] = { "tar", "-xf", "out.tar", "--no-same-owner", "--no-same-permissions", "-C", "out", NULL };
 
 	if (mkdir("out", 0700) < 0)
-		return err_sys(e, errno, "make a folder");
+		return err_sys(e, errno, "make images/.new/out");
 	return image_run(tar, NULL, NULL, NULL, e);
 }
 
@@ -203,7 +203,7 @@ static int make_initrd(struct err *e)
 		return r;
 	order = fopen("out/modules/order", "re");
 	if (!order)
-		return err_sys(e, errno, "read the list of modules");
+		return err_sys(e, errno, "read images/.new/out/modules/order");
 	image_files_open(&ird, IMAGE_FILES_CPIO, "initrd", &cpio);
 	image_files_copy(&ird, "/init", 0755, guest);
 	image_files_dir(&ird, "/modules");
@@ -345,7 +345,7 @@ int image_build_run(const struct cli_args *a)
 	b.name = a->value[IMAGE_BUILD_NAME] ? a->value[IMAGE_BUILD_NAME] : b.recipe_name;
 	b.mirror = a->value[IMAGE_BUILD_MIRROR];
 	if (!images_name_ok(b.name))
-		return say_fail(CLI_USAGE, "image build: `%s` is no name for an image; give one with --name: a-z, 0-9, inner hyphens", b.name);
+		return say_fail(CLI_USAGE, "image build: `%s` is no name for an image; give one with --name: a-z, 0-9 and, inside, hyphens, dots and underscores, at most 63", b.name);
 	if (b.mirror && image_host_mirror(b.mirror, &e) < 0)
 		return say_fail(CLI_USAGE, "image build: %s", e.text);
 	/* Before the change of folder: a path is meant from here. */

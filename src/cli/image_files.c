@@ -16,20 +16,11 @@ enum { TAR_BLOCK = 512, CPIO_ALIGN = 4, COPY_MAX = 256 * 1024 * 1024 };
 
 static void put(struct image_files *f, const void *p, size_t len)
 {
-	struct bytes left = bytes_of(p, len);
+	int r = f->failed ? 0 : fd_write_all(f->fd, bytes_of(p, len));
 
-	while (!f->failed && left.len) {
-		ssize_t n = write(f->fd, left.p, left.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			f->failed = err_sys(f->e, errno, "write an archive of the image");
-			return;
-		}
-		f->at += (size_t)n;
-		left = bytes_skip(left, (size_t)n);
-	}
+	if (r < 0)
+		f->failed = err_sys(f->e, -r, "write an archive of the image");
+	f->at += len;
 }
 
 static void pad(struct image_files *f, unsigned to)
@@ -128,19 +119,12 @@ void image_files_copy(struct image_files *f, const char *name, mode_t mode, cons
 {
 	FD_AUTO int fd = open(from, O_RDONLY | O_CLOEXEC);
 	BUF_AUTO struct buf b;
-	ssize_t n = -1;
+	int r;
 
 	buf_init(&b, COPY_MAX);
-	while (fd >= 0) {
-		uint8_t *room = buf_room(&b, 64 * 1024);
-
-		n = room ? read(fd, room, 64 * 1024) : -1;
-		if (n <= 0)
-			break;
-		buf_grew(&b, (size_t)n);
-	}
-	if (n != 0 && !f->failed)
-		f->failed = err_sys(f->e, b.failed ? EFBIG : errno, "read %s", from);
+	r = fd < 0 ? -errno : fd_read_all(fd, &b);
+	if (r < 0 && !f->failed)
+		f->failed = err_sys(f->e, -r, "read %s", from);
 	image_files_file(f, name, mode, buf_view(&b));
 }
 

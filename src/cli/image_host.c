@@ -126,9 +126,8 @@ int image_host_sources(const char *suite, const char *mirror, struct buf *out, s
 	int r;
 
 	buf_init(&lines, LINES_MAX);
-	if (mirror) {
-		return buf_fmt(out, "deb %s %s main\n", mirror, suite) ? 0 : -ENOMEM;
-	}
+	if (mirror)
+		return buf_fmt(out, "deb %s %s main\n", mirror, suite) ? 0 : err_set(e, ENOMEM, "out of memory for the list of mirrors");
 	own_suite(own);
 	r = image_run(ask, NULL, &lines, NULL, e);
 	if (r < 0 && r != -ENOENT)

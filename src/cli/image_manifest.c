@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/json_out.h"
 #include "base/time_text.h"
@@ -14,17 +13,15 @@
 static int read_list(const char *path, bool may_lack, struct buf *ret, struct err *e)
 {
 	FD_AUTO int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint8_t chunk[8192];
-	ssize_t n;
+	int r;
 
 	buf_init(ret, IMAGES_MANIFEST_MAX / 2);
 	if (fd < 0 && may_lack)
 		return 0;
 	if (fd < 0)
 		return err_sys(e, errno, "read %s", path);
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
-		(void)buf_add(ret, chunk, (size_t)n);
-	return ret->failed ? err_set(e, EFBIG, "%s is too large", path) : 0;
+	r = fd_read_all(fd, ret);
+	return r < 0 ? err_sys(e, -r, "read %s", path) : 0;
 }
 
 static void put_lines(struct json_out *j, const char *key, struct bytes left)
@@ -116,9 +113,8 @@ int image_manifest_write(struct image_manifest *m, const char *path, struct err 
 	if (out.failed)
 		return err_set(e, EFBIG, "the manifest is too large");
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0 || write(fd, out.p, out.len) != (ssize_t)out.len)
-		return err_sys(e, errno, "write %s", path);
-	return 0;
+	r = fd < 0 ? -errno : fd_write_all(fd, buf_view(&out));
+	return r < 0 ? err_sys(e, -r, "write %s", path) : 0;
 }
 
 void image_manifest_deinit(struct image_manifest *m)

@@ -51,27 +51,18 @@ int image_plan_folder(char ret[PATHS_MAX], struct err *e)
 	return 0;
 }
 
+/* A positive errno: it cannot be opened, and whoever named it says so. */
 static int read_file(const char *path, size_t max, struct buf *ret, struct err *e)
 {
 	FD_AUTO int fd = open(path, O_RDONLY | O_CLOEXEC);
 
+	int r;
+
 	buf_init(ret, max);
 	if (fd < 0)
 		return errno;
-	for (;;) {
-		uint8_t *room = buf_room(ret, 8192);
-		ssize_t n = room ? read(fd, room, 8192) : -1;
-
-		if (!room)
-			return err_set(e, EFBIG, "%s is too large", path);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_sys(e, errno, "read %s", path);
-		if (n == 0)
-			return 0;
-		buf_grew(ret, (size_t)n);
-	}
+	r = fd_read_all(fd, ret);
+	return r < 0 ? err_sys(e, -r, "read %s", path) : 0;
 }
 
 static void text(char *to, size_t size, struct bytes w)

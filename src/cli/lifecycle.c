@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 #include "base/num.h"
 #include "cli/agent.h"
 #include "cli/api.h"

@@ -77,9 +77,9 @@ static int report(const char *path, bool ok, const struct policy *p,
 		return CLI_FAILED;
 	c = count(p);
 	digest_hex(p, hex);
-	printf("%s: policy %.*s is %s: %u hosts, %zu ports, %zu bytes, sha256 %s%s\n",
+	printf("%s: policy %.*s is %s: %u host%s, %zu port%s, %zu bytes, sha256 %s%s\n",
 	       output ? output : path, (int)policy_label(p).len, (const char *)policy_label(p).p,
-	       output ? "compiled" : "good", c.rows, c.n_ports, p->blob.len, hex,
+	       output ? "compiled" : "good", c.rows, c.rows == 1 ? "" : "s", c.n_ports, c.n_ports == 1 ? "" : "s", p->blob.len, hex,
 	       policy_lab(p) ? "\n  lab: true, no production channel takes it" : "");
 	return CLI_DONE;
 }

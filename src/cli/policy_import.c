@@ -81,7 +81,10 @@ static int import_run(const struct cli_args *a)
 	if (ok) {
 		header(path, &notes, &whole);
 		buf_bytes(&whole, buf_view(&yaml));
-		ok = !whole.failed && policy_file_compile(buf_view(&whole), false, &blob, &own);
+		if (whole.failed)
+			return say_fail(CLI_FAILED, "%s: converted, it is larger than any policy (%d MiB); split it", path,
+					(int)(POLICY_TEXT_MAX >> 20));
+		ok = policy_file_compile(buf_view(&whole), false, &blob, &own);
 	}
 	r = ok ? write_output(a, &whole) : CLI_DONE;
 	if (r != CLI_DONE)

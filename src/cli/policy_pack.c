@@ -137,7 +137,10 @@ static int pack_run(const struct cli_args *a)
 	r = fill(a, buf_view(&text), &policy);
 	if (r != CLI_DONE)
 		return r;
-	ok = !policy.failed && policy_file_compile(buf_view(&policy), false, &blob, &problems);
+	if (policy.failed)
+		return say_fail(CLI_FAILED, "policy pack: %s: filled in, it is larger than any policy (%d MiB)", a->word[0],
+				(int)(POLICY_TEXT_MAX >> 20));
+	ok = policy_file_compile(buf_view(&policy), false, &blob, &problems);
 	if (!a->value[PACK_JSON] || !ok)
 		policy_file_print(a->word[0], &problems);
 	return ok ? deliver(a, &policy, &problems) : CLI_FAILED;

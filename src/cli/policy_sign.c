@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/num.h"
 #include "base/time_text.h"
@@ -32,18 +31,16 @@ static int read_key_text(const char *path, struct buf *text)
 {
 	FD_AUTO int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
-	ssize_t n;
+	int r;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return say_fail(errno == ENOENT ? CLI_NOT_FOUND : CLI_FAILED, "key %s: %s", path, strerror(errno));
 	if (S_ISREG(st.st_mode) && (st.st_mode & 077))
 		say_warn("%s can be read by others: chmod 0600 it", path);
-	/* at once, so that no copy of a smaller buffer is left behind */
-	n = buf_room(text, KEY_FILE_MAX) ? read(fd, text->p, KEY_FILE_MAX) : -1;
-	if (n < 0)
-		return say_fail(CLI_FAILED, "read %s: %s", path, strerror(errno));
-	buf_grew(text, (size_t)n);
-	return CLI_DONE;
+	r = fd_read_all(fd, text);
+	if (r == -EFBIG)
+		return say_fail(CLI_FAILED, "%s is no private key: it has more than %d bytes", path, (int)KEY_FILE_MAX);
+	return r < 0 ? say_fail(CLI_FAILED, "read %s: %s", path, strerror(-r)) : CLI_DONE;
 }
 
 static int refuse_key(const char *path, enum key_file_answer a)
@@ -72,7 +69,7 @@ static int open_key(const char *path, struct signer *ret)
 	struct buf text;
 	int r;
 
-	buf_init(&text, KEY_FILE_MAX);
+	buf_init_wiping(&text, KEY_FILE_MAX);
 	r = read_key_text(path, &text);
 	if (r == CLI_DONE) {
 		a = key_file_private(buf_view(&text), seed, &ret->form);
@@ -82,8 +79,6 @@ static int open_key(const char *path, struct signer *ret)
 			r = refuse_key(path, a);
 	}
 	explicit_bzero(seed, sizeof(seed));
-	if (text.p)
-		explicit_bzero(text.p, text.cap);
 	buf_deinit(&text);
 	return r;
 }

@@ -332,7 +332,7 @@ static int test_run(const struct cli_args *args)
 	if (!sort_words(args, &method, &url, &body_path) || !parse(method, url, &q))
 		return say_fail(
 			CLI_USAGE,
-			"policy test: `%s` is no request; write 'GET http://host/path', https://host/path, wss://host/path or tcp://host:port",
+			"policy test: `%s` is no request; write 'GET http://host/path', https://host/path, ws://host/path, wss://host/path or tcp://host:port",
 			url);
 	if (!names_a_place(&q))
 		return say_fail(CLI_USAGE, "policy test: `%s` names no host and port: write %s, with a port from 1 to 65535", url,

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/say.h"
 #include "cli/verb.h"
@@ -13,12 +12,14 @@
 int cli_public_key(const char *path, uint8_t ret[BUNDLE_KEY])
 {
 	FD_AUTO int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint8_t text[KEY_FILE_MAX];
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	BUF_AUTO struct buf text;
+	int r;
 
-	if (n < 0)
-		return say_fail(errno == ENOENT ? CLI_NOT_FOUND : CLI_FAILED, "%s: %s", path, strerror(errno));
-	switch (key_file_public(bytes_of(text, (size_t)n), ret)) {
+	buf_init(&text, KEY_FILE_MAX);
+	r = fd < 0 ? -errno : fd_read_all(fd, &text);
+	if (r < 0 && r != -EFBIG) /* what is too long is no key: said below */
+		return say_fail(r == -ENOENT ? CLI_NOT_FOUND : CLI_FAILED, "%s: %s", path, strerror(-r));
+	switch (r < 0 ? KEY_FILE_BAD : key_file_public(buf_view(&text), ret)) {
 	case KEY_FILE_DONE:
 		return CLI_DONE;
 	case KEY_FILE_WRONG_HALF:

@@ -171,8 +171,8 @@ static void send_secrets(struct try_keeper *k)
 		msg_u64(&out, 1);
 		msg_bytes(&out, buf_view(&k->items[i].value));
 		chan_send(k->outlet, &out);
+		msg_wipe(&out); /* each: the next one may be shorter */
 	}
-	msg_wipe(&out);
 }
 
 static void send_intermediate(struct try_keeper *k, const struct cert *root, const struct key *key, const struct bytes *names, size_t n)

@@ -161,16 +161,6 @@ const struct key *leaf_minter_key(const struct leaf_minter *m)
 	return m->leaf_key;
 }
 
-uint64_t leaf_minter_until(const struct leaf_minter *m)
-{
-	uint64_t until = UINT64_MAX;
-
-	for (size_t i = 0; i < m->n_issuers; i++)
-		if (m->issuers[i]->not_after_ms < until)
-			until = m->issuers[i]->not_after_ms;
-	return until;
-}
-
 static int branch_order(const void *a, const void *b, const void *context)
 {
 	(void)context;

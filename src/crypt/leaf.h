@@ -30,8 +30,6 @@ void leaf_minter_freep(struct leaf_minter **m);
 
 /* The key of all its leaves. Borrowed. */
 const struct key *leaf_minter_key(const struct leaf_minter *m);
-/* When the first of its issuers ends: new ones must be there by then. UINT64_MAX without issuers. */
-uint64_t leaf_minter_until(const struct leaf_minter *m);
 
 /* Read only. A server sends `der`, then `issuer->der`. */
 struct leaf {

@@ -40,7 +40,7 @@ enum seal_answer {
 enum seal_answer seal_version(struct bytes sealed, uint64_t *ret);
 /* Gives the plain text when all of it is as it was sealed, under exactly this label. */
 enum seal_answer seal_open(const struct secret *key, const struct seal_label *label, struct bytes sealed, struct secret **ret);
-/* A clause: "was changed, or is sealed with another key". */
+/* What is wrong with the sealed thing, as a clause that follows its name: "is no sealed file, or not a whole one". */
 const char *seal_answer_text(enum seal_answer a);
 
 #endif

@@ -119,6 +119,7 @@ static void mount_disk(const char *serial, const char *where, const char *remedy
 {
 	char device[DEVICE_MAX];
 	bool checked = false;
+	bool mounted;
 
 	if (!find_disk(serial, device))
 		give_up("no disk \"%s\" appeared", serial);
@@ -127,16 +128,14 @@ static void mount_disk(const char *serial, const char *where, const char *remedy
 		checked = true;
 		(void)run_in(LAYERS_BASE, (const char *const[]){ "/sbin/e2fsck", "-p", device, NULL });
 	}
-	if (mount_ext4(device, where)) {
-		grow(device, where);
-		return;
-	}
-	if (!checked) {
+	mounted = mount_ext4(device, where);
+	if (!mounted && !checked) {
 		(void)run_in(LAYERS_BASE, (const char *const[]){ "/sbin/e2fsck", "-p", device, NULL });
-		if (mount_ext4(device, where))
-			return;
+		mounted = mount_ext4(device, where);
 	}
-	give_up("disk \"%s\" is damaged (%s): %s", serial, strerror(errno), remedy);
+	if (!mounted)
+		give_up("disk \"%s\" is damaged (%s): %s", serial, strerror(errno), remedy);
+	grow(device, where);
 }
 
 static void mount_base(void)

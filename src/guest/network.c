@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "guest/host.h"
+#include "wire/guest_net.h"
 #include "wire/ip.h"
-#include "wire/seed.h"
 
 static struct sockaddr_in v4(const char *text)
 {
@@ -74,7 +74,7 @@ static void address(struct ifreq *r, const char *text)
 
 static void default_route(int fd)
 {
-	struct sockaddr_in any = v4("0.0.0.0"), gateway = v4(SEED_GATEWAY_ADDRESS);
+	struct sockaddr_in any = v4("0.0.0.0"), gateway = v4(NET_GATEWAY_TEXT);
 	struct rtentry r = { .rt_flags = RTF_UP | RTF_GATEWAY };
 
 	memcpy(&r.rt_dst, &any, sizeof(any));
@@ -88,20 +88,20 @@ static void configure(int fd, const char *name)
 {
 	struct ifreq r;
 
-	if (strcmp(name, "eth0") != 0) {
+	if (strcmp(name, NET_GUEST_DEVICE) != 0) {
 		memset(&r, 0, sizeof(r));
-		memcpy(r.ifr_newname, "eth0", 5);
+		memcpy(r.ifr_newname, NET_GUEST_DEVICE, sizeof(NET_GUEST_DEVICE));
 		(void)ask(fd, SIOCSIFNAME, name, &r);
 	}
-	if (!kernel_write("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "1"))
+	if (!kernel_write("/proc/sys/net/ipv6/conf/" NET_GUEST_DEVICE "/disable_ipv6", "1"))
 		say("turn IPv6 off: %s", strerror(errno));
-	r = (struct ifreq){ .ifr_mtu = SEED_MTU };
-	(void)ask(fd, SIOCSIFMTU, "eth0", &r);
-	address(&r, SEED_GUEST_ADDRESS);
-	(void)ask(fd, SIOCSIFADDR, "eth0", &r);
+	r = (struct ifreq){ .ifr_mtu = NET_MTU };
+	(void)ask(fd, SIOCSIFMTU, NET_GUEST_DEVICE, &r);
+	address(&r, NET_GUEST_TEXT);
+	(void)ask(fd, SIOCSIFADDR, NET_GUEST_DEVICE, &r);
 	address(&r, "255.255.255.0");
-	(void)ask(fd, SIOCSIFNETMASK, "eth0", &r);
-	(void)up(fd, "eth0");
+	(void)ask(fd, SIOCSIFNETMASK, NET_GUEST_DEVICE, &r);
+	(void)up(fd, NET_GUEST_DEVICE);
 	default_route(fd);
 }
 

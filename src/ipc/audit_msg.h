@@ -1,4 +1,4 @@
-/* An audit event at the end of a message: the same fields in the same order on both sides, the last one where there is one. */
+/* An audit event at the end of a message: the same fields in the same order on both sides. Only the last one, the credential, may be missing. */
 #ifndef SAW_IPC_AUDIT_MSG_H
 #define SAW_IPC_AUDIT_MSG_H
 

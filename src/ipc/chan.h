@@ -37,8 +37,8 @@ void chan_send(struct chan *c, const struct msg *m);
 void chan_post(struct chan *c, const struct msg *m);
 
 /* Held: nothing more is read, not even the channel's end, so that the peer waits once the kernel's buffer is full. What came in one system
- * call with the message being handled is still handled: at most CHAN_BATCH_MAX messages. What we send goes out meanwhile as far as the peer
- * reads. */
+ * call with the message being handled is still handled: at most CHAN_BATCH_MAX messages. What we send meanwhile goes out
+ * at once; what the kernel has no room for may wait until the channel is no longer held, so hold it only for a moment. */
 void chan_hold(struct chan *c, bool held);
 
 /* Its messages are handled after whatever else came in the same turn (loop_io_rank). */

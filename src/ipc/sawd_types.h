@@ -99,7 +99,7 @@ enum sawd_type {
 
 	/* front -> core: calls. Answered by API_PROBLEM or by what stands behind them */
 	MSG_API_STATUS = 650, /* (u req): API_STATUS_DONE */
-	MSG_API_CREATE, /* (u req, ipc/sawd_new.h, and without a channel in it (fd sealed policy text)): API_WORKSPACE */
+	MSG_API_CREATE, /* (u req, struct sawd_new of ipc/sawd_row.h, and without a channel in it (fd sealed policy text)): API_WORKSPACE */
 	MSG_API_GET, /* (u req, b name or id): API_WORKSPACE */
 	MSG_API_LIST, /* (u req, u limit, b names after this one, u state or 0): API_WORKSPACE each, then API_END */
 	MSG_API_WANT, /* (u req, b name or id, u enum sawd_verb, u grace ms): API_WORKSPACE */

@@ -1,13 +1,23 @@
 /* What a workspace is, as core wrote it down for its supervisor: one message in the file `spec` of the workspace's folder.
  *
- * Folder <state>/workspaces/<id>/ (0700): spec, bundle, loaded (`saw try`: policy.blob), overlay.img, home.img, seed.img, audit.jsonl, console.log,
- * supervisor.log. Runtime folder <run>/ws/<id>/ (0700): control.sock (SOCK_SEQPACKET, ipc/types.h), lock (flock while alive). */
+ * Folder <state>/workspaces/<id>/ (0700): spec, bundle, loaded (`saw try`: policy.blob), overlay.img, home.img, seed.img, console.log,
+ * supervisor.log, and audit.jsonl with audit.jsonl.journal and, after a crash, audit.jsonl.torn (store/audit_file.h).
+ * Runtime folder <run>/ws/<id>/ (0700): control.sock (SOCK_SEQPACKET, ipc/types.h), lock (flock while alive). */
 #ifndef SAW_IPC_SPEC_H
 #define SAW_IPC_SPEC_H
 
 #include "ipc/msg.h"
 
-enum { MSG_SPEC = 900, MSG_LOADED = 901 /* file `loaded`: supervisor/bundle_file.c */, SPEC_VERSION = 2, SPEC_ID_MAX = 40, SPEC_NAME_MAX = 40, SPEC_PATH_MAX = 3000, SPEC_ARG_MAX = 8000, SPEC_CHANNEL_MAX = 128 };
+enum {
+	MSG_SPEC = 900,
+	MSG_LOADED = 901, /* file `loaded`: supervisor/bundle_file.c */
+	SPEC_VERSION = 2,
+	SPEC_ID_MAX = 40,
+	SPEC_NAME_MAX = 40,
+	SPEC_PATH_MAX = 3000,
+	SPEC_ARG_MAX = 8000,
+	SPEC_CHANNEL_MAX = 128,
+};
 
 /* console.log is a guest's to fill: it is never longer, and when it is full its newest part becomes all of it. */
 enum { SPEC_CONSOLE_MAX = 8 * 1024 * 1024, SPEC_CONSOLE_KEPT = SPEC_CONSOLE_MAX / 2 };

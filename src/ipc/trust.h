@@ -1,5 +1,6 @@
 /* The keys whose signature a policy bundle must bear on this machine: one public key a file, <state>/keys/security/NAME.pub. Keeper puts the
- * local one there when it makes it; people add Security's. No other process of ours writes there. */
+ * local one there when it makes it; people add and remove Security's, by hand or with `saw policy key`, which works as that person. No
+ * other process of the control plane writes there. */
 #ifndef SAW_IPC_TRUST_H
 #define SAW_IPC_TRUST_H
 

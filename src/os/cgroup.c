@@ -6,13 +6,14 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/fd.h"
 
-enum { TEXT_MAX = 16384 };
+enum { TEXT_MAX = 16384 /* of /proc/self/cgroup: a line for each hierarchy */ };
 
 static int read_text(const char *path, char ret[TEXT_MAX])
 {
@@ -53,16 +54,18 @@ static bool mount_point(char *line, char ret[PATHS_MAX])
 
 static bool find_mount(char ret[PATHS_MAX])
 {
-	char text[TEXT_MAX];
-	char *rest = text;
-	char *line;
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL;
+	size_t cap = 0;
+	bool found = false;
 
-	if (read_text("/proc/self/mountinfo", text) < 0)
-		return false;
-	while ((line = strsep(&rest, "\n")) != NULL)
-		if (strstr(line, " - cgroup2 ") && mount_point(line, ret))
-			return true;
-	return false;
+	/* However many mounts stand before it: a host of containers has hundreds. */
+	while (f && !found && getline(&line, &cap, f) > 0)
+		found = strstr(line, " - cgroup2 ") && mount_point(line, ret);
+	free(line);
+	if (f)
+		(void)fclose(f);
+	return found;
 }
 
 static bool find_own(char ret[PATHS_MAX])

@@ -2,9 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/tap.h"
@@ -85,4 +89,46 @@ TEST(a_leaf_with_limits_comes_and_goes_or_the_host_is_told_what_it_lacks)
 	cgroup_leave(&c);
 	CHECK(access(path, F_OK) < 0 && c.path[0] == '\0');
 	cgroup_leave(&c);
+}
+
+enum { FOUND = 0, NOT_FOUND = 1, NOT_ALLOWED = 2, OTHER_MOUNTS = 300 /* some 20 KiB of mountinfo */ };
+
+/* In a mount namespace of its own, where the one cgroup v2 is mounted behind many others. */
+static int find_behind_mounts(const char *folder)
+{
+	struct cgroup c;
+	struct err e = { 0 };
+	char place[64];
+	bool ok = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+
+	while (ok && umount2("/sys/fs/cgroup", MNT_DETACH) == 0)
+		;
+	ok = ok && mount("tmpfs", folder, "tmpfs", 0, NULL) == 0;
+	for (unsigned i = 0; ok && i <= OTHER_MOUNTS; i++) {
+		(void)snprintf(place, sizeof(place), "%.40s/%u", folder, i);
+		ok = mkdir(place, 0700) == 0 && mount("none", place, i < OTHER_MOUNTS ? "tmpfs" : "cgroup2", 0, NULL) == 0;
+	}
+	if (!ok)
+		return NOT_ALLOWED;
+	(void)cgroup_enter(&c, "saw-cgroup-test-mounts", 1ULL << 30, 64, &e);
+	cgroup_leave(&c);
+	return strstr(e.text, "not mounted") ? NOT_FOUND : FOUND;
+}
+
+TEST(a_hierarchy_is_found_behind_any_number_of_mounts)
+{
+	char folder[] = "/tmp/saw-cgroup-XXXXXX";
+	int status = 0;
+	pid_t pid;
+
+	CHECK(mkdtemp(folder) != NULL);
+	pid = fork();
+	if (pid == 0)
+		_exit(find_behind_mounts(folder));
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	CHECK(rmdir(folder) == 0);
+	if (WEXITSTATUS(status) == NOT_ALLOWED)
+		tap_skip("this user may not mount a cgroup v2");
+	else
+		CHECK_INT(WEXITSTATUS(status), FOUND);
 }

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/child.h"
@@ -107,20 +106,4 @@ int disk_create(const char *path, uint64_t bytes, const char *label, struct err 
 	if (r < 0)
 		(void)unlink(fresh);
 	return r;
-}
-
-int disk_grow(const char *path, uint64_t bytes, struct err *e)
-{
-	FD_AUTO int fd = -1;
-	struct stat st;
-
-	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_sys(e, errno, "open %s", path);
-	if (bytes < (uint64_t)st.st_size || bytes > DISK_BYTES_MAX)
-		return err_set(e, EINVAL, "a disk of %llu bytes cannot become one of %llu: it only grows, up to 16TiB",
-			       (unsigned long long)st.st_size, (unsigned long long)bytes);
-	if (ftruncate(fd, (off_t)bytes) < 0)
-		return err_sys(e, errno, "grow %s", path);
-	return 0;
 }

@@ -14,7 +14,4 @@ enum { DISK_LABEL_MAX = 16 };
  * whole; an existing file is left as it is (0): re-running the step is harmless. Needs mke2fs of e2fsprogs. Takes some 20 ms. */
 int disk_create(const char *path, uint64_t bytes, const char *label, struct err *e);
 
-/* Grows the file (never shrinks: -EINVAL). The guest grows its filesystem when it starts. */
-int disk_grow(const char *path, uint64_t bytes, struct err *e);
-
 #endif

@@ -70,17 +70,3 @@ TEST(a_size_out_of_range_is_refused_and_leaves_nothing)
 	CHECK_INT(access(path, F_OK), -1);
 	remove_folder();
 }
-
-TEST(a_disk_grows_and_never_shrinks)
-{
-	struct err e = { 0 };
-	struct stat st;
-
-	make_folder();
-	CHECK_INT(disk_create(path, 64ULL << 20, "saw-home", &e), 0);
-	CHECK_INT(disk_grow(path, 128ULL << 20, &e), 0);
-	CHECK_INT(stat(path, &st), 0);
-	CHECK_INT(st.st_size, 128LL << 20);
-	CHECK_INT(disk_grow(path, 64ULL << 20, &e), -EINVAL);
-	remove_folder();
-}

@@ -21,6 +21,13 @@ void fd_closep(int *fd)
 	*fd = fd_close(*fd);
 }
 
+void fd_hold_standard(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0) /* the lowest that is free, and so its place */
+			(void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int fd_nonblock(int fd, struct err *e)
 {
 	int flags = fcntl(fd, F_GETFL);

@@ -22,6 +22,10 @@ static inline int fd_take(int *fd)
 	return was;
 }
 
+/* First in the main() of what people start. Where descriptor 0, 1 or 2 is closed, a file that is opened later would get its number, and
+ * with it what is printed: its place is taken by one that cannot be read, or written (-EBADF, as before). */
+void fd_hold_standard(void);
+
 int fd_nonblock(int fd, struct err *e);
 
 /* Of a blocking descriptor. All of `data` is written, or -errno. */

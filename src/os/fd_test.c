@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/tap.h"
@@ -125,4 +126,26 @@ TEST(a_file_of_another_user_is_refused_with_the_remedy)
 	}
 	CHECK_INT(fd_own_file(fd, "f", &st, &e), -EPERM);
 	CHECK_STR(e.text, "f belongs to user 12345, not to user 0: move it away, or change its owner");
+}
+
+static bool nothing_takes_a_standard_place(void)
+{
+	char c = 'c';
+
+	for (int fd = 0; fd <= 2; fd++)
+		(void)close(fd);
+	fd_hold_standard();
+	return open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC) > 2 && read(0, &c, 1) < 0 && errno == EBADF && write(1, &c, 1) < 0 &&
+	       errno == EBADF && write(2, &c, 1) < 0 && errno == EBADF;
+}
+
+TEST(no_file_takes_the_place_of_a_closed_standard_descriptor)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(nothing_takes_a_standard_place() ? 0 : 1);
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	CHECK_INT(WEXITSTATUS(status), 0);
 }

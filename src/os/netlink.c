@@ -171,15 +171,6 @@ int netlink_up(struct netlink *n, unsigned link, uint32_t mtu, struct err *e)
 	return ask_or(n, &q, "bring a network device up", e);
 }
 
-int netlink_mac(struct netlink *n, unsigned link, const uint8_t mac[6], struct err *e)
-{
-	struct request q;
-
-	(void)link_request(&q, RTM_NEWLINK, 0, link);
-	attr(&q, IFLA_ADDRESS, mac, 6);
-	return ask_or(n, &q, "set a device's address", e);
-}
-
 int netlink_veth(struct netlink *n, const char *name, const char *peer, const uint8_t peer_mac[6], struct err *e)
 {
 	struct request q;

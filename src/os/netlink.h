@@ -18,7 +18,6 @@ void netlink_close(struct netlink *n);
 
 int netlink_index(const char *name, unsigned *ret, struct err *e);
 int netlink_up(struct netlink *n, unsigned link, uint32_t mtu, struct err *e); /* mtu 0: keep */
-int netlink_mac(struct netlink *n, unsigned link, const uint8_t mac[6], struct err *e);
 /* A pair of linked devices; the peer gets `peer_mac`. */
 int netlink_veth(struct netlink *n, const char *name, const char *peer, const uint8_t peer_mac[6], struct err *e);
 int netlink_move(struct netlink *n, unsigned link, int netns_fd, struct err *e);

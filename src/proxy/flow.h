@@ -20,13 +20,13 @@ struct flow_ops {
 	void (*on_policy)(struct flow *f);
 	/* Outlet: this credential was replaced or is gone. NULL: nothing to do. */
 	void (*on_secret)(struct flow *f, struct bytes id);
-	/* End now (inlet stops, flow register full): close descriptors, free through
-	 * flow_done(). */
+	/* End now, because the whole role stops: leave the register, close descriptors, free. Nobody
+	 * waits for anything any more. */
 	void (*on_stop)(struct flow *f);
 };
 
-/* Embedded first in each mode's own struct. Filled by flow_accept() before the mode's start
- * function is called. */
+/* Embedded first in each mode's own struct, which its start function fills from the facts that it
+ * was given. */
 struct flow {
 	const struct flow_ops *ops;
 	struct gate *gate;

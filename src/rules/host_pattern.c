@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "wire/guest_net.h"
 #include "wire/ip.h"
 #include "wire/name.h"
 
@@ -268,9 +269,9 @@ bool host_pattern_ok(struct bytes text, char ret_fault[HOST_PATTERN_FAULT_MAX])
 	if (!shape_ok(text, ret_fault) || !spelling_ok(text, ret_fault) ||
 	    !wildcard_ok(text, &wild, &suffix, ret_fault) || !name_ok(suffix, &n, ret_fault))
 		return false;
-	if (bytes_is(suffix, "saw.internal") || name_under(suffix, bytes_str("saw.internal"), true))
+	if (bytes_is(suffix, NET_SELF_NAME) || name_under(suffix, bytes_str(NET_SELF_NAME), true))
 		return fault(ret_fault,
-			     "`saw.internal` is the gateway itself and needs no rule; remove it");
+			     "`" NET_SELF_NAME "` is the gateway itself and needs no rule; remove it");
 	return !wild || owner_ok(&n, ret_fault);
 }
 

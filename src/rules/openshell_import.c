@@ -94,6 +94,7 @@ struct import {
 	struct buf body;
 	struct model_text *names; /* of entries, so far */
 	uint32_t n_names;
+	unsigned number; /* all lower ones are taken with the name of the present rule */
 	unsigned classes; /* bit 0 read, bit 1 write */
 	struct openshell_cells cells;
 };
@@ -132,8 +133,8 @@ static struct bytes entry_name(struct import *s, const struct yaml_tree_node *ke
 	}
 	name[n] = '\0';
 	(void)snprintf(numbered, sizeof(numbered), "%s", n ? name : "entry");
-	for (unsigned i = 2; taken(s, bytes_str(numbered)); i++)
-		(void)snprintf(numbered, sizeof(numbered), "%s-%u", n ? name : "entry", i);
+	while (taken(s, bytes_str(numbered)))
+		(void)snprintf(numbered, sizeof(numbered), "%s-%u", n ? name : "entry", s->number++);
 	text = arena_copy(s->m.arena, bytes_str(numbered));
 	s->names[s->n_names++] = (struct model_text){ .text = text, .at = place_of(key) };
 	return text;
@@ -470,6 +471,7 @@ static void import_rule(struct import *s, const struct yaml_tree_node *node)
 	}
 	if (!field_is_list(&s->m, v[KEY_ENDPOINTS], "endpoints"))
 		return;
+	s->number = 2;
 	for (const struct yaml_tree_node *e = v[KEY_ENDPOINTS]->first; e; e = e->next) {
 		if (s->n_names == POLICY_LIST_MAX) {
 			model_error(&s->m, place_of(e), "more than %d endpoints; split the file",

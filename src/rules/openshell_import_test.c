@@ -224,3 +224,18 @@ TEST(rules_for_https_become_an_intercepted_entry_and_a_plain_port_one_of_its_own
 	CHECK_INT(kit_ask(&k, "POST", "web.example", 80, "/x"), REASON_HTTP_METHOD_UNLISTED);
 	kit_free(&k);
 }
+
+/* Each is called by its rule's name and the next number, without asking again for those that are taken. */
+TEST(a_rule_may_have_thousands_of_endpoints)
+{
+	struct policy_problems notes = { 0 };
+	BUF_AUTO struct buf text = { .max = POLICY_TEXT_MAX };
+	BUF_AUTO struct buf yaml = { .max = POLICY_TEXT_MAX };
+
+	buf_str(&text, TOP);
+	for (unsigned i = 1; i <= 20000; i++)
+		buf_fmt(&text, "      - {host: h%u.example, port: 22, protocol: tcp}\n", i);
+	CHECK(openshell_import(buf_view(&text), &strict, &yaml, &notes));
+	CHECK(strstr(buf_cstr(&yaml), "  - name: web-20000\n    hosts: [\"h20000.example\"]\n") != NULL);
+	policy_problems_deinit(&notes);
+}

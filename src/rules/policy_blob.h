@@ -2,7 +2,7 @@
  * never leaves it without being compiled anew); every table starts at an offset divisible by 8.
  *
  *   hosts     sorted by text; `slots` is an open-addressed hash table over them: each host once, at least half of it empty, and no run of
- *             filled slots longer than BLOB_RUN_MAX, so that no look-up is
+ *             filled slots longer than BLOB_RUN_MAX, so that no look-up takes long
  *   doors     for each host: port -> entry, sorted by port
  *   entries   sorted by name, with their ports, address prefixes, and for http mode their rules and the root of a path trie
  *   rules     of one entry, in the order in which they decide: denies, then narrower before broader

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "rules/policy_change_edit.h"
+#include "wire/guest_net.h"
 
 enum { NAME_MAX_OF_ENTRY = 63, DNS_PORT = 53 };
 
@@ -19,7 +20,7 @@ static bool is_metadata(struct bytes name)
 
 static bool is_gateway(struct bytes name)
 {
-	return bytes_is(name, "saw.internal") || bytes_ends(name, bytes_str(".saw.internal"));
+	return bytes_is(name, NET_SELF_NAME) || bytes_ends(name, bytes_str("." NET_SELF_NAME));
 }
 
 /* Why a policy cannot allow it, where the reason's own sentence does not say it. NULL: the policy has no part in it. */
@@ -116,7 +117,7 @@ static void add_entry(struct change *c)
 	if (is_metadata(c->r->name))
 		c->never = "metadata services have link-local addresses, which are never dialled";
 	else if (is_gateway(c->r->name))
-		c->never = "saw.internal is the gateway itself, reached by http without a rule, and no policy lists names of its own";
+		c->never = NET_SELF_NAME " is the gateway itself, reached by http without a rule, and no policy lists names of its own";
 	else if (tcp && policy_guarded(c->p, c->r->name))
 		c->never = "a name where a credential is spent or a review asked for is reached by http and https only";
 	if (c->never)

@@ -20,11 +20,11 @@ struct change {
 void change_edit(struct change *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Appends to the last edit: `text` as a quoted scalar of YAML. */
 void change_quoted(struct change *c, struct bytes text);
-/* The same, where the policy reads a pattern that is to match exactly `text`; c->never where none does. */
+/* Appends to the last edit: the pattern that matches exactly `text`, quoted. Sets c->never when there is no such pattern. */
 void change_pattern(struct change *c, struct bytes text);
-/* The same, but only of the name of the entry: "network[forge]", and what stands in it. */
+/* Begins an edit with its place in the entry: "network[forge]" and then `inside`. */
 void change_place(struct change *c, const char *inside);
-/* The same for a rule: `network[forge].rules["forge: read GET /"]`, and what stands in it. */
+/* Begins an edit with its place in a rule: `network[forge].rules["forge: read GET /"]` and then `inside`. */
 void change_rule_place(struct change *c, struct bytes rule, const char *inside);
 
 /* There is no change, and this is why. */
@@ -43,7 +43,7 @@ void change_request(struct change *c);
 /* "{class: read, methods: [GET], paths: ["/x"]}" for exactly this request. False: no rule says that, and c->never why. */
 bool change_put_rule(struct change *c, const char *class);
 bool change_reads(const struct policy_request *r);
-/* The same path, written as a binding of the entry's credential, where it has none. */
+/* Where the entry's credential is not bound to `path`: the edit that adds it. */
 void change_bind(struct change *c, struct bytes path);
 
 /* policy_change_git.c: a request that a git entry refuses. */

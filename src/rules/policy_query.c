@@ -1,14 +1,7 @@
 #include "rules/policy_query.h"
 
+#include "base/num.h"
 #include "wire/param_name.h"
-
-static int hex(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* False: servers may read this part in more than one way, or it is too long to be a value of a rule. */
 static bool decode(struct bytes text, struct policy_query_value *ret)
@@ -20,8 +13,8 @@ static bool decode(struct bytes text, struct policy_query_value *ret)
 		if (c == '+' || c == ';' || ret->len == POLICY_QUERY_VALUE_MAX)
 			return false;
 		if (c == '%') {
-			int hi = text.len - i > 2 ? hex(text.p[i + 1]) : -1;
-			int lo = text.len - i > 2 ? hex(text.p[i + 2]) : -1;
+			int hi = text.len - i > 2 ? num_hex_digit(text.p[i + 1]) : -1;
+			int lo = text.len - i > 2 ? num_hex_digit(text.p[i + 2]) : -1;
 
 			if (hi < 0 || lo < 0 || (hi == 0 && lo == 0))
 				return false;

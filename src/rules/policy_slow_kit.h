@@ -7,7 +7,6 @@
 #include "rules/policy_change.h"
 #include "rules/policy_oracle_kit.h"
 
-/* Body RANDOM_BODIES: none that is JSON. */
 /* Whatever is refused has a change, or says why there is none. */
 static inline void random_change(const struct policy *p, const char *name, unsigned port, const struct policy_request *r, enum reason reason)
 {
@@ -21,6 +20,7 @@ static inline void random_change(const struct policy *p, const char *name, unsig
 	must(!out.failed && (out.len > 0 || reason == REASON_OK));
 }
 
+/* `body` RANDOM_BODIES: one that is no JSON. */
 static inline enum reason random_ask_body(const struct policy *p, const char *name, unsigned port, const struct policy_entry *e, struct policy_request *r,
 					  unsigned body)
 {

@@ -14,7 +14,8 @@ struct audit_log;
 /* Makes the file (0600, its folder must exist) and its journal FILE.journal (store/audit_file.h), or continues them. What a crash left torn behind the lines
  * that were answered for is moved to the end of FILE.torn, and the log continues before it. Texts of `src` are copied.
  * -EWOULDBLOCK: another process writes it. -EBADMSG: its end is none that we or a crash left, nothing was moved. Else as open(2).
- * Needs JAIL_SYS_APPEND and the folder later only for fstatat(2): open it before the jail. */
+ * Open it before the jail. Behind one it needs JAIL_SYS_APPEND and JAIL_SYS_FILES, and may look for its two files in the folder and remove
+ * the journal there. */
 int audit_log_open(struct audit_log **ret, const char *path, const struct ocsf_source *src, struct err *e);
 /* Drops what was not written. */
 struct audit_log *audit_log_free(struct audit_log *l);

@@ -225,8 +225,3 @@ int db_run(struct db_stmt *s, struct err *e)
 {
 	return db_done(s, db_step(s, e));
 }
-
-uint64_t db_changes(const struct db *d)
-{
-	return (uint64_t)sqlite3_changes64(d->handle);
-}

@@ -35,7 +35,5 @@ int db_step(struct db_stmt *s, struct err *e);
 int db_done(struct db_stmt *s, int r);
 /* A statement without rows, run once. 0, or as db_step. */
 int db_run(struct db_stmt *s, struct err *e);
-/* Rows that the last statement changed. */
-uint64_t db_changes(const struct db *d);
 
 #endif

@@ -52,22 +52,13 @@ static int read_whole(const char *path, size_t max, struct buf *ret, struct err 
 {
 	FD_AUTO int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
+	int r;
+
 	buf_init(ret, max);
 	if (fd < 0)
 		return err_sys(e, errno, "open %s", path);
-	for (;;) {
-		uint8_t chunk[8192];
-		ssize_t n = read(fd, chunk, sizeof(chunk));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_sys(e, errno, "read %s", path);
-		if (n == 0)
-			return 0;
-		if (!buf_add(ret, chunk, (size_t)n))
-			return err_set(e, EFBIG, "%s is too large", path);
-	}
+	r = fd_read_all(fd, ret);
+	return r < 0 ? err_sys(e, -r, "read %s", path) : 0;
 }
 
 int images_digest_file(const char *path, uint8_t ret[SHA256_LEN], uint64_t *ret_bytes, struct err *e)
@@ -272,7 +263,6 @@ int images_find(const char *dir, const char *what, struct image *ret, struct err
 struct listing {
 	struct image *v;
 	size_t n;
-	bool failed;
 };
 
 static void add_image(const char *dir, const char *name, void *arg)
@@ -358,9 +348,10 @@ static int remember(const char *dir, struct err *e)
 	if (r < 0)
 		return r;
 	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || write(fd, now.p, now.len) != (ssize_t)now.len || fsync(fd) < 0 || rename(fresh, path) < 0)
-		return err_sys(e, errno, "write %s", path);
-	return 0;
+	r = fd < 0 ? -errno : fd_write_all(fd, buf_view(&now));
+	if (r == 0 && (fsync(fd) < 0 || rename(fresh, path) < 0))
+		r = -errno;
+	return r < 0 ? err_sys(e, -r, "write %s", path) : 0;
 }
 
 int images_verify(const struct image *i, struct err *e)

@@ -1,7 +1,9 @@
 #include "store/images.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -115,6 +117,27 @@ TEST(a_touched_image_does_not_start_and_a_damaged_one_does_not_verify)
 	CHECK(f && fputs("B", f) >= 0 && fclose(f) == 0);
 	CHECK_INT(images_verify(&a, &e), 0);
 	CHECK_INT(images_check(&a, &e), 0);
+	end();
+}
+
+/* A process that may write no file of more than 10 bytes stands for a disk that is full: a write that is cut short leaves errno as it was. */
+TEST(what_could_not_be_remembered_whole_is_not_verified)
+{
+	const struct rlimit little = { .rlim_cur = 10, .rlim_max = RLIM_INFINITY };
+	struct err e = { 0 };
+	struct rlimit was;
+	struct image a;
+
+	begin();
+	make_fresh("B");
+	CHECK_INT(images_add(dir, fresh, "debian", &a, &e), 0);
+	CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	CHECK_INT(getrlimit(RLIMIT_FSIZE, &was), 0);
+	CHECK_INT(setrlimit(RLIMIT_FSIZE, &little), 0);
+	errno = 0;
+	CHECK_INT(images_verify(&a, &e), -EFBIG);
+	CHECK_INT(setrlimit(RLIMIT_FSIZE, &was), 0);
+	CHECK(strstr(e.text, "seen: File too large") != NULL);
 	end();
 }
 

@@ -47,38 +47,29 @@ static bool join(struct bytes *text, struct buf *out)
 
 bool armor_get(struct bytes text, const char *label, struct buf *out)
 {
-	struct buf digits;
+	BUF_AUTO struct buf digits;
 	bool ok;
 
+	buf_init_wiping(&digits, ARMOR_TEXT_MAX);
 	if (text.len > ARMOR_TEXT_MAX || !take_mark(&text, begin, label) || !take(&text, bytes_str("\n")))
 		return false;
-	buf_init(&digits, ARMOR_TEXT_MAX);
-	/* at once, so that no copy of a smaller buffer is left behind */
-	ok = buf_room(&digits, ARMOR_TEXT_MAX) && join(&text, &digits) && take_mark(&text, end, label);
-	ok = ok && (text.len == 0 || bytes_is(text, "\n")) && digits.len && base64_get(buf_view(&digits), out);
-	if (digits.p)
-		explicit_bzero(digits.p, digits.cap);
-	buf_deinit(&digits);
-	return ok;
+	ok = join(&text, &digits) && take_mark(&text, end, label);
+	return ok && (text.len == 0 || bytes_is(text, "\n")) && digits.len && base64_get(buf_view(&digits), out);
 }
 
 bool armor_put(struct buf *out, const char *label, struct bytes data, size_t line)
 {
+	BUF_AUTO struct buf digits;
 	struct bytes left;
-	struct buf digits;
 	bool ok;
 
-	buf_init(&digits, ARMOR_TEXT_MAX);
-	ok = buf_room(&digits, ARMOR_TEXT_MAX) && base64_put(&digits, data) && buf_fmt(out, "%s%s%s\n", begin, label, dashes);
+	buf_init_wiping(&digits, ARMOR_TEXT_MAX);
+	ok = base64_put(&digits, data) && buf_fmt(out, "%s%s%s\n", begin, label, dashes);
 	for (left = buf_view(&digits); ok && left.len;) {
 		size_t n = left.len < line ? left.len : line;
 
 		ok = buf_bytes(out, bytes_of(left.p, n)) && buf_byte(out, '\n');
 		left = bytes_skip(left, n);
 	}
-	ok = ok && buf_fmt(out, "%s%s%s\n", end, label, dashes);
-	if (digits.p)
-		explicit_bzero(digits.p, digits.cap);
-	buf_deinit(&digits);
-	return ok;
+	return ok && buf_fmt(out, "%s%s%s\n", end, label, dashes);
 }

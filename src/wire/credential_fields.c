@@ -1,5 +1,6 @@
 #include "wire/credential_fields.h"
 
+#include "base/num.h"
 #include "wire/http1_head.h"
 #include "wire/param_name.h"
 
@@ -114,19 +115,11 @@ bool credential_field(struct bytes name)
 	       !in_table(name, plain_fields, sizeof(plain_fields) / sizeof(plain_fields[0]));
 }
 
-static int hex(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The next byte of a name, decoded once. */
 static uint8_t next(struct bytes *s)
 {
 	uint8_t c = s->p[0];
-	int high = s->len > 2 ? hex(s->p[1]) : -1, low = s->len > 2 ? hex(s->p[2]) : -1;
+	int high = s->len > 2 ? num_hex_digit(s->p[1]) : -1, low = s->len > 2 ? num_hex_digit(s->p[2]) : -1;
 	bool escaped = c == '%' && high >= 0 && low >= 0;
 
 	*s = bytes_skip(*s, escaped ? 3 : 1);

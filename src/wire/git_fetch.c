@@ -155,11 +155,8 @@ static size_t wanted(const struct git_fetch *g)
 
 	if (g->len < GIT_PKT_HEAD_LEN)
 		return (size_t)(GIT_PKT_HEAD_LEN - g->len);
-	for (size_t i = 0; i < GIT_PKT_HEAD_LEN; i++) {
-		uint8_t c = g->line[i];
-
-		n = n << 4 | (size_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-	}
+	for (size_t i = 0; i < GIT_PKT_HEAD_LEN; i++)
+		n = n << 4 | (size_t)num_hex_digit(g->line[i]);
 	return n - g->len;
 }
 

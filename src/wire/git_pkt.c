@@ -1,41 +1,13 @@
 #include "wire/git_pkt.h"
 
-const char *git_fault_text(enum git_fault f)
-{
-	static const char *const texts[GIT_FAULT_END] = {
-		[GIT_FAULT_NONE] = "well-formed",
-		[GIT_FAULT_LENGTH] = "malformed pkt-line length",
-		[GIT_FAULT_ORDER] = "pkt-line out of order",
-		[GIT_FAULT_LINE] = "malformed line",
-		[GIT_FAULT_ID] = "malformed object id",
-		[GIT_FAULT_REF] = "malformed ref name",
-		[GIT_FAULT_DUPLICATE] = "ref named twice",
-		[GIT_FAULT_CERT] = "signed push",
-		[GIT_FAULT_CAPABILITY] = "unknown or repeated capability",
-		[GIT_FAULT_COMMAND] = "unknown command",
-		[GIT_FAULT_TOO_LARGE] = "too large",
-	};
-
-	return f < GIT_FAULT_END ? texts[f] : "unknown";
-}
-
-static int hex(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+#include "base/num.h"
 
 enum git_answer git_pkt_next(struct bytes in, enum git_pkt_kind *ret_kind, struct bytes *ret_content, size_t *ret_len)
 {
 	size_t len = 0;
 
 	for (size_t i = 0; i < GIT_PKT_HEAD_LEN && i < in.len; i++) {
-		int digit = hex(in.p[i]);
+		int digit = num_hex_digit(in.p[i]);
 
 		if (digit < 0)
 			return GIT_BAD;
@@ -69,7 +41,7 @@ struct bytes git_line(struct bytes s)
 bool git_id_valid(struct bytes id, bool sha256)
 {
 	for (size_t i = 0; i < id.len; i++)
-		if (hex(id.p[i]) < 0 || (id.p[i] >= 'A' && id.p[i] <= 'F'))
+		if (num_hex_digit(id.p[i]) < 0 || (id.p[i] >= 'A' && id.p[i] <= 'F'))
 			return false;
 	return id.len == (sha256 ? GIT_SHA256_LEN : GIT_SHA1_LEN);
 }

@@ -29,10 +29,7 @@ enum git_fault {
 	GIT_FAULT_CAPABILITY, /* unknown, twice, or its value is */
 	GIT_FAULT_COMMAND, /* a protocol v2 command that is no way to read */
 	GIT_FAULT_TOO_LARGE,
-	GIT_FAULT_END
 };
-/* A few words for a sentence: "malformed ref name". */
-const char *git_fault_text(enum git_fault f);
 
 enum git_pkt_kind {
 	GIT_PKT_LINE,

@@ -123,20 +123,9 @@ void http1_body_keep_trailers(struct http1_body *b, struct buf *lines)
 	b->trailers = lines;
 }
 
-static int hex(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static enum http1_fault in_size(struct http1_body *b, uint8_t c)
 {
-	int digit = hex(c);
+	int digit = num_hex_digit(c);
 
 	if (digit >= 0) {
 		if (b->digits == 16)

@@ -15,7 +15,6 @@ static enum http1_answer bad(enum http1_fault f, enum http1_fault *ret)
 	return HTTP1_BAD;
 }
 
-
 /* "HTTP/1.0" or "HTTP/1.1", nothing else. */
 static bool version(struct bytes s, uint8_t *ret_minor)
 {

@@ -60,12 +60,6 @@ void http1_piece(struct buf *out, enum http1_framing framing, struct bytes data)
 		(void)buf_str(out, "\r\n");
 }
 
-void http1_last(struct buf *out, enum http1_framing framing)
-{
-	if (framing == HTTP1_CHUNKED)
-		(void)buf_str(out, "0\r\n\r\n");
-}
-
 void http1_last_with(struct buf *out, enum http1_framing framing, struct bytes trailers)
 {
 	struct http1_field f;

@@ -19,10 +19,8 @@ enum http1_framing http1_answer_canon(const struct http1_head *h, const struct h
 
 /* One piece of content in its framing; nothing for an empty piece. */
 void http1_piece(struct buf *out, enum http1_framing framing, struct bytes data);
-/* What ends the body. */
-void http1_last(struct buf *out, enum http1_framing framing);
-/* The same with trailers, a canonical text (http1_trailer.h): written in HTTP1_CHUNKED, lost in every other framing, which has no
- * place for them. Only whole fields that are allowed are written, whatever else the text holds. */
+/* What ends the body, with trailers, a canonical text (http1_trailer.h), which may be empty: written in HTTP1_CHUNKED, lost in every
+ * other framing, which has no place for them. Only whole fields that are allowed are written, whatever else the text holds. */
 void http1_last_with(struct buf *out, enum http1_framing framing, struct bytes trailers);
 
 #endif

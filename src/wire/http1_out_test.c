@@ -18,7 +18,7 @@ static const char *relay(struct buf *out, const char *text, bool to_head, uint8_
 	framing = http1_answer_canon(&h, &l, &r, out);
 	http1_piece(out, framing, bytes_str("hello, world: x"));
 	http1_piece(out, framing, bytes_of(NULL, 0));
-	http1_last(out, framing);
+	http1_last_with(out, framing, bytes_of(NULL, 0));
 	return buf_cstr(out);
 }
 

@@ -1,5 +1,6 @@
 #include "wire/http1_target.h"
 
+#include "base/num.h"
 #include "base/utf8.h"
 
 /* Escapes are decoded into `raw` only to be looked at: segments and UTF-8 are judged there, never on the escaped text, so no
@@ -35,24 +36,13 @@ static void put_escaped(struct canon *k, uint8_t c)
 	(void)buf_byte(k->out, (uint8_t)digits[c & 15]);
 }
 
-static bool hex(uint8_t c, uint8_t *ret)
-{
-	if (c >= '0' && c <= '9')
-		*ret = (uint8_t)(c - '0');
-	else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-		*ret = (uint8_t)((c | 0x20) - 'a' + 10);
-	else
-		return false;
-	return true;
-}
-
 /* The byte behind "%" at s[0]. */
 static bool escape(struct bytes s, uint8_t *ret)
 {
-	uint8_t high;
-	uint8_t low;
+	int high = s.len < 3 ? -1 : num_hex_digit(s.p[1]);
+	int low = s.len < 3 ? -1 : num_hex_digit(s.p[2]);
 
-	if (s.len < 3 || !hex(s.p[1], &high) || !hex(s.p[2], &low))
+	if (high < 0 || low < 0)
 		return false;
 	*ret = (uint8_t)(high << 4 | low);
 	return true;

@@ -31,14 +31,11 @@ static bool word_parse(struct bytes text, uint16_t *ret)
 	if (text.len == 0 || text.len > 4)
 		return false;
 	for (size_t i = 0; i < text.len; i++) {
-		uint8_t c = text.p[i];
+		int digit = num_hex_digit(text.p[i]);
 
-		if (c >= '0' && c <= '9')
-			v = v << 4 | (unsigned)(c - '0');
-		else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-			v = v << 4 | (unsigned)((c | 0x20) - 'a' + 10);
-		else
+		if (digit < 0)
 			return false;
+		v = v << 4 | (unsigned)digit;
 	}
 	*ret = (uint16_t)v;
 	return true;

@@ -1,14 +1,7 @@
 #include "wire/json_lex.h"
 
+#include "base/num.h"
 #include "base/utf8.h"
-
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* Four hex digits at the start of `s`. */
 static enum json_answer hex4(struct bytes s, uint32_t *ret)
@@ -16,7 +9,7 @@ static enum json_answer hex4(struct bytes s, uint32_t *ret)
 	uint32_t v = 0;
 
 	for (size_t i = 0; i < 4; i++) {
-		int d = i < s.len ? hex_digit(s.p[i]) : -1;
+		int d = i < s.len ? num_hex_digit(s.p[i]) : -1;
 
 		if (d < 0)
 			return i < s.len ? JSON_MALFORMED : JSON_SHORT;

@@ -90,17 +90,10 @@ static enum key_file_answer get_openssh(struct bytes in, uint8_t ret[KEY_FILE_SE
 static enum key_file_answer armored(struct bytes text, const char *label, uint8_t ret[KEY_FILE_SEED],
 				    enum key_file_answer (*get)(struct bytes, uint8_t[KEY_FILE_SEED]))
 {
-	enum key_file_answer a = KEY_FILE_BAD;
-	struct buf b;
+	BUF_AUTO struct buf b;
 
-	buf_init(&b, KEY_FILE_MAX);
-	/* at once, so that no copy of a smaller buffer is left behind */
-	if (buf_room(&b, KEY_FILE_MAX) && armor_get(text, label, &b))
-		a = get(buf_view(&b), ret);
-	if (b.p)
-		explicit_bzero(b.p, b.cap);
-	buf_deinit(&b);
-	return a;
+	buf_init_wiping(&b, KEY_FILE_MAX);
+	return armor_get(text, label, &b) ? get(buf_view(&b), ret) : KEY_FILE_BAD;
 }
 
 enum key_file_answer key_file_private(struct bytes text, uint8_t ret_seed[KEY_FILE_SEED], enum key_file_form *ret_form)

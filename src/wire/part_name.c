@@ -2,6 +2,7 @@
  * =?CHARSET?Q?TEXT?= with escapes of =, and blanks between two of them do not count. What is decoded matters only as far as it is ASCII. */
 #include "wire/part_name.h"
 
+#include "base/num.h"
 #include "wire/http1_charset.h"
 
 enum state {
@@ -42,14 +43,6 @@ bool part_name_folds(const struct part_name *p)
 bool part_name_begins(const struct part_name *p)
 {
 	return p->state != PLAIN;
-}
-
-static int hex(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static int digit64(uint8_t c)
@@ -108,8 +101,8 @@ static enum part_name_item decoded(struct part_name *p, uint8_t c, uint8_t *ret)
 /* Behind `mark` stand two digits of hex. */
 static enum part_name_item escaped(struct part_name *p, uint8_t mark, uint8_t c, uint8_t *ret)
 {
-	if (p->escape && hex(c) >= 0) {
-		p->bits = (uint16_t)((unsigned)p->bits << 4 | (unsigned)hex(c));
+	if (p->escape && num_hex_digit(c) >= 0) {
+		p->bits = (uint16_t)((unsigned)p->bits << 4 | (unsigned)num_hex_digit(c));
 		return --p->escape ? PART_NAME_NOTHING : decoded(p, (uint8_t)p->bits, ret);
 	}
 	p->escape = 0;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/json_out.h"
+#include "wire/guest_net.h"
 #include "wire/json_scan.h"
 
 /* One source for two readers: cloud-init takes the standard members (users, ssh_keys, ca_certs, write_files), saw-guest takes the
@@ -181,26 +182,26 @@ static void network_config(struct buf *out, const struct seed *s)
 	json_out_key_u64(&j, "version", 2);
 	json_out_key(&j, "ethernets");
 	json_out_object(&j);
-	json_out_key(&j, "eth0");
+	json_out_key(&j, NET_GUEST_DEVICE);
 	json_out_object(&j);
 	json_out_key(&j, "match");
 	json_out_object(&j);
 	json_out_key_str(&j, "macaddress", mac);
 	json_out_object_end(&j);
-	json_out_key_str(&j, "set-name", "eth0");
-	text_list(&j, "addresses", SEED_GUEST_ADDRESS "/24");
+	json_out_key_str(&j, "set-name", NET_GUEST_DEVICE);
+	text_list(&j, "addresses", NET_GUEST_TEXT "/24");
 	json_out_key(&j, "routes");
 	json_out_array(&j);
 	json_out_object(&j);
 	json_out_key_str(&j, "to", "0.0.0.0/0");
-	json_out_key_str(&j, "via", SEED_GATEWAY_ADDRESS);
+	json_out_key_str(&j, "via", NET_GATEWAY_TEXT);
 	json_out_object_end(&j);
 	json_out_array_end(&j);
 	json_out_key(&j, "nameservers");
 	json_out_object(&j);
-	text_list(&j, "addresses", SEED_GATEWAY_ADDRESS);
+	text_list(&j, "addresses", NET_GATEWAY_TEXT);
 	json_out_object_end(&j);
-	json_out_key_u64(&j, "mtu", SEED_MTU);
+	json_out_key_u64(&j, "mtu", NET_MTU);
 	json_out_object_end(&j);
 	json_out_object_end(&j);
 	json_out_object_end(&j);
@@ -352,7 +353,7 @@ static const char *take_network(struct seed_view *v, struct bytes image)
 
 	if (!doc_read(image, "network-config", "", &d))
 		return "network-config";
-	eth = json_get(d.nodes, json_get(d.nodes, d.nodes, "ethernets"), "eth0");
+	eth = json_get(d.nodes, json_get(d.nodes, d.nodes, "ethernets"), NET_GUEST_DEVICE);
 	if (!take(v, json_get(d.nodes, json_get(d.nodes, eth, "match"), "macaddress"), &mac) ||
 	    !mac_parse(mac, v->seed.mac))
 		return "macaddress";

@@ -14,11 +14,7 @@ enum {
 	SEED_LINE_MAX = 2048, /* a public key line */
 	SEED_KEY_MAX = 8192, /* a private key */
 	SEED_CA_MAX = 32 * 1024, /* certificates */
-	SEED_MTU = 65520,
 };
-
-#define SEED_GUEST_ADDRESS "100.64.0.2"
-#define SEED_GATEWAY_ADDRESS "100.64.0.1"
 
 /* All borrowed. Texts are without a line end, except the PEM ones. */
 struct seed {

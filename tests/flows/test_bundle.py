@@ -9,6 +9,8 @@ import select
 import signal
 import sqlite3
 import subprocess
+import termios
+import threading
 import time
 
 import pytest
@@ -57,6 +59,24 @@ def test_what_saw_signs_the_keys_own_tool_verifies(saw, key, policy, tmp_path):
     assert (folder / "policy.yaml").read_bytes() == policy.read_bytes()
     assert key.verify(folder / "manifest.json", folder / "signature.sig")
     assert json.loads(saw("verify", folder, "--key", key.public, "--json").stdout)["release"] == bundle.release(folder)
+
+
+def give_in_pieces(pipe, text):
+    """As a slow program behind `--key <(...)` does: the second half when the first has been read."""
+    with contextlib.suppress(BrokenPipeError), open(pipe, "wb", buffering=0) as out:
+        for piece in text[:len(text) // 2], text[len(text) // 2:]:
+            out.write(piece)
+            wait_for("the piece is read", lambda: not any(fcntl.ioctl(out, termios.FIONREAD, bytes(4))))
+
+
+def test_keys_may_come_through_a_pipe_in_pieces(saw, key, policy, tmp_path):
+    for half, use in (key.private, ["sign", policy]), (key.public, ["verify", tmp_path / "corporate.bundle"]):
+        pipe = tmp_path / f"{pathlib.Path(half).name}.pipe"
+        os.mkfifo(pipe)
+        giver = threading.Thread(target=give_in_pieces, args=(pipe, pathlib.Path(half).read_bytes()))
+        giver.start()
+        saw(*use, "--key", pipe)
+        giver.join()
 
 
 def test_a_serial_that_would_end_a_channel_is_signed_only_by_force(saw, key, policy, tmp_path):

@@ -174,8 +174,14 @@ def test_a_pack_filled_in_is_a_policy_without_problems(saw, root, tmp_path, pack
     assert "write `service.example`" in saw("pack", template, "host=Service.example", *words[1:], code=1).stderr
 
 
+def test_a_pack_that_becomes_too_large_says_so(saw, tmp_path):
+    (tmp_path / "big.yaml").write_text("# ${a}\n" * 1000)
+    assert "larger than any policy" in saw("pack", "big.yaml", "a=" + "x" * 10000, code=1).stderr
+
+
 def test_the_mirror_pack_opens_nothing_but_the_mirrors_path(saw, root):
     saw("pack", root / "packs/package-mirror-http.yaml", "host=mirror.example", "path=debian", "-o", "p.yaml")
+    assert ": 1 host, 1 port, " in saw("check", "p.yaml").stdout
     saw("test", "p.yaml", "http://mirror.example/debian/pool/a.deb")
     for words in (["http://mirror.example/other"], ["PUT", "http://mirror.example/debian/x"], ["https://mirror.example/debian/x"]):
         saw("test", "p.yaml", *words, code=3)

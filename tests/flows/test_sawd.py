@@ -466,6 +466,17 @@ def test_sawd_goes_to_the_background_when_it_serves(build):
         s.close()
 
 
+def test_sawd_goes_to_the_background_without_standard_descriptors(build):
+    s = Sawd(build)
+    try:
+        done = subprocess.run(["sh", "-c", 'exec "$0" <&- >&- 2>&-', s.binary], env=s.env, timeout=60, check=False)
+        version = s.call("GET", "/v1/version").json
+        assert done.returncode == 0 and s.call("POST", "/v1/shutdown").status == 202
+        wait_gone(version["pid"])
+    finally:
+        s.close()
+
+
 @pytest.mark.parametrize("args,words", [(["--colour"], "usage"), (["x"], "unexpected"), (["--ready-fd", "99"], "descriptor"),
                                         (["--ready-fd", "-1"], "descriptor"), (["--session-max", "0"], "seconds"),
                                         (["--session-max", "43201"], "seconds"), (["--session-idle", "3601"], "seconds"),

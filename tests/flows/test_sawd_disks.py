@@ -58,6 +58,16 @@ def test_a_machine_gets_sparse_disks_a_seed_and_the_image_by_digest(sawd, image)
     until(lambda: not (sawd.state / "keys/ca" / answer.json["id"]).exists())
 
 
+def test_the_image_of_a_workspace_that_never_started_is_in_use(sawd, image, build):
+    assert machine(sawd).status == 201
+    sawd.wait("dev", "stopped", but_not=("failed",))
+    remove = [build / "src/cli/saw", "image", "rm", "debian"]
+    done = subprocess.run(remove, env=sawd.env, check=False, capture_output=True, text=True)
+    assert done.returncode == 1 and "workspace dev starts from it" in done.stderr, done
+    sawd.rm("dev")
+    subprocess.run(remove, env=sawd.env, check=True, capture_output=True)
+
+
 def until(done):
     for _ in range(100):
         if done():

@@ -41,20 +41,6 @@ int bundles_store(const struct core *c, const char *release, int fd, struct err 
 	return r;
 }
 
-static int read_file(int fd, size_t len, uint8_t *p)
-{
-	for (size_t at = 0; at < len;) {
-		ssize_t n = pread(fd, p + at, len - at, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		at += (size_t)n;
-	}
-	return 0;
-}
-
 int bundles_open(const struct core *c, const char *release, struct err *e)
 {
 	char path[PATHS_MAX];
@@ -73,7 +59,7 @@ int bundles_open(const struct core *c, const char *release, struct err *e)
 	p = malloc((size_t)st.st_size);
 	if (!p)
 		return err_set(e, ENOMEM, "out of memory for a policy");
-	r = read_file(fd, (size_t)st.st_size, p);
+	r = fd_pread_all(fd, p, (size_t)st.st_size, 0);
 	r = r < 0 ? err_sys(e, -r, "read %s", path) : fd_sealed("bundle", p, (size_t)st.st_size, e);
 	free(p);
 	return r;
@@ -93,8 +79,7 @@ int bundles_copy(const struct core *c, const char *release, const char *folder, 
 	return r;
 }
 
-/* A release that was pushed is kept for ever; one of a single workspace as long as that has it. Of a compiled policy the same. */
-/* What a gateway judges by is read until the next is in force. */
+/* Some gateway judges by this compiled policy: it is read until the next one is in force. */
 static bool is_in_force(const struct core *c, const char *sha256)
 {
 	for (size_t i = 0; i < CORE_BUCKETS; i++)
@@ -104,6 +89,7 @@ static bool is_in_force(const struct core *c, const char *sha256)
 	return false;
 }
 
+/* A release that was pushed is kept for ever, and so is its compiled policy; those of a single workspace as long as it has them. */
 static bool is_used(struct core *c, const char *name, const char *end)
 {
 	char hash[SAWD_RELEASE_LEN + 1] = { 0 };

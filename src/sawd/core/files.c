@@ -58,7 +58,19 @@ static int copy(int from_fd, int to_fd)
 	return r == 0 && fsync(to_fd) < 0 ? -errno : r;
 }
 
-/* Between two file systems: the copy is whole before it has its name, and has its name before the original goes. */
+/* What was renamed into its folder is there after a power failure, too. */
+static int sync_folder_of(const char *path)
+{
+	char folder[PATHS_MAX];
+	FD_AUTO int fd = -1;
+
+	(void)snprintf(folder, sizeof(folder), "%s", path);
+	*strrchr(folder, '/') = '\0';
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+/* Between two file systems: the copy is whole before it has its name, and has its name on disk before the original goes. */
 static int move_by_copy(const char *from, const char *to, struct err *e)
 {
 	FD_AUTO int from_fd = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -73,7 +85,10 @@ static int move_by_copy(const char *from, const char *to, struct err *e)
 		return err_set(e, ENAMETOOLONG, "the state folder's path is too long");
 	to_fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	r = to_fd < 0 ? -errno : copy(from_fd, to_fd);
-	if (r == 0 && (rename(fresh, to) < 0 || unlink(from) < 0))
+	if (r == 0 && rename(fresh, to) < 0)
+		r = -errno;
+	r = r < 0 ? r : sync_folder_of(to);
+	if (r == 0 && unlink(from) < 0)
 		r = -errno;
 	return r < 0 ? err_sys(e, -r, "move %s to %s", from, to) : 0;
 }

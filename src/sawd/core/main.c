@@ -44,7 +44,7 @@ struct places {
 static int add_place(struct places *p, const char *state, const char *name, unsigned rights, struct err *e)
 {
 	if (p->n == PLACES_MAX)
-		return err_set(e, E2BIG, "%s: what are all these folders?", state);
+		return err_set(e, E2BIG, "%s: has more folders than sawd makes: move away what is not its own", state);
 	p->paths[p->n] = (struct jail_path){ .path = p->text[p->n], .rights = rights };
 	return paths_join(p->text[p->n++], state, name, e);
 }

@@ -12,8 +12,9 @@
 #include "rules/policy_compile.h"
 #include "sawd/core/core.h"
 
-/* What core itself wants to know of a policy (which credentials it binds) it reads in these; supervisors have their own compiled. A blob's file is named after the hash of its content, which the record repeats: a damaged file cannot be taken for a policy, and
- * what was good stays good until the record says otherwise. The seal is checked here each time; roles check the structure again. */
+/* Compiled policies, from which core reads what it needs to know itself: which credentials a policy binds, and which names it intercepts.
+ * Supervisors compile their own. A file is named after the hash of its content, which the record repeats: a damaged file cannot be taken for
+ * a policy. The seal is checked here each time. */
 
 static int check(struct bytes blob, char ret_sha256[65], struct err *e)
 {
@@ -49,20 +50,6 @@ int policies_store(struct core *c, int fd, char ret_sha256[65], struct err *e)
 	return r;
 }
 
-static int read_file(int fd, size_t len, uint8_t *p)
-{
-	for (size_t at = 0; at < len;) {
-		ssize_t n = pread(fd, p + at, len - at, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		at += (size_t)n;
-	}
-	return 0;
-}
-
 int policies_open(const struct core *c, const char *sha256_text, struct err *e)
 {
 	char found[SHA256_HEX_MAX] = "";
@@ -82,7 +69,7 @@ int policies_open(const struct core *c, const char *sha256_text, struct err *e)
 	p = malloc((size_t)st.st_size);
 	if (!p)
 		return err_set(e, ENOMEM, "out of memory for a policy");
-	r = read_file(fd, (size_t)st.st_size, p);
+	r = fd_pread_all(fd, p, (size_t)st.st_size, 0);
 	r = r < 0 ? r : check(bytes_of(p, (size_t)st.st_size), found, e);
 	if (r < 0 || strcmp(found, sha256_text) != 0)
 		r = err_set(e, EBADMSG, "the policy is damaged (%s): load it again", path);

@@ -42,15 +42,14 @@ static int put_seed(struct ws *w, const char *folder, struct bytes host, struct 
 {
 	struct seed s = { .instance_id = bytes_str(w->row.id), .hostname = bytes_str(w->row.name), .user = bytes_str("agent"),
 			  .principal = bytes_str(w->row.id), .host_key = host_private, .workspace_ca = bytes_str(w->root_pem) };
-	struct buf host_line;
-	struct buf ca_line;
-	struct buf image;
+	BUF_AUTO struct buf host_line;
+	BUF_AUTO struct buf ca_line;
+	BUF_AUTO struct buf image;
 	const char *bad;
-	int r;
 
 	buf_init(&host_line, KEY_LINE_MAX);
 	buf_init(&ca_line, KEY_LINE_MAX);
-	buf_init(&image, SEED_IMAGE_BYTES);
+	buf_init_wiping(&image, SEED_IMAGE_BYTES);
 	(void)ssh_key_put_line(&host_line, host.p, w->row.id);
 	(void)ssh_key_put_line(&ca_line, ca.p, "saw user CA");
 	s.host_key_public = buf_view(&host_line);
@@ -58,26 +57,53 @@ static int put_seed(struct ws *w, const char *folder, struct bytes host, struct 
 	mac_of(w->row.id, s.mac);
 	bad = seed_check(&s);
 	if (bad || !seed_build(&image, &s))
-		r = err_set(e, EINVAL, "seed disk: %s", bad ? bad : "too large");
-	else
-		r = files_put(folder, "seed.img", buf_view(&image), e);
-	if (image.p)
-		explicit_bzero(image.p, image.cap);
-	buf_deinit(&image);
-	buf_deinit(&ca_line);
-	buf_deinit(&host_line);
-	return r;
+		return err_set(e, EINVAL, "seed disk: %s", bad ? bad : "too large");
+	return files_put(folder, "seed.img", buf_view(&image), e);
 }
 
+/* The image of this digest is there; driver `try` has none. */
+static int find_image(struct ws *w, struct image *ret, struct err *e)
+{
+	char dir[PATHS_MAX];
+	int r;
+
+	if (!*w->row.image_digest)
+		return 0;
+	r = files_images(w->core, dir, e);
+	return r < 0 ? r : images_find(dir, w->row.image_digest, ret, e);
+}
+
+static int put_spec(struct ws *w, const char *folder, const struct image *image, struct err *e)
+{
+	const struct workspace *row = &w->row;
+	struct spec s = { .driver = (enum spec_driver)row->driver, .id = bytes_str(row->id), .name = bytes_str(row->name),
+			  .owner = bytes_str(row->owner), .cpus = row->cpus, .memory_bytes = row->memory_bytes, .accel = row->accel,
+			  .uid_base = row->uid_base, .image_dir = bytes_str(image->dir), .kernel_args = bytes_str(row->kernel_args),
+			  .upstream_proxy = bytes_str(row->upstream_proxy), .generation = row->generation,
+			  .resolv_conf = bytes_str(w->core->resolv_conf),
+			  .policy_channel = bytes_str(row->channel), .policy_rollback = row->rollback };
+
+	spec_put(&core_out, &s);
+	if (!msg_done(&core_out))
+		return err_set(e, EMSGSIZE, "spec: too long");
+	return files_put(folder, "spec", bytes_of(core_out.p, core_out.len), e);
+}
+
+/* With its spec, which says before the first start, too, which image the workspace starts from: `saw image rm` looks there. */
 static void finish(struct ws *w)
 {
+	struct image image = { .digest = "" };
+	char folder[PATHS_MAX];
 	struct err e = { 0 };
+	int r = make_folder(w, folder, &e);
 
-	w->row.pending &= ~(uint64_t)WORKSPACE_PROVISION;
-	if (ws_save(w, &e) < 0)
-		reconcile_provisioned(w, e.text);
-	else
-		reconcile_provisioned(w, NULL);
+	r = r < 0 ? r : find_image(w, &image, &e);
+	r = r < 0 ? r : put_spec(w, folder, &image, &e);
+	if (r == 0) {
+		w->row.pending &= ~(uint64_t)WORKSPACE_PROVISION;
+		r = ws_save(w, &e);
+	}
+	reconcile_provisioned(w, r < 0 ? e.text : NULL);
 }
 
 static bool on_disks(void *owner, struct msg_in *in)
@@ -243,41 +269,17 @@ static int put_policy(struct ws *w, const char *folder, struct err *e)
 	return r;
 }
 
-/* The image of this digest is there and has not changed since its digests were checked. */
-static int check_image(struct ws *w, struct image *ret, struct err *e)
-{
-	char dir[PATHS_MAX];
-	int r;
-
-	if (!*w->row.image_digest)
-		return 0;
-	r = files_images(w->core, dir, e);
-	r = r < 0 ? r : images_find(dir, w->row.image_digest, ret, e);
-	return r < 0 ? r : images_check(ret, e);
-}
-
 int provision_refresh(struct ws *w, struct err *e)
 {
-	struct workspace *row = &w->row;
 	char folder[PATHS_MAX];
 	struct image image = { .digest = "" };
-	struct spec s = { .driver = (enum spec_driver)row->driver, .id = bytes_str(row->id), .name = bytes_str(row->name),
-			  .owner = bytes_str(row->owner), .cpus = row->cpus, .memory_bytes = row->memory_bytes, .accel = row->accel,
-			  .uid_base = row->uid_base, .kernel_args = bytes_str(row->kernel_args),
-			  .upstream_proxy = bytes_str(row->upstream_proxy), .generation = row->generation,
-			  .resolv_conf = bytes_str(w->core->resolv_conf),
-			  .policy_channel = bytes_str(row->channel), .policy_rollback = row->rollback };
 	int r = make_folder(w, folder, e);
 
-	r = r < 0 ? r : check_image(w, &image, e);
-	s.image_dir = bytes_str(image.dir);
+	r = r < 0 ? r : find_image(w, &image, e);
+	if (r == 0 && *image.digest)
+		r = images_check(&image, e);
 	r = r < 0 ? r : put_policy(w, folder, e);
-	if (r < 0)
-		return r;
-	spec_put(&core_out, &s);
-	if (!msg_done(&core_out))
-		return err_set(e, EMSGSIZE, "spec: too long");
-	return files_put(folder, "spec", bytes_of(core_out.p, core_out.len), e);
+	return r < 0 ? r : put_spec(w, folder, &image, e);
 }
 
 int provision_drop_overlay(struct ws *w, struct err *e)

@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "os/fd.h"
 #include "os/loop.h"
 
 /* Sealed, so that it is the same at every look; read straight into guarded memory. */
@@ -15,7 +15,6 @@ static int read_value(int fd, struct secret **ret, struct err *e)
 	int seals = fcntl(fd, F_GET_SEALS);
 	struct secret *s SECRET_AUTO = NULL;
 	struct stat st;
-	size_t at = 0;
 
 	if (seals < 0 || (seals & want) != want || fstat(fd, &st) < 0)
 		return err_set(e, EINVAL, "the value came in something else than sealed memory");
@@ -24,15 +23,8 @@ static int read_value(int fd, struct secret **ret, struct err *e)
 	s = secret_new_empty((size_t)st.st_size);
 	if (!s)
 		return err_set(e, ENOMEM, "out of guarded memory for a secret");
-	while (at < (size_t)st.st_size) {
-		ssize_t n = pread(fd, secret_room(s) + at, (size_t)st.st_size - at, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return err_set(e, EIO, "the value could not be read");
-		at += (size_t)n;
-	}
+	if (fd_pread_all(fd, secret_room(s), (size_t)st.st_size, 0) < 0)
+		return err_set(e, EIO, "the value could not be read");
 	*ret = s;
 	s = NULL;
 	return 0;

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "ipc/sawd_types.h"
 #include "ipc/trust.h"
 #include "os/fd.h"
+#include "sawd/keeper/seal_file.h"
 
 enum { VALID_MAX_S = SAWD_CERT_MS / 1000 + 120, LABEL_MAX = 128, LINE_MAX_LEN = 256 };
 
@@ -43,28 +43,10 @@ static int read_seed(int fd, const char *path, uint8_t seed[ED25519_SEED], struc
 	return 0;
 }
 
-/* Whole or not at all: written beside, synced, renamed. */
-static int put(int dir_fd, const char *name, struct bytes data, struct err *e)
-{
-	char fresh[64];
-	FD_AUTO int fd = -1;
-
-	(void)snprintf(fresh, sizeof(fresh), "%s.new", name);
-	(void)unlinkat(dir_fd, fresh, 0);
-	fd = openat(dir_fd, fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return err_sys(e, errno, "make %s", fresh);
-	if (write(fd, data.p, data.len) != (ssize_t)data.len || fsync(fd) < 0)
-		return err_sys(e, errno, "write %s", fresh);
-	if (renameat(dir_fd, fresh, dir_fd, name) < 0 || fsync(dir_fd) < 0)
-		return err_sys(e, errno, "rename %s", fresh);
-	return 0;
-}
-
 static int make_seed(int dir_fd, const char *name, uint8_t seed[ED25519_SEED], struct err *e)
 {
 	random_bytes(seed, ED25519_SEED);
-	return put(dir_fd, name, bytes_of(seed, ED25519_SEED), e);
+	return seal_file_put_plain(dir_fd, name, bytes_of(seed, ED25519_SEED), e);
 }
 
 static int take_seed(int dir_fd, const char *name, uint8_t seed[ED25519_SEED], struct err *e)
@@ -93,10 +75,10 @@ static int make_security(int dir_fd, struct keys *k, struct err *e)
 	if (k->security)
 		ed25519_public(k->security, key);
 	if (k->security && ssh_key_put_line(&line, key, "the local Security key of this machine") && buf_byte(&line, '\n'))
-		r = put(trusted_fd, TRUST_LOCAL ".pub", buf_view(&line), e);
+		r = seal_file_put_plain(trusted_fd, TRUST_LOCAL ".pub", buf_view(&line), e);
 	else
 		r = err_set(e, ENOMEM, "out of memory");
-	r = r < 0 ? r : put(dir_fd, "security.seed", bytes_of(seed, sizeof(seed)), e);
+	r = r < 0 ? r : seal_file_put_plain(dir_fd, "security.seed", bytes_of(seed, sizeof(seed)), e);
 	explicit_bzero(seed, sizeof(seed));
 	buf_deinit(&line);
 	return r;

@@ -97,12 +97,11 @@ static bool on_host_key(void *owner, struct msg_in *in)
 	struct bytes id = msg_get_bytes(in, SAWD_ID_LEN);
 	uint8_t key[SSH_KEY_PUBLIC];
 	uint8_t ca[SSH_KEY_PUBLIC];
-	struct buf file;
+	BUF_AUTO struct buf file;
 
+	buf_init_wiping(&file, PRIVATE_FILE_MAX);
 	if (!msg_end(in) || !k->keys || !sawd_id_ok(id, "ws-") || !keys_host_public(k->keys, id, key))
 		return false;
-	buf_init(&file, PRIVATE_FILE_MAX);
-	(void)buf_room(&file, PRIVATE_FILE_MAX); /* at once, so that no copy of a smaller buffer is left behind */
 	keys_ca(k->keys, ca);
 	msg_start(&keeper_out, MSG_SAWD_HOST_KEY_DONE);
 	msg_u64(&keeper_out, req);
@@ -110,10 +109,7 @@ static bool on_host_key(void *owner, struct msg_in *in)
 	msg_bytes(&keeper_out, keys_host_private(k->keys, id, &file) ? buf_view(&file) : bytes_of(NULL, 0));
 	msg_bytes(&keeper_out, bytes_of(ca, sizeof(ca)));
 	chan_send(k->core, &keeper_out);
-	explicit_bzero(keeper_out.p, keeper_out.len);
-	if (file.p)
-		explicit_bzero(file.p, file.cap);
-	buf_deinit(&file);
+	msg_wipe(&keeper_out);
 	return true;
 }
 

@@ -12,24 +12,7 @@
 enum { NAME_ROOM = 160 };
 static const char key_name[] = "seal.key";
 
-static int read_all(int fd, uint8_t *p, size_t len)
-{
-	size_t at = 0;
-
-	while (at < len) {
-		ssize_t n = pread(fd, p + at, len - at, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		at += (size_t)n;
-	}
-	return 0;
-}
-
-/* Whole or not at all: written beside, synced, renamed. */
-static int put(int dir_fd, const char *name, struct bytes data, struct err *e)
+int seal_file_put_plain(int dir_fd, const char *name, struct bytes data, struct err *e)
 {
 	char fresh[NAME_ROOM];
 	FD_AUTO int fd = -1;
@@ -75,7 +58,7 @@ static int key_read(int at_fd, const char *path, struct secret **ret, struct err
 	key = secret_new_empty(SEAL_KEY_LEN);
 	if (!key)
 		return err_set(e, ENOMEM, "out of guarded memory");
-	r = read_all(fd, secret_room(key), SEAL_KEY_LEN);
+	r = fd_pread_all(fd, secret_room(key), SEAL_KEY_LEN, 0);
 	if (r < 0)
 		return err_sys(e, -r, "read %s", path);
 	*ret = key;
@@ -119,7 +102,7 @@ static int key_needed(int dir_fd, struct err *e)
 static int key_make(int dir_fd, struct secret **ret, struct err *e)
 {
 	struct secret *key SECRET_AUTO = secret_new_random(SEAL_KEY_LEN);
-	int r = key ? put(dir_fd, key_name, secret_view(key), e) : err_set(e, ENOMEM, "out of guarded memory");
+	int r = key ? seal_file_put_plain(dir_fd, key_name, secret_view(key), e) : err_set(e, ENOMEM, "out of guarded memory");
 
 	if (r == 0) {
 		*ret = key;
@@ -173,7 +156,7 @@ int seal_file_get(int dir_fd, const char *name, const char *shown, const struct 
 	buf_init(&sealed, SEAL_MAX);
 	if (st.st_size && !buf_room(&sealed, (size_t)st.st_size))
 		return err_set(e, ENOMEM, "%s: out of memory", shown);
-	r = read_all(fd, sealed.p, (size_t)st.st_size);
+	r = fd_pread_all(fd, sealed.p, (size_t)st.st_size, 0);
 	if (r < 0)
 		return err_sys(e, -r, "read %s", shown);
 	buf_grew(&sealed, (size_t)st.st_size);
@@ -192,5 +175,5 @@ int seal_file_put(int dir_fd, const char *name, const struct secret *key, const 
 	buf_init(&sealed, SEAL_MAX);
 	if (!seal_put(key, label, plain, &sealed))
 		return err_set(e, ENOMEM, "%s: could not be sealed", name);
-	return put(dir_fd, name, buf_view(&sealed), e);
+	return seal_file_put_plain(dir_fd, name, buf_view(&sealed), e);
 }

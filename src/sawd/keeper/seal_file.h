@@ -13,9 +13,11 @@ int seal_file_key(int dir_fd, const char *credential, struct secret **ret, struc
  * with a sentence that begins with `shown`. */
 int seal_file_get(int dir_fd, const char *name, const char *shown, const struct secret *key, struct seal_label *label,
 		  struct secret **ret, struct err *e);
-/* Whole or not at all: ".<name>.new", synced, renamed, folder synced. Mode 0600. */
+/* Whole or not at all: written to ".<name>.new", synced, renamed, folder synced. Mode 0600. */
 int seal_file_put(int dir_fd, const char *name, const struct secret *key, const struct seal_label *label, struct bytes plain,
 		  struct err *e);
+/* In the same way, but not sealed: seeds and public keys. */
+int seal_file_put_plain(int dir_fd, const char *name, struct bytes data, struct err *e);
 /* A name that only a write that was cut short leaves behind. */
 bool seal_file_is_leftover(const char *name);
 

@@ -270,6 +270,7 @@ int main(int argc, char **argv)
 			     .session_idle_s = SAWD_SESSION_IDLE_MS / 1000, .running_max = SAWD_RUNNING_MAX };
 	int r;
 
+	fd_hold_standard();
 	log_init("sawd");
 	if (argc == 4 && strcmp(argv[1], "--make-disks") == 0)
 		return jobs_make_disks(argv[2], argv[3]);

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include "os/fd.h"
-#include "workspace/front/net.h"
+#include "wire/guest_net.h"
 
 struct attempt {
 	struct guest *guest;

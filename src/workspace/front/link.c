@@ -17,7 +17,7 @@
 #include "os/fd.h"
 #include "os/netlink.h"
 #include "os/userns.h"
-#include "workspace/front/net.h"
+#include "wire/guest_net.h"
 
 /* Nothing here forbids traffic; there is simply no way for it to go. The namespace has lo and the guest's link. The pool is a route of
  * type "local" on lo, so that each of its addresses is ours and a listener on 0.0.0.0 serves it. What the guest sends to any other
@@ -209,7 +209,7 @@ static int set_up(struct netlink *n, enum ipc_link kind, const uint8_t mac[6], s
 	r = r < 0 ? r : netlink_up(n, pool.link, 0, e);
 	r = r < 0 ? r : netlink_route(n, &pool, e);
 	if (r == 0 && kind == IPC_LINK_VETH)
-		r = netlink_veth(n, NET_DEVICE, NET_PEER, mac, e);
+		r = netlink_veth(n, NET_DEVICE, NET_GUEST_DEVICE, mac, e);
 	r = r < 0 ? r : netlink_index(NET_DEVICE, &link, e);
 	return r < 0 ? r : set_up_link(n, link, mac, e);
 }
@@ -257,7 +257,7 @@ int link_attach(int guest_net_fd, struct err *e)
 
 	if (r < 0)
 		return r;
-	r = netlink_index(NET_PEER, &peer, e);
+	r = netlink_index(NET_GUEST_DEVICE, &peer, e);
 	r = r < 0 ? r : netlink_move(&n, peer, guest_net_fd, e);
 	netlink_close(&n);
 	return r;

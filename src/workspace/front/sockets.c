@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "os/fd.h"
-#include "workspace/front/net.h"
+#include "wire/guest_net.h"
 
 enum { BACKLOG = 1024, OBSERVER_BUFFER = 1024 * 1024 };
 

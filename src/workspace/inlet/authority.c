@@ -27,8 +27,6 @@ struct authority {
 	bool issuing; /* one is being received */
 	uint64_t issue;
 	uint64_t n_next;
-	struct buf root;
-	struct buf next_root;
 };
 
 static struct msg out;
@@ -66,8 +64,6 @@ int authority_new(struct authority **ret, struct gate *g, struct err *e)
 	if (!a)
 		return err_set(e, ENOMEM, "out of memory for the certificate authority");
 	a->gate = g;
-	buf_init(&a->root, IPC_CA_CERT_MAX);
-	buf_init(&a->next_root, IPC_CA_CERT_MAX);
 	*ret = a;
 	return 0;
 }
@@ -79,8 +75,6 @@ struct authority *authority_free(struct authority *a)
 	chan_free(a->keeper);
 	leaf_minter_free(a->minter);
 	leaf_minter_free(a->next);
-	buf_deinit(&a->root);
-	buf_deinit(&a->next_root);
 	free(a);
 	return NULL;
 }
@@ -89,16 +83,15 @@ static bool on_key(void *owner, struct msg_in *in)
 {
 	struct authority *a = owner;
 	uint64_t issue = msg_get_u64(in);
-	struct bytes root = msg_get_bytes(in, IPC_CA_CERT_MAX);
-	struct bytes der = msg_get_bytes(in, IPC_CA_KEY_MAX);
+	struct bytes der;
 	struct key *key;
 
+	(void)msg_get_bytes(in, IPC_CA_CERT_MAX); /* the root: the guest has it, and no handshake needs it */
+	der = msg_get_bytes(in, IPC_CA_KEY_MAX);
 	if (!msg_end(in))
 		return false;
 	key = der.len ? key_from_der(der) : NULL;
 	a->next = leaf_minter_free(a->next);
-	buf_reset(&a->next_root);
-	(void)buf_bytes(&a->next_root, root);
 	a->issue = issue;
 	a->n_next = 0;
 	a->next = key ? leaf_minter_new(key, listed, a) : NULL;
@@ -124,7 +117,6 @@ static bool on_done(void *owner, struct msg_in *in)
 	struct authority *a = owner;
 	uint64_t issue = msg_get_u64(in);
 	uint64_t n = msg_get_u64(in);
-	struct buf root = a->root;
 
 	if (!msg_end(in) || !a->issuing || issue != a->issue || n != a->n_next)
 		return false;
@@ -132,8 +124,6 @@ static bool on_done(void *owner, struct msg_in *in)
 	leaf_minter_free(a->minter);
 	a->minter = a->next;
 	a->next = NULL;
-	a->root = a->next_root;
-	a->next_root = root;
 	return true;
 }
 
@@ -164,11 +154,6 @@ int authority_set_keeper(struct authority *a, int fd, struct err *e)
 	msg_start(&out, MSG_KEEPER_WANTED);
 	chan_send(a->keeper, &out);
 	return 0;
-}
-
-struct bytes authority_root(const struct authority *a)
-{
-	return buf_view(&a->root);
 }
 
 enum reason authority_leaf(struct authority *a, struct bytes name, struct authority_leaf *ret)

@@ -18,9 +18,6 @@ struct authority *authority_free(struct authority *a);
 /* Takes `fd`, the channel to a (new) keeper. Certificates of the one before stay until it has sent its own. */
 int authority_set_keeper(struct authority *a, int fd, struct err *e);
 
-/* The root certificate, DER, for those who ask saw.internal; empty while there is none. */
-struct bytes authority_root(const struct authority *a);
-
 struct authority_leaf {
 	struct tls_cert *leaf; /* given */
 	struct tls_cert *intermediate; /* given */

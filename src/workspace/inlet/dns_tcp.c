@@ -9,8 +9,8 @@
 #include "base/buf.h"
 #include "base/must.h"
 #include "os/fd.h"
+#include "wire/guest_net.h"
 #include "wire/packet.h"
-#include "workspace/inlet/net.h"
 
 /* A connection reads while fewer than DNS_TCP_PIPELINE of its questions wait and its answers
  * drain; otherwise it is not read, and the guest's own window fills. It ends on idleness, on a

@@ -7,8 +7,8 @@
 #include <sys/socket.h>
 
 #include "os/fd.h"
+#include "wire/guest_net.h"
 #include "wire/packet.h"
-#include "workspace/inlet/net.h"
 
 /* Answers go to the guest's one address, whatever source a packet claims: a question from
  * elsewhere is recorded and dropped. When there is no room the socket is not read for a moment

@@ -9,8 +9,8 @@
 #include "net/held.h"
 #include "os/fd.h"
 #include "proxy/flows.h"
+#include "wire/guest_net.h"
 #include "workspace/inlet/intercept.h"
-#include "workspace/inlet/net.h"
 #include "workspace/inlet/refusal.h"
 
 /* Every address of the pool is local here, so that one listener on 0.0.0.0 takes connections to

@@ -7,7 +7,7 @@
 
 #include "base/must.h"
 
-/* Record i of the journal is address POOL_NET + i. A record is written text first and `mark`
+/* Record i of the journal is address NET_POOL + i. A record is written text first and `mark`
  * last (with a release store): a kill between the two leaves a record without mark, whose
  * address was never told to anybody and is given to the next name. A marked record that does not
  * hold (bad sum, not a canonical name, name seen before) may have been told: its address is
@@ -155,7 +155,7 @@ static int open_map(struct pool *p, int fd, struct err *e)
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "name journal: stat");
 	if (st.st_size < RECORDS_MIN * POOL_RECORD ||
-	    st.st_size > (POOL_RECORD << (32 - POOL_BITS)))
+	    st.st_size > (POOL_RECORD << (32 - NET_POOL_BITS)))
 		return err_set(e, EINVAL, "name journal: %lld bytes are not the size of one",
 			       (long long)st.st_size);
 	p->n_slots = (size_t)st.st_size / POOL_RECORD;
@@ -276,7 +276,7 @@ bool pool_recount(struct pool *p, pool_list_fn list, const void *lists)
 
 static struct ip address_of(size_t record)
 {
-	return ip_v4(POOL_NET + (uint32_t)record);
+	return ip_v4(NET_POOL + (uint32_t)record);
 }
 
 /* The next record, committed; its address was never anybody's. */
@@ -322,8 +322,8 @@ enum reason pool_address(struct pool *p, const struct name *name, const struct p
 
 bool pool_has(struct ip address)
 {
-	return address.family == 4 && address.b[0] == (POOL_NET >> 24) &&
-	       (address.b[1] & 0xfe) == (POOL_NET >> 16 & 0xff);
+	return address.family == 4 && address.b[0] == (NET_POOL >> 24) &&
+	       (address.b[1] & 0xfe) == (NET_POOL >> 16 & 0xff);
 }
 
 bool pool_name(const struct pool *p, struct ip address, struct name *ret)

@@ -9,10 +9,9 @@
 
 #include "base/err.h"
 #include "rules/policy.h"
+#include "wire/guest_net.h"
 
-#define POOL_NET 0xc6120000U /* 198.18.0.0, host order */
 enum {
-	POOL_BITS = 15,
 	POOL_RECORD =
 		256, /* bytes of the journal for each address; the first one, the network's, holds a mark */
 	/* Names under wildcards get at most one half of the addresses, so that exact names

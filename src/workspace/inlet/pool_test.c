@@ -74,12 +74,12 @@ TEST(the_network_address_and_addresses_never_given_stand_for_nothing)
 	struct ip a = give(p, "a.example", &exact, REASON_OK);
 	struct name n;
 
-	CHECK(ip_eq(a, ip_v4(POOL_NET + 1)));
-	CHECK(!pool_name(p, ip_v4(POOL_NET), &n));
-	CHECK(!pool_name(p, ip_v4(POOL_NET + 2), &n));
-	CHECK(!pool_name(p, ip_v4(POOL_NET + 0x1ffff), &n));
-	CHECK(!pool_name(p, ip_v4(POOL_NET + 0x20001), &n));
-	CHECK(!pool_name(p, ip_v4(POOL_NET - 1), &n));
+	CHECK(ip_eq(a, ip_v4(NET_POOL + 1)));
+	CHECK(!pool_name(p, ip_v4(NET_POOL), &n));
+	CHECK(!pool_name(p, ip_v4(NET_POOL + 2), &n));
+	CHECK(!pool_name(p, ip_v4(NET_POOL + 0x1ffff), &n));
+	CHECK(!pool_name(p, ip_v4(NET_POOL + 0x20001), &n));
+	CHECK(!pool_name(p, ip_v4(NET_POOL - 1), &n));
 	CHECK(!pool_name(p, (struct ip){ .family = 6, .b = { 198, 18, 0, 1 } }, &n));
 	pool_free(p);
 }
@@ -103,7 +103,7 @@ TEST(addresses_outlive_a_crash_and_never_change_their_name)
 		CHECK(ip_eq(first[i], give(p, text, &exact, REASON_OK)) &&
 		      stands_for(p, first[i], text));
 	}
-	CHECK(ip_eq(give(p, "new.example", &exact, REASON_OK), ip_v4(POOL_NET + 301)));
+	CHECK(ip_eq(give(p, "new.example", &exact, REASON_OK), ip_v4(NET_POOL + 301)));
 	pool_free(p);
 }
 
@@ -130,7 +130,7 @@ TEST(a_record_that_does_not_hold_burns_its_address)
 		p = open_pool(fd);
 		tap_check(!pool_name(p, b, &n), harm[i].what, __FILE__, __LINE__);
 		CHECK(stands_for(p, c, "c.example"));
-		CHECK(ip_eq(give(p, "b.example", &exact, REASON_OK), ip_v4(POOL_NET + 3)));
+		CHECK(ip_eq(give(p, "b.example", &exact, REASON_OK), ip_v4(NET_POOL + 3)));
 		CHECK(!pool_name(p, b, &n));
 		pool_free(p);
 	}

@@ -1,6 +1,6 @@
 #include "workspace/inlet/question.h"
 
-#include "workspace/inlet/net.h"
+#include "wire/guest_net.h"
 
 /* What the guest may learn here is only which names policy lists: no question leaves this host.
  * Malformed messages are FORMERR, unlisted names NXDOMAIN with Extended Error 15, other types of

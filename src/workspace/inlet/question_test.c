@@ -86,7 +86,7 @@ TEST(a_listed_name_gets_its_synthetic_address_in_any_case_and_with_a_trailing_do
 	start();
 	ask("PASS.Example", DNS_A, false);
 	check(EVENT_ALLOWED, REASON_OK, DNS_NOERROR, 1);
-	CHECK(ends_in_address(ip_v4(POOL_NET + 1)) && ip_eq(q.ev.dst, ip_v4(POOL_NET + 1)));
+	CHECK(ends_in_address(ip_v4(NET_POOL + 1)) && ip_eq(q.ev.dst, ip_v4(NET_POOL + 1)));
 	CHECK(bytes_is(q.ev.name, "pass.example") && bytes_is(q.ev.verb, "A"));
 	CHECK(memcmp(q.reply + 13, "PASS", 4) == 0);
 	ask("pass.example", DNS_A, true);

@@ -26,11 +26,11 @@ enum tls_alert {
  * sends the alert, if any, and ends. */
 void refusal_start(const struct flow *facts, enum reason reason, enum tls_alert alert,
 		   struct bytes detail);
+/* As refusal_start(), but dialer has written the event already. */
+void refusal_end(const struct flow *facts, enum tls_alert alert);
 /* For a connection that is refused before anything was said to it. `first`: what was read of it so far. After the event, who speaks HTTP is
  * answered with a problem document, who begins TLS with an alert; anything else, or nothing in time, ends in a reset. */
 void refusal_explain(const struct flow *facts, enum reason reason, struct bytes first);
-/* The same, but the event has been written already by dialer. */
-void refusal_end(const struct flow *facts, enum tls_alert alert);
 
 /* How many are under way. */
 size_t refusal_count(void);

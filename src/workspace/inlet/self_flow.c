@@ -5,6 +5,7 @@
 #include "base/json_out.h"
 #include "net/held.h"
 #include "os/fd.h"
+#include "wire/guest_net.h"
 #include "wire/http1_authority.h"
 #include "wire/http1_body.h"
 #include "wire/http1_fields.h"
@@ -166,8 +167,8 @@ static void record(struct self_flow *f)
 	struct event ev = flow_event(&f->flow, EVENT_HTTP, f->reason == REASON_OK ? EVENT_ALLOWED : EVENT_DENIED, f->reason);
 	struct bytes line = buf_view(&f->line);
 
-	ev.name = bytes_str("saw.internal");
-	ev.rule = bytes_str("saw.internal");
+	ev.name = bytes_str(NET_SELF_NAME);
+	ev.rule = bytes_str(NET_SELF_NAME);
 	ev.status = (uint16_t)f->status;
 	ev.verb = bytes_of(line.p, bytes_find(line, ' '));
 	if (ev.verb.len < line.len)
@@ -191,20 +192,19 @@ static void refuse(struct self_flow *f, unsigned status, enum reason reason)
 /* Host is saw.internal or the gateway's own address, on port 80; nothing else reaches this place by its name. */
 static enum http1_fault host_fault(const struct http1_head *h)
 {
-	static const char address[] = "100.64.0.1";
 	struct http1_authority a;
 	struct bytes host;
 	enum http1_fault fault;
 
 	if (http1_find(h, "host", &host) != 1)
 		return HTTP1_FAULT_HOST;
-	if (bytes_is(host, address) || bytes_is(host, "100.64.0.1:80"))
+	if (bytes_is(host, NET_GATEWAY_TEXT) || bytes_is(host, NET_GATEWAY_TEXT ":80"))
 		return HTTP1_FAULT_NONE;
 	fault = http1_authority_parse(host, &a);
 	if (fault != HTTP1_FAULT_NONE)
 		return fault;
-	return strcmp(a.name.text, "saw.internal") == 0 && (a.port == 0 || a.port == 80) ? HTTP1_FAULT_NONE :
-											   HTTP1_FAULT_NOT_FLOW;
+	return strcmp(a.name.text, NET_SELF_NAME) == 0 && (a.port == 0 || a.port == NET_SELF_PORT) ? HTTP1_FAULT_NONE :
+												     HTTP1_FAULT_NOT_FLOW;
 }
 
 static void serve(struct self_flow *f, const struct http1_head *h)

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "workspace/inlet/net.h"
+#include "wire/guest_net.h"
 #include "workspace/inlet/pool.h"
 
 /* A kind stays in the table until a whole window of its own has passed without it. Connection

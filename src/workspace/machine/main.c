@@ -191,12 +191,12 @@ static bool on_config(void *owner, struct msg_in *in)
 	uint64_t uid;
 	uint64_t accel;
 	bool ok = take_config(m, in, &c, &uid, &accel);
-	size_t colon = bytes_find(c.title, ' ');
+	size_t blank = bytes_find(c.title, ' ');
 	int r;
 
 	if (ok) {
 		m->started = true;
-		c.title = colon < c.title.len ? bytes_skip(c.title, colon + 1) : c.title;
+		c.title = blank < c.title.len ? bytes_skip(c.title, blank + 1) : c.title;
 		r = accel_choose(&m->accel, (enum ipc_accel)accel, &e);
 		c.accel = m->accel.use;
 		r = r < 0 ? r : start(m, &c, uid, &e);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "wire/guest_net.h"
 
 /* QEMU opens no file of the workspace by name: disks and console are descriptor sets (-add-fd), tap and monitor plain descriptors, kernel and
  * initramfs are read through /proc/self/fd (its loader knows no descriptor sets). Only virtio devices exist; there is no USB, no display, no
@@ -128,8 +129,8 @@ static void add_all(struct args *a, const struct qemu_config *c)
 	add(a, "-netdev");
 	add(a, "tap,id=net,fd=%d,vhost=off", FIRST_FD + QEMU_TAP);
 	add(a, "-device");
-	add(a, "virtio-net-%s,netdev=net,mac=%02x:%02x:%02x:%02x:%02x:%02x,host_mtu=65520", bus, c->mac[0], c->mac[1],
-	    c->mac[2], c->mac[3], c->mac[4], c->mac[5]);
+	add(a, "virtio-net-%s,netdev=net,mac=%02x:%02x:%02x:%02x:%02x:%02x,host_mtu=%d", bus, c->mac[0], c->mac[1],
+	    c->mac[2], c->mac[3], c->mac[4], c->mac[5], NET_MTU);
 	add(a, "-object");
 	add(a, "rng-builtin,id=rng");
 	add(a, "-device");

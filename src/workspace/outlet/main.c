@@ -25,7 +25,7 @@ enum {
 	OUTLET_FDS_MAX = 16384, /* a flow has two sockets */
 	OUTLET_FDS_OWN = 128,
 	OUTLET_FDS_FLOW = 3,
-	OUTLET_SECRETS_BYTES = 4 * 1024 * 1024, /* guarded memory: IPC_SECRETS_MAX at their longest */
+	OUTLET_SECRETS_BYTES = 4 * 1024 * 1024, /* guarded memory: IPC_SECRETS_MAX of common length; at their longest, about half as many */
 	STOP_TURNS = 50,
 	HEAP_KEEP = 4 * 1024 * 1024, /* free bytes at its end that malloc does not give back: buffers come and go with each request */
 	STOP_TURN_MS = 20,

@@ -1,4 +1,4 @@
-/* The three roles that are the gateway: front, inlet and dialer. */
+/* The four roles that are the gateway: front, inlet, outlet and dialer. */
 #ifndef SAW_SUPERVISOR_GATEWAY_H
 #define SAW_SUPERVISOR_GATEWAY_H
 

@@ -6,10 +6,11 @@
 #include "base/must.h"
 #include "os/fd.h"
 #include "rules/policy.h"
+#include "wire/guest_net.h"
 #include "workspace/supervisor/ws.h"
 
 /* At most the ports of two policies at once (during a change), and the fixed ones. */
-enum { SELF_PORT = 80, /* http://saw.internal/, whatever policy lists */ FIXED = 4, SLOTS = 2 * POLICY_PORTS_MAX + FIXED };
+enum { FIXED = 4, SLOTS = 2 * POLICY_PORTS_MAX + FIXED };
 
 struct slot {
 	enum ipc_listener kind; /* 0: free */
@@ -108,10 +109,10 @@ static const struct {
 	enum ipc_listener kind;
 	uint16_t port;
 } fixed[FIXED] = {
-	{ IPC_LISTEN_DNS_UDP, 53 },
-	{ IPC_LISTEN_DNS_TCP, 53 },
+	{ IPC_LISTEN_DNS_UDP, NET_DNS_PORT },
+	{ IPC_LISTEN_DNS_TCP, NET_DNS_PORT },
 	{ IPC_LISTEN_OBSERVER, 0 },
-	{ IPC_LISTEN_TCP, SELF_PORT },
+	{ IPC_LISTEN_TCP, NET_SELF_PORT }, /* http://saw.internal/, whatever policy lists */
 };
 
 static bool in_list(const struct slot *s, const uint16_t *ports, size_t n)

@@ -15,8 +15,8 @@ struct listeners;
 int listeners_new(struct listeners **ret, struct ws *w, struct err *e);
 struct listeners *listeners_free(struct listeners *l);
 
-/* These TCP ports, and the three fixed ones (DNS over UDP and TCP, the observer), shall exist. Asks front for what is missing;
- * what is not in the list stays until listeners_prune(). */
+/* These TCP ports shall exist, and the four that always do: DNS over UDP and TCP, the observer, and TCP 80 for
+ * http://saw.internal/. Asks front for what is missing; what is not in the list stays until listeners_prune(). */
 void listeners_want(struct listeners *l, const uint16_t *ports, size_t n);
 /* Front came back: what it did not answer is asked again. */
 void listeners_ask_again(struct listeners *l);

@@ -89,7 +89,6 @@ static const struct step *step_of(enum stage stage)
 static void on_late(struct loop_timer *t)
 {
 	struct ws *w = t->owner;
-
 	const struct step *s = step_of(now.stage);
 
 	if (s)

@@ -27,7 +27,8 @@ void trail_note(struct trail *t, const struct event *ev);
 void trail_forget(struct trail *t, void *owner);
 /* Writes what is waiting, now. */
 void trail_flush(struct trail *t);
-/* The same of the policy that is to come into force: its events are said under it. Until trail_came(). */
+/* Label and lab marker of a policy that is about to come into force: events about it (EVENT_POLICY with its generation) get them,
+ * until trail_came(). */
 void trail_coming(struct trail *t, uint64_t generation, struct bytes label, bool lab);
 void trail_came(struct trail *t);
 /* Label and marker of the policy in force, for the events that follow; but those of the generation before keep theirs. */

@@ -147,7 +147,7 @@ static bool on_go(void *owner, struct msg_in *in)
 
 	if (!msg_end(in) || !t->placed || t->init)
 		return false;
-	if (own_fd < 0 || place_network(&e) < 0) {
+	if ((own_fd < 0 ? err_sys(&e, errno, "watch this process") : place_network(&e)) < 0) {
 		fail(t, &e);
 		return true;
 	}

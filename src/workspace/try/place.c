@@ -13,17 +13,15 @@
 #include "os/fd.h"
 #include "os/netlink.h"
 #include "os/userns.h"
+#include "wire/guest_net.h"
 
 /* The same shape as a machine's network, as far as a command can tell: eth0 with 100.64.0.2, one gateway, one DNS server. The rest of
  * the host stays visible: this is a place to try policies in, not an isolation boundary. */
 
-#define GATEWAY 0x64400001U /* 100.64.0.1 */
-#define GUEST 0x64400002U /* 100.64.0.2 */
-
 /* What answers names beside the DNS of resolv.conf; hidden where it exists. */
 static const char *const hidden[] = { "/run/nscd", "/var/run/nscd", "/run/systemd/resolve", "/run/avahi-daemon" };
 /* The gateway answers at once or not at all: a question that was lost with an inlet is soon asked again. */
-static const char resolv_text[] = "nameserver 100.64.0.1\noptions no-aaaa timeout:1 attempts:5\n";
+static const char resolv_text[] = "nameserver " NET_GATEWAY_TEXT "\noptions no-aaaa timeout:1 attempts:5\n";
 
 /* The link has no IPv6; without this the kernel would try, and each try be an event. Absent where the host has none itself. */
 static int no_ipv6(struct err *e)
@@ -54,15 +52,15 @@ int place_enter(int front_user_fd, uint32_t uid, uint32_t gid, struct err *e)
 
 int place_network(struct err *e)
 {
-	struct netlink_route out = { .kind = NETLINK_ROUTE_GATEWAY, .gateway = GATEWAY };
+	struct netlink_route out = { .kind = NETLINK_ROUTE_GATEWAY, .gateway = NET_GATEWAY };
 	struct netlink n = { .fd = -1 };
 	unsigned lo = 0;
 	int r = netlink_open(&n, e);
 
 	r = r < 0 ? r : netlink_index("lo", &lo, e);
 	r = r < 0 ? r : netlink_up(&n, lo, 0, e);
-	r = r < 0 ? r : netlink_index("eth0", &out.link, e);
-	r = r < 0 ? r : netlink_address(&n, out.link, GUEST, 24, e);
+	r = r < 0 ? r : netlink_index(NET_GUEST_DEVICE, &out.link, e);
+	r = r < 0 ? r : netlink_address(&n, out.link, NET_GUEST, 24, e);
 	r = r < 0 ? r : netlink_up(&n, out.link, 0, e);
 	r = r < 0 ? r : netlink_route(&n, &out, e);
 	netlink_close(&n);
