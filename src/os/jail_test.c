@@ -258,6 +258,20 @@ static int executable_memory(void)
 	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
 }
 
+static int memory_made_executable(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? 0 : mprotect(p, 4096, PROT_READ | PROT_EXEC);
+}
+
+static int look_at_path(void)
+{
+	struct stat st;
+
+	return (int)syscall(SYS_newfstatat, AT_FDCWD, "/etc/passwd", &st, 0);
+}
+
 static int new_namespace(void)
 {
 	return (int)syscall(SYS_unshare, 0x10000000);
@@ -354,7 +368,7 @@ TEST(inlet_profile_kills_every_way_out)
 {
 	static const attempt_fn forbidden[] = { open_file,     execute,	      fork_child,	inet_socket,	   unix_socket,
 						netlink_socket, raw_socket,    trace_parent,	signal_parent,	   executable_memory,
-						new_namespace,	write_outside };
+						new_namespace,	write_outside, look_at_path,	memory_made_executable };
 
 	if (left_out())
 		return;
@@ -411,6 +425,38 @@ TEST(a_program_that_is_not_ours_reaches_nobody_and_works_otherwise)
 	(void)close(fd);
 }
 
+static long call;
+
+/* Of whatever else is wrong with it the kernel would say something else. */
+static int make_call(void)
+{
+	return syscall(call, -1L, -1L, -1L, -1L, -1L, -1L) < 0 && errno == EPERM ? -1 : 0;
+}
+
+static int no_reach_alone(void)
+{
+	return jail_no_reach(NULL);
+}
+
+TEST(no_right_of_the_user_brings_a_call_back_that_reaches_somebody)
+{
+	static const long calls[] = {
+		SYS_socket, SYS_socketpair, SYS_connect, SYS_bind, SYS_listen, SYS_accept, SYS_accept4, SYS_io_uring_setup, SYS_io_uring_enter,
+		SYS_io_uring_register, SYS_pidfd_getfd, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_process_madvise, SYS_kcmp,
+		SYS_move_pages, SYS_migrate_pages, SYS_perf_event_open, SYS_bpf, SYS_userfaultfd, SYS_add_key, SYS_request_key, SYS_keyctl,
+		SYS_unshare, SYS_setns, SYS_mount, SYS_move_mount, SYS_open_tree, SYS_fsopen, SYS_open_by_handle_at,
+	};
+
+	if (left_out())
+		return;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		call = calls[i];
+		if (run(no_reach_alone, make_call) != REFUSED)
+			printf("# call %ld\n", call);
+		CHECK_INT(run(no_reach_alone, make_call), REFUSED);
+	}
+}
+
 #if defined(__x86_64__)
 static int x32_socket(void)
 {
@@ -448,6 +494,40 @@ TEST(each_layer_holds_alone_without_the_filter)
 	CHECK_INT(run(without_seccomp, raw_socket), REFUSED);
 	CHECK_INT(run(without_seccomp, trace_parent), REFUSED);
 	CHECK_INT(run(without_seccomp, raise_limit), REFUSED);
+}
+
+static int no_tcp(void)
+{
+	int r = first_stages();
+
+	return r < 0 ? r : jail_no_files(JAIL_NET_NONE, NULL);
+}
+
+static int only_connects(void)
+{
+	int r = first_stages();
+
+	return r < 0 ? r : jail_no_files(JAIL_NET_CONNECT, NULL);
+}
+
+/* In the network of whoever runs this, where both would work. */
+TEST(landlock_keeps_tcp_and_signals_away_by_itself)
+{
+	enum { SIGNALS_ABI = 6 };
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0UL, 1U);
+
+	if (abi < SIGNALS_ABI) {
+		tap_skip("this kernel's Landlock knows no signals");
+		return;
+	}
+	CHECK_INT(run(first_stages, connect_out), DONE);
+	CHECK_INT(run(first_stages, listen_tcp), DONE);
+	CHECK_INT(run(first_stages, signal_parent), DONE);
+	CHECK_INT(run(no_tcp, connect_out), REFUSED);
+	CHECK_INT(run(no_tcp, listen_tcp), REFUSED);
+	CHECK_INT(run(no_tcp, signal_parent), REFUSED);
+	CHECK_INT(run(only_connects, connect_out), DONE);
+	CHECK_INT(run(only_connects, listen_tcp), REFUSED);
 }
 
 TEST(listed_paths_stay_usable_and_others_do_not)
