@@ -3,6 +3,7 @@ import os
 import pathlib
 import platform
 import re
+import struct
 
 import pytest
 
@@ -83,7 +84,21 @@ def test_a_role_of_the_control_plane_makes_no_call_that_its_jail_does_not_list(b
         s.close()
 
 
-OPENAT, READ_ONLY, CREATE, NO = 257, 0o2000000, 0o2000101, -13
+SOCKET, CONNECT_TO, BIND, OPENAT = 41, 42, 49, 257
+AT_FDCWD, READ_ONLY, CREATE, NO, NOBODY_THERE = -100, 0o2000000, 0o2000101, -13, -111
+
+
+def test_dialer_connects_and_offers_nothing(build, tmp_path):
+    """Its filter lets it bind, which datagrams need."""
+    w = Workspace(build, compile_policy(build, POLICY, tmp_path / "blob"), command=["/usr/bin/tail", "-f", "/dev/null"])
+    try:
+        w.wait_state(w.start(), "running")
+        at = lambda port: struct.pack("=H", 2) + struct.pack("!H4s8x", port, b"\x7f\0\0\1")
+        with Stopped(w.roles()["dialer"]) as role:
+            assert role.call(BIND, role.call(SOCKET, 2, 1 | CLOEXEC, 0), at(0), 16) == NO
+            assert role.call(CONNECT_TO, role.call(SOCKET, 2, 1 | CLOEXEC, 0), at(1), 16) == NOBODY_THERE
+    finally:
+        w.clean()
 
 
 def test_keeper_opens_its_two_folders_and_nothing_else(build):
@@ -94,7 +109,7 @@ def test_keeper_opens_its_two_folders_and_nothing_else(build):
     keys = keeper.folder
     try:
         with Stopped(keeper.process.pid) as role:
-            opened = lambda path, flags=READ_ONLY: role.call(OPENAT, path, flags, 0o600)
+            opened = lambda path, flags=READ_ONLY: role.call(OPENAT, AT_FDCWD, os.fsencode(path) + b"\0", flags, 0o600)
             assert opened(keys / "secrets/ann/token") >= 0 and opened(keys / "ca") >= 0 and opened(keys / "ca/.x.new", CREATE) >= 0
             for path in ("user_ca.seed", "host_keys.seed", "security.seed", "seal.key", "security", "."):
                 assert (keys / path).exists() and opened(keys / path) == NO, path

@@ -51,16 +51,16 @@ class Stopped:
         _ptrace(SETREGS if change else GETREGS, self.pid, None, raw)
         return dict(zip(REGS, struct.unpack("<27Q", raw.raw[:27 * 8])))
 
-    def call(self, number, path, *more):
-        """number(AT_FDCWD, path, *more) as this process would: what it gives, negative on failure. It waits in a system call, as loops do."""
+    def call(self, number, *args):
+        """What the call gives as this process would make it, negative on failure; bytes are laid down for it. The process waits in a system call."""
         was = self._regs()
+        place = was["rsp"] - 1024
         with open(f"/proc/{self.pid}/mem", "r+b", 0) as memory:
             memory.seek(was["rip"] - 2)
             assert memory.read(2) == b"\x0f\x05", "it does not stand behind a system call"
-            place = was["rsp"] - 1024
             memory.seek(place)
-            memory.write(os.fsencode(path) + b"\0")
-        args = dict(zip(("rdi", "rsi", "rdx", "r10"), (-100 % 2**64, place, *more)))
+            memory.write(b"".join(a for a in args if isinstance(a, bytes)))
+        args = dict(zip(("rdi", "rsi", "rdx", "r10"), (place if isinstance(a, bytes) else a % 2**64 for a in args)))
         self._regs({**was, **args, "rax": number, "orig_rax": 2**64 - 1, "rip": was["rip"] - 2})
         _ptrace(SINGLESTEP, self.pid)
         os.waitpid(self.pid, 0)
