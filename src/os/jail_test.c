@@ -348,6 +348,20 @@ static int raise_limit(void)
 	return setrlimit(RLIMIT_NOFILE, &l);
 }
 
+static int may_dump(void)
+{
+	struct rlimit l;
+
+	return getrlimit(RLIMIT_CORE, &l) == 0 && l.rlim_max ? 0 : -1;
+}
+
+static int may_start(void)
+{
+	struct rlimit l;
+
+	return getrlimit(RLIMIT_NPROC, &l) == 0 && l.rlim_max ? 0 : -1;
+}
+
 static int has_loopback(void)
 {
 	struct ifreq r = { .ifr_name = "lo" };
@@ -494,6 +508,9 @@ TEST(each_layer_holds_alone_without_the_filter)
 	CHECK_INT(run(without_seccomp, raw_socket), REFUSED);
 	CHECK_INT(run(without_seccomp, trace_parent), REFUSED);
 	CHECK_INT(run(without_seccomp, raise_limit), REFUSED);
+	CHECK_INT(run(without_seccomp, may_dump), REFUSED);
+	if (!*jail_left_out())
+		CHECK_INT(run(without_seccomp, may_start), REFUSED);
 }
 
 static int no_tcp(void)
@@ -510,24 +527,71 @@ static int only_connects(void)
 	return r < 0 ? r : jail_no_files(JAIL_NET_CONNECT, NULL);
 }
 
-/* In the network of whoever runs this, where both would work. */
-TEST(landlock_keeps_tcp_and_signals_away_by_itself)
+/* Without a path in the file system. */
+static struct sockaddr_un nameless = { .sun_family = AF_UNIX };
+
+static int connect_nameless(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? 0 : connect(fd, (struct sockaddr *)&nameless, sizeof(nameless));
+}
+
+static char to_cut[] = "/tmp/saw-jail-test-cut-XXXXXX";
+
+static int cut_outside(void)
+{
+	return truncate(to_cut, 0);
+}
+
+static long landlock_abi(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0UL, 1U);
+}
+
+TEST(landlock_lets_nobody_cut_what_he_may_not_write)
+{
+	enum { CUT_ABI = 3 };
+	int fd;
+
+	if (landlock_abi() < CUT_ABI) {
+		tap_skip("this kernel's Landlock does not know truncate()");
+		return;
+	}
+	fd = mkstemp(to_cut);
+	CHECK(fd >= 0);
+	CHECK_INT(run(first_stages, cut_outside), DONE);
+	CHECK_INT(run(no_tcp, cut_outside), REFUSED);
+	CHECK_INT(run(files_only, cut_outside), REFUSED);
+	(void)close(fd);
+	CHECK(unlink(to_cut) == 0);
+}
+
+/* In the network of whoever runs this, where all of it would work. */
+TEST(landlock_keeps_sockets_and_signals_away_by_itself)
 {
 	enum { SIGNALS_ABI = 6 };
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0UL, 1U);
+	int fd;
 
-	if (abi < SIGNALS_ABI) {
+	if (landlock_abi() < SIGNALS_ABI) {
 		tap_skip("this kernel's Landlock knows no signals");
 		return;
 	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	(void)snprintf(nameless.sun_path + 1, sizeof(nameless.sun_path) - 1, "saw-jail-test-%d", (int)getpid());
+	CHECK(bind(fd, (struct sockaddr *)&nameless, sizeof(nameless)) == 0 && listen(fd, 8) == 0);
+
 	CHECK_INT(run(first_stages, connect_out), DONE);
 	CHECK_INT(run(first_stages, listen_tcp), DONE);
 	CHECK_INT(run(first_stages, signal_parent), DONE);
+	CHECK_INT(run(first_stages, connect_nameless), DONE);
 	CHECK_INT(run(no_tcp, connect_out), REFUSED);
 	CHECK_INT(run(no_tcp, listen_tcp), REFUSED);
 	CHECK_INT(run(no_tcp, signal_parent), REFUSED);
+	CHECK_INT(run(no_tcp, connect_nameless), REFUSED);
 	CHECK_INT(run(only_connects, connect_out), DONE);
 	CHECK_INT(run(only_connects, listen_tcp), REFUSED);
+	(void)close(fd);
 }
 
 TEST(listed_paths_stay_usable_and_others_do_not)
