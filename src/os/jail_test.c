@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -355,6 +357,56 @@ static int may_dump(void)
 	return getrlimit(RLIMIT_CORE, &l) == 0 && l.rlim_max ? 0 : -1;
 }
 
+static int has_capability(void)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[2] = { 0 };
+
+	if (syscall(SYS_capget, &h, d) < 0)
+		return 0;
+	return d[0].effective | d[0].permitted | d[0].inheritable | d[1].effective | d[1].permitted | d[1].inheritable ? 0 : -1;
+}
+
+static int may_gain_a_capability(void)
+{
+	return prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) != 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 ? 0 : -1;
+}
+
+static int may_be_looked_into(void)
+{
+	return prctl(PR_GET_DUMPABLE) != 0 ? 0 : -1;
+}
+
+static int outlives_its_parent(void)
+{
+	int sent = 0;
+
+	return prctl(PR_GET_PDEATHSIG, &sent) == 0 && sent == SIGKILL ? -1 : 0;
+}
+
+static char spaces[2][64];
+
+static void note_space(const char *path, char ret[64])
+{
+	ssize_t n = readlink(path, ret, 63);
+
+	ret[n < 0 ? 0 : n] = '\0';
+}
+
+static int is_in_another_space(void)
+{
+	char now[2][64];
+
+	note_space("/proc/self/ns/ipc", now[0]);
+	note_space("/proc/self/ns/uts", now[1]);
+	return strcmp(now[0], spaces[0]) != 0 && strcmp(now[1], spaces[1]) != 0 ? 0 : -1;
+}
+
+static int namespaces_alone(void)
+{
+	return jail_namespaces(NULL);
+}
+
 static int may_start(void)
 {
 	struct rlimit l;
@@ -509,8 +561,17 @@ TEST(each_layer_holds_alone_without_the_filter)
 	CHECK_INT(run(without_seccomp, trace_parent), REFUSED);
 	CHECK_INT(run(without_seccomp, raise_limit), REFUSED);
 	CHECK_INT(run(without_seccomp, may_dump), REFUSED);
-	if (!*jail_left_out())
-		CHECK_INT(run(without_seccomp, may_start), REFUSED);
+	CHECK_INT(run(without_seccomp, has_capability), REFUSED);
+	CHECK_INT(run(without_seccomp, may_gain_a_capability), REFUSED);
+	CHECK_INT(run(without_seccomp, outlives_its_parent), REFUSED);
+	note_space("/proc/self/ns/ipc", spaces[0]);
+	note_space("/proc/self/ns/uts", spaces[1]);
+	CHECK_INT(run(namespaces_alone, is_in_another_space), DONE);
+	CHECK_INT(run(namespaces_alone, has_capability), REFUSED);
+	if (*jail_left_out())
+		return;
+	CHECK_INT(run(without_seccomp, may_start), REFUSED);
+	CHECK_INT(run(without_seccomp, may_be_looked_into), REFUSED);
 }
 
 static int no_tcp(void)
@@ -621,6 +682,10 @@ TEST(who_keeps_files_changes_no_mode_of_anothers)
 
 static int become_nobody(void)
 {
+	const gid_t group = 4;
+
+	if (setgroups(1, &group) < 0)
+		return -1;
 	return jail_identity(65534, NULL) < 0 ? -1 : jail_capabilities(0, 0, 0, NULL);
 }
 
