@@ -102,6 +102,7 @@ TEST(a_secret_in_a_query_is_one_value_whatever_it_is_made_of)
 
 TEST(a_subprotocol_that_brings_a_credential_goes_with_its_field)
 {
+	const struct policy_credential key = { .inject = POLICY_INJECT_HEADER, .header = bytes_str("X-Key") };
 	const struct dress d = { .default_port = 443, .bare = true };
 	static const char *const lists[] = { "realtime, openai-insecure-api-key.sk-mine", "v4.channel.k8s.io,base64url.bearer.authorization.k8s.io.bWluZQ",
 					     "graphql-ws, Bearer, mine", "access_token.mine" };
@@ -117,6 +118,7 @@ TEST(a_subprotocol_that_brings_a_credential_goes_with_its_field)
 		CHECK(dress(&d, bytes_str(canon), &out, &stripped));
 		CHECK_STR(buf_cstr(&out), plain ? canon : HEAD("/a", ""));
 	}
+	CHECK_STR(dressed(&key, HEAD("/a", "Sec-WebSocket-Protocol: access_token.mine\r\n")), HEAD("/a", "X-Key: s3c\r\n"));
 }
 
 TEST(an_answer_that_is_read_is_asked_for_whole_and_plain)
