@@ -1,13 +1,12 @@
 /* `saw`: the command line. One table of verbs is dispatch, help, completion and (held against it by a test) the man pages. */
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/say.h"
 #include "cli/verb.h"
 #include "cli/verbs.h"
+#include "os/fd.h"
 
 const struct cli_verb *const cli_verbs[] = {
 	&cli_up_verb,
@@ -81,14 +80,6 @@ static int run(const struct cli_verb *v, int argc, char **argv)
 	return r == CLI_DONE ? say_out(&nothing_more) : r;
 }
 
-/* One that is closed would be the next file's or socket's, and what is printed would go there. These take nothing and give nothing. */
-static void hold_standard_fds(void)
-{
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) < 0)
-			(void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
-}
-
 int main(int argc, char **argv)
 {
 	const struct cli_verb *v;
@@ -97,7 +88,7 @@ int main(int argc, char **argv)
 	/* a reader that went away shows as EPIPE where it is written, not as a death without a word */
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 
-	hold_standard_fds();
+	fd_hold_standard();
 	sigaction(SIGPIPE, &ignore, NULL);
 	if (argc < 2) {
 		run(&cli_help_verb, 1, no_verb);

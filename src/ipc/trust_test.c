@@ -8,29 +8,33 @@
 #include <unistd.h>
 
 #include "base/tap.h"
+#include "wire/key_file.h"
 #include "wire/ssh_key.h"
 
 static char folder[] = "/tmp/saw-trust-XXXXXX";
 static struct bundle_keys keys;
 static struct err e;
 
-static void put(const char *name, const char *text, mode_t mode)
+static const char *path_of(const char *name)
 {
-	char path[200];
-	int fd;
+	static char path[200];
 
 	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-	(void)unlink(path);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return path;
+}
+
+static void put(const char *name, const char *text, mode_t mode)
+{
+	int fd;
+
+	(void)unlink(path_of(name));
+	fd = open(path_of(name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && fchmod(fd, mode) == 0 && close(fd) == 0);
 }
 
 static void drop(const char *name)
 {
-	char path[200];
-
-	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-	CHECK(unlink(path) == 0);
+	CHECK(unlink(path_of(name)) == 0);
 }
 
 static const char *line_of(uint8_t first)
@@ -82,19 +86,37 @@ TEST(a_key_that_cannot_be_read_for_want_of_descriptors_is_not_taken_for_a_bad_on
 
 TEST(a_file_that_others_can_write_a_link_and_what_is_no_key_are_passed_over)
 {
+	static char large[KEY_FILE_MAX + 1];
+
 	put("bad.pub", "hello\n", 0600);
 	CHECK_INT(trust_read(folder, &keys, &e), 1);
 	CHECK(keys.n == 2 && strstr(e.text, "trusted key bad is no public key"));
-	put("bad.pub", line_of(9), 0666);
-	CHECK_INT(trust_read(folder, &keys, &e), 1);
-	CHECK(keys.n == 2 && strstr(e.text, "nobody else can write"));
-	drop("bad.pub");
-	{
-		char path[200];
+	for (size_t i = 0; i < 3; i++) {
+		static const mode_t modes[] = { 0666, 0620, 0602 };
 
-		(void)snprintf(path, sizeof(path), "%s/bad.pub", folder);
-		CHECK(symlink("local.pub", path) == 0);
+		put("bad.pub", line_of(9), modes[i]);
+		CHECK_INT(trust_read(folder, &keys, &e), 1);
+		CHECK(keys.n == 2 && strstr(e.text, "nobody else can write"));
 	}
+	drop("bad.pub");
+	CHECK(mkfifo(path_of("bad.pub"), 0600) == 0);
+	CHECK_INT(trust_read(folder, &keys, &e), 1);
+	CHECK(keys.n == 2 && strstr(e.text, "must be a file of yours"));
+	drop("bad.pub");
+	if (geteuid() == 0) {
+		put("bad.pub", line_of(9), 0600);
+		CHECK(chown(path_of("bad.pub"), 12345, 0) == 0);
+		CHECK_INT(trust_read(folder, &keys, &e), 1);
+		CHECK(keys.n == 2 && strstr(e.text, "must be a file of yours"));
+		drop("bad.pub");
+	}
+	memset(large, '\n', sizeof(large) - 1);
+	memcpy(large, line_of(9), strlen(line_of(9)));
+	put("bad.pub", large, 0600);
+	CHECK_INT(trust_read(folder, &keys, &e), 1);
+	CHECK(keys.n == 2 && strstr(e.text, "too long"));
+	drop("bad.pub");
+	CHECK(symlink("local.pub", path_of("bad.pub")) == 0);
 	CHECK_INT(trust_read(folder, &keys, &e), 1);
 	CHECK(keys.n == 2 && strstr(e.text, "symbolic link"));
 	drop("bad.pub");
@@ -102,11 +124,31 @@ TEST(a_file_that_others_can_write_a_link_and_what_is_no_key_are_passed_over)
 	drop("corp.pub");
 	drop("notes.txt");
 	drop(".hidden.pub");
+}
+
+TEST(so_many_keys_are_trusted_and_no_more)
+{
+	char name[16];
+
+	for (int i = 0; i <= BUNDLE_KEYS_MAX; i++) {
+		(void)snprintf(name, sizeof(name), "k%d.pub", i);
+		put(name, line_of((uint8_t)i), 0600);
+	}
+	CHECK_INT(trust_read(folder, &keys, &e), 1);
+	CHECK(keys.n == BUNDLE_KEYS_MAX && strstr(e.text, "is one too many"));
+	for (int i = 0; i <= BUNDLE_KEYS_MAX; i++) {
+		(void)snprintf(name, sizeof(name), "k%d.pub", i);
+		drop(name);
+	}
 	CHECK(rmdir(folder) == 0);
 }
 
 TEST(a_name_is_plain)
 {
+	char longest[TRUST_NAME_MAX + 1];
+
+	memset(longest, 'a', sizeof(longest));
+	CHECK(trust_name_ok(bytes_of(longest, TRUST_NAME_MAX)) && !trust_name_ok(bytes_of(longest, TRUST_NAME_MAX + 1)));
 	CHECK(trust_name_ok(bytes_str("local")) && trust_name_ok(bytes_str("corp-2026.b_1")));
 	CHECK(!trust_name_ok(bytes_str("")) && !trust_name_ok(bytes_str(".x")) && !trust_name_ok(bytes_str("a/b")) &&
 	      !trust_name_ok(bytes_str("A")));

@@ -149,3 +149,37 @@ TEST(no_file_takes_the_place_of_a_closed_standard_descriptor)
 	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
 	CHECK_INT(WEXITSTATUS(status), 0);
 }
+
+TEST(only_memory_that_nobody_can_change_any_more_is_mapped)
+{
+	static const int all = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
+	static const int missing[] = { F_SEAL_WRITE, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW };
+	int good FD_AUTO = memory("text");
+	int plain FD_AUTO = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	const void *p = NULL;
+	size_t len = 0;
+
+	CHECK_INT(fd_map_sealed(good, 4, &p, &len, NULL), 0);
+	CHECK(len == 4 && memcmp(p, "text", 4) == 0);
+	CHECK(munmap((void *)(uintptr_t)p, len) == 0);
+	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
+		int fd FD_AUTO = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+		CHECK(fd_write_all(fd, bytes_str("text")) == 0 && fcntl(fd, F_ADD_SEALS, all & ~missing[i]) == 0);
+		CHECK_INT(fd_map_sealed(fd, 4, &p, &len, NULL), -EPERM);
+	}
+	CHECK_INT(fd_map_sealed(plain, SIZE_MAX, &p, &len, NULL), -EPERM);
+	CHECK_INT(fd_map_sealed(-1, 4, &p, &len, NULL), -EPERM);
+}
+
+TEST(memory_of_no_byte_or_of_too_many_is_not_mapped)
+{
+	int some FD_AUTO = memory("text");
+	int none FD_AUTO = memory("");
+	const void *p = NULL;
+	size_t len = 0;
+
+	CHECK_INT(fd_map_sealed(some, 3, &p, &len, NULL), -EFBIG);
+	CHECK_INT(fd_map_sealed(none, 3, &p, &len, NULL), -EFBIG);
+	CHECK(!p && !len);
+}

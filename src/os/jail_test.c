@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -258,6 +260,20 @@ static int executable_memory(void)
 	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
 }
 
+static int memory_made_executable(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? 0 : mprotect(p, 4096, PROT_READ | PROT_EXEC);
+}
+
+static int look_at_path(void)
+{
+	struct stat st;
+
+	return (int)syscall(SYS_newfstatat, AT_FDCWD, "/etc/passwd", &st, 0);
+}
+
 static int new_namespace(void)
 {
 	return (int)syscall(SYS_unshare, 0x10000000);
@@ -334,6 +350,70 @@ static int raise_limit(void)
 	return setrlimit(RLIMIT_NOFILE, &l);
 }
 
+static int may_dump(void)
+{
+	struct rlimit l;
+
+	return getrlimit(RLIMIT_CORE, &l) == 0 && l.rlim_max ? 0 : -1;
+}
+
+static int has_capability(void)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[2] = { 0 };
+
+	if (syscall(SYS_capget, &h, d) < 0)
+		return 0;
+	return d[0].effective | d[0].permitted | d[0].inheritable | d[1].effective | d[1].permitted | d[1].inheritable ? 0 : -1;
+}
+
+static int may_gain_a_capability(void)
+{
+	return prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) != 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 ? 0 : -1;
+}
+
+static int may_be_looked_into(void)
+{
+	return prctl(PR_GET_DUMPABLE) != 0 ? 0 : -1;
+}
+
+static int outlives_its_parent(void)
+{
+	int sent = 0;
+
+	return prctl(PR_GET_PDEATHSIG, &sent) == 0 && sent == SIGKILL ? -1 : 0;
+}
+
+static char spaces[2][64];
+
+static void note_space(const char *path, char ret[64])
+{
+	ssize_t n = readlink(path, ret, 63);
+
+	ret[n < 0 ? 0 : n] = '\0';
+}
+
+static int is_in_another_space(void)
+{
+	char now[2][64];
+
+	note_space("/proc/self/ns/ipc", now[0]);
+	note_space("/proc/self/ns/uts", now[1]);
+	return strcmp(now[0], spaces[0]) != 0 && strcmp(now[1], spaces[1]) != 0 ? 0 : -1;
+}
+
+static int namespaces_alone(void)
+{
+	return jail_namespaces(NULL);
+}
+
+static int may_start(void)
+{
+	struct rlimit l;
+
+	return getrlimit(RLIMIT_NPROC, &l) == 0 && l.rlim_max ? 0 : -1;
+}
+
 static int has_loopback(void)
 {
 	struct ifreq r = { .ifr_name = "lo" };
@@ -354,7 +434,7 @@ TEST(inlet_profile_kills_every_way_out)
 {
 	static const attempt_fn forbidden[] = { open_file,     execute,	      fork_child,	inet_socket,	   unix_socket,
 						netlink_socket, raw_socket,    trace_parent,	signal_parent,	   executable_memory,
-						new_namespace,	write_outside };
+						new_namespace,	write_outside, look_at_path,	memory_made_executable };
 
 	if (left_out())
 		return;
@@ -411,6 +491,38 @@ TEST(a_program_that_is_not_ours_reaches_nobody_and_works_otherwise)
 	(void)close(fd);
 }
 
+static long call;
+
+/* Of whatever else is wrong with it the kernel would say something else. */
+static int make_call(void)
+{
+	return syscall(call, -1L, -1L, -1L, -1L, -1L, -1L) < 0 && errno == EPERM ? -1 : 0;
+}
+
+static int no_reach_alone(void)
+{
+	return jail_no_reach(NULL);
+}
+
+TEST(no_right_of_the_user_brings_a_call_back_that_reaches_somebody)
+{
+	static const long calls[] = {
+		SYS_socket, SYS_socketpair, SYS_connect, SYS_bind, SYS_listen, SYS_accept, SYS_accept4, SYS_io_uring_setup, SYS_io_uring_enter,
+		SYS_io_uring_register, SYS_pidfd_getfd, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_process_madvise, SYS_kcmp,
+		SYS_move_pages, SYS_migrate_pages, SYS_perf_event_open, SYS_bpf, SYS_userfaultfd, SYS_add_key, SYS_request_key, SYS_keyctl,
+		SYS_unshare, SYS_setns, SYS_mount, SYS_move_mount, SYS_open_tree, SYS_fsopen, SYS_open_by_handle_at,
+	};
+
+	if (left_out())
+		return;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		call = calls[i];
+		if (run(no_reach_alone, make_call) != REFUSED)
+			printf("# call %ld\n", call);
+		CHECK_INT(run(no_reach_alone, make_call), REFUSED);
+	}
+}
+
 #if defined(__x86_64__)
 static int x32_socket(void)
 {
@@ -448,6 +560,99 @@ TEST(each_layer_holds_alone_without_the_filter)
 	CHECK_INT(run(without_seccomp, raw_socket), REFUSED);
 	CHECK_INT(run(without_seccomp, trace_parent), REFUSED);
 	CHECK_INT(run(without_seccomp, raise_limit), REFUSED);
+	CHECK_INT(run(without_seccomp, may_dump), REFUSED);
+	CHECK_INT(run(without_seccomp, has_capability), REFUSED);
+	CHECK_INT(run(without_seccomp, may_gain_a_capability), REFUSED);
+	CHECK_INT(run(without_seccomp, outlives_its_parent), REFUSED);
+	note_space("/proc/self/ns/ipc", spaces[0]);
+	note_space("/proc/self/ns/uts", spaces[1]);
+	CHECK_INT(run(namespaces_alone, is_in_another_space), DONE);
+	CHECK_INT(run(namespaces_alone, has_capability), REFUSED);
+	if (*jail_left_out())
+		return;
+	CHECK_INT(run(without_seccomp, may_start), REFUSED);
+	CHECK_INT(run(without_seccomp, may_be_looked_into), REFUSED);
+}
+
+static int no_tcp(void)
+{
+	int r = first_stages();
+
+	return r < 0 ? r : jail_no_files(JAIL_NET_NONE, NULL);
+}
+
+static int only_connects(void)
+{
+	int r = first_stages();
+
+	return r < 0 ? r : jail_no_files(JAIL_NET_CONNECT, NULL);
+}
+
+/* Without a path in the file system. */
+static struct sockaddr_un nameless = { .sun_family = AF_UNIX };
+
+static int connect_nameless(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? 0 : connect(fd, (struct sockaddr *)&nameless, sizeof(nameless));
+}
+
+static char to_cut[] = "/tmp/saw-jail-test-cut-XXXXXX";
+
+static int cut_outside(void)
+{
+	return truncate(to_cut, 0);
+}
+
+static long landlock_abi(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0UL, 1U);
+}
+
+TEST(landlock_lets_nobody_cut_what_he_may_not_write)
+{
+	enum { CUT_ABI = 3 };
+	int fd;
+
+	if (landlock_abi() < CUT_ABI) {
+		tap_skip("this kernel's Landlock does not know truncate()");
+		return;
+	}
+	fd = mkstemp(to_cut);
+	CHECK(fd >= 0);
+	CHECK_INT(run(first_stages, cut_outside), DONE);
+	CHECK_INT(run(no_tcp, cut_outside), REFUSED);
+	CHECK_INT(run(files_only, cut_outside), REFUSED);
+	(void)close(fd);
+	CHECK(unlink(to_cut) == 0);
+}
+
+/* In the network of whoever runs this, where all of it would work. */
+TEST(landlock_keeps_sockets_and_signals_away_by_itself)
+{
+	enum { SIGNALS_ABI = 6 };
+	int fd;
+
+	if (landlock_abi() < SIGNALS_ABI) {
+		tap_skip("this kernel's Landlock knows no signals");
+		return;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	(void)snprintf(nameless.sun_path + 1, sizeof(nameless.sun_path) - 1, "saw-jail-test-%d", (int)getpid());
+	CHECK(bind(fd, (struct sockaddr *)&nameless, sizeof(nameless)) == 0 && listen(fd, 8) == 0);
+
+	CHECK_INT(run(first_stages, connect_out), DONE);
+	CHECK_INT(run(first_stages, listen_tcp), DONE);
+	CHECK_INT(run(first_stages, signal_parent), DONE);
+	CHECK_INT(run(first_stages, connect_nameless), DONE);
+	CHECK_INT(run(no_tcp, connect_out), REFUSED);
+	CHECK_INT(run(no_tcp, listen_tcp), REFUSED);
+	CHECK_INT(run(no_tcp, signal_parent), REFUSED);
+	CHECK_INT(run(no_tcp, connect_nameless), REFUSED);
+	CHECK_INT(run(only_connects, connect_out), DONE);
+	CHECK_INT(run(only_connects, listen_tcp), REFUSED);
+	(void)close(fd);
 }
 
 TEST(listed_paths_stay_usable_and_others_do_not)
@@ -477,6 +682,10 @@ TEST(who_keeps_files_changes_no_mode_of_anothers)
 
 static int become_nobody(void)
 {
+	const gid_t group = 4;
+
+	if (setgroups(1, &group) < 0)
+		return -1;
 	return jail_identity(65534, NULL) < 0 ? -1 : jail_capabilities(0, 0, 0, NULL);
 }
 

@@ -330,6 +330,24 @@ TEST(an_unsafe_request_on_a_dying_connection_is_answered_502_and_never_sent_twic
 	http_rig_end();
 }
 
+TEST(a_request_that_a_kept_connection_has_begun_to_answer_is_not_sent_once_more)
+{
+	static const char *const begun[] = { "HTTP/1.1 2", "HTTP/1.1 103 Early Hints\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi" };
+
+	for (size_t i = 0; i < sizeof(begun) / sizeof(begun[0]); i++) {
+		http_rig_start(http_flow_start);
+		http_rig_ask(GET);
+		http_rig_reply(0, OK);
+		http_rig_ask(GET);
+		http_rig_reply(0, begun[i]);
+		http_rig.origin[0] = fd_close(http_rig.origin[0]);
+		http_rig_settle();
+		if (!CHECK_INT(http_rig.n_dials, 1) | !CHECK(strncmp(http_rig.events[2], "failed upstream_", 16) == 0))
+			printf("# %zu\n", i);
+		http_rig_end();
+	}
+}
+
 TEST(a_kept_connection_that_closed_while_idle_is_not_used)
 {
 	http_rig_start(http_flow_start);

@@ -252,6 +252,27 @@ TEST(a_connection_that_carried_another_flow_is_kept_for_half_a_minute_from_its_e
 	end();
 }
 
+TEST(a_connection_to_a_host_of_another_name_is_not_taken)
+{
+	begin();
+	put_one(0);
+	must(name_parse(bytes_str("evil.example"), &kept.at.name) == NAME_OK);
+	CHECK(!take_one());
+	CHECK(!is_left(0));
+	end();
+}
+
+TEST(a_connection_whose_host_has_spoken_or_left_since_is_not_taken)
+{
+	begin();
+	put_one(0);
+	put_one(1);
+	must(send(kept.host[0], "x", 1, 0) == 1);
+	kept.host[1] = fd_close(kept.host[1]);
+	CHECK(!take_one());
+	end();
+}
+
 TEST(the_youngest_connection_that_leads_there_is_taken)
 {
 	begin();

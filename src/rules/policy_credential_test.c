@@ -163,6 +163,24 @@ TEST(h1_a_credential_is_bound_to_name_port_and_path)
 	kit_free(&k);
 }
 
+TEST(h1_a_credential_of_many_names_is_bound_to_none_beside_them)
+{
+	struct kit k = kit_compile(TOP "credentials:\n  k: {inject: {bearer: true}, hosts: ['*.w.example', '**.v.example'], paths: ['/**']}\n"
+				       "network:\n  - {name: a, hosts: ['*.w.example', '**.v.example'], ports: [443], mode: intercept, protocol: rest, credential: k, access: full}\n");
+	static const struct {
+		const char *name;
+		bool bound;
+	} rows[] = {
+		{ "a.w.example", true }, { "a.x.example", false }, { "a.w.examplf", false }, { "a.b.w.example", false }, { "a-w.example", false },
+		{ "a.v.example", true }, { "a.b.v.example", true }, { "a.b.u.example", false }, { "a-v.example", false }, { "v.example", false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!CHECK_INT(policy_credential_bound(&k.policy, 0, bytes_str(rows[i].name), 443, POLICY_REST, to("/")), rows[i].bound))
+			printf("# %s\n", rows[i].name);
+	kit_free(&k);
+}
+
 TEST(p28_a_credential_goes_only_into_intercepted_https)
 {
 	kit_refused(TOP BIND "network:\n  - {name: a, hosts: [api.example], ports: [80], mode: http, protocol: rest, access: full, credential: github}\n", 7, 0,
@@ -220,6 +238,21 @@ TEST(a_git_credential_is_bound_to_a_repository_or_to_the_paths_below_it)
 		(void)snprintf(text, sizeof(text), GIT, bound[i], "/other");
 		kit_refused(text, 8, 0, "is not bound to it");
 	}
+}
+
+TEST(a_repository_is_one_only_where_git_is_spoken)
+{
+	struct kit k = kit_compile("version: 1\nverdicts: {read: allow}\ncredentials:\n  k: {inject: {bearer: true}, hosts: [api.example], paths: ['/r.git']}\n"
+				   "network:\n  - {name: api, hosts: [api.example], ports: [443], mode: intercept, protocol: git, credential: k, rules: [\n"
+				   "      {class: read, git: fetch, paths: ['/r.git']}]}\n");
+	struct policy_request r = { .method = bytes_str("GET"), .path = bytes_str("/r.git/info/refs"), .query = bytes_str("service=git-upload-pack"),
+				    .has_query = true };
+
+	CHECK(policy_credential_bound(&k.policy, 0, bytes_str("api.example"), 443, POLICY_GIT, &r));
+	CHECK(!policy_credential_bound(&k.policy, 0, bytes_str("api.example"), 443, POLICY_REST, &r));
+	r.path = bytes_str("/s.git/info/refs");
+	CHECK(!policy_credential_bound(&k.policy, 0, bytes_str("api.example"), 443, POLICY_GIT, &r));
+	kit_free(&k);
 }
 
 TEST(p28_no_value_stands_in_a_policy)

@@ -264,20 +264,23 @@ TEST(a_field_that_is_taken_out_allows_nothing_and_fires_a_deny)
 		"version: 1\nverdicts: {write: allow}\nnetwork:\n"
 		"  - {name: a, hosts: [a.example], ports: [80], mode: http, protocol: rest, rules: [\n"
 		"      {class: write, methods: [POST], paths: [/as], headers: [impersonate-user]}, {class: write, methods: [POST], paths: [/d]},\n"
+		"      {class: write, methods: [POST], paths: [/plain], headers: [x-plain]},\n"
 		"      {deny: true, methods: [POST], paths: [/d], headers: [impersonate-user]}]}\n");
 	static const struct {
-		const char *path;
+		const char *path, *field;
 		bool bare;
 		enum reason want;
 	} rows[] = {
-		{ "/as", false, REASON_OK }, { "/as", true, REASON_HTTP_CONDITION }, { "/d", false, REASON_HTTP_DENIED }, { "/d", true, REASON_HTTP_DENIED },
+		{ "/as", "impersonate-user", false, REASON_OK },	  { "/as", "impersonate-user", true, REASON_HTTP_CONDITION },
+		{ "/d", "impersonate-user", false, REASON_HTTP_DENIED }, { "/d", "impersonate-user", true, REASON_HTTP_DENIED },
+		{ "/plain", "x-plain", true, REASON_OK },
 	};
 	struct policy_entry e;
 
 	CHECK_INT(policy_find(&k.policy, bytes_str("a.example"), 80, &e), REASON_OK);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct policy_request r = { .method = bytes_str("POST"), .path = bytes_str(rows[i].path), .has_header = has,
-						  .headers = "impersonate-user", .bare = rows[i].bare };
+						  .headers = rows[i].field, .bare = rows[i].bare };
 		struct policy_verdict v;
 
 		policy_judge(&k.policy, &e, &r, &v);
@@ -289,13 +292,14 @@ TEST(a_field_that_is_taken_out_allows_nothing_and_fires_a_deny)
 
 #define PIECES                                                                                                       \
 	"{class: write, methods: [GET], paths: [/piece], headers: [range]}, {class: write, methods: [GET], paths: [/d]}, " \
+	"{class: write, methods: [GET], paths: [/plain], headers: [x-plain]}, "                                            \
 	"{deny: true, methods: [GET], paths: [/d], headers: [range]}"
 
 TEST(a_field_that_asks_for_pieces_allows_nothing_where_answers_are_read_along)
 {
 	struct kit k = kit_compile(
-		"version: 1\nverdicts: {write: allow}\ncredentials:\n  c: {inject: {bearer: true}, hosts: [scans.example], paths: [/piece, /d]}\n"
-		"  p: {inject: {bearer: true}, hosts: [part.example], paths: [/piece, /d, /shows]}\nnetwork:\n"
+		"version: 1\nverdicts: {write: allow}\ncredentials:\n  c: {inject: {bearer: true}, hosts: [scans.example], paths: [/piece, /d, /plain]}\n"
+		"  p: {inject: {bearer: true}, hosts: [part.example], paths: [/piece, /d, /plain, /shows]}\nnetwork:\n"
 		"  - {name: plain, hosts: [plain.example], ports: [443], mode: intercept, protocol: rest, rules: [" PIECES "]}\n"
 		"  - {name: counts, hosts: [counts.example], ports: [443], mode: intercept, protocol: rest, ai: openai, rules: [" PIECES "]}\n"
 		"  - {name: scans, hosts: [scans.example], ports: [443], mode: intercept, protocol: rest, credential: c, reflective: true, rules: [" PIECES "]}\n"
@@ -305,6 +309,7 @@ TEST(a_field_that_asks_for_pieces_allows_nothing_where_answers_are_read_along)
 		const char *host, *path;
 		enum reason want;
 	} rows[] = {
+		{ "plain.example", "/plain", REASON_OK }, { "counts.example", "/plain", REASON_OK }, { "scans.example", "/plain", REASON_OK },
 		{ "plain.example", "/piece", REASON_OK }, { "plain.example", "/d", REASON_HTTP_DENIED },
 		{ "counts.example", "/piece", REASON_HTTP_CONDITION }, { "counts.example", "/d", REASON_HTTP_DENIED },
 		{ "scans.example", "/piece", REASON_HTTP_CONDITION }, { "scans.example", "/d", REASON_HTTP_DENIED },
@@ -312,7 +317,8 @@ TEST(a_field_that_asks_for_pieces_allows_nothing_where_answers_are_read_along)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const struct policy_request r = { .method = bytes_str("GET"), .path = bytes_str(rows[i].path), .has_header = has, .headers = "range" };
+		const struct policy_request r = { .method = bytes_str("GET"), .path = bytes_str(rows[i].path), .has_header = has,
+						  .headers = strcmp(rows[i].path, "/plain") == 0 ? "x-plain" : "range" };
 		struct policy_entry e;
 		struct policy_verdict v;
 
@@ -349,7 +355,7 @@ TEST(an_encoded_slash_leads_past_no_rule_that_holds_back)
 {
 	struct kit k = kit_compile(SLASHES(
 		"{class: read, methods: [GET, POST], paths: ['/**']}, {deny: true, methods: [GET], paths: ['/admin/**', '/w/*/z']}, "
-		"{class: draft, methods: [GET, POST], paths: ['/review/**']}, {class: write, methods: [GET, POST], paths: ['/held/**']}, "
+		"{class: draft, methods: [GET, POST], paths: ['/review/**', '/v/*/z']}, {class: write, methods: [GET, POST], paths: ['/held/**']}, "
 		"{class: read, methods: [GET], paths: [/held/open]}"));
 	static const struct {
 		const char *path;
@@ -364,6 +370,9 @@ TEST(an_encoded_slash_leads_past_no_rule_that_holds_back)
 		/* the first and the last one decoded, the one between not */
 		{ "/w%2Fa%2Fb%2Fz", REASON_HTTP_DENIED },
 		{ "/w/a/b/z", REASON_OK },
+		/* nor does a later spelling that all may read lift what an earlier one is held to */
+		{ "/v%2Fa%2Fb%2Fz", REASON_REVIEW_UNAVAILABLE },
+		{ "/v/a/b/z", REASON_OK },
 		{ "/@scope%2Fname", REASON_OK },
 		{ "/adminx%2Fy", REASON_OK },
 		{ "/held%2Fopen", REASON_OK },

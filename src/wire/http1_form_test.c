@@ -86,6 +86,11 @@ TEST(a_method_field_is_found_in_multipart_forms)
 		{ "--b\r\nContent-Disposition: form-data; name=\"_HttpMethod\"\r\n\r\nPATCH", true },
 		{ "--b\r\nContent-Disposition: form-data; name=\"x-method[a]\"\r\n\r\nDELETE", true },
 		{ "name=x-method", true },
+		{ "--b\r\nContent-Disposition: form-data; name=x-method; filename=a\r\n\r\nDELETE", true },
+		{ "--b\r\nContent-Disposition: form-data; name='x-method' ; filename=a\r\n\r\nDELETE", true },
+		{ "--b\nContent-Disposition: form-data; name=x-method\n\nDELETE", true },
+		{ "--b\r\nContent-Disposition: form-data; name\t=\t\"_method\"\r\n\r\nDELETE", true },
+		{ "--b\r\nContent-ID: <x-method>\r\n\r\nDELETE", true },
 		{ "--b\r\nContent-Disposition: form-data; name=\"[_method]\"\r\n\r\nDELETE", true },
 		{ "--b\r\nContent-Disposition: form-data; name=\"]_method\"\r\n\r\nDELETE", true },
 		{ "--b\r\nContent-Disposition: form-data; name=[_method\r\n\r\nDELETE", true },
@@ -122,6 +127,11 @@ TEST(a_method_field_is_found_in_multipart_forms)
 		{ "--b\r\nContent-Disposition: form-data; name=\"a\"; filename*=''a.txt\r\n\r\n", false },
 		{ "--b\r\nContent-Disposition: form-data; name=\"a\"; filename=\"=?hp-roman8?Q?a?=\"\r\n\r\n", false },
 		{ "--b\r\nContent-Disposition: form-data; name=\"=?hp-roman8?Q?a?=\"\r\n\r\n", true },
+		{ "--b\r\nContent-Disposition: form-data;name=\"=?hp-roman8?Q?a?=\"\r\n\r\n", true },
+		{ "--b\r\nContent-Disposition: form-data,name=\"=?hp-roman8?Q?a?=\"\r\n\r\n", true },
+		{ "--b\r\nContent-Disposition: form-data;\tname=\"=?hp-roman8?Q?a?=\"\r\n\r\n", true },
+		{ "--b\nContent-Disposition: form-data;\nname=\"=?hp-roman8?Q?a?=\"\n\n", true },
+		{ "--b\rContent-Disposition: form-data;\rname=\"=?hp-roman8?Q?a?=\"\r\r", true },
 		{ "--b\r\nContent-Disposition: form-data; name=\"=?utf-8?Q?X-HTTP-Method-Override?=zz\"\r\n\r\n", true },
 		{ "name==_method", false },
 		{ "--b\r\nContent-Disposition: form-data; name=\"files[]\"\r\n\r\n_method", false },
@@ -183,6 +193,10 @@ TEST(a_form_is_known_by_its_media_type)
 {
 	CHECK_INT(kind_of("PUT", "Content-Type: application/x-www-form-urlencoded\r\n"), HTTP1_FORM_URLENCODED);
 	CHECK_INT(kind_of("POST", "content-type: Application/X-WWW-Form-Urlencoded; charset=utf-8\r\n"), HTTP1_FORM_URLENCODED);
+	CHECK_INT(kind_of("PUT", "Content-Type: application/x-www-form-urlencoded;charset=utf-8\r\n"), HTTP1_FORM_URLENCODED);
+	CHECK_INT(kind_of("PUT", "Content-Type: application/x-www-form-urlencoded charset=utf-8\r\n"), HTTP1_FORM_URLENCODED);
+	CHECK_INT(kind_of("PUT", "Content-Type: application/x-www-form-urlencoded\t;a\r\n"), HTTP1_FORM_URLENCODED);
+	CHECK_INT(kind_of("PUT", "Content-Type: application/x-www-form-urlencoded, text/plain\r\n"), HTTP1_FORM_URLENCODED);
 	CHECK_INT(kind_of("POST", "Content-Type: multipart/form-data; boundary=b\r\n"), HTTP1_FORM_MULTIPART);
 	CHECK_INT(kind_of("POST", "Content-Type: Multipart/Mixed; boundary=b\r\n"), HTTP1_FORM_PARTS);
 	CHECK_INT(kind_of("POST", "Content-Type: multipart/related; boundary=b\r\n"), HTTP1_FORM_PARTS);

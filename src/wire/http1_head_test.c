@@ -218,7 +218,7 @@ TEST(malformed_answers_are_bad)
 		"HTTP/2.0 200 OK\r\n\r\n",   "ICY 200 OK\r\n\r\n",	 "http/1.1 200 OK\r\n\r\n",
 		"HTTP/1.1 200 OK\n\n",	     "HTTP/1.1 200 OK\r\nX\r\n\r\n", "HTTP/1.1 200 OK\r\nX : a\r\n\r\n",
 		"HTTP/1.1 200 OK\r\n X: a\r\n\r\n", "HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n", "\r\nHTTP/1.1 200 OK\r\n\r\n",
-		"HTTP/1.1 200 O\x01K\r\n\r\n",
+		"HTTP/1.1 200 O\x01K\r\n\r\n",   "HTTP/1.1x200 OK\r\n\r\n",	 "HTTP/1.1 200xOK\r\n\r\n",
 	};
 
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {

@@ -102,6 +102,13 @@ TEST(what_has_two_readings_is_refused_each_with_its_fault)
 		V("/%", TARGET),
 		V("/%2", TARGET),
 		V("/%zz", TARGET),
+		V("/%/1", TARGET),
+		V("/%4/", TARGET),
+		V("/%:1", TARGET),
+		V("/%4:", TARGET),
+		V("/%g1", TARGET),
+		V("/%4g", TARGET),
+		{ "/%41", 3, HTTP1_FAULT_TARGET },
 		V("/%u002e", TARGET),
 		V("/a#b", TARGET),
 		V("/a b", TARGET),
@@ -112,6 +119,7 @@ TEST(what_has_two_readings_is_refused_each_with_its_fault)
 		V("/a\0", TARGET),
 		V("/?a=%00", TARGET),
 		V("/?a=%1b", TARGET),
+		V("/?a=%7f", TARGET),
 		V("/?a=%ff", TARGET),
 		V("/?a=%", TARGET),
 		V("/?a#b", TARGET),
@@ -183,6 +191,21 @@ TEST(long_targets_are_judged_as_short_ones_are)
 			(void)buf_byte(&text, 'b');
 		CHECK(!canon(&out, buf_view(&text), false, &f) && f == HTTP1_FAULT_TARGET);
 	}
+}
+
+TEST(a_target_that_no_line_holds_is_too_long)
+{
+	static char text[HTTP1_LINE_MAX + 1];
+	struct buf out BUF_AUTO = { 0 };
+	struct http1_target t;
+
+	memset(text, 'a', sizeof(text));
+	text[0] = '/';
+	buf_init(&out, 2 * sizeof(text));
+	CHECK_INT(http1_target_canon(bytes_of(text, HTTP1_LINE_MAX), false, &out, &t), HTTP1_FAULT_NONE);
+	buf_reset(&out);
+	CHECK_INT(http1_target_canon(bytes_of(text, sizeof(text)), false, &out, &t), HTTP1_FAULT_TARGET_TOO_LONG);
+	CHECK_INT(out.len, 0);
 }
 
 TEST(the_canonical_form_of_a_canonical_form_is_itself)

@@ -10,6 +10,10 @@ TEST(trailers_with_framing_routing_or_credential_names_are_not_allowed)
 		"proxy-authorization", "Cookie", "Set-Cookie", "set-cookie2", "WWW-Authenticate", "X-Api-Key", "PRIVATE_TOKEN",
 		"X-Amz-Security-Token", "Expect", "If-Match", "Range", "Cache-Control", "Location", "Content-Type",
 		"Content-Encoding", "X-Forwarded-For", "X-HTTP-Method-Override", "Alt-Svc", "Date", "Vary", "", "a b", ":path",
+		"Authentication-Info", "Proxy-Status", "If-None-Match", "Max-Forwards", "Pragma", "Prefer", "Accept", "Accept-Ranges", "Origin",
+		"Referer", "Sec-Fetch-Site", "Access-Control-Allow-Origin", "Age", "Allow", "Clear-Site-Data", "Expires", "Refresh", "Retry-After",
+		"Warning", "Link", "Strict-Transport-Security", "X-Frame-Options", "X-Content-Type-Options", "X-Accel-Redirect", "X-Sendfile",
+		"Last-Modified", "status", "method", "path", "scheme", "authority", "hostname",
 	};
 	static const char *const yes[] = { "grpc-status", "grpc-message", "Grpc-Status-Details-Bin", "Server-Timing", "ETag",
 					   "X-Checksum", "x-custom_bin", "Digest" };

@@ -54,10 +54,15 @@ TEST(scopes_follow_the_registries)
 		{ "198.51.100.1", IP_SCOPE_PRIVATE },
 		{ "203.0.113.1", IP_SCOPE_PRIVATE },
 		{ "192.0.2.1", IP_SCOPE_PRIVATE },
+		{ "192.88.99.1", IP_SCOPE_PRIVATE },
 		{ "fd00::1", IP_SCOPE_PRIVATE },
 		{ "2001:db8::1", IP_SCOPE_PRIVATE },
+		{ "2001:20::1", IP_SCOPE_PRIVATE },
+		{ "2001:1ff::1", IP_SCOPE_PRIVATE },
+		{ "5f00::1", IP_SCOPE_PRIVATE },
 		{ "3fff::1", IP_SCOPE_PRIVATE },
 		{ "100::1", IP_SCOPE_PRIVATE },
+		{ "100:0:0:1::1", IP_SCOPE_PRIVATE },
 		{ "64:ff9b::8.8.8.8", IP_SCOPE_PRIVATE },
 		{ "127.0.0.1", IP_SCOPE_LOOPBACK },
 		{ "127.255.0.1", IP_SCOPE_LOOPBACK },
@@ -74,6 +79,7 @@ TEST(scopes_follow_the_registries)
 		{ "ff02::1", IP_SCOPE_NEVER },
 		{ "::127.0.0.1", IP_SCOPE_NEVER },
 		{ "4000::1", IP_SCOPE_NEVER },
+		{ "100:0:0:2::1", IP_SCOPE_NEVER },
 		{ "fe00::1", IP_SCOPE_NEVER },
 	};
 
@@ -128,10 +134,22 @@ TEST(a_carrier_is_never_better_than_what_it_carries)
 	CHECK_INT(ip_scope_of(ip("64:ff9b:1::169.254.169.254")), IP_SCOPE_NEVER);
 	CHECK_INT(ip_scope_of(ip("64:ff9b:1:a9fe:a9:fe00::")), IP_SCOPE_NEVER);
 	CHECK_INT(ip_scope_of(ip("64:ff9b:1::")), IP_SCOPE_NEVER);
+	/* each place where the address may stand, and well meant ones in all others */
+	CHECK_INT(ip_scope_of(ip("64:ff9b:1:808:8:808:808:808")), IP_SCOPE_PRIVATE);
+	CHECK_INT(ip_scope_of(ip("64:ff9b:1:808:8:800::")), IP_SCOPE_PRIVATE);
+	CHECK_INT(ip_scope_of(ip("64:ff9b:1:7f01:1:108:808:808")), IP_SCOPE_LOOPBACK);
+	CHECK_INT(ip_scope_of(ip("64:ff9b:1:87f:1:101:808:808")), IP_SCOPE_LOOPBACK);
+	CHECK_INT(ip_scope_of(ip("64:ff9b:1:808:7f:0:108:808")), IP_SCOPE_LOOPBACK);
+	CHECK_INT(ip_scope_of(ip("64:ff9b:1:808:8:808:7f00:1")), IP_SCOPE_LOOPBACK);
 	CHECK_INT(ip_scope_of(ip("2002:7f00:1::1")), IP_SCOPE_LOOPBACK);
 	CHECK_INT(ip_scope_of(ip("2002:a9fe:a9fe::1")), IP_SCOPE_NEVER);
 	CHECK_INT(ip_scope_of(ip("2001:0:1:2:3:4:5601:5601")), IP_SCOPE_NEVER);
 	CHECK_INT(ip_scope_of(ip("2a00:1450::5efe:127.0.0.1")), IP_SCOPE_LOOPBACK);
+	CHECK_INT(ip_scope_of(ip("2a00:1450::200:5efe:127.0.0.1")), IP_SCOPE_LOOPBACK);
+	CHECK_INT(ip_scope_of(ip("2a00:1450::100:5efe:127.0.0.1")), IP_SCOPE_PUBLIC);
+	CHECK_INT(ip_scope_of(ip("2a00:1450::1:5efe:127.0.0.1")), IP_SCOPE_PUBLIC);
+	CHECK_INT(ip_scope_of(ip("2a00:1450::5ffe:127.0.0.1")), IP_SCOPE_PUBLIC);
+	CHECK_INT(ip_scope_of(ip("2a00:1450::5eff:127.0.0.1")), IP_SCOPE_PUBLIC);
 	CHECK_INT(ip_scope_of(ip("fe80::5efe:8.8.8.8")), IP_SCOPE_NEVER);
 }
 

@@ -121,8 +121,10 @@ TEST(no_sni_is_done_without_a_name)
 
 	buf_init(&e, 4096);
 	ext(&e, 43, "\2\3\4", 3);
+	ext(&e, 0xfe07, "x", 1);
+	ext(&e, 0xfe0e, "x", 1);
 	CHECK_INT(read_ext(&e, &h), TLS_HELLO_DONE);
-	CHECK(!h.has_sni && h.sni_len == 0);
+	CHECK(!h.has_sni && h.sni_len == 0 && h.ech == TLS_ECH_NONE);
 }
 
 TEST(malformed_server_names_are_refused)
@@ -151,6 +153,102 @@ TEST(malformed_server_names_are_refused)
 		ext(&e, 0, bad[i].p, bad[i].len);
 		tap_check(read_ext(&e, &h) == TLS_HELLO_BAD_SNI, bad[i].what, __FILE__, __LINE__);
 	}
+}
+
+TEST(a_server_name_of_more_bytes_than_any_has_is_refused)
+{
+	char name[TLS_SNI_MAX + 2];
+	struct buf e BUF_AUTO;
+	struct tls_hello h;
+
+	buf_init(&e, 4096);
+	memset(name, 'a', sizeof(name));
+	name[TLS_SNI_MAX + 1] = '\0';
+	sni(&e, name);
+	CHECK_INT(read_ext(&e, &h), TLS_HELLO_BAD_SNI);
+	buf_reset(&e);
+	sni(&e, name + 1);
+	CHECK_INT(read_ext(&e, &h), TLS_HELLO_DONE);
+	CHECK_INT(h.sni_len, TLS_SNI_MAX);
+}
+
+/* The message alone, in one record. */
+static enum tls_hello_answer read_message(struct bytes m)
+{
+	struct tls_hello h;
+
+	memcpy(wire, "\x16\3\1", 3);
+	wire[3] = (uint8_t)((m.len + 4) >> 8);
+	wire[4] = (uint8_t)(m.len + 4);
+	memcpy(wire + 5, "\1\0", 2);
+	wire[7] = (uint8_t)(m.len >> 8);
+	wire[8] = (uint8_t)m.len;
+	memcpy(wire + 9, m.p, m.len);
+	return read_n(m.len + 9, &h);
+}
+
+static void message(struct buf *b, uint16_t version, uint8_t session, uint16_t suites, const char *compression, uint8_t compressions)
+{
+	static const uint8_t zeros[64];
+
+	(void)buf_u16be(b, version);
+	(void)buf_add(b, zeros, 32);
+	(void)buf_byte(b, session);
+	(void)buf_add(b, zeros, session);
+	(void)buf_u16be(b, suites);
+	(void)buf_add(b, zeros, suites);
+	(void)buf_byte(b, compressions);
+	(void)buf_add(b, compression, compressions);
+}
+
+TEST(a_hello_whose_parts_are_none_that_tls_has_is_malformed)
+{
+	static const struct {
+		const char *what;
+		uint16_t version;
+		uint8_t session;
+		uint16_t suites;
+		const char *compression;
+		uint8_t compressions;
+		const char *tail;
+		size_t tail_len;
+		enum tls_hello_answer want;
+	} rows[] = {
+		{ "TLS 1.0 without extensions", 0x0301, 0, 2, "", 1, "", 0, TLS_HELLO_DONE },
+		{ "the last version", 0x0304, 32, 4, "\1", 2, "\0\0", 2, TLS_HELLO_DONE },
+		{ "SSL 3", 0x0300, 0, 2, "", 1, "", 0, TLS_HELLO_MALFORMED },
+		{ "a version to come", 0x0305, 0, 2, "", 1, "", 0, TLS_HELLO_MALFORMED },
+		{ "long session", 0x0303, 33, 2, "", 1, "", 0, TLS_HELLO_MALFORMED },
+		{ "no cipher", 0x0303, 0, 0, "", 1, "", 0, TLS_HELLO_MALFORMED },
+		{ "half a cipher", 0x0303, 0, 3, "", 1, "", 0, TLS_HELLO_MALFORMED },
+		{ "no compression named", 0x0303, 0, 2, "", 0, "", 0, TLS_HELLO_MALFORMED },
+		{ "compression alone", 0x0303, 0, 2, "\1", 1, "", 0, TLS_HELLO_MALFORMED },
+		{ "half a length", 0x0303, 0, 2, "", 1, "\0", 1, TLS_HELLO_MALFORMED },
+		{ "extensions missing", 0x0303, 0, 2, "", 1, "\0\4\0", 3, TLS_HELLO_MALFORMED },
+		{ "bytes behind", 0x0303, 0, 2, "", 1, "\0\0x", 3, TLS_HELLO_MALFORMED },
+		{ "half an extension's head", 0x0303, 0, 2, "", 1, "\0\3\0\x0a\0", 5, TLS_HELLO_MALFORMED },
+		{ "half an extension", 0x0303, 0, 2, "", 1, "\0\5\0\x0a\0\2x", 7, TLS_HELLO_MALFORMED },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf m BUF_AUTO;
+
+		buf_init(&m, 4096);
+		message(&m, rows[i].version, rows[i].session, rows[i].suites, rows[i].compression, rows[i].compressions);
+		(void)buf_add(&m, rows[i].tail, rows[i].tail_len);
+		tap_check(read_message(buf_view(&m)) == rows[i].want, rows[i].what, __FILE__, __LINE__);
+	}
+}
+
+TEST(a_hello_that_ends_early_is_malformed)
+{
+	struct buf m BUF_AUTO;
+
+	buf_init(&m, 4096);
+	message(&m, 0x0303, 32, 4, "", 1);
+	for (size_t n = 0; n < m.len; n++)
+		CHECK_INT(read_message(bytes_of(m.p, n)), TLS_HELLO_MALFORMED);
+	CHECK_INT(read_message(buf_view(&m)), TLS_HELLO_DONE);
 }
 
 TEST(a_second_server_name_extension_is_refused)
@@ -188,6 +286,7 @@ TEST(only_the_shape_of_grease_passes_as_grease)
 		{ 0, 1, 1, 32, 16, TLS_ECH_REAL },
 		{ 0, 1, 1, 32, 0, TLS_ECH_REAL },
 	};
+	static const uint8_t whole[10 + 32 + 144 + 1] = { 0, 0, 1, 0, 1, 7, 0, 32, [8 + 32] = 0, 144 }; /* and a byte behind */
 	static const uint16_t hidden[] = { 0xfd00, 0xfe08, 0xfe0a, 0xfe0c, 0xffce };
 	struct tls_hello h;
 
@@ -199,6 +298,14 @@ TEST(only_the_shape_of_grease_passes_as_grease)
 		ech(&e, forms[i].type, forms[i].kdf, forms[i].aead, forms[i].enc, forms[i].payload);
 		CHECK_INT(read_ext(&e, &h), TLS_HELLO_DONE);
 		CHECK_INT(h.ech, forms[i].want);
+	}
+	for (size_t n = 0; n <= sizeof(whole); n++) {
+		struct buf e BUF_AUTO;
+
+		buf_init(&e, 8192);
+		ext(&e, 0xfe0d, whole, n);
+		CHECK_INT(read_ext(&e, &h), TLS_HELLO_DONE);
+		CHECK_INT(h.ech, n == sizeof(whole) - 1 ? TLS_ECH_GREASE : TLS_ECH_REAL);
 	}
 	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
 		struct buf e BUF_AUTO;

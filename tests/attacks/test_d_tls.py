@@ -104,6 +104,7 @@ def test_d8_a_hello_split_over_records_is_judged_the_same(gw, size):
         verdicts = {e["disposition"] for e in events if e["class_uid"] == 4001}
         # OpenSSL's server refuses one-byte records itself; what counts is that the verdict is that of the unsplit hello, or C
         assert verdicts in ({"Allowed"}, {"Blocked"}), (got, events)
+        assert size < 50 or got["got"].startswith("16"), "a few records are no reason to refuse it"
     refuse(gw, split_bad, {"sni_not_flow_name", "client_hello_too_long", "malformed_client_hello"})
 
 
@@ -132,6 +133,13 @@ def test_d10_an_outer_name_other_than_the_flows_is_refused(gw):
     real = b"\0" + struct.pack("!HHB", 1, 1, 77) + struct.pack("!H", 32) + bytes(range(32)) + struct.pack("!H", 144) + bytes(144)
     refuse(gw, record(rebuild(hello(gw, "public.evil.example")[5:], lambda ext: ext + [(0xfe0d, real)])),
            {"sni_not_flow_name", "encrypted_client_hello"})
+
+
+@pytest.mark.parametrize("change", [lambda e: b"\1" + e[1:], lambda e: e[:2] + b"\2" + e[3:], lambda e: e[:-1], lambda e: b"\0"],
+                         ids=["not outer", "another KDF", "another length", "cut"])
+def test_d10_a_hello_encrypted_as_no_client_greases_is_refused_behind_the_flows_own_name_too(gw, change):
+    grease = b"\0" + struct.pack("!HHB", 1, 1, 77) + struct.pack("!H", 32) + bytes(range(32)) + struct.pack("!H", 144) + bytes(144)
+    refuse(gw, record(rebuild(hello(gw)[5:], lambda ext: ext + [(0xfe0d, change(grease))])), {"encrypted_client_hello"})
 
 
 def test_d22_no_lookup_and_no_connection_before_the_hello(gw):

@@ -72,7 +72,7 @@ def test_e7_bad_chunk_extensions(gw, ext):
     with gw.attack() as a:
         got = send(gw, post("Transfer-Encoding: chunked\r\n", f"5{ext}\r\nhello\r\n0\r\n\r\n" + CANARY), want=1)
         assert got["statuses"][:1] == [400] or (got["closed"] and not got["statuses"]), got
-        no_canary(a)
+        a.denied("malformed_chunk" if ext == ";a=b\rX" else "malformed_chunk_extension")
 
 
 def test_e7_short_chunk_extensions_are_dropped(gw):
@@ -214,8 +214,11 @@ OK = b"HTTP/1.1 200 OK\r\n"
                                     OK + b"X: a\x00b\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 099 No\r\nContent-Length: 0\r\n\r\n"])
 def test_e27_a_malformed_answer_becomes_502(gw, arena, answer):
     arena.script({"/bad": (answer, True)})
-    got = send(gw, "GET /bad HTTP/1.1\r\nHost: plain.example\r\n\r\n", want=1)
-    assert got["statuses"] == [502], got
+    with gw.attack() as a:
+        got = send(gw, "GET /bad HTTP/1.1\r\nHost: plain.example\r\n\r\n", want=1)
+        assert got["statuses"] == [502], got
+        failed = lambda events: [e["status_code"] for e in events if e.get("disposition") == "Error"]
+        assert failed(a.wait_events(failed)) == ["malformed_upstream"]
     arena.script({})
 
 

@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -161,6 +162,8 @@ def test_outlet_goes_on_with_a_name_that_lost_its_credential_until_the_next_poli
         assert h.dial("good.example") == "wrong_door" and h.dial("good.example", door=h.to_dialer) != "wrong_door"
     with changed(hostile, with_it, without, without.replace("name: intercepted", "name: later")) as h:
         assert h.dial("cred.example") == "wrong_door"
+    with changed(hostile, with_it, with_it.replace("name: intercepted", "name: later")) as h:
+        assert h.dial("cred.example", door=h.to_dialer) == "wrong_door"
     with changed(hostile, without, with_it) as h:
         assert h.dial("cred.example", door=h.to_dialer) == "wrong_door"
         assert h.ask("cred.example", request()).startswith(b"HTTP/1.1 200 ")
@@ -207,6 +210,43 @@ def test_h14_a_rotated_or_removed_value_is_not_spent_again_on_a_kept_connection(
             assert w.codes() == ["credential_not_available"]
     finally:
         hostile.keeper.send("MSG_SECRET", "token", 3, SECRET)
+
+
+def carried(hostile, w):
+    """The values that came on each connection of the origin, in order."""
+    return [[dict(r["fields"])["authorization"] for r in c["http"]] for c in hostile.arena.ask("since", **w.marks)["connections"] if c["http"]]
+
+
+def test_h14_no_connection_carries_another_value_than_the_one_that_it_was_made_for(hostile):
+    """Those too that a finished flow has left behind, which the next one goes on with."""
+    try:
+        with Watch(hostile) as w:
+            for _ in range(2):
+                assert hostile.ask("cred.example", request()).startswith(b"HTTP/1.1 200 ")
+            assert carried(hostile, w) == [["Bearer " + SECRET] * 2], "it goes on with none"
+            hostile.keeper.send("MSG_SECRET", "token", time.monotonic_ns(), "the-next-value")
+            end = time.monotonic() + 4
+            while carried(hostile, w)[-1][-1:] != ["Bearer the-next-value"]:
+                assert time.monotonic() < end, carried(hostile, w)
+                assert hostile.ask("cred.example", request()).startswith(b"HTTP/1.1 200 ")
+            assert [len(set(values)) for values in carried(hostile, w)] == [1, 1], carried(hostile, w)
+    finally:
+        rotate(hostile)
+
+
+def test_d16_outlet_goes_on_with_no_connection_that_the_policy_before_has_verified(arena, build, tmp_path):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=test CA",
+                    "-keyout", tmp_path / "next.key", "-out", tmp_path / "next.pem"], check=True, capture_output=True)
+    with HostileInlet(arena, build, policy(arena.ca), {"token": SECRET}) as h:
+        assert h.ask("cred.example", request()).startswith(b"HTTP/1.1 200 ")
+        blob = h.blob(policy(tmp_path / "next.pem"))
+        for role in (h.dialer.parent, h.parent):
+            role.send("MSG_POLICY", 2, fds=[blob])
+        os.close(blob)
+        end = time.monotonic() + 4
+        while (got := h.ask("cred.example", request())).startswith(b"HTTP/1.1 200 "):
+            assert time.monotonic() < end, "its certificate is not one that the policy in force takes"
+        assert b"upstream_not_verified" in got, got
 
 
 UPLOAD = b"Content-Type: application/octet-stream\r\n"

@@ -697,3 +697,11 @@ def test_a_proxy_that_is_a_name_is_resolved(world, build):
     s.close()
     assert ip == "127.0.0.90" and {q.name for q in world.queries} == {"proxy.corp.example"}
     assert d.stop() == 0
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "0.0.0.0", "224.0.0.1", "fe80::1", "::ffff:169.254.169.254"])
+def test_a_proxy_whose_name_leads_to_where_nothing_is_ever_dialled_is_not_asked(world, build, address):
+    d = Dialer(world, build, POLICY, proxy="proxy.corp.example:3128")
+    world.resolve = zone(proxy_corp_example=[address])
+    assert d.refused("good.example")["code"] == "address_not_permitted"
+    assert d.stop() == 0

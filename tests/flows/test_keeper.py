@@ -1,4 +1,5 @@
 """The keeper of secrets by itself: what it stores, what it refuses, whom it tells, and what it issues."""
+import fcntl
 import os
 import pathlib
 import random
@@ -77,9 +78,11 @@ def test_a_value_that_no_field_carries_is_refused_when_it_is_stored(keeper, valu
     assert answer == N["SAWD_SECRET_BAD"] and why.startswith(b"the value ") and not keeper.rows()
 
 
-def test_memory_that_can_still_change_is_refused(keeper):
-    fd = os.memfd_create("open")
+@pytest.mark.parametrize("missing", [fcntl.F_SEAL_WRITE, fcntl.F_SEAL_SHRINK, fcntl.F_SEAL_GROW, 0xf])
+def test_memory_that_can_still_change_is_refused(keeper, missing):
+    fd = os.memfd_create("open", os.MFD_ALLOW_SEALING)
     os.write(fd, VALUE)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, 0xf & ~missing)
     assert keeper.prepare("github", "NEW", fd)[0] == N["SAWD_SECRET_BAD"]
 
 
@@ -454,6 +457,14 @@ def test_names_that_are_no_names_issue_nothing_and_keep_nobody_waiting(keeper):
     inlet = keeper.inlet(WS, ["not a name"])
     assert inlet.expect("MSG_CA_KEY") and "no certificates for its inlet" in wait_for("a sentence", keeper.log)
     assert keeper.root(WS).startswith("-----BEGIN")
+
+
+@pytest.mark.parametrize("seconds, granted", [(300, True), (420, True), (421, False), (86400, False), (0, False), (-300, False)])
+def test_a_certificate_of_a_user_lives_for_minutes_whatever_core_asks(keeper, seconds, granted):
+    now = 1_800_000_000
+    asked = (b"ann of dev", WS, bytes(range(32)), 1, now, now + seconds)
+    (certificate, host), _ = keeper.ask("MSG_SAWD_CERT", "MSG_SAWD_CERT_DONE", *asked)
+    assert (len(certificate) > 0) == granted and len(host) == 32
 
 
 # ---- where values are not ------------------------------------------------------------------------------------------

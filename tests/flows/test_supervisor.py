@@ -206,7 +206,9 @@ def test_a_front_that_hands_over_too_much_leaves_nothing_to_its_successor(ws):
 
 FORGED = [("inlet", "lifecycle", "note"), ("inlet", "policy", "note"), ("inlet", "role", "note"), ("inlet", "session", "note"), ("inlet", "api", "note"),
           ("inlet", "flow", "allowed"), ("inlet", "flow", "observed"), ("dialer", "http", "allowed"), ("dialer", "dns", "denied"),
-          ("dialer", "lifecycle", "note"), ("dialer", "flow", "closed")]
+          ("dialer", "lifecycle", "note"), ("dialer", "flow", "closed"), ("dialer", "flow", "observed"), ("dialer", "policy", "note"),
+          ("outlet", "flow", "allowed"), ("outlet", "flow", "failed"), ("outlet", "dns", "denied"), ("outlet", "lifecycle", "note"), ("outlet", "policy", "note"),
+          ("outlet", "session", "note"), ("inlet", "dns", "closed"), ("inlet", "http", "note")]
 
 
 @pytest.mark.parametrize("role,kind,action", FORGED)
@@ -368,10 +370,12 @@ def test_what_cannot_be_written_is_answered_with_no_until_there_is_room(ws, blob
             while True:
                 f.write(b"x" * 4096)
         answers = []
-        for i in range(1, 41):
-            control.send("MSG_EVENT", i, *event("session", name="dev", verb="opened", actor="tester", detail="x" * 1000))
+        for i in range(1, 81):  # the short ones take what room the long ones leave in a page
+            control.send("MSG_EVENT", i, *event("session", name="dev", verb="opened", actor="tester", detail="x" * 1000 if i < 41 else ""))
             answers.append(control.expect("MSG_EVENT_DONE")[0][1])
-        assert answers[-1] == 0, "the disk is full: an event is not written, and whoever waits for it hears so"
+        assert answers[39] == answers[-1] == 0, "the disk is full: an event is not written, and whoever waits for it hears so"
+        assert push(control, blobs["two"], 2) == (0, "the audit log cannot be written, so nothing happens")
+        assert 2 not in [f[0] for k, f, _, _ in w.told("dialer") if k == "MSG_POLICY"], "a policy that is not on record is in force"
         filler.unlink()
         control.send("MSG_EVENT", 99, *event("session", name="dev", verb="opened", actor="tester"))
         assert control.expect("MSG_EVENT_DONE")[0] == [99, 1]
@@ -409,15 +413,15 @@ def test_what_a_role_decided_by_the_policy_before_is_written_down_as_that_policy
     assert [(e["policy"]["name"], e["policy"]["version"]) for e in said] == [("one", "1"), ("two", "2"), ("one", "1")]
 
 
-@pytest.mark.parametrize("what", ["garbage", "cut", "flipped", "older", "port 53"])
+@pytest.mark.parametrize("what", ["garbage", "cut", "flipped", "older", "another of its number", "port 53"])
 def test_a_policy_that_is_not_good_is_refused_and_the_last_one_stays(ws, blobs, what):
     w = ws(generation=5)
     control = w.start()
     w.wait_state(control, "running")
     good = blobs["two"].read_bytes()
     blob = {"garbage": b"\0\1\2" * 50, "cut": good[:-9], "flipped": good[:-3] + bytes([good[-3] ^ 1]) + good[-2:], "older": good,
-            "port 53": with_port_53(blobs["one"])}[what]
-    ok, why = push(control, blob, 4 if what == "older" else 6)
+            "another of its number": good, "port 53": with_port_53(blobs["one"])}[what]
+    ok, why = push(control, blob, {"older": 4, "another of its number": 5}.get(what, 6))
     assert not ok and why
     assert what != "port 53" or "port 53 is the gateway's DNS" in why
     w.wait_audit(lambda e: e["class_uid"] == 5019 and e.get("status_code") == "policy_refused")
@@ -503,9 +507,12 @@ def test_bad_input_is_refused_with_a_sentence_and_nothing_is_left(ws, what, sent
 def test_hello_comes_first_and_with_the_right_id_and_version(ws):
     w = ws()
     w.wait_state(w.start(), "running")
-    for first in (("MSG_SHUTDOWN", 0), ("MSG_HELLO", 99, w.id, 1), ("MSG_HELLO", 1, "ws-000000000000", 1), ("MSG_STOP",)):
+    session = event("session", name="dev", verb="opened", actor="tester")
+    for first in (("MSG_SHUTDOWN", 0), ("MSG_HELLO", 99, w.id, 1), ("MSG_HELLO", 1, "ws-000000000000", 1), ("MSG_STOP",), ("MSG_GUEST_CONNECT", 1, 22),
+                  ("MSG_EVENT", 1, *session), ("MSG_POLICY", 2), ("MSG_KEEPER_OUTLET",), ("MSG_KEEPER_INLET",)):
         c = w.connect()
-        c.send(*first)
+        with open(os.devnull, "rb") as nothing:
+            c.send(*first, fds=[nothing.fileno()] if first[0] in ("MSG_POLICY", "MSG_KEEPER_OUTLET", "MSG_KEEPER_INLET") else [])
         assert c.receive() is None, first
     c = w.connect()
     c.sock.send(b"\xff" * 300)

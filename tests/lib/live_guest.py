@@ -67,6 +67,9 @@ class Flow:
 class Http1(Flow):
     async def ask(self, method, path, body=b""):
         self.writer.write(f"{method} {path} HTTP/1.1\r\nHost: {self.what['host']}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        return await self.answer()
+
+    async def answer(self):
         head = await self.reader.readuntil(b"\r\n\r\n")
         size = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         await self.reader.readexactly(size)
@@ -245,6 +248,16 @@ async def probe(groups, label, want, most):
 async def ask(group, method, path):
     """The status that the group's first flow gets."""
     return await asyncio.wait_for(flows[group][0].ask(method, path), CALL_S)
+
+
+async def once(what, path):
+    """The status that a flow of HTTP/1.1 with one request gets, which may go on a connection that another flow has left behind."""
+    f = Http1(what, 0)
+    await asyncio.wait_for(f.open(), CALL_S)
+    f.writer.write(f"GET {path} HTTP/1.1\r\nHost: {what['host']}\r\n\r\n".encode())
+    status = await asyncio.wait_for(f.answer(), CALL_S)
+    f.close()
+    return status
 
 
 async def gone(group):
