@@ -1,4 +1,5 @@
 #include "proxy/http_flow.h"
+#include "proxy/http_judge.h"
 #include "proxy/idle.h"
 
 #include <stdio.h>
@@ -43,7 +44,7 @@ bool http_connect_judge(struct http_flow *f)
 	bool ok;
 
 	f->wears = false;
-	ok = http_ask_judge(f) && dress_again(f);
+	ok = http_judge(f) && dress_again(f);
 	f->recorded = false;
 	return ok;
 }

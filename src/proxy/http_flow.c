@@ -1,4 +1,5 @@
 #include "proxy/http_flow.h"
+#include "proxy/http_judge.h"
 
 #include <stdlib.h>
 
@@ -479,7 +480,7 @@ static void on_policy(struct flow *flow)
 		http_side_close(&f->upstream);
 	if (f->phase == HTTP_SOCKET && !f->through_outlet)
 		http_socket_judge(f);
-	f->disallowed = f->phase == HTTP_RELAY && !http_ask_stands(f);
+	f->disallowed = f->phase == HTTP_RELAY && !http_judge_stands(f);
 	leave_in_time(f);
 	http_flow_pump(f);
 }

@@ -156,10 +156,6 @@ bool http_ask_hold(struct http_flow *f);
 bool http_ask_body(struct http_flow *f, struct buf *out, size_t full);
 /* A content coding hides what is in the body. */
 bool http_ask_coded(const struct http1_head *h);
-/* Judges f->canon by the policy in force; fills f->rule, verdict, observed, generation. False: it was refused. */
-bool http_ask_judge(struct http_flow *f);
-/* The policy in force allows the request under way, for all that is known of it: a body that is gone speaks against none. Changes nothing. */
-bool http_ask_stands(const struct http_flow *f);
 
 /* Adds names to what the event says was taken out; none twice. */
 void http_note_stripped(struct http_flow *f, struct bytes names);

@@ -1,4 +1,5 @@
 #include "proxy/http_flow.h"
+#include "proxy/http_judge.h"
 
 #include "net/h2.h"
 
@@ -109,7 +110,7 @@ static void on_recorded(void *owner, bool written)
 		http_refuse_silently(f, 503, REASON_AUDIT_UNWRITABLE);
 	} else if (outdated(f)) { /* nothing of it has gone: connection, verdict, credential and record are the new policy's */
 		f->wears = false;
-		if (http_ask_judge(f))
+		if (http_judge(f))
 			http_forward(f);
 	} else if (!upstream_lives(f)) { /* a kept connection that ended meanwhile: nothing was sent on it */
 		http_connect(f);

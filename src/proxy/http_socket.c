@@ -4,6 +4,7 @@
 
 #include "crypt/ws_accept.h"
 #include "proxy/http_flow.h"
+#include "proxy/http_judge.h"
 #include "wire/http1_out.h"
 #include "wire/ws_frame.h"
 #include "wire/ws_handshake.h"
@@ -98,7 +99,7 @@ static void end(struct http_flow *f)
  * ends here with it: one event. */
 void http_socket_judge(struct http_flow *f)
 {
-	if (http_ask_judge(f) && !f->upstream_vetted)
+	if (http_judge(f) && !f->upstream_vetted)
 		http_refuse(f, 403, EVENT_DENIED, REASON_POLICY_CHANGED);
 }
 
