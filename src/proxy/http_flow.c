@@ -112,7 +112,7 @@ static void note_gone(struct http_flow *f)
 
 	if (!(f->guest.deaf || (in_body && f->guest.eof)) || f->guest.starved || f->guest.breach)
 		return;
-	if (in_body)
+	if (in_body && f->refusal == REASON_OK) /* else the refusal has its event */
 		note_cut(f, EVENT_FAILED);
 	else if (f->promised || waits)
 		note_cut(f, f->promised || f->recorded ? EVENT_FAILED : EVENT_DENIED);
@@ -371,7 +371,7 @@ void http_flow_on_upstream(void *owner, uint32_t events)
 static void late_relay(struct http_flow *f)
 {
 	bool guest_slow = !f->body_done && f->upstream.out.len == 0;
-	bool left = f->guest.left && f->body_done && f->guest.out.len == 0;
+	bool left = f->guest.left && f->body_done && f->guest.out.len == 0 && f->upstream.out.len == 0;
 	enum reason reason = guest_slow ? REASON_HTTP_TIMEOUT : left ? REASON_GUEST_CLOSED : REASON_UPSTREAM_TIMEOUT;
 
 	http_refuse(f, guest_slow ? 408 : 504, EVENT_FAILED, reason);

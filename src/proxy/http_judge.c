@@ -224,24 +224,28 @@ static unsigned status_of(enum reason r)
 	}
 }
 
-/* Nobody asks now for a WebSocket that stands, or that its host has just agreed to: its event says that the policy changed, and of the new verdict
- * the rule, and the change that would allow it. */
-static enum reason refusal_of(const struct http_flow *f)
-{
-	bool stands = f->phase == HTTP_SOCKET || (f->phase == HTTP_RELAY && f->websocket);
-
-	return stands ? REASON_POLICY_CHANGED : f->verdict;
-}
-
-bool http_judge(struct http_flow *f)
+static bool judge_again(struct http_flow *f)
 {
 	f->observed = false;
 	f->rule[0] = '\0';
 	buf_reset(&f->change);
 	f->generation = gate_generation(f->flow.gate);
 	f->verdict = judge(f);
-	if (f->verdict == REASON_OK || f->observed)
+	return f->verdict == REASON_OK || f->observed;
+}
+
+bool http_judge(struct http_flow *f)
+{
+	if (judge_again(f))
 		return true;
-	http_refuse(f, status_of(refusal_of(f)), EVENT_DENIED, refusal_of(f));
+	http_refuse(f, status_of(f->verdict), EVENT_DENIED, f->verdict);
+	return false;
+}
+
+bool http_judge_granted(struct http_flow *f)
+{
+	if (judge_again(f))
+		return true;
+	http_refuse(f, 403, EVENT_DENIED, REASON_POLICY_CHANGED);
 	return false;
 }

@@ -7,6 +7,9 @@
 
 /* Judges f->canon by the policy in force; fills f->rule, verdict, observed, generation. False: it was refused. */
 bool http_judge(struct http_flow *f);
+/* The same for what nobody asks for now, since its host has agreed to it already: its event says that the policy changed, and of the new verdict the rule, and the
+ * change that would allow it. */
+bool http_judge_granted(struct http_flow *f);
 /* The policy in force allows the request under way, for all that is known of it: a body that is gone speaks against none. Changes nothing. */
 bool http_judge_stands(const struct http_flow *f);
 /* Where its requests go, for what makes them canonical. */

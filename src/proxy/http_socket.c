@@ -99,7 +99,7 @@ static void end(struct http_flow *f)
  * ends here with it: one event. */
 void http_socket_judge(struct http_flow *f)
 {
-	if (http_judge(f) && !f->upstream_vetted)
+	if (http_judge_granted(f) && !f->upstream_vetted)
 		http_refuse(f, 403, EVENT_DENIED, REASON_POLICY_CHANGED);
 }
 

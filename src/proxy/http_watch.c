@@ -137,6 +137,8 @@ bool http_watch_pass(struct http_watch *w, struct bytes data, bool last, struct 
 	}
 	buf_consume(&w->held, w->passed - behind);
 	w->passed = behind;
+	if (data.len > HTTP_WATCH_HELD_MAX - w->held.len) /* no host writes a secret so long-winded, but as the beginning of one it cannot go */
+		return false;
 	if (!buf_bytes(&w->held, data) || secret_scan_find(scan_of(w), buf_view(&w->held), behind, last, &safe))
 		return false;
 	w->passed = safe;
