@@ -26,30 +26,14 @@ struct judge {
 	bool method_listed; /* some allow rule has path and method */
 };
 
-enum policy_met policy_body_silent(const struct policy_request *r, const struct blob_condition *c)
-{
-	const struct policy_body *b = r->body;
-
-	if (!r->json)
-		return POLICY_MET;
-	if (!c->slot)
-		return POLICY_UNCLEAR;
-	if (!b)
-		return POLICY_PENDING;
-	return b->state == POLICY_BODY_READ && c->slot <= b->n_values && b->values[c->slot - 1].kind == JSON_VALUE_ABSENT ? POLICY_MET : POLICY_UNCLEAR;
-}
-
 static enum policy_met query_met(const struct policy *p, const struct policy_request *r, const struct blob_condition *c)
 {
 	const struct blob_str *values =
 		(const struct blob_str *)blob_at(p, BLOB_VALUES) + c->values.first;
 	struct policy_query_value got;
-	enum policy_met silent = policy_body_silent(r, c);
 
 	if (r->form)
 		return POLICY_UNCLEAR;
-	if (silent != POLICY_MET)
-		return silent;
 	if (!r->has_query)
 		return POLICY_UNMET;
 	switch (policy_query_find(r->query, blob_text(p, c->key), &got)) {
@@ -132,15 +116,6 @@ enum policy_met policy_condition_met(const struct policy *p, const struct blob_e
 	}
 }
 
-static enum reason unclear_reason(const struct policy_request *r, const struct blob_condition *c)
-{
-	bool reads = c->kind == POLICY_CONDITION_QUERY && r->json && !r->form && c->slot;
-
-	if (c->kind == POLICY_CONDITION_JSON)
-		return policy_body_reason(r->body->state);
-	return reads && r->body && r->body->state != POLICY_BODY_READ ? policy_body_reason(r->body->state) : REASON_HTTP_CONDITION;
-}
-
 /* One that is not met settles it, whatever the others are. *ret_unclear is why a condition is unclear. */
 static enum policy_met conditions_met(const struct judge *j, const struct blob_rule *rule, enum reason *ret_unclear)
 {
@@ -155,7 +130,7 @@ static enum policy_met conditions_met(const struct judge *j, const struct blob_r
 		if (met == POLICY_UNMET)
 			return POLICY_UNMET;
 		if (met == POLICY_UNCLEAR)
-			*ret_unclear = unclear_reason(j->r, &c[i]);
+			*ret_unclear = c[i].kind == POLICY_CONDITION_JSON ? policy_body_reason(j->r->body->state) : REASON_HTTP_CONDITION;
 		all = met > all ? met : all;
 	}
 	return all;
