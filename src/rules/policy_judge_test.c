@@ -187,6 +187,49 @@ TEST(a_slash_at_the_end_leads_past_no_deny_and_past_no_narrower_rule_that_holds_
 	kit_free(&k);
 }
 
+/* Nor is its body waited for, unless what it says there could let a rule behind it hold back. */
+TEST(a_rule_that_allows_has_no_slash_at_the_end_that_it_does_not_list)
+{
+	struct kit k = kit_compile(
+		"version: 1\nverdicts: {all: allow, write: deny}\ncredentials:\n  c: {inject: {bearer: true}, hosts: [a.example], paths: ['/**']}\nnetwork:\n"
+		"  - {name: a, hosts: [a.example], ports: [443], mode: intercept, protocol: rest, credential: c, rules: [\n"
+		"      {class: all, methods: [POST], paths: ['/**']}, {class: write, methods: [POST], paths: [/held, /b]},\n"
+		"      {class: all, methods: [POST], paths: [/a], json: {/x: [1]}, reflective: true}, {class: all, methods: [POST], paths: [/s, /t], reflective: true},\n"
+		"      {class: all, methods: [POST], paths: [/b], json: {/x: [1]}}]}\n");
+	static const struct {
+		const char *path, *body; /* NULL: none is needed */
+		enum reason want;
+		bool reflective;
+	} rows[] = {
+		{ "/a/", NULL, REASON_OK, false }, { "/a", "{\"x\": 1}", REASON_OK, true }, { "/a", "{\"x\": ", REASON_BODY_NOT_PARSABLE, false },
+		{ "/s/", NULL, REASON_OK, false }, { "/s", NULL, REASON_OK, true },	       { "/held/", NULL, REASON_VERDICT_DENY, false },
+		{ "/b/", "{\"x\": 1}", REASON_OK, false }, { "/b/", "{\"x\": 2}", REASON_VERDICT_DENY, false },
+		{ "/b/", "{\"x\": ", REASON_BODY_NOT_PARSABLE, false },
+	};
+	struct policy_entry e;
+
+	CHECK_INT(policy_find(&k.policy, bytes_str("a.example"), 443, &e), REASON_OK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct policy_request r = { .method = bytes_str("POST"), .path = bytes_str(rows[i].path) };
+		struct policy_body body;
+		struct policy_verdict v;
+		ARENA_AUTO struct arena a;
+
+		arena_init(&a, JSON_POINTER_ARENA_MAX);
+		policy_judge(&k.policy, &e, &r, &v);
+		if (!CHECK_INT(v.needs, rows[i].body ? POLICY_NEEDS_JSON : POLICY_NEEDS_NOTHING))
+			printf("# row %zu\n", i);
+		if (v.needs == POLICY_NEEDS_JSON) {
+			policy_body_json(&k.policy, &e, bytes_str(rows[i].body ? rows[i].body : "{}"), &a, &body);
+			r.body = &body;
+			policy_judge(&k.policy, &e, &r, &v);
+		}
+		if (!CHECK_INT(v.reason, rows[i].want) || !CHECK(v.reflective == rows[i].reflective))
+			printf("# row %zu\n", i);
+	}
+	kit_free(&k);
+}
+
 TEST(a_field_that_is_taken_out_allows_nothing_and_fires_a_deny)
 {
 	struct kit k = kit_compile(
