@@ -118,14 +118,6 @@ static enum reason judge_destination(const struct policy *p, const struct http_f
 	return REASON_OK;
 }
 
-static struct bytes type_of(const struct http1_head *h)
-{
-	struct bytes type = bytes_of(NULL, 0);
-
-	(void)http1_find(h, "content-type", &type);
-	return type;
-}
-
 /* Changes nothing of the request. Where REASON_OK is the answer, there is a verdict, or it needs the body. */
 static enum reason ask_policy(const struct http_flow *f, const struct http1_head *h, struct answer *ret)
 {
@@ -142,7 +134,6 @@ static enum reason ask_policy(const struct http_flow *f, const struct http1_head
 		.bare = policy_guarded(p, name_bytes(&f->flow.name)),
 		.websocket = http_wants_websocket(h),
 		.form = !http_without_body(f) && http1_form_is_form(http1_form_kind_of(h)),
-		.json = !http_without_body(f) && http1_form_says_json(type_of(h)),
 	};
 	split_target(&ret->q, h->target);
 	if (r != REASON_OK)

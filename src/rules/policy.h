@@ -101,7 +101,6 @@ struct policy_request {
 	bool bare; /* the client's credentials are taken out before it goes: it will not have a field of theirs (wire/credential_fields.h) */
 	bool websocket; /* GET with `Upgrade: websocket` that would be passed on */
 	bool form; /* it has a body that is labelled as a form, whose fields some hosts take before those of the query */
-	bool json; /* it has a body that is labelled as JSON, whose outermost members some hosts take before the parameters of the query */
 	const struct policy_body *body; /* NULL: not read yet */
 };
 

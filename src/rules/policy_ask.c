@@ -325,8 +325,7 @@ static enum reason carried(const struct policy_ask *q, enum policy_mode mode)
 
 void policy_ask(const struct policy *p, const struct policy_ask *q, struct policy_told *ret)
 {
-	struct policy_request r = { .method = q->method, .websocket = q->websocket, .has_header = has_header, .has_like = has_like, .headers = q,
-				    .json = q->body && q->body->len > 0 && http1_form_says_json(q->type) };
+	struct policy_request r = { .method = q->method, .websocket = q->websocket, .has_header = has_header, .has_like = has_like, .headers = q };
 	struct policy_body body = { .state = POLICY_BODY_READ };
 	enum reason target, barred;
 	ARENA_AUTO struct arena arena;

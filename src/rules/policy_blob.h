@@ -155,7 +155,7 @@ enum policy_condition_kind {
 
 struct blob_condition {
 	uint32_t kind;
-	uint32_t slot; /* JSON: which pointer of the entry. QUERY: one more than that of a member that some host takes for it; 0: none */
+	uint32_t slot; /* JSON: which pointer of the entry */
 	struct blob_str key;
 	struct blob_run values; /* patterns; none for a header. JSON: policy_json.h */
 };

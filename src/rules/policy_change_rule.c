@@ -339,24 +339,12 @@ void change_bind(struct change *c, struct bytes path)
 	change_pattern(c, path);
 }
 
-/* The body names a parameter that the rule reads. */
-static bool speaks(const struct change *c, const struct blob_rule *rule)
-{
-	for (uint32_t i = 0; i < rule->conditions.n; i++)
-		if (conditions_of(c, rule)[i].kind == POLICY_CONDITION_QUERY && policy_body_silent(c->r->request, &conditions_of(c, rule)[i]) != POLICY_MET)
-			return true;
-	return false;
-}
-
-static const char *unclear(const struct change *c, const struct blob_rule *rule)
+static const char *unclear(const struct change *c)
 {
 	enum reason r = c->r->reason;
 
 	if (r == REASON_HTTP_CONDITION && c->r->request->form)
 		return "a rule reads a query parameter, and some servers take the fields of a form before it; send no form";
-	if (r == REASON_HTTP_CONDITION && speaks(c, rule))
-		return "a rule reads a query parameter, and some servers take the member of that name in a JSON body before it; leave it out of the body, and send "
-		       "the parameter once";
 	return r == REASON_BODY_TOO_LARGE || r == REASON_BODY_CODED || r == REASON_BODY_NOT_PARSABLE || r == REASON_BODY_AMBIGUOUS ?
 		       "a rule reads the body, and what it cannot read is never let through" :
 		       "a rule reads a query parameter or a header field that comes twice, in a form that servers read in different ways, or "
@@ -384,7 +372,7 @@ static void change_spelling(struct change *c, bool as_it_came)
 	else if (f.best == BLOB_NONE)
 		meet(c, &f.rules[f.unmet]);
 	else if (f.best_unclear)
-		c->never = unclear(c, &f.rules[f.best]);
+		c->never = unclear(c);
 	else if (f.rules[f.best].effect != POLICY_EFFECT_ALLOW)
 		lift(c, &f);
 }

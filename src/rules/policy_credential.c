@@ -1,5 +1,6 @@
 #include "rules/policy_git.h"
 #include "rules/policy_path.h"
+#include "rules/policy_spelling.h"
 #include "rules/policy_view.h"
 #include "wire/http1.h"
 
@@ -51,58 +52,53 @@ static bool port_bound(const struct policy *p, struct blob_run ports, uint16_t p
 	return false;
 }
 
-/* With a slash for each encoded one: in `room`, which is as long as the text. */
-static struct bytes decoded(struct bytes text, uint8_t *room)
+/* Some path of the binding is this one or, where there is a repository, names that. `decoded`: with slashes for the encoded ones of both; where the binding
+ * itself has one, one that is decoded is meant. */
+static bool bound(const struct policy *p, const struct blob_credential *c, struct bytes path, const struct bytes *repository, bool decoded)
 {
-	size_t n = 0;
+	const struct blob_str *values = (const struct blob_str *)blob_at(p, BLOB_VALUES) + c->paths.first;
+	uint8_t a[POLICY_PATH_MAX];
 
-	for (size_t i = 0; i < text.len; i++) {
-		bool slash = bytes_starts(bytes_skip(text, i), bytes_str("%2F"));
+	for (uint32_t i = 0; i < c->paths.n; i++) {
+		struct bytes pattern = blob_text(p, values[i]), named = policy_git_repository(pattern);
 
-		room[n++] = slash ? '/' : text.p[i];
-		i += slash ? 2 : 0;
+		if (decoded && pattern.len > sizeof(a))
+			continue;
+		if (policy_path_match(decoded ? policy_spelling_slashes(pattern, a) : pattern, path) ||
+		    (repository && policy_path_match(decoded ? policy_spelling_slashes(named, a) : named, *repository)))
+			return true;
 	}
-	return bytes_of(room, n);
+	return false;
 }
 
-static bool bound_decoded(struct bytes pattern, struct bytes path)
+/* A host that decodes slashes finds another path, which must be bound, too. */
+static bool bound_either_way(const struct policy *p, uint32_t credential, struct bytes path, const struct bytes *repository)
 {
-	uint8_t a[POLICY_PATH_MAX], b[HTTP1_LINE_MAX];
+	const struct blob_credential *c = (const struct blob_credential *)blob_at(p, BLOB_CREDENTIALS) + credential;
+	uint8_t a[HTTP1_LINE_MAX], b[HTTP1_LINE_MAX];
+	struct bytes named;
 
-	return pattern.len <= sizeof(a) && path.len <= sizeof(b) && policy_path_match(decoded(pattern, a), decoded(path, b));
-}
-
-/* A host that decodes slashes finds another path, which must be bound, too. Where the binding itself has an encoded slash, one that is decoded is meant. */
-static bool bound(struct bytes pattern, struct bytes path)
-{
-	return policy_path_match(pattern, path) && (!memmem(path.p, path.len, "%2F", 3) || bound_decoded(pattern, path));
+	if (!bound(p, c, path, repository, false))
+		return false;
+	if (!memmem(path.p, path.len, "%2F", 3))
+		return true;
+	if (path.len > sizeof(a))
+		return false;
+	named = policy_spelling_slashes(repository ? *repository : path, b);
+	return bound(p, c, policy_spelling_slashes(path, a), repository ? &named : NULL, true);
 }
 
 bool blob_path_bound(const struct policy *p, uint32_t credential, struct bytes path)
 {
-	const struct blob_credential *c = (const struct blob_credential *)blob_at(p, BLOB_CREDENTIALS) + credential;
-	const struct blob_str *values = (const struct blob_str *)blob_at(p, BLOB_VALUES) + c->paths.first;
-
-	for (uint32_t i = 0; i < c->paths.n; i++)
-		if (bound(blob_text(p, values[i]), path))
-			return true;
-	return false;
+	return bound_either_way(p, credential, path, NULL);
 }
 
 bool blob_request_bound(const struct policy *p, uint32_t credential, enum policy_protocol protocol, const struct policy_request *r)
 {
-	const struct blob_credential *c = (const struct blob_credential *)blob_at(p, BLOB_CREDENTIALS) + credential;
-	const struct blob_str *values = (const struct blob_str *)blob_at(p, BLOB_VALUES) + c->paths.first;
 	struct bytes repository;
+	bool git = protocol == POLICY_GIT && policy_git_kind_of(r, &repository) != POLICY_GIT_NONE;
 
-	if (blob_path_bound(p, credential, r->path))
-		return true;
-	if (protocol != POLICY_GIT || policy_git_kind_of(r, &repository) == POLICY_GIT_NONE)
-		return false;
-	for (uint32_t i = 0; i < c->paths.n; i++)
-		if (bound(policy_git_repository(blob_text(p, values[i])), repository))
-			return true;
-	return false;
+	return bound_either_way(p, credential, r->path, git ? &repository : NULL);
 }
 
 bool policy_credential_bound(const struct policy *p, uint32_t i, struct bytes name, uint16_t port, enum policy_protocol protocol,

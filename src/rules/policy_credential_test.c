@@ -143,6 +143,43 @@ TEST(h1_an_encoded_slash_leads_to_no_path_that_is_not_bound)
 	kit_free(&k);
 }
 
+TEST(a_path_may_be_bound_as_it_came_by_one_pattern_and_decoded_by_another)
+{
+	struct kit k = kit_compile(TOP "credentials:\n  k: {inject: {bearer: true}, hosts: [a.example], paths: ['/api/v4/projects/*/issues', '/api/v4/projects/*/*/issues']}\n"
+				       "network:\n  - {name: a, hosts: [a.example], ports: [443], mode: intercept, protocol: rest, encoded_slash: true, credential: k, access: full}\n");
+	struct kit git = kit_compile("version: 1\nverdicts: {read: allow}\ncredentials:\n  k: {inject: {bearer: true}, hosts: [g.example], paths: ['/*', '/*/o/**']}\n"
+				     "network:\n  - {name: g, hosts: [g.example], ports: [443], mode: intercept, protocol: git, encoded_slash: true, credential: k, rules: [\n"
+				     "      {class: read, git: fetch, paths: ['/**']}]}\n");
+	struct policy_request r = { .method = bytes_str("GET"), .path = bytes_str("/x%2Fo/info/refs"), .query = bytes_str("service=git-upload-pack"), .has_query = true };
+
+	CHECK_INT(kit_ask(&k, "GET", "a.example", 443, "/api/v4/projects/group%2Fapp/issues"), REASON_OK);
+	CHECK_INT(kit_ask(&k, "GET", "a.example", 443, "/api/v4/projects/group%2Fsub%2Fapp/issues"), REASON_CREDENTIAL_UNBOUND);
+	CHECK_INT(kit_ask(&k, "GET", "a.example", 443, "/api/v4/projects/a/b%2Fc/issues"), REASON_CREDENTIAL_UNBOUND);
+	CHECK(policy_credential_bound(&git.policy, 0, bytes_str("g.example"), 443, POLICY_GIT, &r));
+	r.path = bytes_str("/x%2Fp/info/refs");
+	CHECK(!policy_credential_bound(&git.policy, 0, bytes_str("g.example"), 443, POLICY_GIT, &r));
+	kit_free(&k);
+	kit_free(&git);
+}
+
+TEST(a_rule_whose_decoded_path_is_not_bound_can_never_match)
+{
+#define SPENT(bound, path) \
+	TOP "credentials:\n  k: {inject: {bearer: true}, hosts: [a.example], paths: ['/c/x', " bound "]}\nnetwork:\n" \
+	    "  - {name: a, hosts: [a.example], ports: [443], mode: intercept, protocol: rest, encoded_slash: true, credential: k, rules: [\n" \
+	    "      {class: read, methods: [GET], paths: ['/c/**', '/p/**']}, {class: write, methods: [POST], paths: ['" path "']}]}\n"
+	static const char *const good[] = { SPENT("'/p/*/read', '/p/*/*/*/read'", "/p/*%2F*/read"), SPENT("'/p/*/read', '/p/*/*/*/read'", "/p/a%2Fb%2Fc/read"),
+					    SPENT("'/p/*/read'", "/p/*/read"), SPENT("'/p/*/read'", "/**") };
+
+	kit_refused(SPENT("'/p/*/read'", "/p/a%2Fb/read"), 8, 0, "can never match");
+	kit_refused(SPENT("'/p/*/read'", "/p/*%2Fb/read"), 8, 0, "can never match");
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct kit k = kit_compile(good[i]);
+
+		kit_free(&k);
+	}
+}
+
 TEST(h1_a_credential_is_bound_to_name_port_and_path)
 {
 	struct kit k = kit_compile(TOP "credentials:\n  k: {inject: {header: x-api-key, format: '{}'}, hosts: ['*.w.example'], paths: ['/v1/**']}\n"

@@ -233,15 +233,15 @@ static bool touches_without_end(struct bytes wanted, struct bytes pattern)
 	return policy_path_overlaps(buf_view(&ended), wanted) && !policy_path_contains(pattern, buf_view(&ended));
 }
 
-/* A request of the wanted pattern may be one of the other in another spelling. */
-static bool touches_spelt(const struct want *w, struct bytes pattern)
+/* A request of the wanted pattern may be one of the other in another spelling; without the slash at its end only where that one holds back. */
+static bool touches_spelt(const struct want *w, struct bytes pattern, bool holds)
 {
-	struct bytes wanted = w->grant->pattern;
+	struct bytes wanted = w->grant->pattern, spelt;
 	BUF_AUTO struct buf plus = { .max = LINE_MAX_LEN };
+	bool end = holds && w->to->e->protocol != POLICY_GIT;
 
-	if (w->to->e->protocol != POLICY_GIT && touches_without_end(wanted, pattern))
+	if (end && touches_without_end(wanted, pattern))
 		return true;
-
 	if ((w->to->e->flags & BLOB_ENCODED_SLASH) && (bytes_find(wanted, '*') < wanted.len || policy_spelling_any(wanted)) &&
 	    (!holds_back(w) || !differ_spelt(pattern, wanted)))
 		return true;
@@ -249,7 +249,8 @@ static bool touches_spelt(const struct want *w, struct bytes pattern)
 		return false;
 	if (!buf_bytes(&plus, wanted))
 		return true;
-	return policy_path_overlaps(pattern, policy_spelling_plus(wanted, plus.p));
+	spelt = policy_spelling_plus(wanted, plus.p);
+	return policy_path_overlaps(pattern, spelt) || (end && touches_without_end(spelt, pattern));
 }
 
 /* Rule `s` of the old policy may refuse some of what is wanted and `by` would grant. Of a path as it comes the first rule decides; of its other
@@ -262,7 +263,7 @@ static bool stops(const struct want *w, const struct grant *s, const struct gran
 	if (!(r->methods & w->method) || !(unclear || refuses(r, w->ask)))
 		return false;
 	return (s->rule < by->rule && policy_path_overlaps(s->pattern, w->grant->pattern) && !refused_too(w, s, r, false)) ||
-	       (touches_spelt(w, s->pattern) && !refused_too(w, s, r, true));
+	       (touches_spelt(w, s->pattern, strict(r)) && !refused_too(w, s, r, true));
 }
 
 static bool granted(const struct want *w)
@@ -284,22 +285,28 @@ static bool granted(const struct want *w)
 	return false;
 }
 
-/* Where the old policy spends a credential and the new one none, only what the credential was bound to was allowed. */
+/* Where the old policy spends a credential and the new one none, only what the credential was bound to was allowed: encoded slashes both as they are and decoded. */
 static bool unbound_before(const struct policy_request_pair *s, struct bytes pattern)
 {
 	const struct blob_entry *f = s->from_entry;
 	const struct blob_credential *c = (const struct blob_credential *)blob_at(s->from, BLOB_CREDENTIALS) + f->credential;
 	const struct blob_str *paths = blob_at(s->from, BLOB_VALUES);
+	bool as_it_is = false, decoded = !(s->to_entry->flags & BLOB_ENCODED_SLASH);
+	uint8_t a[POLICY_PATH_MAX], b[2 * POLICY_PATH_MAX];
 
 	if (f->root == BLOB_NONE || f->credential == BLOB_NONE || s->to_entry->credential != BLOB_NONE)
 		return false;
+	if (pattern.len > POLICY_PATH_MAX)
+		return true;
 	for (uint32_t i = 0; i < c->paths.n; i++) {
-		struct bytes bound = blob_text(s->from, paths[c->paths.first + i]);
+		struct bytes whole = blob_text(s->from, paths[c->paths.first + i]);
+		struct bytes bound = f->protocol == POLICY_GIT ? policy_git_repository(whole) : whole;
 
-		if (policy_path_contains(f->protocol == POLICY_GIT ? policy_git_repository(bound) : bound, pattern))
-			return false;
+		as_it_is = as_it_is || policy_path_contains(bound, pattern);
+		if (!decoded && bound.len <= POLICY_PATH_MAX)
+			decoded = policy_path_contains(policy_spelling_slashes(bound, a), policy_spelling_opened(pattern, b));
 	}
-	return true;
+	return !as_it_is || !decoded;
 }
 
 /* Is there something to ask? Where all answers of one of the entries are scanned, policy_diff_spend() tells. */

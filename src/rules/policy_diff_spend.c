@@ -2,6 +2,7 @@
 #include "rules/policy_diff_spend.h"
 
 #include "rules/policy_path.h"
+#include "rules/policy_spelling.h"
 
 enum { LINE_MAX_LEN = 256 * 1024 }; /* POLICY_BOUND_MAX paths */
 
@@ -25,14 +26,23 @@ static bool same_way(const struct policy_spend_pair *s, const struct blob_creden
 	       bytes_eq(text_of(s->from, a->suffix), text_of(s->to, b->suffix)) && bytes_eq(text_of(s->from, a->user), text_of(s->to, b->user));
 }
 
+/* All of a new pattern was bound: as it is and, where it has encoded slashes, also decoded, by the same pattern or another. */
 static bool path_bound_before(const struct policy_spend_pair *s, const struct blob_credential *before, struct bytes path)
 {
 	const struct blob_str *paths = (const struct blob_str *)blob_at(s->from, BLOB_VALUES) + before->paths.first;
+	bool as_it_is = false, decoded = !memmem(path.p, path.len, "%2F", 3);
+	uint8_t a[POLICY_PATH_MAX], b[POLICY_PATH_MAX];
 
-	for (uint32_t i = 0; i < before->paths.n; i++)
-		if (policy_path_contains(blob_text(s->from, paths[i]), path))
-			return true;
-	return false;
+	if (path.len > POLICY_PATH_MAX)
+		return false;
+	for (uint32_t i = 0; i < before->paths.n; i++) {
+		struct bytes bound = blob_text(s->from, paths[i]);
+
+		as_it_is = as_it_is || policy_path_contains(bound, path);
+		if (!decoded && bound.len <= POLICY_PATH_MAX)
+			decoded = policy_path_contains(policy_spelling_slashes(bound, a), policy_spelling_slashes(path, b));
+	}
+	return as_it_is && decoded;
 }
 
 static void end(struct policy_spend_pair *s, struct buf *line)

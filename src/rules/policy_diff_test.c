@@ -222,6 +222,20 @@ TEST(what_a_binding_or_a_host_behind_a_name_held_back_is_told)
 #define ITSELF "version: 1\nverdicts: {read: allow, write: allow}\nnetwork:\n  - {name: i, hosts: [i.internal], ports: [443], mode: intercept, protocol: rest, access: full}\n"
 	check(CREDS("/w") TLS("credential: key, rules: [" READ WRITE("/w") "]"), TOP TLS("rules: [" READ WRITE("/w") "]"),
 	      "cookies from api.example:443 (entry api)\nrequests GET,HEAD /** (entry api)\ncredentials of the workspace's own to api.example\n");
+#define SLASHED(bound) \
+	"version: 1\nverdicts: {read: allow, write: allow}\ncredentials:\n  key: {inject: {bearer: true}, hosts: [api.example], paths: [" bound "]}\nnetwork:\n"
+#define TAKES(more) TLS("encoded_slash: true" more)
+	check(SLASHED("'/p/*/read'") TAKES(", credential: key, access: full"), SLASHED("'/p/*/read', '/p/a%2F*/read'") TAKES(", credential: key, access: full"),
+	      "spends key on api.example:443 /p/a%2F*/read (entry api)\n");
+	check(SLASHED("'/p/*/read', '/p/*/*/read'") TAKES(", credential: key, access: full"),
+	      SLASHED("'/p/*/read', '/p/*/*/read', '/p/a%2F*/read'") TAKES(", credential: key, access: full"), "");
+	check(SLASHED("'/p/*/read', '/p/a%2F*/read'") TAKES(", credential: key, access: full"), SLASHED("'/p/a%2F*/read', '/p/*/read'") TAKES(", credential: key, access: full"), "");
+	check(SLASHED("'/p/*'") TAKES(", credential: key, rules: [{class: read, methods: [GET], paths: ['/p/*']}" WRITE("/p/w") "]"),
+	      TOP TAKES(", rules: [{class: read, methods: [GET], paths: ['/p/*']}" WRITE("/p/w") "]"),
+	      "cookies from api.example:443 (entry api)\nrequests GET,HEAD /p/* (entry api)\ncredentials of the workspace's own to api.example\n");
+	check(SLASHED("'/p/**'") TAKES(", credential: key, rules: [{class: read, methods: [GET], paths: ['/p/*', '/p/**']}" WRITE("/p/w") "]"),
+	      TOP TAKES(", rules: [{class: read, methods: [GET], paths: ['/p/*', '/p/**']}" WRITE("/p/w") "]"),
+	      "cookies from api.example:443 (entry api)\ncredentials of the workspace's own to api.example\n");
 	check(UP("a.example"), ITSELF, "leads i.internal:443 to i.internal:443 (entry i)\n");
 	check(ITSELF, UP("a.example"), "leads i.internal:443 to a.example:443 (entry i)\n");
 }
@@ -239,6 +253,8 @@ TEST(what_a_deny_held_back_in_another_spelling_is_told)
 	check(TOP SPELT(GET("/x/*") GET("/x/*/") NOT("/x/n") NOT("/x/m")), TOP SPELT(GET("/x/*") GET("/x/*/") NOT("/x/m")),
 	      "requests GET,HEAD /x/* (entry a)\nrequests GET,HEAD /x/*/ (entry a)\n");
 	check(TOP SPELT(GET("/x/*") GET("/x/*/") NOT("/x/n")), TOP SPELT(GET("/x/*") GET("/x/*/") NOT("/x/n")), "");
+	check(TOP HTTP("a.example", "{class: read, methods: [GET], paths: ['/x%2B/', '/x+', /m]}" WRITE("/p") NOT("/x+") NOT("/m")),
+	      TOP HTTP("a.example", "{class: read, methods: [GET], paths: ['/x%2B/', '/x+', /m]}" WRITE("/p") NOT("/m")), "requests GET,HEAD /x%2B/ (entry a)\nrequests GET,HEAD /x+ (entry a)\n");
 	/* more slashes than a path may have where a rule holds back */
 	check(TOP SPELT(GET("/a/**") GET("/b/**") NOT("/a/b")), TOP SPELT(GET("/a/**") GET("/b/**")),
 	      "requests GET,HEAD /a/** (entry a)\nrequests GET,HEAD /b/** (entry a)\n");

@@ -19,6 +19,7 @@ struct judge {
 	const struct policy_request *r;
 	const struct blob_rule *rules;
 	uint32_t method;
+	bool sure; /* a rule that allows decides only where its conditions are met */
 	uint32_t best; /* the first rule that decides, so far; BLOB_NONE */
 	enum policy_met best_met;
 	enum reason unclear; /* why, when best_met is POLICY_UNCLEAR */
@@ -26,30 +27,14 @@ struct judge {
 	bool method_listed; /* some allow rule has path and method */
 };
 
-enum policy_met policy_body_silent(const struct policy_request *r, const struct blob_condition *c)
-{
-	const struct policy_body *b = r->body;
-
-	if (!r->json)
-		return POLICY_MET;
-	if (!c->slot)
-		return POLICY_UNCLEAR;
-	if (!b)
-		return POLICY_PENDING;
-	return b->state == POLICY_BODY_READ && c->slot <= b->n_values && b->values[c->slot - 1].kind == JSON_VALUE_ABSENT ? POLICY_MET : POLICY_UNCLEAR;
-}
-
 static enum policy_met query_met(const struct policy *p, const struct policy_request *r, const struct blob_condition *c)
 {
 	const struct blob_str *values =
 		(const struct blob_str *)blob_at(p, BLOB_VALUES) + c->values.first;
 	struct policy_query_value got;
-	enum policy_met silent = policy_body_silent(r, c);
 
 	if (r->form)
 		return POLICY_UNCLEAR;
-	if (silent != POLICY_MET)
-		return silent;
 	if (!r->has_query)
 		return POLICY_UNMET;
 	switch (policy_query_find(r->query, blob_text(p, c->key), &got)) {
@@ -132,15 +117,6 @@ enum policy_met policy_condition_met(const struct policy *p, const struct blob_e
 	}
 }
 
-static enum reason unclear_reason(const struct policy_request *r, const struct blob_condition *c)
-{
-	bool reads = c->kind == POLICY_CONDITION_QUERY && r->json && !r->form && c->slot;
-
-	if (c->kind == POLICY_CONDITION_JSON)
-		return policy_body_reason(r->body->state);
-	return reads && r->body && r->body->state != POLICY_BODY_READ ? policy_body_reason(r->body->state) : REASON_HTTP_CONDITION;
-}
-
 /* One that is not met settles it, whatever the others are. *ret_unclear is why a condition is unclear. */
 static enum policy_met conditions_met(const struct judge *j, const struct blob_rule *rule, enum reason *ret_unclear)
 {
@@ -155,7 +131,7 @@ static enum policy_met conditions_met(const struct judge *j, const struct blob_r
 		if (met == POLICY_UNMET)
 			return POLICY_UNMET;
 		if (met == POLICY_UNCLEAR)
-			*ret_unclear = unclear_reason(j->r, &c[i]);
+			*ret_unclear = c[i].kind == POLICY_CONDITION_JSON ? policy_body_reason(j->r->body->state) : REASON_HTTP_CONDITION;
 		all = met > all ? met : all;
 	}
 	return all;
@@ -177,7 +153,7 @@ static void consider(void *owner, uint32_t index)
 		return;
 	j->method_listed = j->method_listed || !deny;
 	met = conditions_met(j, rule, &unclear);
-	if (met == POLICY_UNMET)
+	if (met == POLICY_UNMET || (j->sure && rule->effect == POLICY_EFFECT_ALLOW && met != POLICY_MET))
 		return;
 	j->best = index;
 	j->best_met = met;
@@ -236,10 +212,10 @@ static enum reason reason_of(const struct judge *j)
 	return r;
 }
 
-static enum reason judge_rest(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, uint32_t *ret_best,
+static enum reason judge_rest(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, bool sure, uint32_t *ret_best,
 			      enum policy_needs *ret_needs)
 {
-	struct judge j = { .p = p, .e = e, .r = r, .best = BLOB_NONE };
+	struct judge j = { .p = p, .e = e, .r = r, .sure = sure, .best = BLOB_NONE };
 
 	j.method = r->websocket ? (uint32_t)POLICY_METHOD_WEBSOCKET : policy_method_bit(r->method);
 	j.rules = (const struct blob_rule *)blob_at(p, BLOB_RULES) + e->rules.first;
@@ -264,7 +240,7 @@ static struct answer judge_one(const struct policy *p, const struct blob_entry *
 	if (e->protocol == POLICY_GIT)
 		a.reason = policy_judge_git(p, e, r, &a.best, &a.needs);
 	else
-		a.reason = judge_rest(p, e, r, &a.best, &a.needs);
+		a.reason = judge_rest(p, e, r, false, &a.best, &a.needs);
 	if (a.best != BLOB_NONE)
 		a.flags = ((const struct blob_rule *)blob_at(p, BLOB_RULES))[e->rules.first + a.best].flags;
 	return a;
@@ -305,16 +281,29 @@ static void notice(void *owner, uint32_t index)
 	s->found = s->found || index == s->index;
 }
 
-/* A rule must have that spelling: one that no rule has is nothing against the path as it came, which some rule allows. Where what differs is the slash at the
- * end, a rule that has the path as it came, too, was heard already: below one that holds back all paths /simple/ may be listed. */
-static bool has_a_say(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, const struct policy_spelling *s, uint32_t rule)
+static bool allows(const struct policy *p, const struct blob_entry *e, uint32_t rule)
+{
+	return ((const struct blob_rule *)blob_at(p, BLOB_RULES))[e->rules.first + rule].effect == POLICY_EFFECT_ALLOW;
+}
+
+/* A rule must have that spelling, `q`: one that no rule has is nothing against the path as it came, which some rule allows. Where what differs is the slash at
+ * the end, one that allows has what it lists, and matters only as far as it may stand before one that holds back; and a rule that has the path as it came, too,
+ * was heard already: below one that holds back all paths /simple/ may be listed. */
+static bool has_a_say(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, const struct policy_spelling *s,
+		      const struct policy_request *q, uint32_t rule)
 {
 	struct sought_rule sought = { .index = rule };
 	const uint32_t none = BLOB_NONE;
+	enum policy_needs needs;
 
-	if (rule != BLOB_NONE && s->without_end)
-		policy_walk(p, e, r->path, &none, notice, &sought);
-	return rule != BLOB_NONE && !sought.found;
+	if (rule == BLOB_NONE || !s->without_end)
+		return rule != BLOB_NONE;
+	if (allows(p, e, rule) && e->protocol != POLICY_GIT)
+		(void)judge_rest(p, e, q, true, &sought.index, &needs);
+	if (sought.index == BLOB_NONE || allows(p, e, sought.index))
+		return false;
+	policy_walk(p, e, r->path, &none, notice, &sought);
+	return !sought.found;
 }
 
 /* The host may read the path in another spelling, so the strictest answer to any of them is the answer. */
@@ -334,9 +323,10 @@ static void judge_spellings(const struct policy *p, const struct blob_entry *e, 
 	}
 	while (strictness(all->reason) < strictness(REASON_HTTP_DENIED) && policy_spelling_next(&s, &q.path)) {
 		struct answer a = judge_one(p, e, &q);
-		uint32_t flags = all->flags | (a.flags & BLOB_REFLECTIVE);
+		bool say = has_a_say(p, e, r, &s, &q, a.best);
+		uint32_t flags = all->flags | (say || !s.without_end ? a.flags & BLOB_REFLECTIVE : 0);
 
-		if (has_a_say(p, e, r, &s, a.best) && strictness(a.reason) > strictness(all->reason))
+		if (say && strictness(a.reason) > strictness(all->reason))
 			*all = a;
 		all->flags = flags;
 	}
@@ -353,7 +343,7 @@ bool policy_judge_other(const struct policy *p, const struct blob_entry *e, cons
 	while (policy_spelling_next(s, &q.path)) {
 		struct answer a = judge_one(p, e, &q);
 
-		if (!has_a_say(p, e, r, s, a.best) || strictness(a.reason) <= strictest)
+		if (!has_a_say(p, e, r, s, &q, a.best) || strictness(a.reason) <= strictest)
 			continue;
 		strictest = strictness(a.reason);
 		at = s->i;

@@ -9,9 +9,6 @@
 /* What a condition says of a request. PENDING: it reads the body, which is not there yet. */
 enum policy_met { POLICY_UNMET, POLICY_MET, POLICY_UNCLEAR, POLICY_PENDING };
 enum policy_met policy_condition_met(const struct policy *p, const struct blob_entry *e, const struct policy_request *r, const struct blob_condition *c);
-/* Beside a JSON body, whose outermost members Rails and Laravel take before the parameters of the query, such a condition is about both. MET: the body has no
- * such member, or the request no such body. */
-enum policy_met policy_body_silent(const struct policy_request *r, const struct blob_condition *c);
 /* A header field of this name never arrives: it goes with the connection, or is taken out of every request before rules look. */
 bool policy_field_dropped(struct bytes name);
 /* A header field of this name is taken out before the request goes, or may be: with a credential's name, or where answers are read along. */

@@ -56,7 +56,7 @@ struct model_condition {
 	struct model_text key;
 	struct model_text *values; /* sorted */
 	uint32_t n_values;
-	uint32_t slot; /* policy_blob.h */
+	uint32_t slot; /* JSON: its pointer among those of the entry */
 };
 
 struct model_rule {

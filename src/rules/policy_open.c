@@ -314,7 +314,7 @@ static bool rule_ok(const struct policy *p, const struct blob_rule *r)
 	       (r->class.len == 0) == (r->effect == POLICY_EFFECT_DENY_RULE) && run_ok(p, BLOB_CONDITIONS, r->conditions);
 }
 
-/* Conditions of JSON and of the query name a pointer of the entry that has the rule; rules of git have no conditions but refs, and only they have those. */
+/* JSON conditions name a pointer of the entry that has the rule; rules of git have no conditions but refs, and only they have those. */
 static bool entry_rules_ok(const struct policy *p, const struct blob_entry *e)
 {
 	const struct blob_rule *rules = (const struct blob_rule *)blob_at(p, BLOB_RULES) + e->rules.first;
@@ -324,7 +324,6 @@ static bool entry_rules_ok(const struct policy *p, const struct blob_entry *e)
 
 		for (uint32_t k = 0; k < rules[i].conditions.n; k++)
 			if ((c[k].kind == POLICY_CONDITION_JSON && c[k].slot >= e->pointers.n) ||
-			    (c[k].kind == POLICY_CONDITION_QUERY && c[k].slot > e->pointers.n) ||
 			    (c[k].kind == POLICY_CONDITION_REF) != (e->protocol == POLICY_GIT))
 				return false;
 	}

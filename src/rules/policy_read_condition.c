@@ -8,10 +8,8 @@
 #include "rules/policy_path.h"
 #include "rules/policy_rule.h"
 #include "wire/credential_fields.h"
-#include "wire/param_name.h"
 
 enum { RULE_LIST_MAX = 256, KEY_LEN_MAX = 128, BODILESS = POLICY_METHOD_GET | POLICY_METHOD_HEAD | POLICY_METHOD_WEBSOCKET };
-enum { QUERY_KEYS_MAX = 4 * POLICY_POINTERS_MAX /* that are looked at: several may be of one member */ };
 
 static bool header_ok(struct bytes t)
 {
@@ -173,19 +171,12 @@ static void read_json_value(struct model *m, struct model_condition *c, const st
 		(void)add_value(m, c, 's', t.text, at);
 }
 
-static bool has_pointer(const struct model_entry *e, const struct model_text *pointer, uint32_t *ret)
+/* The place of a pointer among the entry's, which are read from a body in one pass. */
+static bool slot_of(struct model *m, struct model_entry *e, const struct model_text *pointer, uint32_t *ret)
 {
 	for (*ret = 0; *ret < e->n_pointers; (*ret)++)
 		if (bytes_eq(e->pointers[*ret].text, pointer->text))
 			return true;
-	return false;
-}
-
-/* The place of a pointer among the entry's, which are read from a body in one pass. */
-static bool slot_of(struct model *m, struct model_entry *e, const struct model_text *pointer, uint32_t *ret)
-{
-	if (has_pointer(e, pointer, ret))
-		return true;
 	if (!e->pointers)
 		e->pointers = arena_alloc(m->arena, POLICY_POINTERS_MAX, sizeof(*e->pointers));
 	if (e->n_pointers == POLICY_POINTERS_MAX) {
@@ -344,67 +335,18 @@ void policy_read_models(struct model *m, struct model_entry *e, const struct yam
 	e->n_rules = kept;
 }
 
-/* The member of a JSON body that Rails and Laravel take for this parameter: of the outermost object, whatever the brackets behind its name lead to. False: there
- * is no pointer to it. */
-static bool pointer_of(struct model *m, const struct model_condition *c, struct model_text *ret)
-{
-	BUF_AUTO struct buf pointer = { .max = JSON_POINTER_LEN_MAX };
-	struct bytes key = c->key.text;
-	size_t n = 0;
-
-	buf_byte(&pointer, '/');
-	for (size_t i = 0; i < key.len; i++) {
-		enum param_name_byte is = param_name_byte(n, key.p[i]);
-
-		if (is == PARAM_NAME_ENDS)
-			break;
-		if (is == PARAM_NAME_SKIPS)
-			continue;
-		n++;
-		if (key.p[i] == '~' || key.p[i] == '/')
-			buf_str(&pointer, key.p[i] == '~' ? "~0" : "~1");
-		else
-			buf_byte(&pointer, key.p[i]);
-	}
-	*ret = (struct model_text){ arena_copy(m->arena, buf_view(&pointer)), c->key.at };
-	return n > 0 && !pointer.failed && json_pointer_valid(ret->text);
-}
-
-static void number(struct model_entry *e, enum policy_condition_kind kind, struct bytes key, uint32_t slot)
+static void number(struct model_entry *e, struct bytes pointer, uint32_t slot)
 {
 	for (uint32_t i = 0; i < e->n_rules; i++)
 		for (uint32_t k = 0; k < e->rules[i].n_conditions; k++)
-			if (e->rules[i].conditions[k].kind == kind && bytes_eq(e->rules[i].conditions[k].key.text, key))
+			if (e->rules[i].conditions[k].kind == POLICY_CONDITION_JSON && bytes_eq(e->rules[i].conditions[k].key.text, pointer))
 				e->rules[i].conditions[k].slot = slot;
 }
 
-/* The condition on the query that has no number yet and comes next by its key; NULL: there is none. */
-static const struct model_condition *next_query(const struct model_entry *e, const struct model_condition *behind)
+void policy_read_pointers(struct model_entry *e)
 {
-	const struct model_condition *next = NULL;
-
-	for (uint32_t i = 0; i < e->n_rules; i++)
-		for (uint32_t k = 0; k < e->rules[i].n_conditions; k++) {
-			const struct model_condition *c = &e->rules[i].conditions[k];
-
-			if (c->kind == POLICY_CONDITION_QUERY && (!behind || bytes_cmp(c->key.text, behind->key.text) > 0) &&
-			    (!next || bytes_cmp(c->key.text, next->key.text) < 0))
-				next = c;
-		}
-	return next;
-}
-
-void policy_read_pointers(struct model *m, struct model_entry *e)
-{
-	const struct model_condition *c = NULL;
-	struct model_text pointer;
-	uint32_t slot;
-
 	if (e->n_pointers > 1)
 		qsort(e->pointers, e->n_pointers, sizeof(*e->pointers), model_text_cmp);
 	for (uint32_t i = 0; i < e->n_pointers; i++)
-		number(e, POLICY_CONDITION_JSON, e->pointers[i].text, i);
-	for (unsigned n = 0; n < QUERY_KEYS_MAX && (c = next_query(e, c)) != NULL; n++)
-		if (pointer_of(m, c, &pointer) && (has_pointer(e, &pointer, &slot) || e->n_pointers < POLICY_POINTERS_MAX) && slot_of(m, e, &pointer, &slot))
-			number(e, POLICY_CONDITION_QUERY, c->key.text, slot + 1);
+		number(e, e->pointers[i].text, i);
 }

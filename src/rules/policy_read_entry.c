@@ -384,7 +384,7 @@ static void check_judged(struct model *m, struct model_entry *e,
 	read_judging(m, e, v[KEY_RULES], v[KEY_ACCESS]);
 	if (v[KEY_MODELS])
 		policy_read_models(m, e, v[KEY_MODELS]);
-	policy_read_pointers(m, e);
+	policy_read_pointers(e);
 }
 
 static void check_mode(struct model *m, struct model_entry *e,

@@ -19,8 +19,7 @@ struct policy_condition_nodes {
 void policy_read_conditions(struct model *m, struct model_entry *e, struct model_rule *r, const struct policy_condition_nodes *v);
 /* `models` of an entry whose rules are known: a condition on /model for every rule that takes a body. */
 void policy_read_models(struct model *m, struct model_entry *e, const struct yaml_tree_node *node);
-/* When all conditions were read: numbers the JSON pointers of the entry, in an order that is not the file's, and those to members that some host takes for a
- * query parameter that a rule reads, as far as there is room. */
-void policy_read_pointers(struct model *m, struct model_entry *e);
+/* When all conditions were read: numbers the JSON pointers of the entry, in an order that is not the file's. */
+void policy_read_pointers(struct model_entry *e);
 
 #endif

@@ -87,3 +87,42 @@ struct bytes policy_spelling_plus(struct bytes text, uint8_t *room)
 {
 	return bytes_of(room, spell(text, 0, true, room));
 }
+
+struct bytes policy_spelling_slashes(struct bytes text, uint8_t *room)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		bool slash = text.p[i] == '%' && bytes_starts(bytes_skip(text, i), bytes_str(SLASH));
+
+		room[n++] = slash ? '/' : text.p[i];
+		i += slash ? ESCAPE_LEN - 1 : 0;
+	}
+	return bytes_of(room, n);
+}
+
+struct bytes policy_spelling_opened(struct bytes pattern, uint8_t *room)
+{
+	size_t n = 0, segment = 0;
+	bool wild = false;
+
+	for (size_t i = 0; i <= pattern.len; i++) {
+		bool slash = i < pattern.len && pattern.p[i] == '%' && bytes_starts(bytes_skip(pattern, i), bytes_str(SLASH));
+
+		if (i < pattern.len && pattern.p[i] != '/' && !slash) {
+			wild = wild || pattern.p[i] == '*';
+			room[n++] = pattern.p[i];
+			continue;
+		}
+		if (wild) {
+			memcpy(room + segment, "**", 2);
+			n = segment + 2;
+		}
+		if (i < pattern.len)
+			room[n++] = '/';
+		i += slash ? ESCAPE_LEN - 1 : 0;
+		segment = n;
+		wild = false;
+	}
+	return bytes_of(room, n);
+}

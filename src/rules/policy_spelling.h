@@ -28,5 +28,9 @@ bool policy_spelling_next(struct policy_spelling *s, struct bytes *ret);
 
 /* With "+" for each "%2B": in `room`, which is as long as the text. */
 struct bytes policy_spelling_plus(struct bytes text, uint8_t *room);
+/* With "/" for each "%2F", as a host has it that decodes all of them: likewise. */
+struct bytes policy_spelling_slashes(struct bytes text, uint8_t *room);
+/* A pattern that has at least the paths of this one, each with "/" for each "%2F", of which a wildcard stands for some, too: in `room`, which is twice as long. */
+struct bytes policy_spelling_opened(struct bytes pattern, uint8_t *room);
 
 #endif

@@ -62,3 +62,15 @@ TEST(a_path_with_too_many_encoded_slashes_has_no_spellings)
 	CHECK(!policy_spelling_start(&s, bytes_of((const uint8_t *)path, HTTP1_LINE_MAX + 1)));
 	CHECK(policy_spelling_start(&s, bytes_of((const uint8_t *)path, HTTP1_LINE_MAX)));
 }
+
+TEST(a_pattern_is_opened_where_its_wildcards_may_stand_for_slashes)
+{
+	static const char *const rows[][3] = { { "/a%2Fb/*c", "/a/b/*c", "/a/b/**" }, { "/*/a", "/*/a", "/**/a" },     { "/a%2F*%2F/", "/a/*//", "/a/**//" },
+					       { "/**", "/**", "/**" },	       { "/a%2f*%2", "/a%2f*%2", "/**" }, { "/", "/", "/" } };
+	uint8_t room[64];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		CHECK(bytes_is(policy_spelling_slashes(bytes_str(rows[i][0]), room), rows[i][1]));
+		CHECK(bytes_is(policy_spelling_opened(bytes_str(rows[i][0]), room), rows[i][2]));
+	}
+}

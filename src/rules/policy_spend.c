@@ -3,6 +3,7 @@
 #include "rules/policy_field.h"
 #include "rules/policy_git.h"
 #include "rules/policy_path.h"
+#include "rules/policy_spelling.h"
 #include "rules/policy_view.h"
 
 /* Every name of `inner` is one of `outer`. */
@@ -91,12 +92,31 @@ static bool grants_path(const struct model_entry *e, struct bytes bound)
 	return false;
 }
 
+/* A path of the pattern may, with its slashes decoded, be one of this binding's. */
+static bool decoded_bound(const struct model_entry *e, struct bytes bound, struct bytes pattern)
+{
+	uint8_t a[2 * POLICY_PATH_MAX], b[POLICY_PATH_MAX];
+	struct bytes open, decoded;
+
+	if (pattern.len > POLICY_PATH_MAX || bound.len > POLICY_PATH_MAX)
+		return true;
+	open = policy_spelling_opened(pattern, a);
+	decoded = policy_spelling_slashes(bound, b);
+	return open.len > POLICY_PATH_MAX || policy_path_overlaps(bound_of(e, decoded), open) || path_granted(e, open, decoded);
+}
+
+/* What has an encoded slash must be bound as it is and, by the same path of the binding or another, decoded. */
 static bool path_bound(const struct model_entry *e, const struct model_credential *c, struct bytes pattern)
 {
-	for (uint32_t i = 0; i < c->n_paths; i++)
-		if (policy_path_overlaps(bound_of(e, c->paths[i].text), pattern) || path_granted(e, pattern, c->paths[i].text))
+	bool as_it_is = false, decoded = !memmem(pattern.p, pattern.len, "%2F", 3);
+
+	for (uint32_t i = 0; i < c->n_paths; i++) {
+		if (path_granted(e, pattern, c->paths[i].text))
 			return true;
-	return false;
+		as_it_is = as_it_is || policy_path_overlaps(bound_of(e, c->paths[i].text), pattern);
+		decoded = decoded || decoded_bound(e, c->paths[i].text, pattern);
+	}
+	return as_it_is && decoded;
 }
 
 /* The entry's side: it may use the credential, and none of its rules grants only what the credential cannot be sent to. */

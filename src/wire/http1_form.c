@@ -40,7 +40,7 @@ static bool media_is(struct bytes value, const char *type)
 }
 
 /* As Laravel and Symfony look for it: anywhere. The last is one of Rails' names for it. */
-bool http1_form_says_json(struct bytes value)
+static bool says_json(struct bytes value)
 {
 	for (; value.len; value = bytes_skip(value, 1))
 		if (has_prefix(value, "/json") || has_prefix(value, "+json") || has_prefix(value, "/x-json"))
@@ -60,7 +60,7 @@ enum http1_form_kind http1_form_kind_said(struct bytes method, struct bytes valu
 		return HTTP1_FORM_NONE;
 	if (media_is(value, ""))
 		return HTTP1_FORM_URLENCODED;
-	return http1_form_says_json(value) ? HTTP1_FORM_JSON : HTTP1_FORM_NONE;
+	return says_json(value) ? HTTP1_FORM_JSON : HTTP1_FORM_NONE;
 }
 
 enum http1_form_kind http1_form_kind_of(const struct http1_head *h)

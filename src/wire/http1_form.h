@@ -22,9 +22,6 @@ enum http1_form_kind http1_form_kind_said(struct bytes method, struct bytes cont
 /* One that may hide a method where nobody looks, and that is short or goes on soon: any but NONE and JSON. */
 bool http1_form_is_form(enum http1_form_kind kind);
 
-/* With any method: by its Content-Type the body is JSON to some server, which takes its outermost members for parameters (Laravel, Rails). */
-bool http1_form_says_json(struct bytes content_type);
-
 /* Fields are private to http1_form.c. Fed in pieces of any size. */
 struct http1_form {
 	enum http1_form_kind kind;

@@ -1,4 +1,4 @@
-"""G3, G10, G11, H1: what some servers find where others find something else is judged in each reading, at inlet and at outlet."""
+"""G3, G11, H1: what some servers find where others find something else is judged in each reading, at inlet and at outlet."""
 import json
 
 import pytest
@@ -9,8 +9,6 @@ from intercept_policy import SECRET, ZONE, policy
 HOSTS = ["good.example", "cred.example"]
 RULES = """\
       - {class: write, methods: [COPY, MOVE], paths: ["/data/**"]}
-      - {class: write, methods: [POST], paths: ["/any/**"]}
-      - {deny: true, methods: [POST], paths: ["/any/**"], query: {force: ["true"]}}
       - {deny: true, methods: ["*"], paths: ["/data/locked"]}
 """
 DENY = '      - {deny: true, methods: ["*"], paths: ["/admin/**"]}\n'
@@ -52,33 +50,13 @@ def test_g3_a_slash_at_the_end_leads_past_no_deny(gateway, host):
         a.allowed(4002)
 
 
-# Rails and Laravel read force, or dry_run, from the members of the body.
-TAKEN = [("/any/x", {"force": True}, "application/json", "denied_by_rule"),
-         ("/any/x?force=false", {"force": True}, "application/vnd.api+json", "denied_by_rule"),
-         ("/dry/x?dry_run=true", {"dry_run": False}, "application/json", "condition_not_met"),
-         ("/dry/x?dry_run=true", '{"dry\\u005frun": false}', "text/x-json; charset=utf-8", "condition_not_met"),
-         ("/dry/x?dry_run=true", {"dryRun": False}, "application/json", "ambiguous_body"),
-         ("/dry/x?dry_run=true", '{"a": ', "application/json", "body_not_parsable")]
-
-
-@pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("target,body,label,reason", TAKEN)
-def test_g10_a_member_of_a_json_body_is_no_way_past_the_query(gateway, host, target, body, label, reason):
+def test_l8_a_body_that_no_rule_reads_passes_beside_a_query_whatever_it_holds(gateway):
+    """As POST /v1/messages?beta=true: longer than a body that is read, JSON or not."""
+    bodies = [json.dumps({"dry_run": False, "text": "x" * (1 << 20)}), '{"dry_run": ']
     with gateway.attack() as a:
-        got = post(gateway, host, target, body, label)
-        assert got["statuses"] == [403], got
-        a.denied(reason)
-
-
-@pytest.mark.parametrize("host", HOSTS)
-def test_l8_a_json_body_without_that_member_passes_as_it_came(gateway, arena, host):
-    """A dry run as kubectl asks for one; what no rule about the query is about is not even read."""
-    body = {"kind": "Pod", "spec": {"dry_run": 1, "force": True}}
-    with gateway.attack() as a:
-        assert post(gateway, host, "/dry/x?dry_run=true", body)["statuses"] == [200]
-        assert post(gateway, host, "/any/x?force=false", body)["statuses"] == [200]
-        assert post(gateway, host, "/data/x?force=true", '{"force": ')["statuses"] == [200]
-        assert [r["body"] for r in a.seen()["requests"]] == [json.dumps(body)] * 2 + ['{"force": ']
+        for body in bodies:
+            assert post(gateway, "good.example", "/dry/x?dry_run=true", body)["statuses"] == [200]
+        assert [r["body"] for r in a.seen()["requests"]] == [body[:65536] for body in bodies]
 
 
 BAD = [("/admin/x", "denied_by_rule"), ("https://{host}/admin/x", "denied_by_rule"), ("https://{host}:443/data/locked", "denied_by_rule"), ("/data/lo%63ked", "denied_by_rule"),
