@@ -7,6 +7,7 @@
 #include "cli/policy_file.h"
 #include "cli/say.h"
 #include "rules/policy_ask.h"
+#include "rules/policy_method.h"
 #include "wire/git_pkt.h"
 #include "wire/git_ref.h"
 #include "wire/http1.h"
@@ -56,6 +57,24 @@ static bool parse_ids(struct bytes one, struct git_command *ret)
 	return !(none_before && none_after) && git_ref_valid(ret->ref);
 }
 
+static bool begins_change(struct bytes text)
+{
+	size_t id = bytes_find(text, ' ');
+
+	return bytes_starts(text, bytes_str("create:")) || bytes_starts(text, bytes_str("update:")) || bytes_starts(text, bytes_str("delete:")) ||
+	       (id == GIT_SHA1_LEN && git_id_valid(bytes_of(text.p, id), false)) || (id == GIT_SHA256_LEN && git_id_valid(bytes_of(text.p, id), true));
+}
+
+/* Up to the comma before the next change: a ref may have commas, too (refs/for/main%topic=x,wip). */
+static size_t change_len(struct bytes list)
+{
+	size_t end = bytes_find(list, ',');
+
+	while (end < list.len && !begins_change(bytes_skip(list, end + 1)))
+		end += 1 + bytes_find(bytes_skip(list, end + 1), ',');
+	return end;
+}
+
 /* "create:refs/heads/x,OLD NEW refs/heads/y" */
 static bool parse_push(const char *text, struct git_command commands[COMMANDS_MAX], size_t *ret_n)
 {
@@ -63,7 +82,7 @@ static bool parse_push(const char *text, struct git_command commands[COMMANDS_MA
 
 	*ret_n = 0;
 	while (list.len) {
-		struct bytes one = bytes_of(list.p, bytes_find(list, ','));
+		struct bytes one = bytes_of(list.p, change_len(list));
 
 		list = bytes_skip(list, one.len < list.len ? one.len + 1 : one.len);
 		if (*ret_n == COMMANDS_MAX || (!parse_kind(one, &commands[*ret_n]) && !parse_ids(one, &commands[*ret_n])))
@@ -131,6 +150,7 @@ static int report_json(const struct policy *p, const struct policy_ask *q, const
 	if (q->scheme == POLICY_SCHEME_HTTP || policy_told_judged(a)) {
 		json_out_key_bytes(&j, "method", q->method);
 		json_out_key_bytes_opt(&j, "target", buf_view(&a->target));
+		json_out_key_bytes_opt(&j, "destination", buf_view(&a->destination));
 	}
 	json_out_object_end(&j);
 	buf_byte(&out, '\n');
@@ -173,6 +193,7 @@ static int report(const struct policy *p, const struct policy_ask *q, const stru
 		line(&out, "credential", c.id);
 	if (a->has_entry && policy_told_judged(a))
 		line(&out, "target", buf_view(&a->target));
+	line(&out, "destination", buf_view(&a->destination));
 	if (a->reason == REASON_OK && a->entry.mode == POLICY_PASSTHROUGH && q->target.len)
 		buf_str(&out,
 			"  note    nobody sees the path: every path of the host is allowed\n");
@@ -200,7 +221,7 @@ static bool headers_ok(const char *text)
 	return true;
 }
 
-enum { TEST_HEADERS, TEST_BODY, TEST_FORM, TEST_TYPE, TEST_PUSH, TEST_PUSH_OPTION, TEST_JSON };
+enum { TEST_HEADERS, TEST_DESTINATION, TEST_BODY, TEST_FORM, TEST_TYPE, TEST_PUSH, TEST_PUSH_OPTION, TEST_JSON };
 
 /* FILE [METHOD] URL [BODY]: the word with "://" in it is the URL. */
 static int read_body(const char *path, struct buf *ret)
@@ -237,12 +258,27 @@ static bool parse(const char *method, const char *url, struct policy_ask *ret)
 	return policy_ask_parse(bytes_of(word.p, blank), bytes_skip(word, blank + 1), ret);
 }
 
+static bool names_destination(struct bytes list)
+{
+	size_t comma = 0;
+
+	for (; list.len; list = bytes_skip(list, comma < list.len ? comma + 1 : comma)) {
+		comma = bytes_find(list, ',');
+		if (bytes_ieq(bytes_of(list.p, comma), bytes_str("destination")))
+			return true;
+	}
+	return false;
+}
+
 static int check_question(const struct policy_ask *q, const struct policy_told *a)
 {
 	/* the answer to any other request would say nothing about the changes */
 	if (q->commands && a->has_entry && (a->entry.protocol != POLICY_GIT || !bytes_ends(q->target, bytes_str("/git-receive-pack"))))
 		return say_fail(CLI_USAGE, "policy test: --push goes with the request that carries a push to an entry of protocol git: "
 					   "'POST https://host/REPOSITORY/git-receive-pack'");
+	if (!q->destination && names_destination(q->fields) && policy_told_judged(a) && policy_method_has_destination(q->method))
+		return say_fail(CLI_USAGE, "policy test: the Destination of a %.*s is judged, too: say it with --destination URL, which takes the place of --headers destination",
+				(int)q->method.len, (const char *)q->method.p);
 	if (a->verdict.needs == POLICY_NEEDS_NOTHING)
 		return CLI_DONE;
 	return say_fail(CLI_USAGE, "policy test: rule `%.*s` reads the body; give it with %s", (int)a->verdict.rule.len, (const char *)a->verdict.rule.p,
@@ -326,9 +362,10 @@ static int test_run(const struct cli_args *args)
 	struct policy_ask q = { .fields = bytes_str(headers ? headers : ""), .type = type_of(args), .push_options = args->value[TEST_PUSH_OPTION] };
 	struct git_command commands[COMMANDS_MAX];
 	BUF_AUTO struct buf body = { 0 };
-	struct bytes text;
+	struct bytes text, destination = bytes_str(args->value[TEST_DESTINATION] ? args->value[TEST_DESTINATION] : "");
 	int r;
 
+	q.destination = args->value[TEST_DESTINATION] ? &destination : NULL;
 	if (!sort_words(args, &method, &url, &body_path) || !parse(method, url, &q))
 		return say_fail(
 			CLI_USAGE,
@@ -362,6 +399,7 @@ const struct cli_verb policy_test_verb = {
 		(const struct cli_option[]){
 			[TEST_HEADERS] = { "headers", "NAMES",
 					   "header fields that the request has: a,b", CLI_TEXT },
+			[TEST_DESTINATION] = { "destination", "URL", "the Destination of a COPY or MOVE, a URL or a path", CLI_TEXT },
 			[TEST_BODY] = { "body", "FILE", "the request's body, JSON by itself; as BODY", CLI_FILE },
 			[TEST_FORM] = { "form", "TEXT", "the body of a form, as it is sent: a=1&b=2", CLI_TEXT },
 			[TEST_TYPE] = { "type", "TYPE", "the body's Content-Type: 'multipart/form-data; boundary=x'; none: it says none", CLI_TEXT },

@@ -331,6 +331,28 @@ TEST(a_hidden_method_in_json_that_goes_on_already_cuts_the_request_before_its_en
 	http_rig_end();
 }
 
+/* Only the rule of one path reads the body, here for no more than that there is one: its label says that nobody can. */
+TEST(the_destination_of_a_move_is_judged_with_the_body_too)
+{
+	static const char *const targets[] = { "/ok/unread", "/ok/x" };
+
+	for (size_t i = 0; i < 2; i++) {
+		http_rig_start(http_flow_start);
+		http_rig.reads = true;
+		http_rig_ask("MOVE ");
+		http_rig_ask(targets[i]);
+		http_rig_ask(" HTTP/1.1\r\nDestination: ");
+		http_rig_ask(targets[1 - i]);
+		http_rig_ask("\r\n" HOST "Content-Type: text/yaml\r\nContent-Length: 7\r\n\r\n");
+		http_rig_ask("a=1&b=2");
+		CHECK_INT(http_rig.n_dials, 1);
+		CHECK_INT(http_rig.n_events, 1);
+		CHECK(strncmp(http_rig.events[0], "allowed ok MOVE /ok/", 20) == 0);
+		CHECK(strstr(buf_cstr(&http_rig.origin_got[0]), "\r\n\r\na=1&b=2"));
+		http_rig_end();
+	}
+}
+
 TEST(what_only_looks_like_a_hidden_method_arrives)
 {
 	static const char *const vectors[] = {

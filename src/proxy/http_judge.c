@@ -97,24 +97,34 @@ static void split_target(struct policy_request *q, struct bytes target)
 	q->query = q->has_query ? bytes_skip(target, mark + 1) : bytes_of(NULL, 0);
 }
 
+/* With the body as far as it was read, where a rule asks for it; the rule of another path may have read it already. */
+static void judge_path(const struct policy *p, const struct http_flow *f, struct answer *a)
+{
+	policy_judge(p, &a->entry, &a->q, &a->v);
+	if (a->v.needs != POLICY_NEEDS_NOTHING && f->reading && !a->q.body) {
+		a->q.body = http_reading_facts(f->reading, p, &a->entry, a->v.needs);
+		if (a->q.body)
+			policy_judge(p, &a->entry, &a->q, &a->v);
+	}
+	if (a->v.reason == REASON_OK && !bound(p, &a->entry, f, &a->q))
+		a->v.reason = REASON_CREDENTIAL_UNBOUND;
+}
+
 /* A COPY or MOVE is asked for two paths, and what nobody knows may be one: the second is judged as the first was. */
 static enum reason judge_destination(const struct policy *p, const struct http_flow *f, const struct http1_head *h, struct answer *a)
 {
-	enum { USUAL = POLICY_METHOD_DELETE | (POLICY_METHOD_DELETE - 1) };
 	const struct http1_place place = http_place_of(f, a->entry.encoded_slash, false);
 	bool reflective = a->v.reflective;
 	enum http1_fault fault;
 
-	if (policy_method_bit(h->method) & (uint32_t)USUAL)
+	if (!policy_method_has_destination(h->method))
 		return REASON_OK;
 	fault = http1_request_destination(h, &place, &a->destination);
 	if (fault != HTTP1_FAULT_NONE || a->destination.len == 0)
 		return http_fault_reason(fault);
 	split_target(&a->q, buf_view(&a->destination));
-	policy_judge(p, &a->entry, &a->q, &a->v);
+	judge_path(p, f, a);
 	a->v.reflective = a->v.reflective || reflective;
-	if (a->v.reason == REASON_OK && !bound(p, &a->entry, f, &a->q))
-		a->v.reason = REASON_CREDENTIAL_UNBOUND;
 	return REASON_OK;
 }
 
@@ -144,13 +154,7 @@ static enum reason ask_policy(const struct http_flow *f, const struct http1_head
 		return REASON_UPGRADE_REFUSED;
 	if (!ret->entry.encoded_slash && memmem(ret->q.path.p, ret->q.path.len, "%2F", 3)) /* made canonical under a policy that took it */
 		return REASON_HTTP_ENCODED_SLASH;
-	policy_judge(p, &ret->entry, &ret->q, &ret->v);
-	if (ret->v.needs != POLICY_NEEDS_NOTHING && f->reading)
-		ret->q.body = http_reading_facts(f->reading, p, &ret->entry, ret->v.needs);
-	if (ret->q.body)
-		policy_judge(p, &ret->entry, &ret->q, &ret->v);
-	if (ret->v.reason == REASON_OK && !bound(p, &ret->entry, f, &ret->q))
-		ret->v.reason = REASON_CREDENTIAL_UNBOUND;
+	judge_path(p, f, ret);
 	return ret->v.reason == REASON_OK ? judge_destination(p, f, h, ret) : REASON_OK;
 }
 

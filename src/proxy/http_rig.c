@@ -209,7 +209,7 @@ struct event flow_event(const struct flow *f, enum event_kind kind, enum event_a
 			       .name = name_bytes(&f->name), .rule = f->entry.rule, .observing = f->entry.observe };
 }
 
-/* --- a policy: GET, HEAD, POST, PUT, OPTIONS below /ok --- */
+/* --- a policy: GET, HEAD, POST, PUT, OPTIONS, MOVE below /ok --- */
 
 enum reason policy_find(const struct policy *p, struct bytes name, uint16_t port, struct policy_entry *ret)
 {
@@ -231,7 +231,7 @@ bool policy_address_ok(const struct policy *p, const struct policy_entry *e, str
 void policy_judge(const struct policy *p, const struct policy_entry *e, const struct policy_request *r,
 		  struct policy_verdict *ret)
 {
-	static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "OPTIONS" };
+	static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "OPTIONS", "MOVE" };
 	bool method = false;
 
 	(void)p;
@@ -249,7 +249,7 @@ void policy_judge(const struct policy *p, const struct policy_entry *e, const st
 		ret->reason = REASON_HTTP_CONDITION;
 	if (r->websocket && !http_rig.entry.websocket)
 		ret->reason = REASON_UPGRADE_REFUSED;
-	if (http_rig.reads && ret->reason == REASON_OK && !r->body) {
+	if (http_rig.reads && !bytes_starts(r->path, bytes_str("/ok/unread")) && ret->reason == REASON_OK && !r->body) {
 		ret->reason = REASON_BODY_NEEDED;
 		ret->needs = POLICY_NEEDS_JSON;
 	}

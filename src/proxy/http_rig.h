@@ -24,7 +24,7 @@ struct gate {
 	bool unlisted;
 	bool shut; /* its rules allow nothing any more */
 	bool moved; /* no policy allows the address that dialer connects any more */
-	bool reads; /* a rule reads the body, as JSON */
+	bool reads; /* a rule reads the body, as JSON, but below /ok/unread */
 	bool guarded; /* the way leads through outlet */
 	bool outlet; /* this is outlet */
 	struct policy_entry entry; /* that owns good.example */

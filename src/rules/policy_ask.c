@@ -3,10 +3,12 @@
 #include "rules/http_reason.h"
 #include "rules/policy_change.h"
 #include "rules/policy_judge.h"
+#include "rules/policy_method.h"
 #include "wire/credential_fields.h"
 #include "wire/http1_charset.h"
 #include "wire/http1_fields.h"
 #include "wire/http1_form.h"
+#include "wire/http1_request.h"
 #include "wire/http1_target.h"
 
 static bool take_scheme(struct bytes *rest, struct policy_ask *q)
@@ -67,7 +69,7 @@ static bool is_own(const struct policy_ask *q, struct bytes name)
 {
 	static const char *const words[] = { "host", "upgrade", "connection", "sec-websocket-key", "sec-websocket-version" };
 
-	if (has_type(q) && bytes_ieq(name, bytes_str("content-type")))
+	if ((has_type(q) && bytes_ieq(name, bytes_str("content-type"))) || (q->destination && bytes_ieq(name, bytes_str("destination"))))
 		return true;
 	for (size_t i = 0; i < (q->websocket ? sizeof(words) / sizeof(words[0]) : 1); i++)
 		if (bytes_ieq(name, bytes_str(words[i])))
@@ -93,7 +95,7 @@ static bool has_like(const void *headers, struct bytes name)
 	const struct policy_ask *q = headers;
 	struct bytes list = q->fields, one;
 
-	if (has_type(q) && http1_names_alike(bytes_str("content-type"), name))
+	if ((has_type(q) && http1_names_alike(bytes_str("content-type"), name)) || (q->destination && http1_names_alike(bytes_str("destination"), name)))
 		return true;
 	while (next_field(&list, &one))
 		if (http1_names_alike(one, name) && !policy_field_dropped(one))
@@ -226,11 +228,52 @@ static bool body_overrides(const struct policy_ask *q, const struct policy_told 
 	       names_method(kind_of(q), *q->body);
 }
 
+/* The second path, where the first is allowed: `r` is about it then. */
+static enum reason judge_destination(const struct policy *p, const struct policy_ask *q, struct policy_request *r, struct policy_told *t)
+{
+	const struct http1_place place = { .name = name_bytes(&t->authority.name),
+					   .port = t->authority.port,
+					   .default_port = t->entry.mode == POLICY_INTERCEPT ? 443 : 80,
+					   .encoded_slash = t->entry.encoded_slash };
+	const struct http1_head h = { .n_fields = 1, .fields = { { .name = bytes_str("destination"), .value = *q->destination } } };
+	enum http1_fault f;
+	size_t mark;
+
+	buf_reset(&t->destination);
+	f = http1_request_destination(&h, &place, &t->destination);
+	if (f != HTTP1_FAULT_NONE) {
+		r->path.len = 0;
+		return http_fault_reason(f);
+	}
+	mark = bytes_find(buf_view(&t->destination), '?');
+	r->path = bytes_of(t->destination.p, mark);
+	r->has_query = mark < t->destination.len;
+	r->query = r->has_query ? bytes_skip(buf_view(&t->destination), mark + 1) : bytes_of(NULL, 0);
+	policy_judge(p, &t->entry, r, &t->verdict);
+	return t->verdict.reason;
+}
+
+static enum reason judge_paths(const struct policy *p, const struct policy_ask *q, const struct policy_request *first, struct policy_request *r,
+			       struct policy_told *t)
+{
+	*r = *first;
+	policy_judge(p, &t->entry, r, &t->verdict);
+	if (t->verdict.reason != REASON_OK || !q->destination || !policy_method_has_destination(q->method))
+		return t->verdict.reason;
+	return judge_destination(p, q, r, t);
+}
+
 static enum reason judge_request(const struct policy *p, const struct policy_ask *q, struct policy_request *r, struct policy_body *body, struct arena *arena,
 				 struct policy_told *t)
 {
+	struct policy_request first;
+	enum reason reason;
+
 	strip_query(r, t);
-	policy_judge(p, &t->entry, r, &t->verdict);
+	first = *r;
+	reason = judge_paths(p, q, &first, r, t);
+	if (reason != t->verdict.reason) /* the second is no path */
+		return reason;
 	if (body_overrides(q, t)) {
 		t->verdict.needs = POLICY_NEEDS_NOTHING;
 		return REASON_HTTP_OVERRIDE;
@@ -238,13 +281,13 @@ static enum reason judge_request(const struct policy *p, const struct policy_ask
 	/* Read or not: what must change is told from all that is known. */
 	if (t->entry.protocol == POLICY_GIT ? q->commands != NULL : q->body != NULL) {
 		read_body(p, q, t, arena, body);
-		r->body = body;
+		first.body = r->body = body;
 	}
 	/* a push that none could pass is refused for its own changes */
 	if (given(q, t->verdict.needs) || (t->entry.protocol == POLICY_GIT && q->commands))
-		policy_judge(p, &t->entry, r, &t->verdict);
-	t->observed = t->verdict.observed;
-	return t->verdict.reason;
+		reason = judge_paths(p, q, &first, r, t);
+	t->observed = t->verdict.observed && reason == t->verdict.reason;
+	return reason;
 }
 
 static enum reason canon(const struct policy_ask *q, struct policy_request *r, struct policy_told *t)
@@ -333,6 +376,7 @@ void policy_ask(const struct policy *p, const struct policy_ask *q, struct polic
 	arena_init(&arena, JSON_POINTER_ARENA_MAX);
 	*ret = (struct policy_told){ 0 };
 	buf_init(&ret->target, HTTP1_LINE_MAX);
+	buf_init(&ret->destination, HTTP1_LINE_MAX);
 	buf_init(&ret->change, POLICY_CHANGE_MAX);
 	ret->reason = find(p, q, ret);
 	if (ret->reason == REASON_OK) {
@@ -358,6 +402,7 @@ void policy_ask(const struct policy *p, const struct policy_ask *q, struct polic
 void policy_told_deinit(struct policy_told *t)
 {
 	buf_deinit(&t->target);
+	buf_deinit(&t->destination);
 	buf_deinit(&t->change);
 }
 

@@ -15,6 +15,7 @@ struct policy_ask {
 	struct bytes target; /* from the slash on; empty when there is none */
 	bool websocket;
 	struct bytes fields; /* names of header fields that it has beside those that every request has, with commas between */
+	const struct bytes *destination; /* the Destination that it has; NULL: none */
 	const struct bytes *body; /* NULL: not given */
 	struct bytes type; /* the body's Content-Type; empty: none is said */
 	const struct git_command *commands; /* of a push; NULL: not given */
@@ -34,6 +35,7 @@ struct policy_told {
 	struct policy_entry entry;
 	struct policy_verdict verdict;
 	struct buf target; /* canonical */
+	struct buf destination; /* the same of the second path, where that was judged */
 	struct buf change; /* rules/policy_change.h; empty when it is allowed */
 };
 

@@ -40,6 +40,47 @@ TEST(questions_are_taken_apart_and_answered_in_the_order_of_the_gateway)
 	kit_free(&k);
 }
 
+TEST(the_destination_of_a_move_is_judged_as_the_gateway_does)
+{
+	static const struct {
+		const char *method;
+		const char *destination;
+		enum reason reason;
+	} rows[] = {
+		{ "MOVE", "/a/y", REASON_OK },
+		{ "MOVE", "https://A.example:443/a/%79?x", REASON_OK },
+		{ "MOVE", "/a/no", REASON_HTTP_DENIED },
+		{ "PURGE", "/b", REASON_HTTP_PATH_UNLISTED },
+		{ "MOVE", "/b", REASON_HTTP_PATH_UNLISTED },
+		{ "MOVE", "http://a.example/a/y", REASON_HTTP_AUTHORITY },
+		{ "MOVE", "https://b.example/a/y", REASON_HTTP_AUTHORITY },
+		{ "MOVE", "/a/../b", REASON_HTTP_DOT_SEGMENT },
+		{ "MOVE", "/a%2Fno", REASON_HTTP_ENCODED_SLASH },
+		{ "MOVE", "", REASON_HTTP_TARGET },
+		{ "MOVE", "/told", REASON_BODY_NEEDED },
+		{ "GET", "/a/no", REASON_OK },
+	};
+	struct kit k = kit_compile("version: 1\nname: t\nverdicts: {write: allow}\nnetwork:\n"
+				   "  - {name: a, hosts: [a.example], ports: [443], mode: intercept, protocol: rest, rules: [\n"
+				   "      {class: write, methods: ['*'], paths: ['/a/**']}, {deny: true, methods: [MOVE], paths: [/a/no]},\n"
+				   "      {class: write, methods: [MOVE], paths: [/told], json: {/d: [true]}}]}\n");
+	const struct bytes yes = bytes_str("{\"d\": true}"), no = bytes_str("{\"d\": false}"), told = bytes_str("/told");
+	const struct policy_ask with[] = { { .destination = &told, .body = &yes, .type = bytes_str("application/json") },
+					   { .destination = &told, .body = &no, .type = bytes_str("application/json") } };
+	enum policy_needs needs;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct bytes destination = bytes_str(rows[i].destination);
+
+		if (!CHECK_INT(ask(&k, (struct policy_ask){ .destination = &destination }, rows[i].method, "https://a.example/a/x", &needs), rows[i].reason))
+			printf("# %s\n", rows[i].destination);
+	}
+	CHECK_INT(ask(&k, with[0], "MOVE", "https://a.example/a/x", &needs), REASON_OK);
+	CHECK_INT(ask(&k, with[1], "MOVE", "https://a.example/a/x", &needs), REASON_HTTP_CONDITION);
+	CHECK_INT(ask(&k, with[0], "MOVE", "https://a.example/b", &needs), REASON_HTTP_PATH_UNLISTED);
+	kit_free(&k);
+}
+
 TEST(a_body_that_decides_is_asked_for_and_then_read)
 {
 	struct kit k = kit_compile(text);

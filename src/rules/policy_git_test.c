@@ -108,6 +108,48 @@ TEST(i18_options_in_the_name_of_a_ref_are_push_options)
 	kit_free(&k);
 }
 
+TEST(options_in_the_name_of_a_ref_that_put_nothing_into_a_branch_pass)
+{
+	static const char *const good[] = { "topic=fix-1", "hashtag=a,t=b", "wip", "work-in-progress,topic=x", "ready", "private", "remove-private", "r=a@b.example,cc=c",
+					    "reviewer=a,m=Done", "message=a%2Cb", "notify=NONE", "topic=a=b", "topic=a%submit" };
+	static const char *const bad[] = { "", "submit", "l=Code-Review+2", "label=Verified+1", "merged", "edit", "unknown", "topic", "topic=", "topic=a,submit", "submit,topic=a",
+					   "topic=a,", "topic=a,,wip", ",wip", "wip=true", "Topic=a", "wip%submit", "=a", "topic=--a=--submit", "top", "topics=a" };
+	struct kit k = kit_compile(GIT(FETCH "      {class: write, git: push, paths: [/o/r], refs: ['refs/for/*', 'refs/drafts/x%*'], change: [create]}"));
+	char ref[128];
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		(void)snprintf(ref, sizeof(ref), "refs/for/main%%%s", good[i]);
+		if (!CHECK_INT(push(&k, "/o/r", GIT_CREATE, ref).reason, REASON_OK))
+			printf("# %s\n", ref);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		(void)snprintf(ref, sizeof(ref), "refs/for/main%%%s", bad[i]);
+		if (!CHECK_INT(push(&k, "/o/r", GIT_CREATE, ref).reason, REASON_GIT_PUSH_OPTIONS))
+			printf("# %s\n", ref);
+	}
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/drafts/x%topic=a").reason, REASON_OK);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/drafts/x").reason, REASON_GIT_REF_UNLISTED);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/heads/x%topic=a").reason, REASON_GIT_REF_UNLISTED);
+	kit_free(&k);
+}
+
+TEST(i18_a_branch_that_is_denied_is_denied_with_options_too)
+{
+	static const char *const refs[] = { "refs/for/main", "refs/for/main%topic=a", "refs/for/main%topic=a/b,wip", "refs/for/main%submit", "refs/for/main%" };
+	struct kit k = kit_compile(GIT(FETCH "      {class: write, git: push, paths: [/o/r], refs: ['refs/for/**'], change: [create], push_options: true},\n"
+					     "      {deny: true, git: push, paths: [/o/r], refs: ['refs/for/main'], change: [create]}"));
+
+	for (size_t i = 0; i < sizeof(refs) / sizeof(refs[0]); i++)
+		if (!CHECK_INT(push(&k, "/o/r", GIT_CREATE, refs[i]).reason, REASON_HTTP_DENIED))
+			printf("# %s\n", refs[i]);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/for/stable%submit").reason, REASON_OK);
+	kit_free(&k);
+	k = kit_compile(GIT(FETCH "      {class: write, git: push, paths: [/o/r], refs: ['refs/for/main'], change: [create], push_options: true}"));
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/for/main%topic=a/b").reason, REASON_OK);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/for/main%submit").reason, REASON_GIT_REF_UNLISTED);
+	kit_free(&k);
+}
+
 TEST(i16_the_announcement_and_the_request_both_need_the_grant)
 {
 	struct kit k = kit_compile(GIT(FETCH PUSH));

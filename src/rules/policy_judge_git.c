@@ -16,6 +16,8 @@ struct git_judge {
 	const struct blob_rule *rules;
 	uint32_t act;
 	struct bytes ref; /* empty while announced */
+	struct bytes branch; /* the same without what Gerrit takes for options */
+	bool options; /* there are some that need a grant */
 	bool announced;
 	bool listed; /* some allow rule has the repository and the act */
 	uint32_t best; /* the first rule that decides, so far */
@@ -23,6 +25,13 @@ struct git_judge {
 	uint32_t allow[5];
 	uint32_t open[5];
 };
+
+/* A ref is met as it is sent, and also without its options where these need no grant, or the rule forbids. */
+static bool value_met(const struct git_judge *j, const struct blob_rule *r, struct bytes pattern)
+{
+	return policy_path_match_tail(pattern, j->ref) ||
+	       ((!j->options || r->effect != POLICY_EFFECT_ALLOW) && policy_path_match_tail(pattern, j->branch));
+}
 
 static bool ref_met(const struct git_judge *j, const struct blob_rule *r)
 {
@@ -33,7 +42,7 @@ static bool ref_met(const struct git_judge *j, const struct blob_rule *r)
 		bool met = false;
 
 		for (uint32_t k = 0; k < c[i].values.n && c[i].kind == POLICY_CONDITION_REF && !met; k++)
-			met = policy_path_match_tail(bytes_skip(blob_text(j->p, values[k]), 1), j->ref);
+			met = value_met(j, r, bytes_skip(blob_text(j->p, values[k]), 1));
 		if (!met)
 			return false;
 	}
@@ -133,15 +142,41 @@ static uint32_t act_of(enum git_command_kind kind)
 	return 0;
 }
 
-/* Gerrit takes what stands behind a `%` for options: refs/for/main%submit goes into main at once. */
-static bool has_options(struct bytes ref)
+/* What a change is called, who is told of it, and who sees it: `git review` says a topic by itself. No value begins as an option of Gerrit's own command line,
+ * into which it is put. */
+static bool is_harmless(struct bytes option)
+{
+	static const char *const with_value[] = { "topic", "hashtag", "t", "r", "reviewer", "cc", "m", "message", "notify" };
+	static const char *const alone[] = { "wip", "work-in-progress", "ready", "private", "remove-private" };
+	size_t mark = bytes_find(option, '=');
+	struct bytes name = bytes_of(option.p, mark), value = bytes_skip(option, mark < option.len ? mark + 1 : mark);
+
+	for (size_t i = 0; i < sizeof(alone) / sizeof(alone[0]); i++)
+		if (bytes_is(option, alone[i]))
+			return true;
+	for (size_t i = 0; i < sizeof(with_value) / sizeof(with_value[0]); i++)
+		if (bytes_is(name, with_value[i]))
+			return value.len && value.p[0] != '-';
+	return false;
+}
+
+/* Gerrit takes what stands behind a `%` for options, with commas between: refs/for/main%submit goes into main at once. */
+static void set_ref(struct git_judge *j, struct bytes ref)
 {
 	static const char *const magic[] = { "refs/for/", "refs/drafts/", "refs/publish/" };
+	bool is_magic = false;
+	size_t end = bytes_find(ref, '%');
 
 	for (size_t i = 0; i < sizeof(magic) / sizeof(magic[0]); i++)
-		if (bytes_starts(ref, bytes_str(magic[i])))
-			return bytes_find(ref, '%') < ref.len;
-	return false;
+		is_magic = is_magic || bytes_starts(ref, bytes_str(magic[i]));
+	j->ref = ref;
+	j->branch = bytes_of(ref.p, is_magic ? end : ref.len);
+	j->options = false;
+	while (is_magic && !j->options && end < ref.len) { /* at the mark before an option */
+		ref = bytes_skip(ref, end + 1);
+		end = bytes_find(ref, ',');
+		j->options = !is_harmless(bytes_of(ref.p, end));
+	}
 }
 
 static enum reason judge_pushes(struct git_judge *j, const struct policy_body *b, struct bytes repository)
@@ -153,9 +188,9 @@ static enum reason judge_pushes(struct git_judge *j, const struct policy_body *b
 		enum reason r;
 
 		j->act = act_of(b->commands[i].kind);
-		j->ref = b->commands[i].ref;
+		set_ref(j, b->commands[i].ref);
 		r = judge_act(j, repository);
-		if (r == REASON_OK && (b->push_options || has_options(j->ref)) && !(j->rules[j->best].flags & BLOB_PUSH_OPTIONS))
+		if (r == REASON_OK && (b->push_options || j->options) && !(j->rules[j->best].flags & BLOB_PUSH_OPTIONS))
 			r = REASON_GIT_PUSH_OPTIONS;
 		if (i == 0 || rank(r) > rank(all)) {
 			all = r;

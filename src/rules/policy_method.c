@@ -42,6 +42,13 @@ uint32_t policy_method_bit(struct bytes method)
 	return policy_method_twin(method) ? 0 : POLICY_METHOD_OTHER;
 }
 
+bool policy_method_has_destination(struct bytes method)
+{
+	enum { USUAL = POLICY_METHOD_DELETE | (POLICY_METHOD_DELETE - 1) };
+
+	return (policy_method_bit(method) & (uint32_t)USUAL) == 0;
+}
+
 void policy_methods_text(uint32_t set, struct buf *out)
 {
 	bool first = true;

@@ -25,6 +25,8 @@ enum {
 uint32_t policy_method_bit(struct bytes method);
 /* It is a known method but for its case. */
 bool policy_method_twin(struct bytes method);
+/* One that goes to two paths (COPY, MOVE), or may, since nobody knows it: a field names the second. */
+bool policy_method_has_destination(struct bytes method);
 /* The bit of a method as a rule may write it; 0 when it is unknown. */
 uint32_t policy_method_known(struct bytes text);
 /* "GET,HEAD", or "any" for all. */

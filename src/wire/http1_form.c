@@ -238,12 +238,23 @@ static bool separates(uint8_t c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ';' || c == ',';
 }
 
-/* "name*0=_met; name*1*=hod", which Go and Python put together (RFC 2231, 3), and which no client sends. `ext`: "name*" stands in front. */
+/* Of the field by which a part is named: up to a line that does not go on from it. What stands in the text of a part may begin one too. */
+static void disposition(struct http1_form *f, uint8_t c)
+{
+	static const char field[] = "content-disposition";
+
+	if (f->last == '\n' && c != ' ' && c != '\t' && c != '\r' && c != '\n')
+		f->in_disposition = false;
+	f->in_disposition = completes(&f->at_disposition, field, sizeof(field) - 2, c) || f->in_disposition;
+}
+
+/* "name*0=_met; name*1*=hod", which Go and Python put together (RFC 2231, 3), and which no client sends: as the name of a part. Mail programs write the
+ * like behind a Content-Type, and a mail may be what is sent. `ext`: "name*" stands in front. */
 static void piece(struct http1_form *f, bool ext, uint8_t c)
 {
 	bool digit = c >= '0' && c <= '9';
 
-	f->found = f->found || (f->at_piece && c == '=');
+	f->found = f->found || (f->at_piece && f->in_disposition && c == '=');
 	if (ext && digit)
 		f->at_piece = PIECE_NUMBER;
 	else if (f->at_piece == PIECE_NUMBER && c == '*')
@@ -259,6 +270,7 @@ static void multipart(struct http1_form *f, uint8_t c)
 
 	if (f->in_name)
 		name_in_part(f, c);
+	disposition(f, c);
 	piece(f, f->at_ext == sizeof(ext) - 2 && f->at_apart, c);
 	begins = completes(&f->at_name, name, sizeof(name) - 2, c);
 	if (f->at_name == 1)

@@ -31,6 +31,8 @@ struct http1_form {
 	uint8_t at_id; /* ... of `content-id:` */
 	uint8_t at_ext; /* ... of `name*=` */
 	uint8_t at_piece; /* ... of `name*0=` or `name*0*=` */
+	uint8_t at_disposition; /* ... of `content-disposition` */
+	bool in_disposition; /* multipart: in a field of that name */
 	uint8_t last; /* multipart: the byte before this one */
 	bool at_apart; /* multipart: before what matched of `name=` stood what separates parameters: it is no end of a longer word */
 	bool apart; /* ... before that of this name */

@@ -114,7 +114,15 @@ TEST(a_method_field_is_found_in_multipart_forms)
 		{ "--b\r\nContent-Disposition: form-data; name*0=_met; name*1=hod\r\n\r\nDELETE", true },
 		{ "--b\r\nContent-Disposition: form-data; NAME*1*=hod; name*0*=UTF-8''%5Fmet\r\n\r\nDELETE", true },
 		{ "--b\r\nContent-Disposition: form-data;\r\n\tname*0=\"_met\";\r\n\tname*1=\"hod\"\r\n\r\nDELETE", true },
+		{ "--b\nContent-disposition : form-data;\n name*0=_;name*3=od;\n name*1*=%6Det\n ;name*2=\"h\"\n\nDELETE", true },
+		{ "--b\r\nContent-Disposition: form-data;\rname*0=_method\r\n\r\nDELETE", true },
+		{ "--b\r\nContent-Type: a/b\r\nCONTENT-DISPOSITION: form-data; filename=x; name*0 = \"_method\"\r\n\r\nDELETE", true },
 		{ "--b\r\nContent-Disposition: form-data; name=\"a\"; filename*0=_method\r\n\r\n", false },
+		/* a mail as a file, and code */
+		{ "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"m.eml\"\r\nContent-Type: message/rfc822\r\n\r\n--c\r\nContent-Type: application/pdf;\r\n"
+		  " name*0=\"report\";\r\n name*1=\".pdf\"\r\nContent-Disposition: attachment;\r\n filename*0=\"report\";\r\n filename*1=\".pdf\"\r\n"
+		  "Content-Type: application/pdf;\r\n name*0*=utf-8''%C3%A9\r\n\r\n", false },
+		{ "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nreturn name*2 == x; return name*2=x", false },
 		{ "x = rename*2; username*0=1; y = name*2; z = name*2+1", false },
 		{ "--b\r\nContent-Disposition: form-data; name*=UTF-8''%C3%A9\r\n\r\n_method", false },
 		{ "--b\r\nContent-Disposition: form-data; name=\"a\"; filename*=UTF-8''na%C3%AFve.txt\r\n\r\n_method", false },

@@ -9,6 +9,7 @@ from intercept_policy import SECRET, ZONE, policy
 HOSTS = ["good.example", "cred.example"]
 RULES = """\
       - {class: write, methods: [COPY, MOVE], paths: ["/data/**"]}
+      - {class: write, methods: [MOVE], paths: [/told], json: {/draft: [true]}}
       - {deny: true, methods: ["*"], paths: ["/data/locked"]}
 """
 DENY = '      - {deny: true, methods: ["*"], paths: ["/admin/**"]}\n'
@@ -81,6 +82,18 @@ def test_a_move_between_listed_paths_passes(gateway, host):
             assert ask(gateway, host, "MOVE /data/x", f"Destination: {destination}\r\n")["statuses"] == [200]
         assert ask(gateway, host, "GET /data/x", "Destination: /admin/x\r\n")["statuses"] == [200], "a field like any other there"
         assert len(a.seen()["requests"]) == 4
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("first,second", [("/data/x", "/told"), ("/told", "/data/x")])
+def test_a_move_is_judged_by_its_body_where_either_path_asks_for_it(gateway, host, first, second):
+    fields = f"Destination: {second}\r\nContent-Type: application/json\r\n"
+    with gateway.attack() as a:
+        assert ask(gateway, host, f"MOVE {first}", fields, '{"draft": true}')["statuses"] == [200]
+        assert len(a.seen()["requests"]) == 1
+    with gateway.attack() as a:
+        assert ask(gateway, host, f"MOVE {first}", fields, '{"draft": 1}')["statuses"] == [403]
+        a.denied("condition_not_met")
 
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -188,6 +188,17 @@ def test_a_form_is_asked_about_by_its_text(gate):
             assert ({"allowed": "Allowed", "denied": "Blocked"}[told["decision"]], told["reason"]) == did, (text, path)
 
 
+def test_what_policy_test_says_of_a_second_path_the_gateway_does(gate):
+    for method, second in [*itertools.product(["MOVE"], ["/any/y", "/any/a/b", "/json", "https://good.example/any/y", "https://cred.example/any/y", "//any/y", "/any/%61/b"]),
+                           ("PURGE", "/any/a/b"), ("GET", "/any/a/b")]:
+        words = [str(gate.saw), "policy", "test", str(gate.policy), method, "https://good.example/any/x", "--json", "--destination", second]
+        told = json.loads(subprocess.run(words, capture_output=True, text=True, timeout=30, check=False).stdout)
+        with gate.attack() as a:
+            gate.do("http", "good.example", f"{method} /any/x HTTP/1.1\r\nHost: good.example\r\nConnection: close\r\nDestination: {second}\r\n\r\n", port=443, tls=True, timeout=10)
+            event, = [e for e in a.wait_events(lambda es: any(e["class_uid"] == 4002 for e in es), dns=False) if e["class_uid"] == 4002]
+        assert ({"allowed": "Allowed", "denied": "Blocked"}[told["decision"]], told["reason"]) == (event["disposition"], event["status_code"]), (method, second)
+
+
 def test_what_policy_test_says_of_a_fetch_and_of_a_push_the_gateway_does(gate):
     differ = []
     for repository, service in itertools.product(REPOSITORIES, SERVICES):

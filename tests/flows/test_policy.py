@@ -348,3 +348,23 @@ def test_diff_tells_what_becomes_reachable_spendable_and_writable(saw, https, tm
     assert "intercept git.example:443 (entry src)" in told["added"]
     assert "writes push create,update,force /o/r refs/heads/agent/** (entry src)" in told["added"]
     assert told["removed"] == ["cookies from api.example:443 (entry api)", "credentials of the workspace's own to api.example"]
+
+
+def test_a_ref_with_commas_is_one_change_of_a_push(saw, https, tmp_path):
+    zero, one = "0" * 40, "1" * 40
+    text = (tmp_path / https).read_text()
+    (tmp_path / "gerrit.yaml").write_text(text.replace("refs/heads/agent/**", "refs/for/*"))
+    push = ["POST https://git.example/o/r/git-receive-pack", "--json", "--push"]
+    for changes, reason in [("create:refs/for/main%topic=a,wip", "ok"), ("create:refs/for/main%topic=a,submit", "push_options_not_listed"), ("create:refs/for/a,update:refs/for/b", "ok"),
+                            (f"{zero} {one} refs/for/a%topic=x,wip,{one} {one} refs/for/b,create:refs/for/c,d", "ok"), (f"create:refs/for/a,{zero} {one} refs/heads/b", "ref_not_listed")]:
+        assert json.loads(saw("test", "gerrit.yaml", *push, changes, code=0 if reason == "ok" else 3).stdout)["reason"] == reason, changes
+
+
+def test_a_move_is_asked_about_with_both_of_its_paths(saw, tmp_path):
+    (tmp_path / "move.yaml").write_text("version: 1\nverdicts: {write: allow}\nnetwork:\n  - {name: a, hosts: [a.example], ports: [443], mode: intercept, "
+                                        "protocol: rest, rules: [{class: write, methods: [MOVE, POST], paths: [/x, /y]}]}\n")
+    assert "--destination URL" in saw("test", "move.yaml", "MOVE https://a.example/x", "--headers", "accept,Destination", code=2).stderr
+    assert "destination /y" in saw("test", "move.yaml", "MOVE https://a.example/x", "--destination", "https://a.example/y").stdout
+    told = json.loads(saw("test", "move.yaml", "MOVE https://a.example/x", "--destination", "/z", "--json", code=3).stdout)
+    assert (told["reason"], told["target"], told["destination"]) == ("path_not_listed", "/x", "/z") and "/z" in told["policy_change"], told
+    saw("test", "move.yaml", "POST https://a.example/x", "--headers", "destination")
