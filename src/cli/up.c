@@ -162,7 +162,7 @@ static int start_up(const struct cli_args *a, bool *ret_other)
 	const char *given = a->value[U_RESOLV];
 	char *resolv = given ? realpath(given, NULL) : NULL;
 	enum whose whose = NOBODYS;
-	int r;
+	int r = CLI_DONE;
 
 	if (given && !resolv)
 		return say_fail(errno == ENOENT ? CLI_NOT_FOUND : CLI_FAILED, "up: %s: %s", given, strerror(errno));

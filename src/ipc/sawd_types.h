@@ -131,7 +131,7 @@ enum sawd_type {
 	MSG_API_SESSION_DONE, /* (u req, b session id, b workspace id, b certificate blob, b host public key, u certificate's end real ms,
 			       * u session's end real ms) */
 	MSG_API_SESSION_ROW, /* (u req, b session id, b workspace name, b workspace id, b user, u created, u certificate's end, u session's end,
-			      * u tunnels, u its compiled policy cannot be read) */
+			      * u tunnels) */
 	MSG_API_TUNNEL_DONE, /* (u req, u tunnel, b session id, b workspace id, u ms until the session's end, fd guest's sshd) */
 	MSG_API_IMAGE_ROW, /* (u req, b digest, b name, u created real ms, u bytes) */
 	MSG_API_SHUTDOWN_DONE, /* (u req, u workspaces being stopped) */

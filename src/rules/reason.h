@@ -115,12 +115,12 @@
 	X(BUNDLE_EXPIRED, "bundle_expired", "the policy bundle has expired", "have Security sign and push a new one")                          \
 	X(BUNDLE_CHANNEL, "bundle_other_channel", "the policy bundle was signed for another channel", "push it to the channel of its manifest") \
 	X(BUNDLE_OLDER, "bundle_older", "the policy bundle's serial is lower than the last one's", "sign with a higher serial, or roll the channel back") \
-	X(BUNDLE_AHEAD, "bundle_serial_ahead", "the policy bundle's serial is more than a year ahead of the clock, and a channel takes only higher ones from then on", "sign with a lower serial, or push it with --force (`force=1`)") \
-	X(BUNDLE_NOT_TAKEN, "bundle_not_taken", "this machine could not check or keep the policy bundle, which says nothing against it", "see the message; it is tried again") \
 	X(NO_QUESTION, "no_question", "the query is no question about a request", "ask with url=https://host/path and, where it is not GET, method=POST") \
 	X(READ_ONLY, "read_only_service", "this address only answers GET", "use GET") \
 	X(CHANGE_RACED, "changed_meanwhile", "somebody else changed it in the same moment", "see what there is now, and try again") \
-	X(CHANGE_FAILED, "change_failed", "the change was begun and could not be made", "see sawd.log in the state folder")
+	X(CHANGE_FAILED, "change_failed", "the change was begun and could not be made", "see sawd.log in the state folder") \
+	X(BUNDLE_AHEAD, "bundle_serial_ahead", "the policy bundle's serial is more than a year ahead of the clock, and a channel takes only higher ones from then on", "sign with a lower serial, or push it with --force (`force=1`)") \
+	X(BUNDLE_NOT_TAKEN, "bundle_not_taken", "this machine could not check or keep the policy bundle, which says nothing against it", "see the message; push it again where it does not go by itself")
 
 enum reason {
 #define X(symbol, code, sentence, remedy) REASON_##symbol,

@@ -94,16 +94,19 @@ def test_a_seed_of_a_time_before_workspaces_had_a_root_is_made_anew_at_the_next_
     sawd.call("POST", "/v1/workspaces/dev/stop", {"grace_seconds": 0})
 
 
-def test_no_empty_home_takes_the_place_of_one_that_is_gone(sawd, image):
+@pytest.mark.parametrize("how", ["start", "rebuild"])
+def test_no_empty_home_takes_the_place_of_one_that_is_gone(sawd, image, how):
     """As where the file system that has the workspaces is not mounted."""
     record = machine(sawd).json
     sawd.wait("dev", "stopped", but_not=("failed",))
     folder = sawd.state / "workspaces" / record["id"]
     away = folder.with_name("away")
     folder.rename(away)
-    sawd.call("POST", "/v1/workspaces/dev/start")
-    assert "home disk is gone" in sawd.wait("dev", "failed", but_not=("running",))["detail"]
-    sawd.call("POST", "/v1/workspaces/dev/stop", {"grace_seconds": 0})
+    sawd.call("POST", f"/v1/workspaces/dev/{how}")
+    if how == "start":
+        assert "home disk is gone" in sawd.wait("dev", "failed", but_not=("running",))["detail"]
+        sawd.call("POST", "/v1/workspaces/dev/stop", {"grace_seconds": 0})
+    wait_for("the refusal", lambda: "home disk is gone" in sawd.log())
     sawd.wait("dev", "stopped")
     assert not (folder / "home.img").exists()
 

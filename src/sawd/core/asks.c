@@ -45,6 +45,7 @@ static bool on_answer(struct core *c, unsigned from, struct msg_in *in)
 		in->left = bytes_of(NULL, 0);
 		while (in->at_fd < in->n_fds)
 			(void)fd_close(msg_take_fd(in));
+		in->lost = false;
 		return !in->bad;
 	}
 	if (!may_answer(a->kind, from, in->type))

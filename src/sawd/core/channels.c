@@ -99,13 +99,13 @@ static bool serial_ok(struct move *m, const struct channel *ch, const struct rel
 	return false;
 }
 
-/* Said to people in `saw policy push`, too; but not only they call. */
-static bool is_near(struct move *m, const struct release *r)
+/* Said to people in `saw policy push`, too; but not only they call. A channel that is ahead already has nothing to lose. */
+static bool is_near(struct move *m, const struct channel *before, const struct release *r)
 {
 	uint64_t now = clock_real_ms();
 	char text[DETAIL_MAX];
 
-	if (m->kind != PUSH || m->force || !manifest_serial_is_ahead(r->serial, now))
+	if (m->kind != PUSH || m->force || !manifest_serial_is_ahead(r->serial, now) || manifest_serial_is_ahead(before->top_serial, now))
 		return true;
 	(void)snprintf(text, sizeof(text), "serial %llu, and it is %llu seconds since 1970", (unsigned long long)r->serial,
 		       (unsigned long long)now / 1000);
@@ -131,6 +131,7 @@ static int store(struct move *m, const struct channel *ch, const struct release 
 	if (res < 0)
 		return res;
 	res = releases_insert(d, r, e);
+	res = res < 0 ? res : releases_renew(d, r, e); /* it may have been compiled by an earlier version */
 	res = res < 0 ? res : channels_put(d, ch, e);
 	res = res < 0 ? res : workspaces_move(d, ch->name, r, ch->rollback, e);
 	if (res < 0)
@@ -172,7 +173,7 @@ static void apply(struct move *m, const struct release *r)
 		res = answer(c, m->req, &before, &e);
 		renew_retry(c);
 	} else if (res >= 0) {
-		if ((res == 1 && !serial_ok(m, &before, r, &e)) || !is_near(m, r))
+		if ((res == 1 && !serial_ok(m, &before, r, &e)) || !is_near(m, &before, r))
 			return;
 		ch = (struct channel){ .serial = r->serial, .top_serial = r->serial > before.top_serial ? r->serial : before.top_serial,
 				       .rollback = m->kind == ROLLBACK ? r->serial : 0, .moved_ms = clock_real_ms() };

@@ -139,7 +139,7 @@ void sign_policy(struct core *c, uint64_t req, const struct sign_order *o, sign_
 /* renew.c: compiled policies that this version cannot read are compiled anew. */
 /* There is a compiler. */
 void renew_start(struct core *c);
-/* Those that were refused once more: a key may have come, or a policy have been given again. */
+/* Those that were refused once more: a bundle was given that its channel has already; a key may have come. */
 void renew_retry(struct core *c);
 /* This record's policy could not be: nothing is bound for it. */
 bool renew_failed(const struct core *c, const struct workspace *row);

@@ -115,23 +115,12 @@ static bool on_spawned(void *owner, struct msg_in *in)
 
 static const struct ask_kind spawned = { ASK_LAUNCHER, { MSG_SAWD_SPAWNED }, on_spawned };
 
-static bool may_run(const struct ws *w)
+/* What makes disks would make an empty one in its place. */
+static bool has_home(struct ws *w)
 {
-	return w->control || w->state == SAWD_STARTING || w->state == SAWD_RUNNING || w->state == SAWD_STOPPING;
-}
-
-/* Each costs descriptors here, in keeper and in the launcher: one too many would not be missed by one of them alone. */
-static bool has_room(struct ws *w)
-{
-	struct core *c = w->core;
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < CORE_BUCKETS; i++)
-		for (const struct ws *x = c->buckets[i]; x; x = x->next)
-			n += x != w && may_run(x);
-	if (n < c->running_max)
+	if (!provision_home_is_gone(w))
 		return true;
-	ws_fail(w, "%llu other workspaces run, which is as many as this sawd runs at once: stop one of them", (unsigned long long)n);
+	ws_fail(w, "its home disk is gone: is everything mounted below the state folder? Put workspaces/%s/home.img back, or delete the workspace", w->row.id);
 	return false;
 }
 
@@ -147,13 +136,10 @@ static void start(struct ws *w)
 		ws_kick_in(w, w->not_before_ms - now(w));
 		return;
 	}
-	if (!has_room(w))
+	if (!ws_has_room(w))
 		return;
-	if (provision_home_is_gone(w)) {
-		ws_fail(w, "its home disk is gone: is everything mounted below the state folder? Put workspaces/%s/home.img back, or delete the workspace",
-			w->row.id);
+	if (!has_home(w))
 		return;
-	}
 	if (provision_outdated(w)) {
 		w->row.pending |= WORKSPACE_PROVISION;
 		provision(w);
@@ -402,6 +388,11 @@ static void step_rebuilding(struct ws *w)
 {
 	struct err e = { 0 };
 
+	if (provision_home_is_gone(w)) {
+		clear_pending(w, WORKSPACE_REBUILD);
+		(void)has_home(w);
+		return;
+	}
 	if (provision_drop_overlay(w, &e) < 0) {
 		ws_fail(w, "could not be rebuilt: %s", e.text);
 		return;
@@ -447,6 +438,12 @@ static void meet_survivor(struct ws *w)
 	}
 }
 
+/* What was begun is to be tried again first, and not at once. */
+static bool waits_to_go_on(const struct ws *w)
+{
+	return (w->row.pending & WORKSPACE_PROVISION) || ((w->row.pending & WORKSPACE_REBUILD) && now(w) < w->not_before_ms);
+}
+
 static void step_failed(struct ws *w)
 {
 	if (w->control || control_alive(w)) {
@@ -456,7 +453,7 @@ static void step_failed(struct ws *w)
 	w->sup_state = (enum ipc_state)0;
 	if (w->desired == SAWD_WANT_DELETED) {
 		step_deleting(w);
-	} else if (w->desired == SAWD_WANT_STOPPED && !(w->row.pending & WORKSPACE_PROVISION)) {
+	} else if (w->desired == SAWD_WANT_STOPPED && !waits_to_go_on(w)) {
 		stopped(w);
 	} else if (w->core->draining) {
 		reconcile_drained(w->core);

@@ -15,7 +15,7 @@
  * workspaces have no credentials then, and no certificates, though their gateways, which compile for themselves, judge by it. What it was
  * made of is kept: at our start each that cannot be read is compiled anew, one after the other. Where that is refused, people are told. */
 
-enum { PAGE = 500, AGAIN_MS = 30000 /* for what may pass */ };
+enum { PAGE = 500, AGAIN_MS = 30000 /* for what may pass */, LOST_MAX = 3 /* compilers that one may end */ };
 
 struct stale {
 	struct stale *next;
@@ -24,6 +24,8 @@ struct stale {
 	char sha256[65];
 	bool good; /* it can be read after all */
 	bool failed; /* and how it was meant is to be said again by people */
+	bool told; /* that is on record */
+	unsigned lost; /* answers */
 };
 
 struct scan {
@@ -136,8 +138,11 @@ static void fail(struct core *c, struct stale *x, enum reason why, const char *d
 	x->failed = true;
 	(void)snprintf(text, sizeof(text), "release %.64s, compiled by an earlier version or damaged since, cannot be compiled anew%s%.600s", x->release,
 		       *detail ? ": " : "", detail);
-	journal_refused(c, why, x->channel, text);
-	log_line("%s%s%s", x->channel, *x->channel ? ": " : "", text);
+	if (!x->told) {
+		journal_refused(c, why, x->channel, text);
+		log_line("%s%s%s", x->channel, *x->channel ? ": " : "", text);
+	}
+	x->told = true;
 	for (size_t i = 0; i < CORE_BUCKETS; i++)
 		for (const struct ws *w = c->buckets[i]; w; w = w->next)
 			if (strcmp(w->row.release, x->release) == 0)
@@ -281,6 +286,8 @@ static bool on_answer(void *owner, struct msg_in *in)
 	if (!ok)
 		return false;
 	c->renewing = NULL;
+	if (!in && ++x->lost == LOST_MAX)
+		fail(c, x, REASON_BUNDLE_NOT_TAKEN, "the compiler ends when it is asked");
 	/* Without an answer: when there is a compiler again. */
 	if (in && !c->renew_again.slot)
 		go_on(c);
@@ -341,7 +348,7 @@ void renew_start(struct core *c)
 void renew_retry(struct core *c)
 {
 	for (struct stale *x = c->stale; x; x = x->next)
-		x->failed = false;
+		x->failed = x->lost >= LOST_MAX;
 	go_on(c);
 }
 

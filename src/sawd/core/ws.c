@@ -177,3 +177,22 @@ void ws_fail(struct ws *w, const char *format, ...)
 	ws_set(w, SAWD_FAILED, text);
 	ws_kick(w);
 }
+
+static bool may_run(const struct ws *w)
+{
+	return w->control || w->state == SAWD_STARTING || w->state == SAWD_RUNNING || w->state == SAWD_STOPPING;
+}
+
+bool ws_has_room(struct ws *w)
+{
+	struct core *c = w->core;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < CORE_BUCKETS; i++)
+		for (const struct ws *x = c->buckets[i]; x; x = x->next)
+			n += x != w && may_run(x);
+	if (n < c->running_max)
+		return true;
+	ws_fail(w, "%llu other workspaces run, which is as many as this sawd runs at once: stop one of them", (unsigned long long)n);
+	return false;
+}

@@ -79,6 +79,8 @@ void ws_set(struct ws *w, enum sawd_state state, const char *detail);
 bool ws_begin(struct ws *w, enum sawd_state state, const char *detail);
 /* A failure: state failed, next try after the back-off. */
 void ws_fail(struct ws *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Another may run. Each costs descriptors here, in keeper and in the launcher: one too many would not be missed by one of them alone. False: it has failed. */
+bool ws_has_room(struct ws *w);
 /* Look at it again at the end of this turn / later. */
 void ws_kick(struct ws *w);
 void ws_kick_in(struct ws *w, uint64_t ms);
