@@ -65,12 +65,12 @@ static bool begins_change(struct bytes text)
 	       (id == GIT_SHA1_LEN && git_id_valid(bytes_of(text.p, id), false)) || (id == GIT_SHA256_LEN && git_id_valid(bytes_of(text.p, id), true));
 }
 
-/* Up to the comma before the next change: a ref may have commas, too (refs/for/main%topic=x,wip). */
+/* Up to a comma. Behind a `%` a ref may have some, too (refs/for/main%topic=x,wip): there it goes on to the next change. */
 static size_t change_len(struct bytes list)
 {
 	size_t end = bytes_find(list, ',');
 
-	while (end < list.len && !begins_change(bytes_skip(list, end + 1)))
+	while (end + 1 < list.len && bytes_find(list, '%') < end && !begins_change(bytes_skip(list, end + 1)))
 		end += 1 + bytes_find(bytes_skip(list, end + 1), ',');
 	return end;
 }

@@ -263,7 +263,7 @@ static bool stops(const struct want *w, const struct grant *s, const struct gran
 	if (!(r->methods & w->method) || !(unclear || refuses(r, w->ask)))
 		return false;
 	return (s->rule < by->rule && policy_path_overlaps(s->pattern, w->grant->pattern) && !refused_too(w, s, r, false)) ||
-	       (touches_spelt(w, s->pattern, strict(r)) && !refused_too(w, s, r, true));
+	       (touches_spelt(w, s->pattern, refuses(r, w->ask)) && !refused_too(w, s, r, true));
 }
 
 static bool granted(const struct want *w)

@@ -145,8 +145,30 @@ TEST(i18_a_branch_that_is_denied_is_denied_with_options_too)
 	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/for/stable%submit").reason, REASON_OK);
 	kit_free(&k);
 	k = kit_compile(GIT(FETCH "      {class: write, git: push, paths: [/o/r], refs: ['refs/for/main'], change: [create], push_options: true}"));
-	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/for/main%topic=a/b").reason, REASON_OK);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/for/main").reason, REASON_OK);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/for/main%topic=a/b").reason, REASON_GIT_REF_UNLISTED);
 	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/for/main%submit").reason, REASON_GIT_REF_UNLISTED);
+	kit_free(&k);
+}
+
+/* Whichever of two rules the compiler puts first. */
+TEST(i18_what_is_held_back_is_not_let_through_by_options_unless_a_rule_names_them)
+{
+	struct kit k = kit_compile("version: 1\nname: test\nverdicts: {read: allow, write: allow, held: deny}\nnetwork:\n"
+				    "  - {name: src, hosts: [git.example], ports: [443], mode: intercept, protocol: git, rules: [\n"
+				    FETCH "      {class: write, git: push, paths: [/o/r], refs: [refs/for/main], change: [create]},\n"
+				    "      {class: held, git: push, paths: [/o/r], refs: ['refs/for/main%*'], change: [create]},\n"
+				    "      {class: held, git: push, paths: [/o/r], refs: [refs/for/stable], change: [create]},\n"
+				    "      {class: write, git: push, paths: [/o/r], refs: ['refs/for/stable%topic=*'], change: [create]},\n"
+				    "      {class: held, git: push, paths: [/o/r], refs: [refs/for/dev], change: [create]},\n"
+				    "      {class: write, git: push, paths: [/o/r], refs: ['refs/for/d*'], change: [create]}]}\n");
+
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/for/main").reason, REASON_OK);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/for/main%topic=x").reason, REASON_VERDICT_DENY);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/for/stable").reason, REASON_VERDICT_DENY);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/for/stable%topic=x").reason, REASON_OK);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/for/dev%topic=x").reason, REASON_VERDICT_DENY);
+	CHECK_INT(push(&k, "/o/r", GIT_CREATE, "refs/for/done%topic=x").reason, REASON_OK);
 	kit_free(&k);
 }
 

@@ -324,7 +324,7 @@ static void judge_spellings(const struct policy *p, const struct blob_entry *e, 
 	while (strictness(all->reason) < strictness(REASON_HTTP_DENIED) && policy_spelling_next(&s, &q.path)) {
 		struct answer a = judge_one(p, e, &q);
 		bool say = has_a_say(p, e, r, &s, &q, a.best);
-		uint32_t flags = all->flags | (say || !s.without_end ? a.flags & BLOB_REFLECTIVE : 0);
+		uint32_t flags = all->flags | (a.flags & BLOB_REFLECTIVE); /* whatever else it says, the host may take the one for the other */
 
 		if (say && strictness(a.reason) > strictness(all->reason))
 			*all = a;

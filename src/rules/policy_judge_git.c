@@ -16,8 +16,7 @@ struct git_judge {
 	const struct blob_rule *rules;
 	uint32_t act;
 	struct bytes ref; /* empty while announced */
-	struct bytes branch; /* the same without what Gerrit takes for options */
-	bool options; /* there are some that need a grant */
+	bool options; /* Gerrit finds some in it that need a grant */
 	bool announced;
 	bool listed; /* some allow rule has the repository and the act */
 	uint32_t best; /* the first rule that decides, so far */
@@ -25,13 +24,6 @@ struct git_judge {
 	uint32_t allow[5];
 	uint32_t open[5];
 };
-
-/* A ref is met as it is sent, and also without its options where these need no grant, or the rule forbids. */
-static bool value_met(const struct git_judge *j, const struct blob_rule *r, struct bytes pattern)
-{
-	return policy_path_match_tail(pattern, j->ref) ||
-	       ((!j->options || r->effect != POLICY_EFFECT_ALLOW) && policy_path_match_tail(pattern, j->branch));
-}
 
 static bool ref_met(const struct git_judge *j, const struct blob_rule *r)
 {
@@ -42,7 +34,7 @@ static bool ref_met(const struct git_judge *j, const struct blob_rule *r)
 		bool met = false;
 
 		for (uint32_t k = 0; k < c[i].values.n && c[i].kind == POLICY_CONDITION_REF && !met; k++)
-			met = value_met(j, r, bytes_skip(blob_text(j->p, values[k]), 1));
+			met = policy_path_match_tail(bytes_skip(blob_text(j->p, values[k]), 1), j->ref);
 		if (!met)
 			return false;
 	}
@@ -161,22 +153,70 @@ static bool is_harmless(struct bytes option)
 }
 
 /* Gerrit takes what stands behind a `%` for options, with commas between: refs/for/main%submit goes into main at once. */
-static void set_ref(struct git_judge *j, struct bytes ref)
+static bool has_options(struct bytes ref)
 {
 	static const char *const magic[] = { "refs/for/", "refs/drafts/", "refs/publish/" };
-	bool is_magic = false;
-	size_t end = bytes_find(ref, '%');
 
 	for (size_t i = 0; i < sizeof(magic) / sizeof(magic[0]); i++)
-		is_magic = is_magic || bytes_starts(ref, bytes_str(magic[i]));
-	j->ref = ref;
-	j->branch = bytes_of(ref.p, is_magic ? end : ref.len);
-	j->options = false;
-	while (is_magic && !j->options && end < ref.len) { /* at the mark before an option */
-		ref = bytes_skip(ref, end + 1);
-		end = bytes_find(ref, ',');
-		j->options = !is_harmless(bytes_of(ref.p, end));
+		if (bytes_starts(ref, bytes_str(magic[i])))
+			return bytes_find(ref, '%') < ref.len;
+	return false;
+}
+
+static bool all_harmless(struct bytes options)
+{
+	while (options.len) { /* at the mark before one */
+		struct bytes one = bytes_skip(options, 1);
+
+		one.len = bytes_find(one, ',');
+		if (!is_harmless(one))
+			return false;
+		options = bytes_skip(options, 1 + one.len);
 	}
+	return true;
+}
+
+/* The rule's own patterns speak of options. */
+static bool names_options(const struct git_judge *j, uint32_t rule)
+{
+	const struct blob_rule *r = &j->rules[rule];
+	const struct blob_condition *c = (const struct blob_condition *)blob_at(j->p, BLOB_CONDITIONS) + r->conditions.first;
+
+	for (uint32_t i = 0; i < r->conditions.n; i++) {
+		const struct blob_str *values = (const struct blob_str *)blob_at(j->p, BLOB_VALUES) + c[i].values.first;
+
+		for (uint32_t k = 0; k < c[i].values.n; k++) {
+			struct bytes pattern = bytes_skip(blob_text(j->p, values[k]), 1);
+
+			if (has_options(pattern) && policy_path_match_tail(pattern, j->ref))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* A ref is met as it is sent. What is forbidden of the branch is forbidden with options, too; and so is what is held back, unless the rule that allows it names
+ * options itself. */
+static enum reason judge_ref(struct git_judge *j, struct bytes ref, struct bytes repository)
+{
+	size_t mark = bytes_find(ref, '%');
+	enum reason r, branch;
+	uint32_t best;
+	bool named;
+
+	j->ref = ref;
+	j->options = has_options(ref) && !all_harmless(bytes_skip(ref, mark));
+	r = judge_act(j, repository);
+	best = j->best;
+	if (best == BLOB_NONE || !has_options(ref))
+		return r;
+	named = names_options(j, best);
+	j->ref = bytes_of(ref.p, mark);
+	branch = judge_act(j, repository);
+	if (j->best != BLOB_NONE && rank(branch) > rank(r) && (!named || j->rules[j->best].effect == POLICY_EFFECT_DENY_RULE))
+		return branch;
+	j->best = best;
+	return r;
 }
 
 static enum reason judge_pushes(struct git_judge *j, const struct policy_body *b, struct bytes repository)
@@ -188,8 +228,7 @@ static enum reason judge_pushes(struct git_judge *j, const struct policy_body *b
 		enum reason r;
 
 		j->act = act_of(b->commands[i].kind);
-		set_ref(j, b->commands[i].ref);
-		r = judge_act(j, repository);
+		r = judge_ref(j, b->commands[i].ref, repository);
 		if (r == REASON_OK && (b->push_options || j->options) && !(j->rules[j->best].flags & BLOB_PUSH_OPTIONS))
 			r = REASON_GIT_PUSH_OPTIONS;
 		if (i == 0 || rank(r) > rank(all)) {

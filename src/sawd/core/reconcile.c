@@ -389,7 +389,8 @@ static void step_rebuilding(struct ws *w)
 	struct err e = { 0 };
 
 	if (provision_home_is_gone(w)) {
-		clear_pending(w, WORKSPACE_REBUILD);
+		if (w->desired != SAWD_WANT_RUNNING) /* it would not come to rest */
+			clear_pending(w, WORKSPACE_REBUILD);
 		(void)has_home(w);
 		return;
 	}

@@ -347,8 +347,10 @@ void renew_start(struct core *c)
 
 void renew_retry(struct core *c)
 {
-	for (struct stale *x = c->stale; x; x = x->next)
-		x->failed = x->lost >= LOST_MAX;
+	for (struct stale *x = c->stale; x; x = x->next) {
+		x->failed = false;
+		x->lost = 0;
+	}
 	go_on(c);
 }
 
