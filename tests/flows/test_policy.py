@@ -356,8 +356,9 @@ def test_a_ref_with_commas_is_one_change_of_a_push(saw, https, tmp_path):
     (tmp_path / "gerrit.yaml").write_text(text.replace("refs/heads/agent/**", "refs/for/*"))
     push = ["POST https://git.example/o/r/git-receive-pack", "--json", "--push"]
     for changes, reason in [("create:refs/for/main%topic=a,wip", "ok"), ("create:refs/for/main%topic=a,submit", "push_options_not_listed"), ("create:refs/for/a,update:refs/for/b", "ok"),
-                            (f"{zero} {one} refs/for/a%topic=x,wip,{one} {one} refs/for/b,create:refs/for/c,d", "ok"), (f"create:refs/for/a,{zero} {one} refs/heads/b", "ref_not_listed")]:
+                            (f"{zero} {one} refs/for/a%topic=x,wip,{one} {one} refs/for/b,create:refs/for/c%topic=y,r=d,", "ok"), (f"create:refs/for/a,{zero} {one} refs/heads/b", "ref_not_listed")]:
         assert json.loads(saw("test", "gerrit.yaml", *push, changes, code=0 if reason == "ok" else 3).stdout)["reason"] == reason, changes
+    assert "no list of changes" in saw("test", "gerrit.yaml", *push, "create:refs/for/a,refs/for/b", code=2).stderr
 
 
 def test_a_move_is_asked_about_with_both_of_its_paths(saw, tmp_path):
