@@ -77,10 +77,10 @@ int releases_insert(struct db *d, const struct release *r, struct err *e)
 	return db_run(s, e);
 }
 
-int releases_renew(struct db *d, const struct release *r, struct err *e)
+int releases_run_renewal(struct db *d, const char *sql, const struct release *r, struct err *e)
 {
 	struct db_stmt *s;
-	int res = db_prepare(d, renew_sql, &s, e);
+	int res = db_prepare(d, sql, &s, e);
 
 	if (res < 0)
 		return res;
@@ -88,6 +88,11 @@ int releases_renew(struct db *d, const struct release *r, struct err *e)
 	db_bind_text(s, 2, bytes_str(r->policy_sha256));
 	db_bind_text(s, 3, bytes_str(r->policy_observes));
 	return db_run(s, e);
+}
+
+int releases_renew(struct db *d, const struct release *r, struct err *e)
+{
+	return releases_run_renewal(d, renew_sql, r, e);
 }
 
 static bool digits_ok(struct bytes d)

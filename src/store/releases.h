@@ -33,6 +33,8 @@ struct channel {
 int releases_insert(struct db *d, const struct release *r, struct err *e);
 /* Its policy was compiled anew: `r` has id, policy_sha256 and policy_observes. One that is not there is fine. */
 int releases_renew(struct db *d, const struct release *r, struct err *e);
+/* A statement that replaces what was compiled of a release: of its id (?1), the new hash (?2) and what it observes (?3). */
+int releases_run_renewal(struct db *d, const char *sql, const struct release *r, struct err *e);
 /* By the first 8 digits of its id or more: 1 and *ret, 0: none; -EEXIST when several begin so. */
 int releases_find(struct db *d, struct bytes digits, struct release *ret, struct err *e);
 

@@ -276,15 +276,7 @@ int workspaces_move(struct db *d, const char *channel, const struct release *r, 
 
 int workspaces_renew(struct db *d, const struct release *r, struct err *e)
 {
-	struct db_stmt *s;
-	int res = db_prepare(d, renew_sql, &s, e);
-
-	if (res < 0)
-		return res;
-	db_bind_text(s, 1, bytes_str(r->id));
-	db_bind_text(s, 2, bytes_str(r->policy_sha256));
-	db_bind_text(s, 3, bytes_str(r->policy_observes));
-	return db_run(s, e);
+	return releases_run_renewal(d, renew_sql, r, e);
 }
 
 int workspaces_on_channel(struct db *d, const char *channel, struct err *e)

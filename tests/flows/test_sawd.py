@@ -381,15 +381,21 @@ def test_more_workspaces_than_may_run_are_refused_with_a_sentence_and_start_when
         s.close()
 
 
+def left_behind(s):
+    """A workspace that is to run, without sawd and without its supervisor: its record."""
+    s.start()
+    record = s.running("dev")
+    pid = supervisor_of(s, record)
+    s.stop()
+    os.kill(pid, signal.SIGKILL)
+    wait_gone(pid)
+    return record
+
+
 def test_core_goes_on_when_no_descriptor_is_free_for_the_channel_to_a_supervisor(build):
     s = Cut(build)
     try:
-        s.start()
-        record = s.running("dev")
-        pid = supervisor_of(s, record)
-        s.stop()
-        os.kill(pid, signal.SIGKILL)
-        wait_gone(pid)
+        record = left_behind(s)
         fake = FakeSupervisor(s.run, record["id"])
         s.start()
         fake.accept()
@@ -1113,12 +1119,7 @@ def test_a_supervisor_that_is_not_understood_or_hangs_up_is_asked_now_and_then(b
     """A newer one: whoever goes back to an older saw has it still."""
     s = Cut(build)
     try:
-        s.start()
-        record = s.running("dev")
-        pid = supervisor_of(s, record)
-        s.stop()
-        os.kill(pid, signal.SIGKILL)
-        wait_gone(pid)
+        record = left_behind(s)
         newer, n = FakeSupervisor(s.run, record["id"], N["IPC_CONTROL_VERSION"] + (how == "newer")), 0
         s.start()
         end = time.monotonic() + 4
